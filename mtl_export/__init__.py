@@ -1,0 +1,48 @@
+"""Train one multi-task sentence classifier and export it to one verified ONNX graph.
+
+``Config.from_toml`` reads what to do, ``train`` does it, ``MultiTaskModel`` is the plain nn.Module that comes
+out, ``export_bundle`` turns a checkpoint into a bundle for :mod:`mtl_runtime`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtl_export.bundle import export_bundle
+    from mtl_export.checkpoint import Checkpoint, load_checkpoint
+    from mtl_export.config import Config
+    from mtl_export.model import HeadSpec, MultiTaskModel, MultiTaskOutput
+    from mtl_export.training import train
+    from mtl_runtime.manifest import TaskSpec
+
+__all__ = [
+    "Checkpoint",
+    "Config",
+    "HeadSpec",
+    "MultiTaskModel",
+    "MultiTaskOutput",
+    "TaskSpec",
+    "export_bundle",
+    "load_checkpoint",
+    "train",
+]
+
+_HOMES = {
+    "Checkpoint": "mtl_export.checkpoint",
+    "Config": "mtl_export.config",
+    "HeadSpec": "mtl_export.model",
+    "MultiTaskModel": "mtl_export.model",
+    "MultiTaskOutput": "mtl_export.model",
+    "TaskSpec": "mtl_runtime.manifest",
+    "export_bundle": "mtl_export.bundle",
+    "load_checkpoint": "mtl_export.checkpoint",
+    "train": "mtl_export.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home when it is first used: importing the package does not import torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,130 @@
+"""model + how it was trained <-> checkpoint folder: safetensors, JSON and a tokenizer, whole or absent.
+
+checkpoint.json     the model's spec, the config, the data files' digests, validation metrics
+model.safetensors   all weights, float32
+tokenizer.json      padding and truncation stripped
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from mtl_export.atomic import whole_folder
+from mtl_export.config import Config
+from mtl_export.data.examples import SkippedRow
+from mtl_export.errors import CheckpointError
+from mtl_export.metrics import TaskMetrics
+from mtl_export.model import ModelSpec, MultiTaskModel
+from mtl_runtime import records
+from mtl_runtime.errors import BundleError, RecordError
+from mtl_runtime.manifest import FileSpec
+from mtl_runtime.tokenizer import Tokenizer
+
+__all__ = ["Checkpoint", "CheckpointRecord", "TrainingRecord", "load_checkpoint", "save_checkpoint"]
+
+FORMAT_VERSION = 1
+RECORD_NAME = "checkpoint.json"
+WEIGHTS_NAME = "model.safetensors"
+TOKENIZER_NAME = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """How the weights came about."""
+
+    config: Config  # paths of data files are relative to the checkpoint folder
+    files: Mapping[str, FileSpec]  # every data file, by the path in the config
+    best_step: int
+    steps: int
+    validation: Mapping[str, TaskMetrics]  # of the saved weights, by task
+    skipped_rows: tuple[SkippedRow, ...]
+    fresh_weights: tuple[str, ...]  # encoder weights that the source lacked and that started at random
+    base: str | None = None  # SHA-256 of the checkpoint's weights that training went on from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRecord:
+    """Content of checkpoint.json."""
+
+    format_version: int
+    model: ModelSpec
+    training: TrainingRecord
+    made_with: Mapping[str, str]  # package -> version
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained model with its record, and the folder it lies in."""
+
+    path: Path
+    model: MultiTaskModel
+    record: CheckpointRecord
+
+    def data_path(self, name: str) -> Path:
+        """A data file of the config, from where the checkpoint lies now."""
+        return Path(os.path.normpath(self.path.absolute() / name))
+
+
+def save_checkpoint(path: Path, model: MultiTaskModel, record: CheckpointRecord, *, force: bool = False) -> None:
+    """Write the folder ``path``, whole or not at all.
+
+    Raises:
+        ConfigError: ``path`` exists and ``force`` is not set.
+    """
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with whole_folder(path, force=force) as staging:
+        safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
+        (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
+        (staging / RECORD_NAME).write_text(records.to_json(record), "utf-8")
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Load the checkpoint in folder ``path``: no network, no pickle.
+
+    Raises:
+        CheckpointError: no checkpoint is there, or its files do not fit together.
+    """
+    folder = Path(path)
+    if not (folder / RECORD_NAME).is_file():
+        raise CheckpointError(f"{folder} holds no {RECORD_NAME}, so it is no checkpoint; make one with `mtl train`")
+    record = _record(folder / RECORD_NAME)
+    try:
+        tokenizer = Tokenizer.from_bytes(
+            (folder / TOKENIZER_NAME).read_bytes(), max_length=record.model.encoder.max_length
+        )
+        weights = safetensors.torch.load_file(folder / WEIGHTS_NAME)
+    except (OSError, SafetensorError, BundleError) as error:
+        raise CheckpointError(f"{folder} is damaged: {error}") from error
+    model = MultiTaskModel.rebuild(record.model, tokenizer)
+    load_weights(model, weights, str(folder / WEIGHTS_NAME))
+    return Checkpoint(folder, model.eval(), record)
+
+
+def load_weights(model: MultiTaskModel, weights: Mapping[str, torch.Tensor], source: str) -> None:
+    """Put ``weights`` into ``model``; every name and shape must fit.
+
+    Raises:
+        CheckpointError: one does not.
+    """
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{source} does not fit the model: {error}") from error
+
+
+def _record(file: Path) -> CheckpointRecord:
+    try:
+        data = records.parse_json(file.read_bytes(), where=file.name)
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if version != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{file} has format version {version}, this mtl-export reads {FORMAT_VERSION}; train again"
+            )
+        return records.from_dict(CheckpointRecord, data, where=file.name)
+    except RecordError as error:
+        raise CheckpointError(f"{file.parent} is damaged: {error}") from error

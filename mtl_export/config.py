@@ -1,0 +1,283 @@
+"""TOML file -> Config: frozen, checked, with every path made absolute.
+
+An unknown key is an error that names the nearest known one. docs/training.md explains each key.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from mtl_export.errors import ConfigError
+from mtl_runtime import records
+from mtl_runtime.errors import RecordError
+from mtl_runtime.manifest import Kind, Pooling
+
+__all__ = [
+    "BadRows",
+    "Budget",
+    "Config",
+    "DataConfig",
+    "EncoderConfig",
+    "GateConfig",
+    "HeadKind",
+    "Precision",
+    "SourceConfig",
+    "TaskConfig",
+    "TrainingConfig",
+]
+
+HeadKind = Literal["linear", "layernorm", "mlp"]
+Precision = Literal["fp32", "bf16", "fp16"]
+BadRows = Literal["error", "skip"]
+LossWeighting = Literal["static", "uncertainty"]
+
+_SOURCE_KEYS = ("text", "train", "validation", "test", "tasks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """The shared encoder."""
+
+    model: str  # hub id, or a folder with config.json, model.safetensors and tokenizer.json
+    pooling: Pooling = "mean"
+    max_length: int = 128  # tokens, special ones included
+
+    def __post_init__(self) -> None:
+        _at_least("max_length", self.max_length, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskConfig:
+    """One task: what is asked, with which head, and how much its loss counts."""
+
+    kind: Kind = "single_label"
+    labels: tuple[str, ...] = ()  # empty: the labels of the training data, sorted
+    column: str | None = None  # None: the task's own name
+    head: HeadKind = "linear"
+    dropout: float = 0.1
+    class_weights: Literal["balanced"] | Mapping[str, float] | None = None
+    label_smoothing: float = 0.0
+    loss_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _within("dropout", self.dropout, 0.0, 1.0)
+        _within("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        if self.loss_weight <= 0:
+            raise RecordError("loss_weight", f"{self.loss_weight} is not positive")
+        if self.kind == "regression" and (self.labels or self.class_weights or self.label_smoothing):
+            raise RecordError("kind", "a regression has no labels, class_weights or label_smoothing")
+        if isinstance(self.class_weights, Mapping):
+            if any(weight < 0 for weight in self.class_weights.values()) or not any(self.class_weights.values()):
+                raise RecordError("class_weights", "weights are at least 0, and one of them is positive")
+            if self.labels and set(self.class_weights) != set(self.labels):
+                raise RecordError("class_weights", f"needs exactly one weight for each of {', '.join(self.labels)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Files with texts and the labels of some or all tasks."""
+
+    text: str = "text"  # column
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()  # tasks that this source has labels for; empty: all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Where examples come from and in which proportion."""
+
+    sources: tuple[SourceConfig, ...]
+    temperature: float = 1.0  # of the mix of sources: 1 by size, larger towards equal shares
+    bad_rows: BadRows = "error"
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise RecordError("sources", "at least one source is needed")
+        if self.temperature < 1:
+            raise RecordError("temperature", f"{self.temperature} is below 1, which would drown small sources")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the model is fitted."""
+
+    epochs: int = 3
+    batch_size: int = 32  # sentences per optimizer step and micro-batch, over all processes
+    gradient_accumulation: int = 1  # micro-batches per optimizer step
+    encoder_learning_rate: float = 3e-5
+    head_learning_rate: float = 1e-3
+    warmup: float = 0.1  # share of the steps in which the learning rates rise from 0
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    loss_weighting: LossWeighting = "static"
+    freeze_encoder: bool = False
+    freeze_layers: int = 0  # embeddings and the lowest k layers
+    early_stopping: int | None = None  # epochs without a better validation score
+    precision: Precision = "fp32"
+    seed: int = 0
+    checkpoint_steps: int = 0  # save a resumable state every so many steps, besides each epoch; 0: epochs only
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "gradient_accumulation"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("encoder_learning_rate", "head_learning_rate", "max_gradient_norm"):
+            if getattr(self, name) <= 0:
+                raise RecordError(name, f"{getattr(self, name)} is not positive")
+        _within("warmup", self.warmup, 0.0, 1.0)
+        _at_least("freeze_layers", self.freeze_layers, 0)
+        _at_least("checkpoint_steps", self.checkpoint_steps, 0)
+        if self.early_stopping is not None:
+            _at_least("early_stopping", self.early_stopping, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How far a graph may stray from the PyTorch model; None: the default of its precision."""
+
+    max_logit_difference: float | None = None
+    max_metric_drop: float | None = None  # points of 100, of the task's headline metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """Budgets for all tasks, and for single ones."""
+
+    budget: Budget = field(default_factory=Budget)
+    tasks: Mapping[str, Budget] = field(default_factory=dict)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the section [gate] of a TOML file; other sections are not looked at.
+
+        Raises:
+            ConfigError: the file is missing, no TOML, has no [gate], or a wrong key or value in it.
+        """
+        section = _toml(Path(path)).get("gate")
+        if not isinstance(section, Mapping):
+            raise ConfigError(f"{path} has no section [gate]")
+        try:
+            return records.from_dict(cls, _gate(section), where="gate")
+        except RecordError as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that ``mtl train`` needs to know."""
+
+    tasks: Mapping[str, TaskConfig]
+    data: DataConfig
+    encoder: EncoderConfig | None = None  # None only when training goes on from a checkpoint
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise RecordError("tasks", "at least one task is needed, as a table [tasks.NAME]")
+        for index, source in enumerate(self.data.sources):
+            for name in source.tasks:
+                if name not in self.tasks:
+                    raise RecordError(
+                        f"data.sources[{index}].tasks", f"no task {name!r}; known: {', '.join(self.tasks)}"
+                    )
+        for name in self.gate.tasks:
+            if name not in self.tasks:
+                raise RecordError(f"gate.tasks.{name}", f"no such task; known: {', '.join(self.tasks)}")
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a config file; relative paths in it are meant from its own folder.
+
+        Raises:
+            ConfigError: the file is missing, no TOML, or has a wrong key or value; the message names the place.
+        """
+        file = Path(path)
+        return cls.from_dict(_toml(file), folder=file.parent, where=str(file))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None, where: str = "config") -> Self:
+        """Read a config from nested dicts of the file's shape.
+
+        Args:
+            data: as ``tomllib.loads`` returns it.
+            folder: what relative paths are meant from; default: the current one.
+            where: name of the config in messages.
+
+        Raises:
+            ConfigError: a wrong key or value.
+        """
+        base = Path.cwd() if folder is None else folder.absolute()
+        try:
+            return records.from_dict(cls, _canonical(data, base))
+        except RecordError as error:
+            raise ConfigError(f"{where}: {error}") from error
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+
+
+def _canonical(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The config without its shorthands: one source in [data], budgets in [gate], lone paths, relative paths."""
+    config = dict(data)
+    if isinstance(encoder := config.get("encoder"), Mapping):
+        config["encoder"] = {**encoder, "model": _model(encoder.get("model"), folder)}
+    if isinstance(section := config.get("data"), Mapping):
+        config["data"] = _data(section, folder)
+    if isinstance(gate := config.get("gate"), Mapping):
+        config["gate"] = _gate(gate)
+    return config
+
+
+def _data(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    own = {key: section[key] for key in _SOURCE_KEYS if key in section}
+    rest = {key: value for key, value in section.items() if key not in own}
+    if own and "sources" in rest:
+        raise RecordError("data", f"{', '.join(own)} belong into [[data.sources]] when there are sources")
+    sources = [own] if own else rest.get("sources", [])
+    if not isinstance(sources, list) or not all(isinstance(source, Mapping) for source in sources):
+        raise RecordError("data.sources", "write each source as a table [[data.sources]]")
+    return {**rest, "sources": [_source(source, folder) for source in sources]}
+
+
+def _source(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    result = dict(source)
+    for split in ("train", "validation", "test"):
+        if split in result:
+            names = [result[split]] if isinstance(result[split], str) else result[split]
+            result[split] = [str(folder / name) if isinstance(name, str) else name for name in names]
+    return result
+
+
+def _gate(section: Mapping[str, Any]) -> dict[str, Any]:
+    if "budget" in section:
+        return dict(section)
+    budget = {key: value for key, value in section.items() if key != "tasks"}
+    return {"budget": budget, "tasks": section.get("tasks", {})}
+
+
+def _model(model: Any, folder: Path) -> Any:
+    """A folder's absolute path; a hub id as it is."""
+    if isinstance(model, str) and (model.startswith((".", "/", "~")) or (folder / model).is_dir()):
+        return os.path.normpath(folder / Path(model).expanduser())
+    return model
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise RecordError(name, f"{value} is too small; it must be at least {least}")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value < high:
+        raise RecordError(name, f"{value} is not in [{low}, {high})")

@@ -1,0 +1,1 @@
+"""files -> labelled examples -> label vocabularies, with one clear error for every bad input."""

@@ -1,0 +1,1 @@
+"""PyTorch model -> ONE ONNX graph with named outputs, checked after every step."""

@@ -1,0 +1,67 @@
+"""checkpoint record -> MODEL_CARD.md: what the model answers, what it learnt from, how well it did."""
+
+from collections.abc import Iterator
+
+from mtl_export.checkpoint import CheckpointRecord
+
+__all__ = ["model_card"]
+
+
+def model_card(record: CheckpointRecord) -> str:
+    """Markdown; a function of the checkpoint alone, so that equal checkpoints give equal bundles."""
+    encoder, training = record.model.encoder, record.training
+    lines = [
+        "# Model card",
+        "",
+        f"One {encoder.family} encoder (from `{_plain(encoder.source)}`), {encoder.pooling} pooling, "
+        f"{len(record.model.tasks)} task heads, one ONNX graph. Texts are read up to {encoder.max_length} tokens.",
+        "",
+        "## Tasks",
+        "",
+        "| task | kind | head | labels |",
+        "|---|---|---|---|",
+        *_task_rows(record),
+        "",
+        "## Validation",
+        "",
+        f"Measured in training (step {training.best_step} of {training.steps}) on the validation split, with PyTorch.",
+        "",
+        "| task | labelled rows | metrics |",
+        "|---|--:|---|",
+        *_metric_rows(record),
+        "",
+        "## Training data",
+        "",
+        "| file | bytes | SHA-256 |",
+        "|---|--:|---|",
+        *(f"| `{_plain(name)}` | {spec.bytes} | `{spec.sha256}` |" for name, spec in training.files.items()),
+        "",
+        f"Rows left out by the config: {len(training.skipped_rows)}.",
+        "",
+        "## Use",
+        "",
+        "```python",
+        "from mtl_runtime import load",
+        "",
+        'classifier = load("this-folder")',
+        f'print(classifier("A sentence.")["{record.model.tasks[0].name}"])',
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _task_rows(record: CheckpointRecord) -> Iterator[str]:
+    for task in record.model.tasks:
+        labels = ", ".join(_plain(label) for label in task.labels) or "a number"
+        yield f"| {task.name} | {task.kind} | {record.model.heads[task.name].kind} | {labels} |"
+
+
+def _metric_rows(record: CheckpointRecord) -> Iterator[str]:
+    for name, metrics in record.training.validation.items():
+        values = ", ".join(f"{key} {value:.4f}" for key, value in metrics.values.items())
+        yield f"| {name} | {metrics.rows} | {values} |"
+
+
+def _plain(text: str) -> str:
+    """Text that cannot break a table or start markup."""
+    return "".join("\\" + char if char in "|`*_[]<>\\" else char if char.isprintable() else " " for char in text)

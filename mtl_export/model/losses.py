@@ -1,0 +1,154 @@
+"""logits by task + targets -> one scalar: the weighted sum of the tasks' losses, missing labels masked.
+
+Each task's loss is a sum over its labelled rows divided by a normalizer that counts the labels of the
+whole optimizer step: all micro-batches and all processes. So the loss does not depend on how the rows
+of a step are cut, and a task without any label in a step contributes exactly zero.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtl_export.config import LossWeighting, TaskConfig
+from mtl_export.data.targets import MISSING, Targets, labelled
+from mtl_runtime.manifest import Kind, TaskSpec
+
+__all__ = ["MultiTaskLoss", "class_weights"]
+
+
+def class_weights(task: TaskSpec, config: TaskConfig, targets: Targets) -> torch.Tensor | None:
+    """Weights of the classes of one task, float32 (labels,); None where all count alike.
+
+    ``balanced`` gives a single_label class rows / (classes * rows of the class), as scikit-learn does,
+    and a multi_label class negatives / positives (torch's ``pos_weight``). A class without any row has
+    weight 1, so that nothing is divided by zero.
+
+    Args:
+        task: the task.
+        config: says which weights.
+        targets: those of the training split (see :mod:`mtl_export.data.targets`).
+    """
+    if config.class_weights is None:
+        return None
+    if isinstance(config.class_weights, Mapping):
+        return torch.tensor([config.class_weights[label] for label in task.labels], dtype=torch.float32)
+    rows = targets[labelled(targets)]
+    if task.kind == "single_label":
+        counts = np.bincount(rows.astype(np.int64), minlength=task.width)
+        weights = len(rows) / (task.width * np.maximum(counts, 1))
+    else:
+        counts = rows.sum(axis=0)
+        weights = (len(rows) - counts) / np.maximum(counts, 1)
+    return torch.from_numpy(np.where((counts > 0) & (weights > 0), weights, 1.0).astype(np.float32))
+
+
+class MultiTaskLoss(nn.Module):
+    """Weighted sum of the tasks' losses; as ``compute_loss_func`` of transformers' Trainer.
+
+    Static weighting multiplies each task's loss by its ``loss_weight``. Uncertainty weighting learns one
+    log-variance s per task and uses c * exp(-s) * loss + s / 2 (c = 1 for classification, 1/2 for
+    regression), after Kendall, Gal and Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses
+    for Scene Geometry and Semantics", CVPR 2018; ``loss_weight`` then scales that term.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[TaskSpec],
+        configs: Mapping[str, TaskConfig],
+        weights: Mapping[str, torch.Tensor | None],
+        *,
+        weighting: LossWeighting = "static",
+    ) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        self.configs = dict(configs)
+        self.weighting = weighting
+        for task in self.tasks:
+            self.register_buffer(f"weights_{task.name}", weights.get(task.name), persistent=False)
+        if weighting == "uncertainty":
+            self.log_variances = nn.Parameter(torch.zeros(len(self.tasks)))
+
+    def normalizers(self, batches: Sequence[Mapping[str, torch.Tensor]]) -> torch.Tensor:
+        """What each task's summed loss is divided by, float64 (tasks,), over ``batches`` of targets.
+
+        single_label: labelled rows, each counted with its class weight (the weighted mean of torch's
+        cross_entropy); multi_label: labelled cells; regression: labelled rows.
+        """
+        totals = [sum(self._amount(task, batch[task.name]) for batch in batches) for task in self.tasks]
+        return torch.stack([torch.as_tensor(total, dtype=torch.float64) for total in totals])
+
+    def forward(
+        self,
+        outputs: Mapping[str, Mapping[str, torch.Tensor]],
+        labels: Mapping[str, torch.Tensor],
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Loss of one micro-batch.
+
+        Args:
+            outputs: ``{"logits": {task: (B, width)}}``.
+            labels: targets by task (see :mod:`mtl_export.data.targets`).
+            num_items_in_batch: the step's :meth:`normalizers`; default: those of this batch.
+        """
+        totals = self.normalizers([labels]) if num_items_in_batch is None else num_items_in_batch
+        loss = torch.zeros((), device=next(iter(labels.values())).device)
+        for index, task in enumerate(self.tasks):
+            total = totals[index].to(loss.device).clamp(min=torch.finfo(torch.float32).tiny).float()
+            logits, target = outputs["logits"][task.name].float(), labels[task.name]
+            summed = _SUMMED_LOSS[task.kind](
+                logits, target, self._weights(task), self.configs[task.name].label_smoothing
+            )
+            term = summed / total
+            if self.weighting == "uncertainty":
+                share = self._amount(task, target).float() / total
+                scale = 0.5 if task.kind == "regression" else 1.0
+                log_variance = self.log_variances[index]
+                term = scale * torch.exp(-log_variance) * term + 0.5 * log_variance * share
+            loss = loss + self.configs[task.name].loss_weight * term
+        return loss
+
+    def _weights(self, task: TaskSpec) -> torch.Tensor | None:
+        weights: torch.Tensor | None = getattr(self, f"weights_{task.name}")
+        return weights
+
+    def _amount(self, task: TaskSpec, target: torch.Tensor) -> torch.Tensor:
+        if task.kind == "single_label":
+            present = target != MISSING
+            weights = self._weights(task)
+            return present.sum() if weights is None else weights.to(target.device)[target[present]].sum()
+        return (~torch.isnan(target)).sum()
+
+
+def _cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+) -> torch.Tensor:
+    return functional.cross_entropy(
+        logits, target, weight=weights, ignore_index=MISSING, reduction="sum", label_smoothing=smoothing
+    )
+
+
+def _binary_cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+) -> torch.Tensor:
+    present = ~torch.isnan(target)
+    smooth = torch.nan_to_num(target) * (1.0 - smoothing) + 0.5 * smoothing
+    return functional.binary_cross_entropy_with_logits(
+        logits, smooth, weight=present.float(), pos_weight=weights, reduction="sum"
+    )
+
+
+def _squared_error(
+    logits: torch.Tensor, target: torch.Tensor, _weights: torch.Tensor | None, _smoothing: float
+) -> torch.Tensor:
+    present = ~torch.isnan(target)
+    return ((logits.squeeze(-1) - torch.nan_to_num(target)).square() * present).sum()
+
+
+_SUMMED_LOSS: Mapping[Kind, Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None, float], torch.Tensor]] = {
+    "single_label": _cross_entropy,
+    "multi_label": _binary_cross_entropy,
+    "regression": _squared_error,
+}

@@ -1,0 +1,233 @@
+"""MultiTaskModel: input_ids, attention_mask -> logits by task and the sentence embedding, as a plain nn.Module."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mtl_export.config import HeadKind
+from mtl_export.errors import ConfigError
+from mtl_export.model.encoder import encoder_layers, load_encoder, rebuild_encoder
+from mtl_export.model.heads import HEADS
+from mtl_export.model.pooling import POOLINGS
+from mtl_runtime.batch import Batch
+from mtl_runtime.decode import Prediction, predictions
+from mtl_runtime.manifest import EncoderSpec, Pooling, TaskSpec
+from mtl_runtime.scheduler import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
+
+__all__ = ["HeadSpec", "ModelSpec", "MultiTaskModel", "MultiTaskOutput"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSpec:
+    """Shape of one task's head."""
+
+    kind: HeadKind = "linear"
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """All that is needed to build the model again, weights aside."""
+
+    encoder: EncoderSpec
+    encoder_config: Mapping[str, Any]
+    tasks: tuple[TaskSpec, ...]
+    heads: Mapping[str, HeadSpec]
+    token_types: bool = False  # the tokenizer marks tokens of a single text with types other than 0
+
+
+class MultiTaskOutput(NamedTuple):
+    """What one forward pass answers for B sentences."""
+
+    logits: dict[str, torch.Tensor]  # (B, width) by task, in the tasks' order
+    sentence_embedding: torch.Tensor  # (B, hidden_size)
+
+
+class MultiTaskModel(nn.Module):
+    """One shared encoder, one pooling, a head for each task.
+
+    Made by :meth:`from_encoder`, by training, or by :func:`mtl_export.load_checkpoint`.
+    """
+
+    def __init__(self, spec: ModelSpec, encoder: nn.Module, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.spec = spec
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        # The prefix keeps a task named "type" or "keys" apart from the attributes of ModuleDict.
+        self.heads = nn.ModuleDict(
+            {
+                f"task_{task.name}": HEADS[spec.heads[task.name].kind](
+                    spec.encoder.hidden_size, task.width, spec.heads[task.name].dropout
+                )
+                for task in spec.tasks
+            }
+        )
+        self._pool = POOLINGS[spec.encoder.pooling]
+        self._frozen: list[nn.Module] = []
+        self.fresh_weights: tuple[str, ...] = ()  # of the encoder: missing in its source, so they start at random
+
+    @classmethod
+    def from_encoder(
+        cls,
+        source: str,
+        tasks: Sequence[TaskSpec],
+        *,
+        heads: Mapping[str, HeadSpec] | HeadSpec | None = None,
+        pooling: Pooling = "mean",
+        max_length: int = 128,
+    ) -> Self:
+        """A pretrained encoder with new heads, ready to be trained.
+
+        Args:
+            source: hub id or folder of a Hugging Face encoder.
+            tasks: what to ask of each sentence.
+            heads: shape of the heads, one for all or by task name; default: linear.
+            pooling: how token vectors become a sentence embedding.
+            max_length: tokens read of a text, special ones included.
+
+        Raises:
+            EncoderError: the encoder cannot be loaded or lacks what is asked of it.
+        """
+        encoder = load_encoder(source, pooling=pooling, max_length=max_length)
+        default = heads if isinstance(heads, HeadSpec) else HeadSpec()
+        by_task = heads if isinstance(heads, Mapping) else {}
+        config: Any = encoder.module.config
+        spec = ModelSpec(
+            encoder=encoder.spec,
+            encoder_config=json.loads(config.to_json_string(use_diff=False)),
+            tasks=tuple(tasks),
+            heads={task.name: by_task.get(task.name, default) for task in tasks},
+            token_types=any(any(text.type_ids) for text in encoder.tokenizer.encode(["a sentence", ""])),
+        )
+        model = cls(spec, encoder.module, encoder.tokenizer)
+        model.fresh_weights = tuple(f"encoder.{name}" for name in encoder.fresh)
+        return model
+
+    @classmethod
+    def rebuild(cls, spec: ModelSpec, tokenizer: Tokenizer, *, attention: str | None = None) -> Self:
+        """The same architecture with weights still to be loaded; ``attention`` is transformers' attn_implementation."""
+        encoder = rebuild_encoder(spec.encoder_config, pooling=spec.encoder.pooling, attention=attention)
+        return cls(spec, encoder, tokenizer)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> MultiTaskOutput:
+        """Answer every task.
+
+        Args:
+            input_ids: int64 (B, T).
+            attention_mask: int64 (B, T), 1 for a token and 0 for padding.
+            token_type_ids: int64 (B, T); only for a model whose spec says ``token_types``.
+        """
+        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **extra)
+        embedding = self._pool(output, attention_mask)
+        logits = {task.name: self.head(task.name)(embedding) for task in self.spec.tasks}
+        return MultiTaskOutput(logits, embedding)
+
+    def head(self, task: str) -> nn.Module:
+        """The head of ``task`` (KeyError if there is none)."""
+        return self.heads[f"task_{task}"]
+
+    @overload
+    def predict(self, texts: str, *, tasks: Iterable[str] | None = None) -> Prediction: ...
+    @overload
+    def predict(
+        self, texts: list[str] | tuple[str, ...], *, tasks: Iterable[str] | None = None
+    ) -> list[Prediction]: ...
+    def predict(
+        self, texts: str | list[str] | tuple[str, ...], *, tasks: Iterable[str] | None = None
+    ) -> Prediction | list[Prediction]:
+        """Answers by task for each text, decoded exactly as the runtime decodes them.
+
+        Raises:
+            InvalidTextError, NonFiniteError: as the runtime's classifier.
+            KeyError: no such task.
+        """
+        tokenized = self.tokenize([texts] if isinstance(texts, str) else texts)
+        logits, _ = self._run(tokenized)
+        specs = {task.name: task for task in self.spec.tasks}
+        names = list(specs) if tasks is None else list(tasks)
+        answered = predictions([specs[name] for name in names], [logits[name] for name in names], tokenized)
+        return answered[0] if isinstance(texts, str) else answered
+
+    def encode(self, texts: str | Iterable[str]) -> NDArray[np.float32]:
+        """Sentence embeddings, float32 (N, hidden_size); (hidden_size,) for a bare str."""
+        _, embeddings = self._run(self.tokenize([texts] if isinstance(texts, str) else texts))
+        return embeddings[0] if isinstance(texts, str) else embeddings
+
+    def logits(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+        """Raw logits by task, float32 (N, width)."""
+        return self._run(self.tokenize(texts))[0]
+
+    def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
+        """Token ids as the encoder reads them, checked and truncated as in the runtime."""
+        return self.tokenizer.encode(checked_texts(texts))
+
+    def tensors(self, texts: Sequence[TokenizedText]) -> dict[str, torch.Tensor]:
+        """A padded batch as the keyword arguments of :meth:`forward`, on the CPU."""
+        batch = Batch.of(texts, pad_id=self.spec.encoder.pad_id)
+        return {name: torch.from_numpy(array) for name, array in batch.feed(self.inputs).items()}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that :meth:`forward` takes; the graph's inputs."""
+        names = ("input_ids", "attention_mask")
+        return (*names, "token_type_ids") if self.spec.token_types else names
+
+    def freeze(self, *modules: nn.Module) -> None:
+        """Keep ``modules`` as they are: no gradients, and evaluation mode (no dropout) even while training."""
+        for module in modules:
+            module.requires_grad_(requires_grad=False)
+            module.eval()
+        self._frozen.extend(modules)
+
+    def freeze_encoder(self, lowest: int | None = None) -> None:
+        """Freeze the whole encoder, or its embeddings and the ``lowest`` layers.
+
+        Raises:
+            ConfigError: the encoder has fewer layers.
+            EncoderError: its layers cannot be told apart.
+        """
+        if lowest is None:
+            self.freeze(self.encoder)
+            return
+        layers, embeddings = encoder_layers(self.encoder), self.encoder.embeddings
+        assert isinstance(embeddings, nn.Module)  # noqa: S101 - every transformers encoder has it
+        if lowest > len(layers):
+            raise ConfigError(f"training.freeze_layers is {lowest}; the encoder has {len(layers)} layers")
+        self.freeze(embeddings, *layers[:lowest])
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def _run(self, texts: Sequence[TokenizedText]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+        """Logits and embeddings of all texts, in their order, in evaluation mode."""
+        logits = {task.name: np.empty((len(texts), task.width), np.float32) for task in self.spec.tasks}
+        embeddings = np.empty((len(texts), self.spec.encoder.hidden_size), np.float32)
+        device = next(self.parameters()).device
+        was_training = self.training
+        self.eval()
+        with torch.inference_mode():
+            for indices in plan_batches([len(text) for text in texts], token_budget=4 * DEFAULT_TOKEN_BUDGET):
+                batch = self.tensors([texts[index] for index in indices])
+                output = self(**{name: tensor.to(device) for name, tensor in batch.items()})
+                embeddings[indices] = output.sentence_embedding.float().cpu().numpy()
+                for name, rows in output.logits.items():
+                    logits[name][indices] = rows.float().cpu().numpy()
+        self.train(was_training)
+        return logits, embeddings

@@ -1,0 +1,35 @@
+"""`optimum-cli export mtl` -> the same export as `mtl export`: a second door, registered with optimum.
+
+Installed as a file of the namespace ``optimum.commands.register``, where optimum-cli looks for commands.
+"""
+
+import argparse
+import sys
+
+from optimum.commands.base import BaseOptimumCLICommand, CommandInfo
+from optimum.commands.export.base import ExportCommand
+
+__all__ = ["REGISTER_COMMANDS"]
+
+
+class MtlExportCommand(BaseOptimumCLICommand):  # type: ignore[misc]  # optimum is not typed
+    """Hands its arguments on to ``mtl export``, so that both doors have the same options."""
+
+    COMMAND = CommandInfo(
+        name="mtl",
+        help="Export a multi-task sentence classifier (an mtl-export checkpoint) to one ONNX graph.",
+    )
+
+    @staticmethod
+    def parse_args(parser: argparse.ArgumentParser) -> None:
+        """Take everything as it is; `mtl export --help` explains it."""
+        parser.add_argument("arguments", nargs=argparse.REMAINDER, help="CHECKPOINT -o BUNDLE; see `mtl export --help`")
+
+    def run(self) -> None:
+        """Run `mtl export` and end with its exit code."""
+        from mtl_runtime.cli import main
+
+        sys.exit(main(["export", *self.args.arguments]))
+
+
+REGISTER_COMMANDS = [(MtlExportCommand, ExportCommand)]

@@ -1,0 +1,56 @@
+"""examples -> tokenized rows with targets -> padded tensors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from mtl_export.data.examples import Example
+from mtl_export.data.targets import Targets, encode_labels
+from mtl_export.model import MultiTaskModel
+from mtl_runtime.manifest import TaskSpec
+from mtl_runtime.tokenizer import TokenizedText
+
+__all__ = ["LabelledTexts", "collate"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
+    """Rows of one split, as the loop and the metrics take them."""
+
+    tokens: tuple[TokenizedText, ...]
+    targets: Mapping[str, Targets]  # by task, see mtl_export.data.targets
+    sources: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        examples: Sequence[Example],
+        tasks: Sequence[TaskSpec],
+        model: MultiTaskModel,
+        *,
+        sort: bool = False,
+    ) -> "LabelledTexts":
+        """Tokenize and encode ``examples``; ``sort`` puts them in order of length, which pads less."""
+        tokens = model.tokenizer.encode([example.text for example in examples])
+        order = sorted(range(len(tokens)), key=lambda row: len(tokens[row])) if sort else range(len(tokens))
+        rows = [examples[row] for row in order]
+        return cls(
+            tokens=tuple(tokens[row] for row in order),
+            targets={task.name: encode_labels(task, [row.labels.get(task.name) for row in rows]) for task in tasks},
+            sources=tuple(row.source for row in rows),
+        )
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, row: int) -> tuple[TokenizedText, dict[str, Any]]:
+        return self.tokens[row], {task: targets[row] for task, targets in self.targets.items()}
+
+
+def collate(model: MultiTaskModel, rows: Sequence[tuple[TokenizedText, dict[str, Any]]]) -> dict[str, Any]:
+    """A batch: the model's input tensors, and ``labels``, a tensor of targets by task."""
+    labels = {task: torch.stack([torch.as_tensor(row[task]) for _, row in rows]) for task in rows[0][1]}
+    return {**model.tensors([tokens for tokens, _ in rows]), "labels": labels}

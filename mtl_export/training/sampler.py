@@ -1,0 +1,107 @@
+"""lengths, sources, seed, epoch -> the order of an epoch: grouped by length, mixed by source, repeatable.
+
+The order is a function of seed and epoch alone and touches no global random state, so that a run that
+is resumed in mid-epoch goes on with exactly the sentences that were still to come.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+__all__ = ["MixedLengthSampler", "source_shares"]
+
+# Sentences are sorted by length inside chunks of this many batches: long enough to make batches even,
+# short enough to keep an epoch well mixed.
+_BATCHES_PER_CHUNK = 50
+
+
+def source_shares(sizes: Sequence[int], *, temperature: float) -> list[int]:
+    """Number of rows that each source gives to an epoch; they sum to the number of all rows.
+
+    The share of a source of n rows is proportional to n ** (1 / temperature): by size at 1, equal
+    shares for a large temperature. A source with rows gives at least one.
+    """
+    total = sum(sizes)
+    weights = np.array([size ** (1.0 / temperature) if size else 0.0 for size in sizes])
+    exact = weights / weights.sum() * total
+    shares = np.maximum(np.floor(exact).astype(int), (np.array(sizes) > 0).astype(int))
+    # The rows lost to rounding go to the sources with the largest remainders.
+    order = np.argsort(-(exact - shares), kind="stable")
+    for position in range(int(total - shares.sum())):
+        shares[order[position % len(order)]] += 1
+    while shares.sum() > total:
+        shares[int(shares.argmax())] -= 1
+    return [int(share) for share in shares]
+
+
+class MixedLengthSampler(Sampler[int]):
+    """Indices of one epoch's rows.
+
+    Each source is walked through in ever new permutations, so that over the epochs all its rows are seen
+    equally often, whatever its share. The rows of an epoch are shuffled, cut into chunks, sorted by
+    length inside a chunk and cut into batches whose order is shuffled.
+
+    Args:
+        lengths: number of tokens of each row.
+        sources: index of each row's source.
+        batch_size: rows that are grouped by length: those of one optimizer step's micro-batch over all processes.
+        seed: of every permutation.
+        temperature: of the mix, see :func:`source_shares`.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        sources: Sequence[int],
+        *,
+        batch_size: int,
+        seed: int,
+        temperature: float = 1.0,
+    ) -> None:
+        self._lengths = np.asarray(lengths)
+        self._rows = [np.flatnonzero(np.asarray(sources) == source) for source in range(max(sources, default=0) + 1)]
+        self._shares = source_shares([len(rows) for rows in self._rows], temperature=temperature)
+        self._batch_size = batch_size
+        self._seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives; the Trainer calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return sum(self._shares)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order(self.epoch).tolist())
+
+    def order(self, epoch: int) -> NDArray[np.intp]:
+        """Row indices of ``epoch``, int (len(self),)."""
+        shuffle = np.random.default_rng((self._seed, epoch, 0))
+        rows = np.concatenate([self._draw(source, epoch) for source in range(len(self._rows))])
+        shuffle.shuffle(rows)
+        chunk = self._batch_size * _BATCHES_PER_CHUNK
+        batches: list[NDArray[np.intp]] = []
+        for start in range(0, len(rows), chunk):
+            part = rows[start : start + chunk]
+            part = part[np.argsort(self._lengths[part], kind="stable")]
+            batches += [part[at : at + self._batch_size] for at in range(0, len(part), self._batch_size)]
+        # The one batch that is not full goes last, or it would shift the bounds of all behind it.
+        last = [batches.pop()] if len(batches[-1]) < self._batch_size else []
+        shuffle.shuffle(order := np.arange(len(batches)))
+        return np.concatenate([*(batches[at] for at in order), *last])
+
+    def _draw(self, source: int, epoch: int) -> NDArray[np.intp]:
+        """The rows of ``source`` in ``epoch``: the next stretch of an endless run of permutations."""
+        rows, share = self._rows[source], self._shares[source]
+        if not share:
+            return rows[:0]
+        first, last = epoch * share, (epoch + 1) * share
+        rounds = range(first // len(rows), -(-last // len(rows)))
+        drawn = [
+            rows[np.random.default_rng((self._seed, source, 1, round_)).permutation(len(rows))] for round_ in rounds
+        ]
+        start = first - rounds.start * len(rows)
+        return np.concatenate(drawn)[start : start + share]

@@ -1,0 +1,142 @@
+"""model + loss + rows -> fitted weights: the few places where transformers' Trainer must know of several tasks."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import EvalPrediction, Trainer, TrainingArguments
+
+from mtl_export.config import Config
+from mtl_export.metrics import TaskMetrics, score, task_metrics
+from mtl_export.model import MultiTaskModel
+from mtl_export.model.losses import MultiTaskLoss
+from mtl_export.training.sampler import MixedLengthSampler
+from mtl_runtime.manifest import TaskSpec
+
+__all__ = ["SCORE", "MultiTaskTrainer", "TrainedModule", "training_arguments"]
+
+SCORE = "score"  # mean headline metric over the tasks; the best checkpoint has the highest
+
+
+class TrainedModule(nn.Module):
+    """The model with its loss: one module, so that learnt loss weights are trained, saved and synchronized too."""
+
+    def __init__(self, model: MultiTaskModel, loss: MultiTaskLoss) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> dict[str, dict[str, torch.Tensor]]:
+        """Logits by task, in the shape that the Trainer gathers."""
+        return {"logits": self.model(input_ids, attention_mask, token_type_ids).logits}
+
+
+class MultiTaskTrainer(Trainer):
+    """Trainer with our sampler, per-task loss normalization, and learning rates for encoder and heads."""
+
+    def __init__(self, *, config: Config, tasks: Sequence[TaskSpec], **arguments: Any) -> None:
+        self._config = config
+        self.tasks = tuple(tasks)
+        self._module: TrainedModule = arguments["model"]
+        super().__init__(compute_metrics=self._metrics, compute_loss_func=self._module.loss, **arguments)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> MixedLengthSampler:
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        return MixedLengthSampler(
+            [len(tokens) for tokens in rows.tokens],
+            rows.sources,
+            batch_size=self._config.training.batch_size,
+            seed=self._config.training.seed,
+            temperature=self._config.data.temperature,
+        )
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
+        """Per-task normalizers of a whole optimizer step: all its micro-batches, on all processes."""
+        if not batch_samples or "labels" not in batch_samples[0]:
+            return None
+        own = self._module.loss.normalizers([batch["labels"] for batch in batch_samples]).to(device)
+        if self.args.world_size == 1:
+            return own
+        everyone: torch.Tensor = self.accelerator.gather(own.unsqueeze(0)).sum(dim=0)
+        return everyone
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with two learning rates; biases and norms are not decayed."""
+        if self.optimizer is None:
+            module = self._module if model is None else model
+            decayed = set(self.get_decay_parameter_names(module))
+            groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+            for name, parameter in module.named_parameters():
+                if parameter.requires_grad:
+                    key = (".encoder." in f".{name}", name in decayed)
+                    groups.setdefault(key, []).append(parameter)
+            training = self._config.training
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": training.encoder_learning_rate if encoder else training.head_learning_rate,
+                        "weight_decay": training.weight_decay if decay else 0.0,
+                    }
+                    for (encoder, decay), parameters in sorted(groups.items(), key=lambda item: item[0])
+                ]
+            )
+        return self.optimizer
+
+    def task_metrics(self, predictions: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, TaskMetrics]:
+        """Metrics by task from gathered logits and targets."""
+        return {
+            task.name: task_metrics(task, labels[task.name], np.asarray(predictions[task.name], dtype=np.float32))
+            for task in self.tasks
+        }
+
+    def _metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        gathered: tuple[Any, Any] = (prediction.predictions, prediction.label_ids)
+        by_task = self.task_metrics(*gathered)
+        flat = {f"{task}.{name}": value for task, metrics in by_task.items() for name, value in metrics.values.items()}
+        return {SCORE: score(by_task, {task.name: task.kind for task in self.tasks}), **flat}
+
+
+def training_arguments(config: Config, folder: Path, *, processes: int) -> TrainingArguments:
+    """The Trainer's arguments for ``config``, with its state in ``folder``."""
+    training = config.training
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=training.epochs,
+        per_device_train_batch_size=training.batch_size // processes,
+        per_device_eval_batch_size=max(1, 64 // processes),
+        gradient_accumulation_steps=training.gradient_accumulation,
+        learning_rate=training.encoder_learning_rate,
+        warmup_steps=training.warmup,
+        lr_scheduler_type="linear",
+        max_grad_norm=training.max_gradient_norm,
+        bf16=training.precision == "bf16",
+        fp16=training.precision == "fp16",
+        seed=training.seed,
+        # Best weights are known at the end of each epoch; states in between only serve --resume.
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        load_best_model_at_end=True,
+        metric_for_best_model=SCORE,
+        greater_is_better=True,
+        # Old states are removed by our completion mark, which knows which of them are whole.
+        save_total_limit=None,
+        restore_callback_states_from_checkpoint=True,
+        label_names=["labels"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if processes > 1 and not torch.cuda.is_available() else None,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=50,
+        report_to="none",
+        disable_tqdm=True,
+    )

@@ -1,0 +1,17 @@
+"""Torch-free runtime of mtl-export: ``load`` a bundle, call it with texts, get predictions for every task."""
+
+from mtl_runtime.classifier import Classifier, Info, load
+from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
+from mtl_runtime.errors import MtlError
+
+__all__ = [
+    "Answer",
+    "Classifier",
+    "Info",
+    "MtlError",
+    "MultiLabelAnswer",
+    "Prediction",
+    "RegressionAnswer",
+    "SingleLabelAnswer",
+    "load",
+]

@@ -1,0 +1,136 @@
+"""``mtl predict``: texts of a file, of stdin or of the command line -> their answers."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mtl_runtime import records
+from mtl_runtime.commands.options import bundle_argument, json_option, threads_option
+from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
+from mtl_runtime.tables import FORMATS, TableFormat
+from mtl_runtime.terminal import binary_stdout, print_json, print_table, printable, row_progress
+
+if TYPE_CHECKING:
+    from mtl_runtime.files import OnBadRow, Summary
+
+__all__ = ["predict"]
+
+_OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
+
+
+@click.command()
+@bundle_argument()
+@click.argument("source", metavar="[INPUT]", required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write here; default: stdout.")
+@click.option("--text", "texts", multiple=True, help="Classify this text (repeatable) instead of INPUT.")
+@click.option("--tasks", help="Only these tasks, separated by commas.")
+@click.option("--variant", help="Variant of the bundle to run.")
+@threads_option()
+@click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
+@click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
+@click.option("--input-format", type=click.Choice(FORMATS), help="Default: by INPUT's suffix; txt for stdin.")
+@click.option("--output-format", type=click.Choice(_OUTPUT_FORMATS), help="Default: by OUTPUT's suffix.")
+@click.option(
+    "--on-bad-row",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="End at a row that cannot be classified, or leave it out and list it.",
+)
+@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@json_option()
+def predict(
+    *,
+    bundle: Path,
+    source: str | None,
+    output: Path | None,
+    texts: tuple[str, ...],
+    tasks: str | None,
+    variant: str | None,
+    threads: int | None,
+    column: str,
+    probabilities: bool,
+    input_format: TableFormat | None,
+    output_format: TableFormat | None,
+    on_bad_row: "OnBadRow",
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Answer every task of BUNDLE for each text of INPUT (csv, tsv, jsonl, parquet, txt; - for stdin).
+
+    The output has the input's columns, then for each task its answer (several labels are joined by |) and,
+    for a task with one label, its probability.
+    """
+    if (source is None) == (not texts):
+        raise click.UsageError("give either INPUT (a file, or - for stdin) or --text.")
+    if source is not None and output is None and as_json:
+        raise click.UsageError("--json tells of --text, or of what was written with -o; see --output-format.")
+    from mtl_runtime.classifier import load
+    from mtl_runtime.files import predict_file
+
+    classifier = load(bundle, variant=variant, threads=threads)
+    names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
+    if source is None:
+        _show(texts, classifier(texts, tasks=names), probabilities=probabilities, as_json=as_json)
+        return
+    with row_progress("classifying") as progress:
+        summary = predict_file(
+            classifier,
+            sys.stdin.buffer if source == "-" else Path(source),
+            output or binary_stdout(),
+            tasks=names,
+            column=column,
+            probabilities=probabilities,
+            input_format=input_format,
+            output_format=output_format,
+            on_bad_row=on_bad_row,
+            overwrite=force,
+            progress=progress,
+        )
+    _report(summary, output, as_json=as_json)
+
+
+def _report(summary: "Summary", output: Path | None, *, as_json: bool) -> None:
+    """What was written, and each row that was not."""
+    bad = summary.bad_rows
+    for error in bad.first:
+        click.echo(f"left out: {printable(str(error))}", err=True)
+    if bad.count > len(bad.first):
+        click.echo(f"left out: {bad.count - len(bad.first)} more rows", err=True)
+    if as_json:
+        rows = {"rows": summary.rows, "truncated": summary.truncated, "bad_rows": bad.count}
+        print_json({"output": str(output), **rows})
+        return
+    if output is None and not bad.count and not summary.truncated:
+        return
+    remarks = f"{summary.rows} rows written"
+    remarks += f", {bad.count} left out" if bad.count else ""
+    remarks += f", {summary.truncated} texts truncated" if summary.truncated else ""
+    click.echo(remarks, err=True)
+
+
+def _show(texts: Sequence[str], predictions: Sequence[Prediction], *, probabilities: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [{"text": text, **records.to_dict(prediction)} for text, prediction in zip(texts, predictions, strict=True)]
+        )
+        return
+    for text, prediction in zip(texts, predictions, strict=True):
+        rows = [(task, *_cells(prediction[task], all_labels=probabilities)) for task in prediction]
+        remark = f" (truncated after {prediction.tokens} tokens)" if prediction.truncated else ""
+        title = text if len(text) <= 60 else f"{text[:57]}..."
+        print_table(f"{title}{remark}", ("task", "answer", "probability"), rows)
+
+
+def _cells(answer: Answer, *, all_labels: bool) -> tuple[str, str]:
+    """The answer and its probability, or every label's."""
+    if isinstance(answer, RegressionAnswer):
+        return f"{answer.value:.4g}", ""
+    labels = answer.labels if isinstance(answer, MultiLabelAnswer) else (answer.label,)
+    shown = list(answer.probabilities) if all_labels else labels
+    prefix = "{} " if all_labels or len(labels) > 1 else ""
+    scores = (prefix.format(label) + f"{answer.probabilities[label]:.4f}" for label in shown)
+    return ", ".join(labels) or "(none)", "\n".join(scores)

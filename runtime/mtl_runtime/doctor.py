@@ -1,0 +1,99 @@
+"""this environment (and a bundle) -> Diagnosis: what is installed, what runs, and what mends the rest."""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.classifier import load
+from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError
+from mtl_runtime.machine import MachineFacts, machine_facts
+from mtl_runtime.providers import ONNXRUNTIME_WHEELS, check_one_wheel
+from mtl_runtime.session import available_providers
+
+__all__ = ["Diagnosis", "VariantTrial", "diagnose"]
+
+_PACKAGES = (
+    "mtl-export",
+    "numpy",
+    "tokenizers",
+    *ONNXRUNTIME_WHEELS,
+    "pyarrow",
+    "torch",
+    "transformers",
+    "onnx",
+)
+_TRIAL_TEXT = "a trial"
+
+
+@dataclass(frozen=True, slots=True)
+class VariantTrial:
+    """What happened when a variant was opened and asked."""
+
+    variant: str
+    works: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What an issue report should quote."""
+
+    versions: Mapping[str, str]  # python, and the installed packages that matter
+    machine: MachineFacts
+    providers: tuple[str, ...]  # that the installed onnxruntime offers
+    variants: tuple[VariantTrial, ...]  # of the bundle, if one was given
+    problems: tuple[str, ...]  # each tells the command that mends it
+
+
+def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
+    """Look at this environment, and try each variant of the bundle in folder ``path``.
+
+    Raises:
+        BundleError, RecordError: ``path`` is no bundle that this version reads.
+    """
+    problems = []
+    providers: tuple[str, ...] = ()
+    try:
+        check_one_wheel()
+        providers = available_providers()
+    except MissingPackageError as error:
+        problems.append(str(error))
+    trials: list[VariantTrial] = []
+    if path is not None:
+        bundle = Bundle.open(path)
+        trials = [_try(bundle, name, problems) for name in bundle.manifest.variants]
+        if not any(trial.works for trial in trials):
+            problems.append(f"no variant of {bundle.path} runs here; run `mtl verify {bundle.path}`")
+    return Diagnosis(
+        versions={"python": platform.python_version(), **dict(_versions())},
+        machine=machine_facts(),
+        providers=providers,
+        variants=tuple(trials),
+        problems=tuple(problems),
+    )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Versions by metadata: nothing is imported, so a broken package cannot break the doctor."""
+    for name in _PACKAGES:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+
+
+def _try(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
+    """Open a variant and ask it; a provider that is not to be had here is told, but is no problem."""
+    try:
+        classifier = load(bundle.path, variant=variant)
+        classifier(_TRIAL_TEXT)
+    except (ProviderError, MissingPackageError) as error:
+        return VariantTrial(variant, False, str(error))
+    except MtlError as error:
+        problems.append(f"variant {variant}: {error} (run `mtl verify {bundle.path}`)")
+        return VariantTrial(variant, False, str(error))
+    info = classifier.info
+    return VariantTrial(variant, True, f"runs on {info.provider} with {info.threads} threads")

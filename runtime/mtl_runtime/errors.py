@@ -1,0 +1,118 @@
+"""a mistake or a failed check -> one exception whose message says what, where, and what to do.
+
+The tree, shared by every package of the project::
+
+    MtlError                    exit code 2: the caller can mend it
+      MissingPackageError       an optional package is not installed, or two exclude each other
+      RecordError               a JSON or TOML record does not have the fields it must have
+      TableError                a csv, tsv, jsonl, parquet or text file is malformed
+      InvalidTextError          a text cannot be classified (wrong type, lone surrogate, too long)
+      UnknownTaskError          the bundle has no such task
+      UnknownVariantError       the bundle has no such variant
+      ProviderError             the execution provider asked for is not the one that runs
+      BundleError               the folder is no bundle, or one of another format
+      CheckFailedError          exit code 1: a check ran and did not hold
+        IntegrityError          a file's bytes are not those the manifest names
+        NonFiniteError          the model answered NaN or infinity
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+__all__ = [
+    "BundleError",
+    "CheckFailedError",
+    "IntegrityError",
+    "InvalidTextError",
+    "MissingPackageError",
+    "MtlError",
+    "NonFiniteError",
+    "ProviderError",
+    "RecordError",
+    "TableError",
+    "UnknownTaskError",
+    "UnknownVariantError",
+]
+
+
+class MtlError(Exception):
+    """Base of every deliberate error; ``exit_code`` is what the CLI ends with."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class MissingPackageError(MtlError):
+    """An optional package is needed and absent; the message holds the command that mends it."""
+
+
+class RecordError(MtlError):
+    """A JSON or TOML record has an unknown, missing or mistyped field; ``where`` is its dotted path."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where, self.problem = where, problem
+        super().__init__(f"{where}: {problem}" if where else problem)
+
+
+class TableError(MtlError):
+    """A table cannot be read: ``path``, 1-based ``line`` (parquet: row number), ``column`` if known."""
+
+    def __init__(self, path: Path, problem: str, *, line: int | None = None, column: str | None = None) -> None:
+        self.path, self.problem, self.line, self.column = path, problem, line, column
+        place = f"{path}" + (f", line {line}" if line is not None else "")
+        place += f", column {column!r}" if column is not None else ""
+        super().__init__(f"{place}: {problem}")
+
+
+class InvalidTextError(MtlError):
+    """The text at ``index`` of the call cannot be classified."""
+
+    def __init__(self, index: int, problem: str) -> None:
+        self.index, self.problem = index, problem
+        super().__init__(f"text {index}: {problem}")
+
+
+class UnknownTaskError(MtlError):
+    """The caller asked for a task that the bundle lacks."""
+
+    def __init__(self, task: str, known: Iterable[str]) -> None:
+        self.task, self.known = task, tuple(known)
+        super().__init__(f"no task {task!r} in this bundle; it has: {', '.join(self.known)}")
+
+
+class UnknownVariantError(MtlError):
+    """The caller asked for a variant that the bundle lacks."""
+
+    def __init__(self, variant: str, known: Iterable[str]) -> None:
+        self.variant, self.known = variant, tuple(known)
+        super().__init__(f"no variant {variant!r} in this bundle; it has: {', '.join(self.known)}")
+
+
+class ProviderError(MtlError):
+    """The execution provider asked for is absent, or onnxruntime took another one."""
+
+
+class BundleError(MtlError):
+    """The folder is not a bundle that this version can read."""
+
+
+class CheckFailedError(MtlError):
+    """A check ran to its end and did not hold."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class IntegrityError(CheckFailedError):
+    """The bytes of ``name`` are not those that the manifest promises."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name, self.problem = name, problem
+        super().__init__(f"{name}: {problem}; the bundle was changed or damaged, copy it again from its source")
+
+
+class NonFiniteError(CheckFailedError):
+    """The model answered NaN or infinity for the text at ``index``; no label is made of that."""
+
+    def __init__(self, index: int, output: str) -> None:
+        self.index, self.output = index, output
+        super().__init__(f"text {index}: {output} is not finite; no label is given (run `mtl verify` on the bundle)")

@@ -1,0 +1,160 @@
+"""dict (from JSON or TOML) <-> frozen dataclass, strictly: an unknown key is an error that names the nearest.
+
+One reader for every record of the project: configs, manifests, checkpoints and evidence are all plain
+frozen dataclasses of ``str | int | float | bool | None``, tuples, string-keyed mappings and each other.
+"""
+
+import dataclasses
+import difflib
+import json
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from mtl_runtime.errors import RecordError
+
+__all__ = ["from_dict", "from_json", "parse_json", "to_dict", "to_json"]
+
+T = TypeVar("T")
+
+
+def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
+    """Read ``data`` into the dataclass ``cls``.
+
+    Args:
+        cls: a dataclass whose annotations use only the types named in this module's docstring.
+        data: what ``json.loads`` or ``tomllib.loads`` returned.
+        where: dotted path of ``data`` in its document, for the messages.
+
+    Raises:
+        RecordError: a key is unknown or missing, or a value has the wrong type; the message names the place.
+    """
+    if not isinstance(data, Mapping):
+        raise RecordError(where, f"expected a table of keys, found {_show(data)}")
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    for key in data:
+        if key not in fields:
+            raise RecordError(_join(where, str(key)), _unknown(str(key), list(fields)))
+    hints = get_type_hints(cls)
+    values = {}
+    for name, field in fields.items():
+        if name in data:
+            values[name] = _read(hints[name], data[name], _join(where, name))
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise RecordError(_join(where, name), "this key is required and missing")
+    try:
+        return cls(**values)
+    except RecordError as error:
+        raise RecordError(_join(where, error.where), error.problem) from None
+
+
+def from_json(cls: type[T], text: str | bytes, *, where: str = "") -> T:
+    """Read a JSON document into the dataclass ``cls``; ``where`` names the document in messages.
+
+    Raises:
+        RecordError: the text is not JSON, or not such a record.
+    """
+    return from_dict(cls, parse_json(text, where=where), where=where)
+
+
+def parse_json(text: str | bytes, *, where: str = "") -> Any:
+    """Parse a JSON document.
+
+    Raises:
+        RecordError: the text is not JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(where, f"not valid JSON: {error}") from error
+
+
+def to_dict(record: Any) -> Any:
+    """Turn a record into what ``json.dumps`` takes; the inverse of :func:`from_dict`."""
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {field.name: to_dict(getattr(record, field.name)) for field in dataclasses.fields(record) if field.init}
+    if isinstance(record, Mapping):
+        return {key: to_dict(value) for key, value in record.items()}
+    if isinstance(record, tuple | list):
+        return [to_dict(value) for value in record]
+    return record
+
+
+def to_json(record: Any) -> str:
+    """Turn a record into canonical JSON: two-space indent, fields in their declared order, a last newline."""
+    return json.dumps(to_dict(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read(hint: Any, value: Any, where: str) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _read_union(args, value, where)
+    if origin is Literal:
+        return _read_literal(args, value, where)
+    if origin is not None:
+        return _read_container(origin, args, value, where)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value, where=where)  # type: ignore[arg-type]
+    return _read_scalar(hint, value, where)
+
+
+def _read_literal(known: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value not in known:
+        raise RecordError(where, f"{_show(value)} is not one of {', '.join(map(repr, known))}")
+    return value
+
+
+def _read_container(origin: type, args: tuple[Any, ...], value: Any, where: str) -> Any:
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise RecordError(where, f"expected a list, found {_show(value)}")
+        return tuple(_read(args[0], item, f"{where}[{index}]") for index, item in enumerate(value))
+    if not isinstance(value, Mapping):
+        raise RecordError(where, f"expected a table of keys, found {_show(value)}")
+    return {str(key): _read(args[1], item, _join(where, str(key))) for key, item in value.items()}
+
+
+def _read_union(options: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in options:
+        return None
+    problems = []
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return _read(option, value, where)
+        except RecordError as error:
+            problems.append(error)
+    # The deepest place is the option that fitted best, so its message helps most.
+    raise max(problems, key=lambda error: len(error.where))
+
+
+def _read_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            raise RecordError(where, f"{_show(value)} is too large") from None
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise RecordError(where, f"expected {hint.__name__}, found {_show(value)}")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; known here: {', '.join(known)}"
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where and name else where or name
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

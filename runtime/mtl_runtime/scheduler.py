@@ -1,0 +1,33 @@
+"""token counts -> batches: texts of like length together, each batch under a token budget."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_TOKEN_BUDGET", "plan_batches"]
+
+# Padded tokens per batch. Large enough to keep the cores busy, small enough that activations stay in cache.
+DEFAULT_TOKEN_BUDGET = 1024
+
+
+def plan_batches(lengths: Sequence[int], *, token_budget: int) -> list[NDArray[np.intp]]:
+    """Cut texts into batches of indices, longest texts first.
+
+    Args:
+        lengths: number of tokens of each text.
+        token_budget: largest number of padded tokens (rows x longest row) in a batch; a single text
+            that is longer gets a batch of its own.
+
+    Returns:
+        Index arrays that hold each text exactly once. Equal inputs give equal batches.
+    """
+    sizes = np.asarray(lengths, dtype=np.intp)
+    order = np.argsort(-sizes, kind="stable")
+    batches = []
+    start = 0
+    while start < len(order):
+        rows = max(1, token_budget // max(1, int(sizes[order[start]])))
+        batches.append(order[start : start + rows])
+        start += rows
+    return batches

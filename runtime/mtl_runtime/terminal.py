@@ -1,0 +1,88 @@
+"""values -> what a terminal shows: tables, JSON and progress, without a text's control characters."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["binary_stdout", "print_json", "print_table", "printable", "row_progress"]
+
+# C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
+# cannot be printed at all.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""``text`` with what could steer a terminal written as an escape such as ``\u001b``.
+
+    Args:
+        text: any text, such as a label or a cell of a file.
+        keep: control characters that stay as they are.
+    """
+    return _UNSAFE.sub(lambda m: m[0] if m[0] in keep else f"\\u{ord(m[0]):04x}", text)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table under its title to stdout; all of it is plain text, never markup."""
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(str(cell), keep="\n")) for cell in row))
+    console = Console()
+    console.print(Text(printable(title), style="bold"), soft_wrap=True)
+    console.print(table)
+
+
+def print_json(data: object) -> None:
+    """Print ``data`` to stdout as JSON."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    sys.stdout.write(printable(text, keep="\n") + "\n")
+
+
+def binary_stdout() -> BinaryIO:
+    """Stdout for a table's bytes; where it is a terminal, control characters are written as escapes."""
+    if sys.stdout.isatty():
+        return cast(BinaryIO, _Terminal(sys.stdout.buffer))
+    return sys.stdout.buffer
+
+
+@dataclass(frozen=True, slots=True)
+class _Terminal:
+    stream: BinaryIO
+
+    def write(self, line: bytes) -> int:
+        self.stream.write(printable(line.decode("utf-8", "replace"), keep="\n\t").encode())
+        return len(line)
+
+
+@contextmanager
+def row_progress(what: str) -> Iterator[Callable[[int], None]]:
+    """A line on stderr with the rows done and rows/s, where stderr is a terminal; yields what updates it."""
+    if not sys.stderr.isatty():
+        yield lambda _rows: None
+        return
+    columns: Sequence[ProgressColumn] = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        _Rate(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda rows: progress.update(task, completed=rows)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed: Any = task.speed  # None before the second update
+        rate = f", {speed:,.0f} rows/s" if speed else ""
+        return Text(f"{int(task.completed):,} rows{rate}")

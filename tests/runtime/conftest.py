@@ -1,0 +1,65 @@
+"""A tiny real bundle (made by tests/make_tiny_bundle.py) for tests that need no torch."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from mtl_runtime import Classifier, load
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.manifest import MANIFEST_NAME, FileSpec
+from mtl_runtime.records import from_dict, to_dict
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default"))
+
+TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
+
+
+@pytest.fixture(scope="session")
+def bundle_path() -> Path:
+    """The committed bundle: only read it."""
+    return TINY_BUNDLE
+
+
+@pytest.fixture
+def bundle_copy(tmp_path: Path) -> Path:
+    """A copy of the bundle that a test may damage."""
+    return Path(shutil.copytree(TINY_BUNDLE, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Classifier:
+    return load(TINY_BUNDLE, threads=1)
+
+
+@pytest.fixture(scope="session")
+def change_manifest() -> Callable[..., None]:
+    """``change_manifest(path, **fields)`` rewrites the manifest so that it fits the files as they are now."""
+
+    def change(path: Path, **fields: object) -> None:
+        manifest = Bundle.open(path).manifest
+        files = {name: to_dict(FileSpec.of((path / name).read_bytes())) for name in manifest.files}
+        content = {**to_dict(manifest), "files": files, **fields}
+        changed = from_dict(type(manifest), content)
+        (path / MANIFEST_NAME).write_text(changed.to_json(), "utf-8")
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def change_stars_bias() -> Callable[[Path, bytes], None]:
+    """Overwrite the one float of the graph's ``stars.bias`` (3.0)."""
+
+    def change(path: Path, value: bytes) -> None:
+        graph = path / "model.onnx"
+        data = graph.read_bytes()
+        old = b"stars.biasJ\x04" + b"\x00\x00\x40\x40"
+        assert data.count(old) == 1
+        graph.write_bytes(data.replace(old, b"stars.biasJ\x04" + value))
+
+    return change

@@ -1,0 +1,300 @@
+"""The command ``mtl``: what it prints, where, and the exit code it ends with."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mtl_runtime.cli import main
+
+MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "mtl")
+
+
+@pytest.fixture
+def mtl(monkeypatch):
+    """``mtl("predict", ...)`` in this process."""
+    monkeypatch.setenv("COLUMNS", "160")
+    level = logging.getLogger().level
+
+    def run(*argv, stdin=None):
+        return CliRunner().invoke(main, [str(arg) for arg in argv], input=stdin)
+
+    yield run
+    logging.getLogger().setLevel(level)
+
+
+def test_help_lists_every_command_with_a_line():
+    done = subprocess.run([MTL, "--help"], capture_output=True, text=True, check=True)
+    listed = dict(line.split(maxsplit=1) for line in done.stdout.partition("Commands:")[2].splitlines() if line)
+    assert {"train", "export", "verify", "predict", "inspect", "doctor"} <= listed.keys()
+    assert listed["doctor"].startswith("Show what is installed")
+
+
+def test_the_version_is_the_packages(mtl):
+    from importlib.metadata import version
+
+    assert version("mtl-export") in mtl("--version").output
+
+
+def test_an_unknown_command_is_the_users_mistake(mtl):
+    result = mtl("predikt")
+    assert result.exit_code == 2
+    assert "predikt" in result.stderr
+
+
+def test_predict_shows_a_table_for_texts(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "the soup was great", "--text", "good " * 50)
+    assert result.exit_code == 0, result.output
+    assert "positive" in result.stdout
+    assert "food" in result.stdout
+    assert result.stdout.count("truncated after 16 tokens") == 1
+
+
+def test_predict_gives_texts_as_json(mtl, bundle_path, classifier):
+    argv = ["--text", "the soup was great", "--tasks", "topics, stars", "--json"]
+    (found,) = json.loads(mtl("predict", bundle_path, *argv).stdout)
+    prediction = classifier("the soup was great")
+    assert found["text"] == "the soup was great"
+    assert (found["tokens"], found["truncated"]) == (6, False)
+    assert list(found["answers"]) == ["topics", "stars"]
+    assert found["answers"]["topics"]["labels"] == ["food"]
+    assert found["answers"]["stars"]["value"] == pytest.approx(prediction["stars"].value)
+
+
+def test_predict_shows_every_label_on_demand(mtl, bundle_path):
+    plain = mtl("predict", bundle_path, "--text", "good").stdout
+    every = mtl("predict", bundle_path, "--text", "good", "--probabilities").stdout
+    assert "negative" not in plain
+    assert "negative 0." in every
+    assert "money 0." in every
+
+
+def test_predict_reads_stdin_and_writes_csv(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "-", "--tasks", "sentiment", stdin="good\nbad\n")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "text,sentiment,sentiment.probability"
+    assert [line.split(",")[1] for line in lines[1:]] == ["positive", "negative"]
+
+
+def test_predict_writes_the_inputs_format_to_stdout_and_obeys_a_given_one(mtl, bundle_path):
+    argv = ["predict", bundle_path, "-", "--input-format", "jsonl", "--tasks", "sentiment"]
+    record = json.loads(mtl(*argv, stdin='{"text": "good"}\n').stdout)
+    assert record["sentiment"] == "positive"
+    result = mtl(*argv, "--output-format", "tsv", stdin='{"text": "good"}\n')
+    assert result.stdout.startswith("text\tsentiment\t")
+
+
+def test_predict_writes_a_file_and_says_so(mtl, bundle_path, tmp_path):
+    (tmp_path / "in.csv").write_text("text\ngood\n" + "good " * 50 + "\n")
+    out = tmp_path / "out.jsonl"
+    argv = ["predict", bundle_path, tmp_path / "in.csv", "-o", out]
+    result = mtl(*argv, "--json")
+    assert json.loads(result.stdout) == {"output": str(out), "rows": 2, "truncated": 1, "bad_rows": 0}
+    assert len(out.read_text().splitlines()) == 2
+    again = mtl(*argv)
+    assert again.exit_code == 2
+    assert again.stderr.startswith(f"error: {out} exists already")
+    assert "2 rows written, 1 texts truncated" in mtl(*argv, "--force").stderr
+
+
+def test_predict_lists_bad_rows_that_it_leaves_out(mtl, bundle_path):
+    lines = '{"text": "good"}\n' + "{}\n" * 30
+    argv = ["predict", bundle_path, "-", "--input-format", "jsonl"]
+    refused = mtl(*argv, stdin=lines)
+    assert refused.exit_code == 2
+    assert refused.stderr == "error: <stdin>, line 2, column 'text': the text is missing\n"
+    skipped = mtl(*argv, "--on-bad-row", "skip", stdin=lines)
+    assert skipped.exit_code == 0
+    assert len(skipped.stdout.splitlines()) == 1
+    assert skipped.stderr.count("left out: <stdin>, line") == 20
+    assert "left out: 10 more rows" in skipped.stderr
+    assert "1 rows written, 30 left out" in skipped.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "give either INPUT"),
+        (["in.csv", "--text", "x"], "give either INPUT"),
+        (["-", "--json"], "see --output-format"),
+        (["none.csv"], "cannot be opened"),
+        (["none.xlsx"], "unknown suffix"),
+        (["--text", "x", "--tasks", "tone"], "no task 'tone'"),
+        (["--text", "x", "--variant", "gpu"], "no variant 'gpu'"),
+        (["-", "-o", "out.txt"], "txt has no columns"),
+    ],
+)
+def test_a_mistake_of_the_user_exits_2_with_one_line_and_no_traceback(mtl, bundle_path, argv, message):
+    result = mtl("predict", bundle_path, *argv, stdin="good\n")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_damaged_bundle_exits_1_and_names_the_file(mtl, bundle_copy):
+    (bundle_copy / "model.onnx").write_bytes(b"")
+    result = mtl("predict", bundle_copy, "--text", "good")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: model.onnx: has 0 bytes")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_control_characters_of_a_text_do_not_reach_the_terminal(mtl, bundle_path):
+    text = "good\x1b[31m \u202e soup [red]x[/red]"
+    result = mtl("predict", bundle_path, "--text", text)
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
+    assert r"good\u001b[31m \u202e soup [red]x[/red]" in result.stdout
+    as_json = mtl("predict", bundle_path, "--text", text, "--json")
+    assert "\u202e" not in as_json.stdout
+    assert json.loads(as_json.stdout)[0]["text"] == text
+
+
+def test_control_characters_in_an_error_are_escaped(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "x", "--tasks", "a\x1b]0;title\x07\nb")
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_a_table_on_a_terminal_has_its_control_characters_escaped_and_a_pipe_does_not(bundle_path):
+    argv = [MTL, "predict", bundle_path, "-", "--tasks", "topics"]
+    text = b"soup \x1b[2J\n"
+    piped = subprocess.run(argv, input=text, capture_output=True, check=True)
+    assert b"soup \x1b[2J,food" in piped.stdout
+    master, slave = os.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        subprocess.run(argv, input=text, stdout=slave, stderr=subprocess.DEVNULL, check=True)
+        os.close(slave)
+        shown = screen.read(4096)
+    assert b"soup \\u001b[2J,food" in shown
+    assert b"\x1b" not in shown
+
+
+def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
+    result = mtl("inspect", bundle_path)
+    assert result.exit_code == 0, result.output
+    for word in ("multi_label", "food (0.5), sport (0.4), money (0.6)", "1.5", "cpu-int8", "model.int8.onnx"):
+        assert word in result.stdout
+
+
+def test_inspect_lists_evidence_and_gives_json(mtl, bundle_copy):
+    (bundle_copy / "evidence").mkdir()
+    (bundle_copy / "evidence" / "machine-2c.json").write_text("{}")
+    content = json.loads(mtl("inspect", bundle_copy, "--json").stdout)
+    assert content["evidence"] == ["machine-2c.json"]
+    assert [task["name"] for task in content["tasks"]] == ["sentiment", "topics", "stars"]
+    assert "machine-2c.json" in mtl("inspect", bundle_copy).stdout
+
+
+def test_verify_exits_1_and_still_prints_every_check(mtl, bundle_copy):
+    assert mtl("verify", bundle_copy).exit_code == 0
+    (bundle_copy / "MODEL_CARD.md").write_text("changed")
+    result = mtl("verify", bundle_copy)
+    assert result.exit_code == 1
+    assert result.stdout.count("FAILED") == 1
+    assert "cpu-int8: golden logits" in result.stdout
+    content = json.loads(mtl("verify", bundle_copy, "--json", "--variant", "cpu-int8").stdout)
+    assert content["passed"] is False
+    assert [check["name"] for check in content["checks"] if check["passed"] is False] == ["file MODEL_CARD.md"]
+
+
+def test_doctor_shows_the_environment(mtl, bundle_path):
+    result = mtl("doctor", bundle_path)
+    assert result.exit_code == 0, result.output
+    assert "runs on cpu" in result.stdout
+    content = json.loads(mtl("doctor", "--json").stdout)
+    assert content["problems"] == []
+    assert content["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_doctor_exits_1_on_a_problem(mtl, bundle_copy):
+    shutil.rmtree(bundle_copy / "evidence", ignore_errors=True)
+    (bundle_copy / "model.onnx").unlink()
+    result = mtl("doctor", bundle_copy)
+    assert result.exit_code == 1
+    assert "model.onnx: is missing" in result.stdout
+
+
+FAKE = {
+    "needs_torch.py": "import torch\n",
+    "needs_later.py": "import click\n@click.command()\ndef command():\n    import transformers.models\n",
+    "broken.py": "import click\n@click.command()\ndef command():\n    import no_such_module_of_ours\n",
+    "interrupted.py": "import click\n@click.command()\ndef command():\n    raise KeyboardInterrupt\n",
+}
+
+
+@pytest.fixture
+def plugin_mtl(tmp_path):
+    """``mtl`` in a process with further commands, where torch and transformers cannot be found."""
+    info = tmp_path / "fake-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
+    entries = "".join(f"{name[:-3]} = {name[:-3]}:command\n" for name in FAKE)
+    (info / "entry_points.txt").write_text(f"[mtl.commands]\n{entries}")
+    for name, code in FAKE.items():
+        (tmp_path / name).write_text(code)
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'transformers'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from mtl_runtime.cli import main\n"
+        "main()\n"
+    )
+    return lambda *argv: subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("command", "package"), [("needs_torch", "torch"), ("needs_later", "transformers")])
+def test_a_command_whose_extra_is_missing_says_what_to_install(plugin_mtl, command, package):
+    done = plugin_mtl(command)
+    assert done.returncode == 2
+    expected = f"error: this needs {package}, which is not installed; run `pip install 'mtl-export[export]'`\n"
+    assert done.stderr == expected
+
+
+def test_help_works_whatever_is_missing(plugin_mtl):
+    done = plugin_mtl("--help")
+    assert done.returncode == 0
+    assert "needs_torch" in done.stdout
+
+
+def test_a_bug_shows_its_traceback(plugin_mtl):
+    done = plugin_mtl("broken")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "no_such_module_of_ours" in done.stderr
+
+
+def test_an_interrupt_exits_130_without_a_traceback(plugin_mtl):
+    done = plugin_mtl("interrupted")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
+def test_a_reader_that_goes_away_ends_it_quietly(bundle_path, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("the soup was good\n" * 20_000)
+    with subprocess.Popen(
+        [MTL, "predict", bundle_path, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"text,")
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
