@@ -1,6 +1,5 @@
 """command line -> one library call -> a few printed lines: ``mtl train`` and ``mtl export``."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import click
 from rich.console import Console
 
 from mtl_runtime import records
-from mtl_runtime.commands.evidence import evidence_table
+from mtl_runtime.commands.evidence import print_evidence
+from mtl_runtime.terminal import print_json
 
 __all__ = ["export", "train"]
 
@@ -81,9 +81,9 @@ def export(
         report=lambda line: click.echo(line, err=True),
     )
     if as_json:
-        click.echo(json.dumps(records.to_dict(exported.evidence), indent=2, ensure_ascii=False))
+        print_json(records.to_dict(exported.evidence))
         return
-    Console().print(evidence_table(exported.evidence))
+    print_evidence(exported.evidence)
     click.echo(f"bundle written to {exported.bundle.path}")
 
 

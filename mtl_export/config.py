@@ -3,6 +3,8 @@
 An unknown key is an error that names the nearest known one. docs/training.md explains each key.
 """
 
+import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -35,6 +37,7 @@ BadRows = Literal["error", "skip"]
 LossWeighting = Literal["static", "uncertainty"]
 
 _SOURCE_KEYS = ("text", "train", "validation", "test", "tasks")
+_DATA_KEYS = ("sources", "temperature", "bad_rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +68,14 @@ class TaskConfig:
     def __post_init__(self) -> None:
         _within("dropout", self.dropout, 0.0, 1.0)
         _within("label_smoothing", self.label_smoothing, 0.0, 1.0)
-        if self.loss_weight <= 0:
-            raise RecordError("loss_weight", f"{self.loss_weight} is not positive")
+        _positive("loss_weight", self.loss_weight)
         if self.kind == "regression" and (self.labels or self.class_weights or self.label_smoothing):
             raise RecordError("kind", "a regression has no labels, class_weights or label_smoothing")
         if isinstance(self.class_weights, Mapping):
-            if any(weight < 0 for weight in self.class_weights.values()) or not any(self.class_weights.values()):
-                raise RecordError("class_weights", "weights are at least 0, and one of them is positive")
+            for label, weight in self.class_weights.items():
+                _not_negative(f"class_weights.{label}", weight)
+            if not any(self.class_weights.values()):
+                raise RecordError("class_weights", "at least one weight must be positive")
             if self.labels and set(self.class_weights) != set(self.labels):
                 raise RecordError("class_weights", f"needs exactly one weight for each of {', '.join(self.labels)}")
 
@@ -98,8 +102,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if not self.sources:
             raise RecordError("sources", "at least one source is needed")
-        if self.temperature < 1:
-            raise RecordError("temperature", f"{self.temperature} is below 1, which would drown small sources")
+        if not 1 <= self.temperature < math.inf:
+            raise RecordError("temperature", f"{self.temperature} is not a number from 1 (mix by size) on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +130,12 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "gradient_accumulation"):
             _at_least(name, getattr(self, name), 1)
         for name in ("encoder_learning_rate", "head_learning_rate", "max_gradient_norm"):
-            if getattr(self, name) <= 0:
-                raise RecordError(name, f"{getattr(self, name)} is not positive")
+            _positive(name, getattr(self, name))
+        _not_negative("weight_decay", self.weight_decay)
         _within("warmup", self.warmup, 0.0, 1.0)
+        _at_least("seed", self.seed, 0)
+        if self.seed >= 2**32:
+            raise RecordError("seed", f"{self.seed} is too large; it must be below 2**32")
         _at_least("freeze_layers", self.freeze_layers, 0)
         _at_least("checkpoint_steps", self.checkpoint_steps, 0)
         if self.early_stopping is not None:
@@ -141,6 +148,11 @@ class Budget:
 
     max_logit_difference: float | None = None
     max_metric_drop: float | None = None  # points of 100, of the task's headline metric
+
+    def __post_init__(self) -> None:
+        for name in ("max_logit_difference", "max_metric_drop"):
+            if getattr(self, name) is not None:
+                _not_negative(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +242,8 @@ def _toml(file: Path) -> dict[str, Any]:
 def _canonical(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The config without its shorthands: one source in [data], budgets in [gate], lone paths, relative paths."""
     config = dict(data)
-    if isinstance(encoder := config.get("encoder"), Mapping):
-        config["encoder"] = {**encoder, "model": _model(encoder.get("model"), folder)}
+    if isinstance(encoder := config.get("encoder"), Mapping) and "model" in encoder:
+        config["encoder"] = {**encoder, "model": _model(encoder["model"], folder)}
     if isinstance(section := config.get("data"), Mapping):
         config["data"] = _data(section, folder)
     if isinstance(gate := config.get("gate"), Mapping):
@@ -244,6 +256,9 @@ def _data(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     rest = {key: value for key, value in section.items() if key not in own}
     if own and "sources" in rest:
         raise RecordError("data", f"{', '.join(own)} belong into [[data.sources]] when there are sources")
+    for key in rest:
+        if key not in _DATA_KEYS and (near := difflib.get_close_matches(key, _SOURCE_KEYS, n=1)):
+            raise RecordError(f"data.{key}", f"unknown key; did you mean {near[0]!r}?")
     sources = [own] if own else rest.get("sources", [])
     if not isinstance(sources, list) or not all(isinstance(source, Mapping) for source in sources):
         raise RecordError("data.sources", "write each source as a table [[data.sources]]")
@@ -255,7 +270,9 @@ def _source(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     for split in ("train", "validation", "test"):
         if split in result:
             names = [result[split]] if isinstance(result[split], str) else result[split]
-            result[split] = [str(folder / name) if isinstance(name, str) else name for name in names]
+            if isinstance(names, list):
+                names = [str(folder / name) if isinstance(name, str) else name for name in names]
+            result[split] = names
     return result
 
 
@@ -276,6 +293,16 @@ def _model(model: Any, folder: Path) -> Any:
 def _at_least(name: str, value: int, least: int) -> None:
     if value < least:
         raise RecordError(name, f"{value} is too small; it must be at least {least}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise RecordError(name, f"{value} is not a positive number")
+
+
+def _not_negative(name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise RecordError(name, f"{value} is not a number from 0 on")
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -19,6 +19,8 @@ __all__ = ["Example", "Examples", "Label", "SkippedRow", "SourceFiles", "check_n
 # single_label: the label's name; multi_label: the names; regression: the number
 Label = str | tuple[str, ...] | float
 
+_LARGEST_NUMBER = 3.4028234e38  # of float32, in which a regression is learnt
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
@@ -143,6 +145,8 @@ def _text(path: Path, row: Row, column: str) -> str:
 def _label(path: Path, row: Row, column: str, task: TaskConfig) -> Label | None:
     """The row's label for ``task``; None if it has none."""
     value = row.values.get(column)
+    if isinstance(value, str):
+        value = value.strip()
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     try:
@@ -187,10 +191,10 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _number(value: Any) -> float:
     try:
-        number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= _LARGEST_NUMBER:
         raise ValueError(f"expected a finite number, found {value!r}")
     return number
 

@@ -45,7 +45,7 @@ def judge(task: TaskSpec, evidence: TaskEvidence, limits: Limits) -> TaskEvidenc
         problems.append(f"{evidence.not_finite} of {evidence.sentences} sentences give NaN or infinity")
     if evidence.max_logit_difference > limits.max_logit_difference:
         found = f"{evidence.max_logit_difference:.2e}"
-        problems.append(f"largest logit difference {found} is over the budget of {limits.max_logit_difference:.0e}")
+        problems.append(f"largest logit difference {found} is over the budget of {limits.max_logit_difference:g}")
     if evidence.flips_outside_ties:
         problems.append(f"{evidence.flips_outside_ties} of {evidence.sentences} answers differ, ties aside")
     name = HEADLINE[task.kind]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_export.data.targets import Targets, labelled
 from mtl_export.metrics import task_metrics
-from mtl_runtime.decode import decode, probabilities
+from mtl_runtime.decode import check_finite, decode, probabilities
 from mtl_runtime.evidence import Flip, TaskEvidence
 from mtl_runtime.manifest import Kind, TaskSpec
 
@@ -31,10 +31,15 @@ def measure(
         reference: of the PyTorch model, float32 (N, width).
         candidate: of the graph, float32 (N, width).
         targets: labels, (N,) or (N, labels); None: there are none.
+
+    Raises:
+        NonFiniteError: the reference itself holds NaN or infinity, so that nothing can be compared with it.
     """
+    check_finite(reference, f"PyTorch's logit of task {task.name!r}")
     finite = np.asarray(np.isfinite(candidate).all(axis=1))
     usable = np.where(finite[:, None], candidate, 0.0).astype(np.float32)
-    difference = np.abs(usable - reference)[finite]
+    # float64 holds the difference of two float32 exactly, so that rounding cannot put a flip outside its tie.
+    difference = np.abs(usable.astype(np.float64) - reference)[finite]
     spread = np.abs(probabilities(task, usable) - probabilities(task, reference))[finite]
     largest = float(difference.max(initial=0.0))
     flips = _flips(task, texts, reference=reference, candidate=usable, finite=finite, largest=largest)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import nn
 
 from mtl_export.errors import EncoderError
+from mtl_runtime.errors import BundleError
 from mtl_runtime.manifest import EncoderSpec, Pooling
 from mtl_runtime.tokenizer import Tokenizer
 
@@ -48,12 +50,18 @@ def load_encoder(source: str, *, pooling: Pooling, max_length: int) -> Encoder:
             dtype="float32",
             **_pooler_argument(config, pooling),
         )
-    except (OSError, ValueError, ImportError) as error:
-        raise EncoderError(f"encoder {source!r} cannot be loaded: {error}") from error
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise EncoderError(
+            f"encoder {source!r} cannot be loaded: {' '.join(str(error).split())} "
+            f"([encoder] model is a hub id, or a folder with config.json, model.safetensors and tokenizer.json)"
+        ) from error
     missing = tuple(sorted(report["missing_keys"]))
     if unexpected := [name for name in missing if "pooler" not in name]:
         raise EncoderError(f"encoder {source!r} lacks the weights {', '.join(unexpected[:5])}")
-    tokenizer = Tokenizer.from_bytes(_tokenizer_bytes(source), max_length=max_length)
+    try:
+        tokenizer = Tokenizer.from_bytes(_tokenizer_bytes(source), max_length=max_length)
+    except BundleError as error:
+        raise EncoderError(f"encoder {source!r}: {error}") from error
     spec = _spec(module, source=source, pooling=pooling, max_length=max_length, tokenizer=tokenizer)
     return Encoder(module=module, spec=spec, tokenizer=tokenizer, fresh=missing)
 
@@ -150,9 +158,14 @@ def _tokenizer_bytes(source: str) -> bytes:
         file = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False)
         if file is not None:
             return Path(file).read_bytes()
-        backend = AutoTokenizer.from_pretrained(source, trust_remote_code=False).backend_tokenizer
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        # Where every vocabulary file is missing, transformers makes up a tokenizer that knows no word.
+        names = tokenizer.vocab_files_names.values()
+        if not any(cached_file(source, name, _raise_exceptions_for_missing_entries=False) for name in names):
+            raise EncoderError(f"encoder {source!r} has no tokenizer; save its tokenizer.json beside the weights")
+        backend = tokenizer.backend_tokenizer
     except (OSError, ValueError, AttributeError) as error:
         raise EncoderError(
-            f"encoder {source!r} has no tokenizer that can be written as tokenizer.json: {error}"
+            f"encoder {source!r} has no tokenizer that can be written as tokenizer.json: {' '.join(str(error).split())}"
         ) from error
     return json.dumps(json.loads(backend.to_str())).encode()

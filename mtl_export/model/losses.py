@@ -96,17 +96,19 @@ class MultiTaskLoss(nn.Module):
         totals = self.normalizers([labels]) if num_items_in_batch is None else num_items_in_batch
         loss = torch.zeros((), device=next(iter(labels.values())).device)
         for index, task in enumerate(self.tasks):
-            total = totals[index].to(loss.device).clamp(min=torch.finfo(torch.float32).tiny).float()
+            total = totals[index].to(loss.device)
+            # Nothing to divide by: no label in the step, or only labels of classes with weight 0.
+            share = torch.where(total > 0, 1.0 / total, 0.0).float()
             logits, target = outputs["logits"][task.name].float(), labels[task.name]
             summed = _SUMMED_LOSS[task.kind](
                 logits, target, self._weights(task), self.configs[task.name].label_smoothing
             )
-            term = summed / total
+            term = summed * share
             if self.weighting == "uncertainty":
-                share = self._amount(task, target).float() / total
+                part = self._amount(task, target).float() * share
                 scale = 0.5 if task.kind == "regression" else 1.0
                 log_variance = self.log_variances[index]
-                term = scale * torch.exp(-log_variance) * term + 0.5 * log_variance * share
+                term = scale * torch.exp(-log_variance) * term + 0.5 * log_variance * part
             loss = loss + self.configs[task.name].loss_weight * term
         return loss
 

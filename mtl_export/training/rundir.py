@@ -46,17 +46,16 @@ def open_run(folder: Path, record: RunRecord, *, resume: bool, force: bool, lead
         CheckpointError: an unfinished run is there and neither ``resume`` nor ``force`` says what to do with
             it, there is nothing to resume, or the run there was started with another config or other data.
     """
-    exists = (folder / _RECORD).is_file()
     if resume:
-        if not exists:
-            raise CheckpointError(f"there is no unfinished run in {folder}; start it without --resume")
         _same_run(folder / _RECORD, record)
         if leader:
             remove_incomplete(folder)
         return last_complete(folder)
-    if exists and not force:
-        raise CheckpointError(f"{folder} holds an unfinished run; go on with --resume, or start anew with --force")
     if leader:
+        if (folder / _RECORD).is_file() and not force:
+            raise CheckpointError(
+                f"{folder} holds an unfinished run; go on with --resume, or start anew with --force"
+            )
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         temporary = folder / f"{_RECORD}.new"
@@ -66,6 +65,8 @@ def open_run(folder: Path, record: RunRecord, *, resume: bool, force: bool, lead
 
 
 def _same_run(file: Path, record: RunRecord) -> None:
+    if not file.is_file():
+        raise CheckpointError(f"there is no unfinished run in {file.parent}; start it without --resume")
     try:
         before = records.from_json(RunRecord, file.read_bytes(), where=file.name)
     except RecordError as error:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+from rich import box
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -32,12 +33,13 @@ def printable(text: str, *, keep: str = "") -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table under its title to stdout; all of it is plain text, never markup."""
-    table = Table()
+    table = Table(box=box.SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(str(cell), keep="\n")) for cell in row))
-    console = Console()
+    # A file or a pipe has no width; there a row is one line.
+    console = Console(width=None if sys.stdout.isatty() else 240)
     console.print(Text(printable(title), style="bold"), soft_wrap=True)
     console.print(table)
 

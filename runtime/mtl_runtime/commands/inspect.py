@@ -7,12 +7,13 @@ import click
 
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
+from mtl_runtime.commands.evidence import print_evidence
 from mtl_runtime.commands.options import bundle_argument, json_option
-from mtl_runtime.evidence import EVIDENCE_FOLDER
+from mtl_runtime.evidence import read_evidence
 from mtl_runtime.manifest import Manifest, TaskSpec
 from mtl_runtime.terminal import print_json, print_table
 
-__all__ = ["evidence_files", "inspect"]
+__all__ = ["inspect"]
 
 
 @click.command()
@@ -35,18 +36,13 @@ def inspect(bundle: Path, as_json: bool) -> None:
     files = [(name, f"{file.bytes:,}", file.sha256) for name, file in manifest.files.items()]
     print_table("Files", ("file", "bytes", "sha256"), files)
     print_table("Made with", ("package", "version"), list(manifest.made_with.items()))
-    evidence = [(file.name,) for file in evidence_files(opened)]
-    print_table("Evidence", ("file",), evidence or [("none",)])
-
-
-def evidence_files(bundle: Bundle) -> list[Path]:
-    """The gate's results that lie in the bundle, one JSON file per machine that measured."""
-    return sorted((bundle.path / EVIDENCE_FOLDER).glob("*.json"))
+    for evidence in read_evidence(opened):
+        print_evidence(evidence)
 
 
 def _as_dict(bundle: Bundle) -> dict[str, Any]:
     content: dict[str, Any] = records.to_dict(bundle.manifest)
-    evidence = [file.name for file in evidence_files(bundle)]
+    evidence = [records.to_dict(evidence) for evidence in read_evidence(bundle)]
     return {"bundle": str(bundle.path), "digest": bundle.digest, **content, "evidence": evidence}
 
 
