@@ -36,7 +36,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 BadRows = Literal["error", "skip"]
 LossWeighting = Literal["static", "uncertainty"]
 
-_SOURCE_KEYS = ("text", "train", "validation", "test", "tasks")
+_SOURCE_KEYS = ("text", "train", "validation", "holdout", "test", "tasks")
 _DATA_KEYS = ("sources", "temperature", "bad_rows")
 
 
@@ -86,9 +86,17 @@ class SourceConfig:
 
     text: str = "text"  # column
     train: tuple[str, ...]
-    validation: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    holdout: float = 0.0  # in place of validation files: this share of the train rows, chosen by the hash of the text
     test: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()  # tasks that this source has labels for; empty: all
+
+    def __post_init__(self) -> None:
+        _within("holdout", self.holdout, 0.0, 1.0)
+        if bool(self.validation) == bool(self.holdout):
+            raise RecordError(
+                "validation", "name validation files, or hold a share of the train rows out (holdout = 0.1)"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

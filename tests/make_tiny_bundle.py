@@ -69,8 +69,8 @@ GOLDEN_TEXTS = (
 Weights = Mapping[str, NDArray[np.float32]]
 
 
-def main() -> None:
-    """Write the bundle, the manifest last."""
+def make_bundle(target: Path) -> None:
+    """Write the bundle to the folder ``target``, the manifest last."""
     tokenizer = make_tokenizer()
     weights = make_weights(tokenizer)
     golden = [golden_text(text, tokenizer, weights) for text in GOLDEN_TEXTS]
@@ -81,11 +81,11 @@ def main() -> None:
         GOLDEN_NAME: render_golden(golden),
         "MODEL_CARD.md": b"# Tiny bundle\n\nMade by tests/make_tiny_bundle.py for tests.\n",
     }
-    TARGET.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
-        (TARGET / name).write_bytes(data)
+        (target / name).write_bytes(data)
     manifest = make_manifest({name: FileSpec.of(data) for name, data in contents.items()})
-    (TARGET / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
+    (target / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
 
 
 def make_tokenizer() -> Tokenizer:
@@ -201,4 +201,4 @@ def _value(name: str, kind: int, last_axis: int | str) -> onnx.ValueInfoProto:
 
 
 if __name__ == "__main__":
-    main()
+    make_bundle(TARGET)

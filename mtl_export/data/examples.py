@@ -1,20 +1,30 @@
 """data files -> examples: texts with the labels they have; a bad row is an error that names file, line and column."""
 
 import difflib
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_export.config import BadRows, TaskConfig
+from mtl_export.config import BadRows, SourceConfig, TaskConfig
 from mtl_export.errors import DataError
 from mtl_runtime.errors import InvalidTextError, TableError
 from mtl_runtime.manifest import Kind
 from mtl_runtime.tables import Row, Table, open_table
 from mtl_runtime.tokenizer import checked_texts
 
-__all__ = ["Example", "Examples", "Label", "SkippedRow", "SourceFiles", "check_not_empty", "read_examples"]
+__all__ = [
+    "Example",
+    "Examples",
+    "Label",
+    "SkippedRow",
+    "SourceFiles",
+    "check_not_empty",
+    "read_examples",
+    "source_files",
+]
 
 # single_label: the label's name; multi_label: the names; regression: the number
 Label = str | tuple[str, ...] | float
@@ -40,6 +50,15 @@ class SourceFiles:
     text: str  # column
     files: tuple[str, ...]
     tasks: tuple[str, ...]  # with a column of labels here
+    holdout: float = 0.0  # share of the rows that are held out for validation
+    held_out: bool = False  # read that share, and not the rest
+
+    def wants(self, text: str) -> bool:
+        """Whether a row belongs to this part: by the hash of its text, so that equal texts stay together."""
+        if not self.holdout:
+            return True
+        digest = hashlib.sha256(text.encode()).digest()
+        return (int.from_bytes(digest[:8]) / 2**64 < self.holdout) == self.held_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +77,18 @@ class Examples:
     rows: tuple[Example, ...]
     skipped: tuple[SkippedRow, ...]
     files: tuple[str, ...]
+
+
+def source_files(source: SourceConfig, split: str, tasks: tuple[str, ...]) -> SourceFiles:
+    """What to read of ``source`` for "train", "validation" or "test"."""
+    held_out = split == "validation" and source.holdout > 0
+    return SourceFiles(
+        text=source.text,
+        files=source.train if held_out else getattr(source, split),
+        tasks=tasks,
+        holdout=0.0 if split == "test" else source.holdout,
+        held_out=held_out,
+    )
 
 
 def read_examples(
@@ -82,13 +113,16 @@ def read_examples(
     def on_bad(error: TableError) -> None:
         if bad_rows == "error":
             raise error
+        if source.held_out:  # the same file is read for training too, and lists the row there
+            return
         place = f"column {error.column!r}: " if error.column else ""
         skipped.append(SkippedRow(path=str(error.path), line=error.line or 0, reason=place + error.problem))
 
     for index, source in enumerate(sources):
         chosen = {name: tasks[name] for name in source.tasks}
         for file in source.files:
-            rows.extend(_read_file(Path(file), index, source.text, chosen, on_bad))
+            found = _read_file(Path(file), index, source.text, chosen, on_bad)
+            rows.extend(row for row in found if source.wants(row.text))
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mtl_export.checkpoint import Checkpoint
 from mtl_export.config import TaskConfig
-from mtl_export.data.examples import Example, SourceFiles, check_not_empty, read_examples
+from mtl_export.data.examples import Example, SourceFiles, check_not_empty, read_examples, source_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.manifest import FileSpec
 from mtl_runtime.tables import open_table
@@ -31,13 +31,13 @@ def default_data(checkpoint: Checkpoint) -> GateData:
     training = checkpoint.record.training
     sources = []
     for source in training.config.data.sources:
-        paths = [checkpoint.data_path(name) for name in source.validation]
-        for name, path in zip(source.validation, paths, strict=True):
+        files = source_files(source, "validation", source.tasks or tuple(training.config.tasks))
+        paths = [checkpoint.data_path(name) for name in files.files]
+        for name, path in zip(files.files, paths, strict=True):
             if not path.is_file() or FileSpec.of_file(path) != training.files[name]:
                 state = "has changed since training" if path.is_file() else "is not there any more"
                 raise CheckpointError(f"validation file {path} {state}; name the sentences to compare on with --data")
-        tasks = source.tasks or tuple(training.config.tasks)
-        sources.append(SourceFiles(text=source.text, files=tuple(map(str, paths)), tasks=tasks))
+        sources.append(replace(files, files=tuple(map(str, paths))))
     return _read(sources, checkpoint)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from mtl_export.config import Config, TaskConfig
-from mtl_export.data.examples import Examples, SkippedRow, SourceFiles, check_not_empty, read_examples
+from mtl_export.data.examples import Examples, SkippedRow, check_not_empty, read_examples, source_files
 from mtl_export.data.labels import task_specs
 from mtl_runtime.manifest import TaskSpec
 
@@ -43,10 +43,7 @@ def data_files(config: Config) -> list[str]:
 
 
 def _read_split(config: Config, tasks: Mapping[str, TaskConfig], split: str, report: Callable[[str], None]) -> Examples:
-    sources = [
-        SourceFiles(text=source.text, files=getattr(source, split), tasks=source.tasks or tuple(tasks))
-        for source in config.data.sources
-    ]
+    sources = [source_files(source, split, source.tasks or tuple(tasks)) for source in config.data.sources]
     examples = read_examples(sources, tasks, bad_rows=config.data.bad_rows)
     check_not_empty(examples, split)
     for row in examples.skipped:

@@ -53,9 +53,7 @@ def open_run(folder: Path, record: RunRecord, *, resume: bool, force: bool, lead
         return last_complete(folder)
     if leader:
         if (folder / _RECORD).is_file() and not force:
-            raise CheckpointError(
-                f"{folder} holds an unfinished run; go on with --resume, or start anew with --force"
-            )
+            raise CheckpointError(f"{folder} holds an unfinished run; go on with --resume, or start anew with --force")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         temporary = folder / f"{_RECORD}.new"

@@ -26,13 +26,11 @@ def source_shares(sizes: Sequence[int], *, temperature: float) -> list[int]:
     total = sum(sizes)
     weights = np.array([size ** (1.0 / temperature) if size else 0.0 for size in sizes])
     exact = weights / weights.sum() * total
-    shares = np.maximum(np.floor(exact).astype(int), (np.array(sizes) > 0).astype(int))
+    shares = np.floor(exact).astype(int)
     # The rows lost to rounding go to the sources with the largest remainders.
     order = np.argsort(-(exact - shares), kind="stable")
     for position in range(int(total - shares.sum())):
-        shares[order[position % len(order)]] += 1
-    while shares.sum() > total:
-        shares[int(shares.argmax())] -= 1
+        shares[order[position]] += 1
     return [int(share) for share in shares]
 
 

@@ -57,6 +57,7 @@ def predict_file(
     probabilities: bool = False,
     input_format: TableFormat | None = None,
     output_format: TableFormat | None = None,
+    prefix: str = "",
     on_bad_row: OnBadRow = "error",
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -73,6 +74,7 @@ def predict_file(
         tasks: default: all of the bundle's.
         column: the column of ``source`` that holds the texts.
         probabilities: also write the probability of every label.
+        prefix: what the names of the answers' columns start with, where ``source`` has columns of those names.
         input_format: default: by the suffix of ``source``.
         output_format: default: by the suffix of ``target``; for a stream the input's, or csv.
         on_bad_row: raise the first bad row's error, or leave bad rows out and count them.
@@ -90,19 +92,19 @@ def predict_file(
     path, stream = (source, None) if isinstance(source, Path) else (Path("<stdin>"), source)
     kind = input_format or (format_of(path) if stream is None else "txt")
     into = _target_format(target, output_format, kind)
-    job = _Job(classifier, specs, column, probabilities, bad if on_bad_row == "skip" else None)
+    job = _Job(classifier, specs, column, probabilities, prefix, bad if on_bad_row == "skip" else None)
     with (
         open_table(path, format=kind, stream=stream, on_bad=job.on_bad) as table,
         _opened(target, overwrite=overwrite) as out,
     ):
         table.require(column)
-        added = answer_columns(specs, probabilities=probabilities)
+        added = answer_columns(specs, probabilities=probabilities, prefix=prefix)
         _refuse_collisions(table, added)
         with open_writer(out, into, source=table, added=added) as write:
             return job.run(table, write, progress or (lambda _rows: None))
 
 
-def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool) -> dict[str, type]:
+def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool, prefix: str = "") -> dict[str, type]:
     """Columns that the answers to ``tasks`` fill, each ``str`` or ``float``, in their order."""
     columns: dict[str, type] = {}
     for task in tasks:
@@ -111,10 +113,10 @@ def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool) -> dict[st
             columns[f"{task.name}.probability"] = float
         if probabilities:
             columns |= {f"{task.name}.probability.{label}": float for label in task.labels}
-    return columns
+    return {prefix + name: kind for name, kind in columns.items()}
 
 
-def _answer_cells(prediction: Prediction, *, probabilities: bool) -> dict[str, str | float]:
+def _answer_cells(prediction: Prediction, *, probabilities: bool, prefix: str) -> dict[str, str | float]:
     cells: dict[str, str | float] = {}
     for task, answer in prediction.answers.items():
         cells[task] = answer.value
@@ -122,7 +124,7 @@ def _answer_cells(prediction: Prediction, *, probabilities: bool) -> dict[str, s
             cells[f"{task}.probability"] = answer.probability
         if probabilities and not isinstance(answer, RegressionAnswer):
             cells |= {f"{task}.probability.{label}": p for label, p in answer.probabilities.items()}
-    return cells
+    return {prefix + name: cell for name, cell in cells.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class _Job:
     tasks: Sequence[TaskSpec]
     column: str
     probabilities: bool
+    prefix: str
     bad_rows: BadRows | None  # None: a bad row ends the job
 
     def run(self, table: Table, write: WriteRows, progress: Progress) -> Summary:
@@ -174,7 +177,7 @@ class _Job:
             raise CheckFailedError(f"{place}: {error.output} is not finite; run `mtl verify`") from error
 
     def _answered(self, table: Table, row: Row, prediction: Prediction) -> Row:
-        cells = _answer_cells(prediction, probabilities=self.probabilities)
+        cells = _answer_cells(prediction, probabilities=self.probabilities, prefix=self.prefix)
         if table.format == "jsonl":
             _refuse(table, row.values.keys() & cells.keys(), row.line)
         return Row(row.line, {**row.values, **cells})
@@ -187,7 +190,11 @@ def _refuse_collisions(table: Table, added: Mapping[str, type]) -> None:
 def _refuse(table: Table, names: set[str], line: int) -> None:
     if names:
         problem = f"would be overwritten by the answers: {', '.join(sorted(names))}"
-        raise TableError(table.path, f"{problem}; rename that column of the input, or choose other --tasks", line=line)
+        raise TableError(
+            table.path,
+            f"{problem}; put something before the answers with --prefix predicted., or choose --tasks",
+            line=line,
+        )
 
 
 def _target_format(target: Path | BinaryIO, asked: TableFormat | None, source: TableFormat) -> TableFormat:

@@ -57,7 +57,7 @@ def test_fewer_than_two_classes_in_training_are_refused(task):
 
 
 def test_a_multi_label_task_whose_rows_have_no_label_is_refused():
-    with pytest.raises(DataError, match="has fewer than 1 classes in the training data .*none"):
+    with pytest.raises(DataError, match=r"has fewer than 1 classes in the training data .*none"):
         specs_of(TaskConfig(kind="multi_label"), [(), ()], [()])
 
 

@@ -183,7 +183,7 @@ def test_no_threshold_gives_a_better_f1_than_the_best_one(data):
             best = max(f1_at(bar, scores[:, label], truth) for bar in grid)
             assert f1_at(threshold, scores[:, label], truth) == pytest.approx(best)
             # nearest to 0.5: were 0.5 as good, it would have been taken
-            assert threshold == 0.5 or f1_at(0.5, scores[:, label], truth) < best + 1e-9
+            assert threshold == 0.5 or f1_at(0.5, scores[:, label], truth) < best - 1e-9
         else:
             assert threshold == 0.5
 
@@ -194,6 +194,16 @@ def test_a_threshold_lies_midway_between_the_two_probabilities_it_parts():
     logits = np.log(chances / (1 - chances)).astype(np.float32)[:, None]
     targets = encode_labels(task, [(), (), ("x",), ("x",)])
     assert best_thresholds(task, targets, logits) == pytest.approx((0.15,), abs=1e-6)
+
+
+def test_among_equally_good_thresholds_the_one_nearest_to_one_half_is_taken():
+    task = TaskSpec(name="tags", kind="multi_label", labels=("x",), thresholds=(0.5,))
+    chances = np.array([0.1, 0.2, 0.3, 0.4])
+    logits = np.log(chances / (1 - chances)).astype(np.float32)[:, None]
+    # from 0.35 on 1 of 1 is right and 1 missed, from 0.05 on 2 of 4 are right: F1 of 2/3 both times
+    targets = encode_labels(task, [("x",), (), (), ("x",)])
+    assert f1([True, False, False, True], [True] * 4) == f1([True, False, False, True], [False] * 3 + [True])
+    assert best_thresholds(task, targets, logits) == pytest.approx((0.35,), abs=1e-6)
 
 
 def test_a_label_without_a_positive_row_keeps_one_half():

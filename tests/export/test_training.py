@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.export.tiny import CONFIG, project, rows, save_encoder, write_csv
 
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError
 from mtl_export.training import train
+from tests.export.tiny import CONFIG, project, rows, save_encoder, write_csv
 
 TEXTS = ["the film was good", "awful soup and bad bread", "", "a plain plot of the usual scene with very nasty dinner"]
 

@@ -1,21 +1,15 @@
 """A tiny real bundle (made by tests/make_tiny_bundle.py) for tests that need no torch."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.manifest import MANIFEST_NAME, FileSpec
 from mtl_runtime.records import from_dict, to_dict
-
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default"))
 
 TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
 

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mtl_runtime import records
+from mtl_runtime.bundle import Bundle
 from mtl_runtime.cli import main
+from mtl_runtime.evidence import Evidence, Flip, TaskEvidence, VariantEvidence
+from mtl_runtime.machine import machine_facts
+from mtl_runtime.manifest import FileSpec
 
 MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "mtl")
 
@@ -189,13 +194,55 @@ def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
         assert word in result.stdout
 
 
-def test_inspect_lists_evidence_and_gives_json(mtl, bundle_copy):
+def test_inspect_shows_the_evidence_of_this_bundle_alone_and_gives_json(mtl, bundle_copy):
+    digest = Bundle.open(bundle_copy).digest
     (bundle_copy / "evidence").mkdir()
-    (bundle_copy / "evidence" / "machine-2c.json").write_text("{}")
+    for name, measured in (("here", digest), ("another-bundle", "0" * 64)):
+        (bundle_copy / "evidence" / f"{name}.json").write_text(records.to_json(evidence_of(measured)))
     content = json.loads(mtl("inspect", bundle_copy, "--json").stdout)
-    assert content["evidence"] == ["machine-2c.json"]
+    assert [evidence["bundle_digest"] for evidence in content["evidence"]] == [digest]
     assert [task["name"] for task in content["tasks"]] == ["sentiment", "topics", "stars"]
-    assert "machine-2c.json" in mtl("inspect", bundle_copy).stdout
+    shown = mtl("inspect", bundle_copy).stdout
+    assert "Compared with PyTorch on dev.csv" in shown
+    assert "99.5 %" in shown
+
+
+def test_inspect_names_an_evidence_file_that_is_none(mtl, bundle_copy):
+    (bundle_copy / "evidence").mkdir()
+    (bundle_copy / "evidence" / "broken.json").write_text("{}")
+    result = mtl("inspect", bundle_copy)
+    assert result.exit_code == 2
+    assert "evidence/broken.json: schema version None" in result.stderr
+
+
+def evidence_of(digest):
+    task = TaskEvidence(
+        sentences=200,
+        agreement=0.995,
+        agreement_low=0.97,
+        agreement_high=0.999,
+        flips=1,
+        flips_outside_ties=1,
+        flipped=(Flip(text="so so", reference="neutral", candidate="positive", margin=0.4, tie=False),),
+        max_logit_difference=0.1,
+        mean_logit_difference=0.01,
+        max_probability_difference=0.02,
+        mean_probability_difference=0.002,
+        not_finite=0,
+        labelled=200,
+        metrics={"accuracy": 0.8, "macro_f1": 0.7},
+        reference_metrics={"accuracy": 0.81, "macro_f1": 0.71},
+        problems=("1 of 200 answers differ, ties aside",),
+    )
+    return Evidence(
+        schema_version=1,
+        bundle_digest=digest,
+        measured_at="2026-01-01T00:00:00+00:00",
+        machine=machine_facts(),
+        made_with={},
+        data={"dev.csv": FileSpec.of(b"")},
+        variants={"cpu-fp32": VariantEvidence(passed=False, provider="cpu", threads=1, tasks={"sentiment": task})},
+    )
 
 
 def test_verify_exits_1_and_still_prints_every_check(mtl, bundle_copy):

@@ -138,9 +138,17 @@ def test_truncated_texts_are_counted(classifier, source, tmp_path):
 )
 def test_an_input_column_with_an_answers_name_is_not_overwritten(classifier, source, tmp_path, content):
     file = source("in.jsonl", content)
-    with pytest.raises(TableError, match="would be overwritten by the answers: sentiment; rename"):
+    with pytest.raises(TableError, match=r"would be overwritten by the answers: sentiment; .* --prefix"):
         predict_file(classifier, file, tmp_path / "out.jsonl")
     assert predict_file(classifier, file, tmp_path / "out.jsonl", tasks=["stars"]).rows >= 1
+
+
+def test_a_prefix_keeps_the_answers_apart_from_the_inputs_columns(classifier, tmp_path):
+    source = tmp_path / "labelled.csv"
+    source.write_text("text,sentiment\ngood,positive\n")
+    predict_file(classifier, source, tmp_path / "out.csv", tasks=["sentiment"], prefix="predicted.")
+    header = (tmp_path / "out.csv").read_text().splitlines()[0]
+    assert header == "text,sentiment,predicted.sentiment,predicted.sentiment.probability"
 
 
 def test_an_existing_output_stays_unless_told_otherwise(classifier, source, tmp_path):

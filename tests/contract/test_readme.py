@@ -1,0 +1,83 @@
+"""The README's code runs, its table is the results file's, and its links lead somewhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mtl_export.bundle import export_bundle
+from mtl_export.config import Config
+from mtl_export.training import train
+from tests.export.tiny import project
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+CONFIG = """
+[encoder]
+model = "encoder"
+max_length = 40
+[tasks.sentiment]
+[tasks.domain]
+column = "topic"
+[data]
+train = "train.csv"
+validation = "validation.csv"
+[training]
+epochs = 1
+"""
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_python_blocks_of_the_readme_run_as_they_stand(tmp_path, monkeypatch, capsys):
+    folder = project(tmp_path / "project")
+    (folder / "config.toml").write_text(CONFIG)
+    train(Config.from_toml(folder / "config.toml"), tmp_path / "checkpoint")
+    export_bundle(tmp_path / "checkpoint", tmp_path / "build" / "demo" / "bundle")
+    example = tmp_path / "examples" / "vader"
+    example.mkdir(parents=True)
+    (example / "config.toml").write_text(
+        CONFIG.replace('"encoder"', '"../../project/encoder"')
+        .replace('= "train', '= "../../project/train')
+        .replace('= "validation', '= "../../project/validation')
+    )
+    monkeypatch.chdir(tmp_path)
+    found = blocks("python")
+    assert len(found) == 2
+    for block in found:
+        exec(compile(block, "README.md", "exec"), {})
+    assert "cpu-fp32" in capsys.readouterr().out
+
+
+def test_the_config_of_the_readme_is_a_config(tmp_path):
+    (block,) = blocks("toml")
+    (tmp_path / "config.toml").write_text(block)
+    config = Config.from_toml(tmp_path / "config.toml")
+    assert config.data.sources[0].holdout == 0.1
+    assert list(config.tasks) == ["topic"]
+
+
+def test_the_table_of_the_readme_is_that_of_the_results_file():
+    evidence = json.loads((ROOT / "benchmarks" / "results" / "demo_evidence.json").read_text("utf-8"))
+    for name, task in evidence["variants"]["cpu-fp32"]["tasks"].items():
+        same = task["sentences"] - task["flips"]
+        cells = [
+            name,
+            f"{task['metrics']['accuracy']:.3f}",
+            f"{task['metrics']['macro_f1']:.3f}",
+            f"{task['metrics']['majority']:.3f}",
+            f"{same:,} of {task['sentences']:,}",
+            f"{task['max_logit_difference']:.1e}",
+        ]
+        assert f"| {' | '.join(cells)} |" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
