@@ -1,14 +1,22 @@
 """command line -> one library call -> a few printed lines: ``mtl train`` and ``mtl export``."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
+from mtl_export.config import Config, GateConfig
 from mtl_runtime import records
 from mtl_runtime.commands.evidence import print_evidence
-from mtl_runtime.terminal import print_json
+from mtl_runtime.commands.options import json_option
+from mtl_runtime.terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from mtl_export.checkpoint import CheckpointRecord
 
 __all__ = ["export", "train"]
 
@@ -24,9 +32,9 @@ __all__ = ["export", "train"]
 )
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run of this output.")
 @click.option("--force", is_flag=True, help="Replace the output, and throw an unfinished run away.")
-def train(config: Path, output: Path, base: Path | None, resume: bool, force: bool) -> None:
+@json_option()
+def train(config: Path, output: Path, base: Path | None, resume: bool, force: bool, as_json: bool) -> None:
     """Train the tasks of CONFIG (TOML) and write a checkpoint."""
-    from mtl_export.config import Config
     from mtl_export.training import train as run
 
     parsed = Config.from_toml(config)
@@ -41,7 +49,11 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
         report=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         console=console if sys.stderr.isatty() else None,
     )
-    click.echo(f"checkpoint written to {checkpoint.path} (best step {checkpoint.record.training.best_step})")
+    if as_json:
+        print_json(records.to_dict(checkpoint.record.training))
+        return
+    _print_training(checkpoint.record)
+    click.echo(f"checkpoint written to {checkpoint.path}")
 
 
 @click.command()
@@ -56,7 +68,7 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
 )
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file whose [gate] replaces the checkpoint's.")
 @click.option("--force", is_flag=True, help="Replace the output.")
-@click.option("--json", "as_json", is_flag=True, help="Print the evidence as JSON.")
+@json_option()
 def export(
     checkpoint: Path,
     output: Path,
@@ -68,23 +80,48 @@ def export(
 ) -> None:
     """Export CHECKPOINT to a bundle, and compare it with PyTorch before it is let out."""
     from mtl_export.bundle import export_bundle
-    from mtl_export.config import GateConfig
 
     _quiet_transformers()
-    exported = export_bundle(
-        checkpoint,
-        output,
-        variants=[name.strip() for name in variants.split(",") if name.strip()],
-        data=data,
-        gate=GateConfig.from_toml(gate) if gate else None,
-        force=force,
-        report=lambda line: click.echo(line, err=True),
-    )
+    with _stages() as report:
+        exported = export_bundle(
+            checkpoint,
+            output,
+            variants=[name.strip() for name in variants.split(",") if name.strip()],
+            data=data,
+            gate=GateConfig.from_toml(gate) if gate else None,
+            force=force,
+            report=report,
+        )
     if as_json:
         print_json(records.to_dict(exported.evidence))
         return
     print_evidence(exported.evidence)
     click.echo(f"bundle written to {exported.bundle.path}")
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str], None]]:
+    """Yield what shows the stage at work: a spinner on a terminal, a line elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda line: click.echo(line, err=True)
+        return
+    with Console(stderr=True).status("loading") as status:
+        yield status.update
+
+
+def _print_training(record: "CheckpointRecord") -> None:
+    """Metrics of the best weights on the validation split, and what was taken for what."""
+    training = record.training
+    rows = [
+        (name, metrics.rows, ", ".join(f"{key} {value:.4f}" for key, value in metrics.values.items()))
+        for name, metrics in training.validation.items()
+    ]
+    title = f"Validation (step {training.best_step} of {training.steps})"
+    print_table(title, ("task", "labelled rows", "metrics"), rows)
+    for task in record.model.tasks:
+        if task.name in training.validation and (confusion := training.validation[task.name].confusion):
+            counts = [(name, *row) for name, row in zip(task.labels, confusion, strict=True)]
+            print_table(f"{task.name}: true label down, predicted label across", ("", *task.labels), counts)
 
 
 def _quiet_transformers() -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from mtl_export.config import Config, TaskConfig
 from mtl_export.data.examples import Examples, SkippedRow, check_not_empty, read_examples, source_files
 from mtl_export.data.labels import task_specs
-from mtl_runtime.manifest import TaskSpec
+from mtl_export.errors import ConfigError
+from mtl_runtime.manifest import FileSpec, TaskSpec
 
-__all__ = ["TrainingData", "data_files"]
+__all__ = ["TrainingData", "data_digests"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,17 @@ class TrainingData:
         return (*self.train.skipped, *self.validation.skipped)
 
 
-def data_files(config: Config) -> list[str]:
-    """Every data file that ``config`` names."""
-    return [name for source in config.data.sources for name in (*source.train, *source.validation, *source.test)]
+def data_digests(config: Config) -> dict[str, FileSpec]:
+    """Size and SHA-256 of every data file that ``config`` names.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    names = [name for source in config.data.sources for name in (*source.train, *source.validation, *source.test)]
+    try:
+        return {name: FileSpec.of_file(Path(name)) for name in names}
+    except OSError as error:
+        raise ConfigError(f"data file {error.filename} cannot be read: {error.strerror}") from error
 
 
 def _read_split(config: Config, tasks: Mapping[str, TaskConfig], split: str, report: Callable[[str], None]) -> Examples:

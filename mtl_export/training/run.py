@@ -23,11 +23,10 @@ from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.fit import Fitted, fit
-from mtl_export.training.reading import TrainingData, data_files
+from mtl_export.training.reading import TrainingData, data_digests
 from mtl_export.training.rundir import RunRecord, open_run, run_folder
 from mtl_export.training.start import base_digest, start_model, tasks_with_base_labels
 from mtl_export.versions import made_with
-from mtl_runtime.manifest import FileSpec
 
 __all__ = ["train"]
 
@@ -72,7 +71,7 @@ def train(
     data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks, report)
     run = RunRecord(
         config=config,
-        files={name: FileSpec.of_file(Path(name)) for name in data_files(config)},
+        files=data_digests(config),
         base=base_digest(start) if start else None,
         processes=processes,
     )

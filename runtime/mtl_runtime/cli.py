@@ -73,6 +73,10 @@ class _Root(click.Group):
             # Python flushes stdout once more at exit; let that find an open file.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_BROKEN_PIPE)
+        except OSError as error:
+            # A full disk or a folder that may not be written is no bug; -v shows where it happened.
+            logging.getLogger(__name__).info("stopped by the system", exc_info=True)
+            _fail(MtlError(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")))
 
 
 def _fail(error: MtlError) -> NoReturn:

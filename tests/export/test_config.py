@@ -35,8 +35,8 @@ TABLES = {
     (): [],
     ("encoder",): [],
     ("tasks", "sentiment"): ["kind", "column", "head", "dropout", "label_smoothing", "loss_weight"],
-    ("data",): ["bad_rows", "text", "train", "validation", "test", "tasks"],
-    ("data", "sources", 0): ["text", "test", "tasks"],
+    ("data",): ["bad_rows", "text", "train", "validation", "holdout", "test", "tasks"],
+    ("data", "sources", 0): ["text", "holdout", "test", "tasks"],
     ("training",): [
         "batch_size",
         "gradient_accumulation",
@@ -228,6 +228,7 @@ NAN, INF = math.nan, math.inf
         (("data",), "bad_rows", ["ignore"]),
         (("data", "sources", 0), "train", [5, {"a": 1}, [1], None]),
         (("data", "sources", 0), "tasks", [["mood"], "tags"]),
+        (("data", "sources", 0), "holdout", [1.0, -0.1, NAN, "0.1"]),
         (("training",), "epochs", [0, -1, 1.0]),
         (("training",), "batch_size", [0]),
         (("training",), "gradient_accumulation", [0]),
@@ -270,7 +271,7 @@ def test_the_last_possible_value_is_accepted(path, key, value):
     assert Config.from_dict(changed(path, **{key: value})).tasks
 
 
-@pytest.mark.parametrize(("section", "key"), [("encoder", "model"), ("data", "train"), ("data", "validation")])
+@pytest.mark.parametrize(("section", "key"), [("encoder", "model"), ("data", "train")])
 def test_a_missing_required_key_is_named(section, key):
     complete = small(encoder={"model": "org/encoder"})
     lacking = {name: value for name, value in complete[section].items() if name != key}
@@ -278,6 +279,17 @@ def test_a_missing_required_key_is_named(section, key):
         lacking["max_length"] = 64
     message = problem_of({**complete, section: lacking})
     assert message.endswith(f".{key}: this key is required and missing")
+
+
+@pytest.mark.parametrize("data", [{"train": "a.csv"}, {"train": "a.csv", "validation": "b.csv", "holdout": 0.1}])
+def test_a_source_has_either_validation_files_or_a_holdout(data):
+    message = problem_of(small(data=data))
+    assert message.startswith("data.sources[0].validation: name validation files, or hold a share")
+
+
+def test_a_holdout_stands_in_for_validation_files():
+    config = Config.from_dict(small(data={"train": "a.csv", "holdout": 0.1}))
+    assert (config.data.sources[0].holdout, config.data.sources[0].validation) == (0.1, ())
 
 
 def test_a_config_without_a_task_or_without_data_is_refused():

@@ -492,3 +492,10 @@ def test_labelled_texts_keep_tokens_targets_and_sources_together_when_sorted(mod
     assert labels["stars"].nan_to_num(nan=-1).tolist() == [4.0, -1, -1]
     plain = LabelledTexts.of(examples, TASKS, model)
     assert plain.sources == (0, 1, 2)
+
+
+def test_batches_are_padded_with_the_padding_token_of_the_encoder(tmp_path):
+    model = build(save_encoder(tmp_path / "encoder", pad_token_id=3))
+    batch = model.tensors(model.tokenize(["", "a good film"]))
+    assert batch["input_ids"][0].tolist() == [2, 3, 3, 3, 3]
+    assert batch["attention_mask"][0].tolist() == [1, 1, 0, 0, 0]

@@ -337,3 +337,22 @@ def test_a_config_without_encoder_or_base_says_what_is_missing(tmp_path):
     data = {name: section for name, section in CONFIG.items() if name != "encoder"}
     with pytest.raises(ConfigError, match="no \\[encoder\\]"):
         train(Config.from_dict(data, folder=folder), folder / "checkpoint")
+
+
+def test_a_test_file_that_is_not_there_is_found_before_training(tmp_path):
+    folder = project(tmp_path)
+    (folder / "test.csv").unlink()
+    with pytest.raises(ConfigError, match=r"data file .*test\.csv cannot be read"):
+        train(config_of(folder), folder / "checkpoint")
+    assert not (folder / "checkpoint.run").exists()
+
+
+def test_a_share_held_out_is_validated_on_and_never_trained_on(tmp_path):
+    folder = project(tmp_path)
+    data = {"train": "train.csv", "holdout": 0.25}
+    told = []
+    checkpoint = train(config_of(folder, data=data), folder / "checkpoint", report=told.append)
+    sizes = [int(line.split()[1]) for line in told if "sentences" in line]
+    assert sum(sizes) == 384
+    assert 0.15 < sizes[1] / 384 < 0.35
+    assert checkpoint.record.training.validation["topic"].rows == sizes[1]

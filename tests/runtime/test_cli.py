@@ -345,3 +345,12 @@ def test_a_reader_that_goes_away_ends_it_quietly(bundle_path, tmp_path):
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_what_the_system_refuses_is_one_line_and_exit_code_2(mtl, bundle_path, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good\n")
+    result = mtl("predict", bundle_path, texts, "-o", tmp_path / "no" / "folder" / "out.csv")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1
