@@ -1,6 +1,7 @@
 """a folder being written -> a folder that is whole or absent: staged beside its target, synced, renamed."""
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -28,15 +29,16 @@ def check_target(target: Path, *, force: bool) -> None:
 def whole_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty staging folder that becomes ``target`` when the block ends without an error.
 
-    Files are synced to disk before the rename, so that a crash leaves either the old folder or the new
-    one. A folder that is replaced is moved aside first and removed last.
+    All files are on disk before the rename that makes them visible. A folder that is replaced is renamed to
+    ``.<name>-old-*`` first and removed last; a process that is killed between the two renames leaves it
+    there, and one that is killed earlier leaves ``.<name>-new-*``, which nothing reads.
 
     Raises:
         ConfigError: as :func:`check_target`.
     """
     check_target(target, force=force)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-new-"))
     try:
         staging.chmod(0o755)
         yield staging
@@ -49,24 +51,30 @@ def whole_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
 def sync_tree(folder: Path) -> None:
     """Force all files below ``folder``, and the folder itself, to disk."""
     for path in [*folder.rglob("*"), folder]:
-        if path.is_file() or (path.is_dir() and os.name == "posix"):
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    if os.name != "posix" and path.is_dir():
+        return  # only POSIX can open a folder
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _replace(staging: Path, target: Path) -> None:
     if not target.exists():
         staging.rename(target)
+        _sync(target.parent)
         return
-    old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
-    target.rename(old / "old")
+    old = target.with_name(f".{target.name}-old-{secrets.token_hex(4)}")
+    target.rename(old)
     try:
         staging.rename(target)
     except OSError:
-        (old / "old").rename(target)
+        old.rename(target)
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    _sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from mtl_export.errors import ConfigError
 from mtl_runtime import records
 from mtl_runtime.errors import RecordError
-from mtl_runtime.manifest import Kind, Pooling
+from mtl_runtime.manifest import TASK_NAME, Kind, Pooling
 
 __all__ = [
     "BadRows",
@@ -71,6 +71,10 @@ class TaskConfig:
         _positive("loss_weight", self.loss_weight)
         if self.kind == "regression" and (self.labels or self.class_weights or self.label_smoothing):
             raise RecordError("kind", "a regression has no labels, class_weights or label_smoothing")
+        if len(set(self.labels)) < len(self.labels):
+            raise RecordError("labels", "a label is named twice")
+        if self.kind == "multi_label" and any("|" in label for label in self.labels):
+            raise RecordError("labels", "a label of a multi_label task must not contain '|', which joins labels")
         if isinstance(self.class_weights, Mapping):
             for label, weight in self.class_weights.items():
                 _not_negative(f"class_weights.{label}", weight)
@@ -199,6 +203,9 @@ class Config:
     def __post_init__(self) -> None:
         if not self.tasks:
             raise RecordError("tasks", "at least one task is needed, as a table [tasks.NAME]")
+        for name in self.tasks:
+            if not TASK_NAME.match(name):
+                raise RecordError(f"tasks.{name}", "a task's name is made of a-z, 0-9 and _, and starts with a letter")
         for index, source in enumerate(self.data.sources):
             for name in source.tasks:
                 if name not in self.tasks:

@@ -114,7 +114,7 @@ def _regression(_task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
 
 
 def _macro_f1(hits: NDArray[np.int64], support: NDArray[np.int64], given: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur in the truth or in the predictions, as scikit-learn counts."""
+    """Mean F1 over the classes that occur in the truth or in the predictions; a class in neither has no F1."""
     seen = support + given > 0
     if not seen.any():
         return 0.0

@@ -203,6 +203,8 @@ def _known(names: Iterable[str], labels: Sequence[str]) -> None:
 def _name(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # whole numbers with gaps are written as floats by pandas
     if isinstance(value, str | int):
         name = str(value).strip()
         if name:

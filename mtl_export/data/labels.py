@@ -28,7 +28,7 @@ def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Exa
         counts = _counts(name, train.rows)
         _check_counts(name, task, counts, train, validation)
         _check_validation(name, task, counts, validation.rows)
-        labels = task.labels or (() if task.kind == "regression" else tuple(sorted(counts)))
+        labels = task.labels or (() if task.kind == "regression" else tuple(sorted(counts, key=_label_order)))
         if isinstance(task.class_weights, Mapping) and set(task.class_weights) != set(labels):
             raise ConfigError(f"tasks.{name}.class_weights: needs exactly one weight for each of {', '.join(labels)}")
         thresholds = tuple(DEFAULT_THRESHOLD for _ in labels) if task.kind == "multi_label" else ()
@@ -44,6 +44,12 @@ def names_of(label: Label) -> tuple[str, ...]:
     if isinstance(label, str):
         return (label,)
     return label if isinstance(label, tuple) else ()
+
+
+def _label_order(label: str) -> tuple[bool, int, str]:
+    """Whole numbers by value and before words, words by spelling."""
+    number = label.removeprefix("-").isdecimal()
+    return not number, int(label) if number else 0, label
 
 
 def _counts(task: str, rows: Iterable[Example]) -> Counter[str]:

@@ -14,6 +14,7 @@ from mtl_export.config import HeadKind
 from mtl_export.errors import ConfigError
 from mtl_export.model.encoder import encoder_layers, load_encoder, rebuild_encoder
 from mtl_export.model.heads import HEADS
+from mtl_export.model.padding import PaddingMask
 from mtl_export.model.pooling import POOLINGS
 from mtl_runtime.batch import Batch
 from mtl_runtime.decode import Prediction, predictions
@@ -22,6 +23,10 @@ from mtl_runtime.scheduler import DEFAULT_TOKEN_BUDGET, plan_batches
 from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
 
 __all__ = ["HeadSpec", "ModelSpec", "MultiTaskModel", "MultiTaskOutput"]
+
+
+# Parts of an encoder that come after its layers; all others lie below them or are shared by them.
+_ABOVE_LAYERS = ("pooler", "final_norm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class MultiTaskModel(nn.Module):
                 for task in spec.tasks
             }
         )
+        self._padding = PaddingMask(encoder)
         self._pool = POOLINGS[spec.encoder.pooling]
         self._frozen: list[nn.Module] = []
         self.fresh_weights: tuple[str, ...] = ()  # of the encoder: missing in its source, so they start at random
@@ -95,10 +101,13 @@ class MultiTaskModel(nn.Module):
 
         Raises:
             EncoderError: the encoder cannot be loaded or lacks what is asked of it.
+            ConfigError: ``heads`` names a task that is not among ``tasks``.
         """
-        encoder = load_encoder(source, pooling=pooling, max_length=max_length)
         default = heads if isinstance(heads, HeadSpec) else HeadSpec()
         by_task = heads if isinstance(heads, Mapping) else {}
+        if unknown := by_task.keys() - {task.name for task in tasks}:
+            raise ConfigError(f"heads name tasks that there are not: {', '.join(sorted(unknown))}")
+        encoder = load_encoder(source, pooling=pooling, max_length=max_length)
         config: Any = encoder.module.config
         spec = ModelSpec(
             encoder=encoder.spec,
@@ -131,6 +140,7 @@ class MultiTaskModel(nn.Module):
             token_type_ids: int64 (B, T); only for a model whose spec says ``token_types``.
         """
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        self._padding.set(attention_mask)
         output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **extra)
         embedding = self._pool(output, attention_mask)
         logits = {task.name: self.head(task.name)(embedding) for task in self.spec.tasks}
@@ -194,7 +204,7 @@ class MultiTaskModel(nn.Module):
         self._frozen.extend(modules)
 
     def freeze_encoder(self, lowest: int | None = None) -> None:
-        """Freeze the whole encoder, or its embeddings and the ``lowest`` layers.
+        """Freeze the whole encoder, or its ``lowest`` layers with all that they share and stand on.
 
         Raises:
             ConfigError: the encoder has fewer layers.
@@ -207,6 +217,11 @@ class MultiTaskModel(nn.Module):
         assert isinstance(embeddings, nn.Module)  # noqa: S101 - every transformers encoder has it
         if lowest > len(layers):
             raise ConfigError(f"training.freeze_layers is {lowest}; the encoder has {len(layers)} layers")
+        above = [part for name, part in self.encoder.named_children() if name in _ABOVE_LAYERS]
+        trained = {id(parameter) for part in (*layers[lowest:], *above) for parameter in part.parameters()}
+        for parameter in self.encoder.parameters():
+            if id(parameter) not in trained:
+                parameter.requires_grad = False
         self.freeze(embeddings, *layers[:lowest])
 
     def train(self, mode: bool = True) -> Self:

@@ -20,6 +20,7 @@ __all__ = [
     "EMBEDDING_OUTPUT",
     "FORMAT_VERSION",
     "MANIFEST_NAME",
+    "TASK_NAME",
     "EncoderSpec",
     "FileSpec",
     "Kind",
@@ -38,7 +39,7 @@ EMBEDDING_OUTPUT = "sentence_embedding"
 Kind = Literal["single_label", "multi_label", "regression"]
 Pooling = Literal["mean", "cls", "max", "pooler"]
 
-_TASK_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+TASK_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -59,7 +60,7 @@ class TaskSpec:
     temperature: float = 1.0  # logits are divided by it before they become probabilities
 
     def __post_init__(self) -> None:
-        if not _TASK_NAME.match(self.name):
+        if not TASK_NAME.match(self.name):
             raise RecordError("name", f"{self.name!r} is no task name; use a-z, 0-9, _ and start with a letter")
         if len(set(self.labels)) != len(self.labels):
             raise RecordError("labels", f"task {self.name!r} names a label twice")

@@ -407,3 +407,17 @@ def test_a_file_without_a_gate_section_or_with_a_wrong_key_in_it_is_refused(tmp_
 def test_no_shape_of_data_ends_in_anything_but_a_config_or_a_clear_error(data):
     with contextlib.suppress(MtlError):
         Config.from_dict(data if isinstance(data, dict) else {"tasks": {"tone": {}}, "data": data})
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ({"Topic": {}}, "tasks.Topic: a task's name is made of a-z"),
+        ({"topic": {"labels": ["a", "a"]}}, "tasks.topic.labels: a label is named twice"),
+        ({"topic": {"kind": "multi_label", "labels": ["a|b"]}}, r"tasks.topic.labels: .* must not contain '\|'"),
+    ],
+)
+def test_names_that_could_never_work_are_refused_before_any_data_is_read(tasks, message):
+    data = {"tasks": tasks, "data": {"train": "a.csv", "validation": "b.csv"}}
+    with pytest.raises(ConfigError, match=message):
+        Config.from_dict(data)

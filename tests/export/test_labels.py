@@ -111,13 +111,14 @@ def test_a_malformed_task_name_is_a_config_error(name):
         task_specs({name: TaskConfig()}, train, train)
 
 
-def test_a_label_named_twice_in_the_config_is_a_config_error():
-    with pytest.raises(ConfigError, match=r"tasks\.tone\.labels: task 'tone' names a label twice"):
-        specs_of(TaskConfig(labels=("a", "b", "a")), ["a", "b"], ["a"])
-
-
 def test_the_names_in_a_label_are_one_many_or_none():
     assert names_of("a") == ("a",)
     assert names_of(("a", "b")) == ("a", "b")
     assert names_of(()) == ()
     assert names_of(2.5) == ()
+
+
+def test_whole_numbers_are_ordered_by_value_and_words_by_spelling():
+    from mtl_export.data.labels import _label_order
+
+    assert sorted(["10", "2", "b", "-1", "a"], key=_label_order) == ["-1", "2", "10", "a", "b"]

@@ -72,13 +72,11 @@ POOLINGS = [
 ]
 
 
-CONVBERT = pytest.mark.xfail(reason="the convolutions of transformers' ConvBERT read the padding")
-PADDED = [pytest.param(*case, marks=[CONVBERT] if case[0] == "convbert" else []) for case in POOLINGS]
 # The positions of these families are counted from the padding tokens themselves.
 POSITIONS_BY_TOKEN = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
-@pytest.mark.parametrize(("family", "pooling"), PADDED)
+@pytest.mark.parametrize(("family", "pooling"), POOLINGS)
 def test_padding_never_changes_an_answer(encoders, family, pooling):
     model = build(encoders(family), pooling=pooling)
     together = answers(model, TEXTS)
@@ -88,7 +86,7 @@ def test_padding_never_changes_an_answer(encoders, family, pooling):
     assert (together["embedding"][0] - together["embedding"][2]).abs().max() > 0.01
 
 
-@pytest.mark.parametrize(("family", "pooling"), [case for case in PADDED if case.values[0] not in POSITIONS_BY_TOKEN])
+@pytest.mark.parametrize(("family", "pooling"), [case for case in POOLINGS if case[0] not in POSITIONS_BY_TOKEN])
 def test_what_stands_in_the_padding_never_changes_an_answer(encoders, family, pooling):
     model = build(encoders(family), pooling=pooling)
     batch = model.tensors(model.tokenize(TEXTS))
@@ -334,7 +332,6 @@ def test_freezing_the_lowest_layer_trains_the_layers_above_it(encoders, family):
     model = build(encoders(family))
     model.freeze_encoder(lowest=1)
     changed = optimize(model)
-    # deberta's relative positions belong to all layers together
     below = [name for name in changed if any(part in name for part in (".embeddings.", "layer.0.", "layers.0."))]
     assert below == []
     assert any("layer.1." in name or "layers.1." in name for name in changed)
@@ -499,3 +496,16 @@ def test_batches_are_padded_with_the_padding_token_of_the_encoder(tmp_path):
     batch = model.tensors(model.tokenize(["", "a good film"]))
     assert batch["input_ids"][0].tolist() == [2, 3, 3, 3, 3]
     assert batch["attention_mask"][0].tolist() == [1, 1, 0, 0, 0]
+
+
+def test_parts_that_frozen_layers_share_are_frozen_with_them(encoders):
+    model = build(encoders("deberta-v2"), pooling="mean")
+    model.freeze_encoder(lowest=1)
+    moving = {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
+    assert moving
+    assert all(name.startswith("encoder.layer.1.") for name in moving)
+
+
+def test_heads_for_a_task_that_is_not_there_are_refused(encoders):
+    with pytest.raises(ConfigError, match="heads name tasks that there are not: topci"):
+        MultiTaskModel.from_encoder(str(encoders("bert")), TASKS, heads={"topci": HeadSpec()})
