@@ -16,7 +16,7 @@ __all__ = ["DEFAULTS", "Limits", "judge", "limits_for"]
 class Limits:
     """A budget with nothing left open."""
 
-    max_logit_difference: float
+    max_logit_difference: float  # of a regression: relative to its largest value where that is above 1
     max_metric_drop: float  # points of 100
 
 
@@ -43,9 +43,10 @@ def judge(task: TaskSpec, evidence: TaskEvidence, limits: Limits) -> TaskEvidenc
     problems = []
     if evidence.not_finite:
         problems.append(f"{evidence.not_finite} of {evidence.sentences} sentences give NaN or infinity")
-    if evidence.max_logit_difference > limits.max_logit_difference:
+    allowed = limits.max_logit_difference * evidence.logit_scale
+    if evidence.max_logit_difference > allowed:
         found = f"{evidence.max_logit_difference:.2e}"
-        problems.append(f"largest logit difference {found} is over the budget of {limits.max_logit_difference:g}")
+        problems.append(f"largest logit difference {found} is over the budget of {allowed:g}")
     if evidence.flips_outside_ties:
         problems.append(f"{evidence.flips_outside_ties} of {evidence.sentences} answers differ, ties aside")
     name = HEADLINE[task.kind]

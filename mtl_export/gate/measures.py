@@ -54,6 +54,7 @@ def measure(
         flips=len(flips),
         flips_outside_ties=sum(not flip.tie for flip in flips),
         flipped=tuple(flips[:_LISTED_FLIPS]),
+        logit_scale=max(1.0, float(np.abs(reference).max(initial=0.0))) if task.kind == "regression" else 1.0,
         max_logit_difference=largest,
         mean_logit_difference=float(difference.mean()) if difference.size else 0.0,
         max_probability_difference=float(spread.max(initial=0.0)),

@@ -45,6 +45,7 @@ class TaskEvidence:
     flips: int
     flips_outside_ties: int
     flipped: tuple[Flip, ...]  # widest margins first, at most 50
+    logit_scale: float  # regression: the largest |value| of PyTorch where above 1, else 1; budgets are times this
     max_logit_difference: float
     mean_logit_difference: float
     max_probability_difference: float

@@ -141,7 +141,7 @@ def test_a_regression_never_flips_and_is_judged_by_its_difference():
     assert (evidence.flips, evidence.agreement) == (0, 1.0)
     assert evidence.max_logit_difference == evidence.max_probability_difference == 0.5
     problems = judge(STARS, evidence, STRICT).problems
-    assert problems == ("largest logit difference 5.00e-01 is over the budget of 0.0001",)
+    assert problems == ("largest logit difference 5.00e-01 is over the budget of 0.0002",)
 
 
 def test_metrics_of_both_models_are_taken_on_the_labelled_rows():
@@ -299,3 +299,17 @@ def test_a_verdict_changes_nothing_but_the_problems():
     judged = judge(TONE, evidence, STRICT)
     assert dataclasses.replace(judged, problems=evidence.problems) == evidence
     assert "of an earlier verdict" not in judged.problems
+
+
+def test_the_budget_of_a_regression_grows_with_its_values_and_that_of_a_classification_does_not():
+    reference, candidate = np.array([[20000.0], [3.0]], np.float32), np.array([[20000.5], [3.0]], np.float32)
+    price = TaskSpec(name="price", kind="regression")
+    evidence = measure(price, ["a", "b"], reference, candidate, None)
+    limits = limits_for(GateConfig(), "price", "fp32")
+    assert evidence.logit_scale == 20000.0
+    assert judge(price, evidence, limits).problems == ()
+    tone = TaskSpec(name="tone", kind="single_label", labels=("a", "b"))
+    large = np.array([[20000.0, 0.0]], np.float32)
+    strict = measure(tone, ["a"], large, large + np.float32(0.5), None)
+    assert strict.logit_scale == 1.0
+    assert judge(tone, strict, limits_for(GateConfig(), "tone", "fp32")).problems

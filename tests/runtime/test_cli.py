@@ -224,6 +224,7 @@ def evidence_of(digest):
         flips=1,
         flips_outside_ties=1,
         flipped=(Flip(text="so so", reference="neutral", candidate="positive", margin=0.4, tie=False),),
+        logit_scale=1.0,
         max_logit_difference=0.1,
         mean_logit_difference=0.01,
         max_probability_difference=0.02,
