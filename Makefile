@@ -6,7 +6,7 @@ DEMO := build/demo
 # QUICK=1 trains on a sixth of the sentences.
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 
-.PHONY: help install demo test check lint types format wheel test-wheel compare-joint clean
+.PHONY: help install demo test check lint types format wheel test-wheel results compare-joint clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 18
@@ -59,6 +59,9 @@ test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], no torch
 	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu]" pytest hypothesis
 	! build/bare/bin/python -c 'import torch' 2>/dev/null
 	build/bare/bin/python -m pytest -q tests/runtime
+
+results: demo    ## keep the demo's evidence as the README's results file
+	cp $(DEMO)/bundle/evidence/*.json benchmarks/results/demo_evidence.json
 
 compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` before)
 	$(BIN)/python -m mtl_bench.joint examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
