@@ -1,4 +1,4 @@
-"""the Trainer's events -> a progress bar on a terminal, and a line per epoch for every reader."""
+"""the Trainer's events -> a progress bar on a terminal, and lines for every reader."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +27,7 @@ class TrainingProgress(TrainerCallback):
     def __init__(self, report: Callable[[str], None], console: Console | None) -> None:
         self._report = report
         self._loss = ""
+        self._next_line = 0.0  # step
         self._bar = console and Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -54,10 +55,15 @@ class TrainingProgress(TrainerCallback):
         logs: Mapping[str, float] | None = None,
         **_: Any,
     ) -> None:
-        if logs and "loss" in logs:
-            self._loss = f"training loss {logs['loss']:.4f}"
-            if self._bar and self._bar.tasks:
-                self._bar.update(self._bar.tasks[0].id, description=self._loss)
+        if not logs or "loss" not in logs or not state.is_world_process_zero:
+            return
+        self._loss = f"training loss {logs['loss']:.4f}"
+        if self._bar and self._bar.tasks:
+            self._bar.update(self._bar.tasks[0].id, description=self._loss)
+        elif state.global_step >= self._next_line:
+            # Without a bar, a sign of life for each tenth of the way.
+            self._report(f"step {state.global_step}/{state.max_steps} · {self._loss}")
+            self._next_line = state.global_step + state.max_steps / 10
 
     def on_evaluate(
         self,
