@@ -2,16 +2,17 @@
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.classifier import load
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError
 from mtl_runtime.machine import MachineFacts, machine_facts
-from mtl_runtime.providers import ONNXRUNTIME_WHEELS, check_one_wheel
-from mtl_runtime.session import available_providers
+from mtl_runtime.placement import count_providers, running_nodes, tell_placement
+from mtl_runtime.providers import ONNXRUNTIME_PLUGINS, ONNXRUNTIME_WHEELS, PROVIDERS, check_one_wheel
+from mtl_runtime.session import available_providers, provider_problem
+from mtl_runtime.versions import installed_versions
 
 __all__ = ["Diagnosis", "VariantTrial", "diagnose"]
 
@@ -20,6 +21,7 @@ _PACKAGES = (
     "numpy",
     "tokenizers",
     *ONNXRUNTIME_WHEELS,
+    *ONNXRUNTIME_PLUGINS,
     "pyarrow",
     "torch",
     "transformers",
@@ -35,6 +37,7 @@ class VariantTrial:
     variant: str
     works: bool
     detail: str
+    nodes: Mapping[str, int] = field(default_factory=dict)  # onnxruntime's name of a provider -> nodes that ran there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,8 @@ class Diagnosis:
 
     versions: Mapping[str, str]  # python, and the installed packages that matter
     machine: MachineFacts
-    providers: tuple[str, ...]  # that the installed onnxruntime offers
+    providers: tuple[str, ...]  # that the installed onnxruntime offers, by its names
+    absent: Mapping[str, str]  # our names of providers that cannot be used here -> why, and what mends it
     variants: tuple[VariantTrial, ...]  # of the bundle, if one was given
     problems: tuple[str, ...]  # each tells the command that mends it
 
@@ -56,8 +60,10 @@ def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
     """
     problems = []
     providers: tuple[str, ...] = ()
+    absent: dict[str, str] = {}
     try:
         check_one_wheel()
+        absent = {name: problem for name in PROVIDERS if (problem := provider_problem(name)) is not None}
         providers = available_providers()
     except MissingPackageError as error:
         problems.append(str(error))
@@ -68,21 +74,13 @@ def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
         if not any(trial.works for trial in trials):
             problems.append(f"no variant of {bundle.path} runs here; run `mtl verify {bundle.path}`")
     return Diagnosis(
-        versions={"python": platform.python_version(), **dict(_versions())},
+        versions={"python": platform.python_version(), **installed_versions(_PACKAGES)},
         machine=machine_facts(),
         providers=providers,
+        absent=absent,
         variants=tuple(trials),
         problems=tuple(problems),
     )
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    """Versions by metadata: nothing is imported, so a broken package cannot break the doctor."""
-    for name in _PACKAGES:
-        try:
-            yield name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
 
 
 def _try(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
@@ -90,10 +88,12 @@ def _try(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
     try:
         classifier = load(bundle.path, variant=variant)
         classifier(_TRIAL_TEXT)
+        nodes = count_providers(running_nodes(bundle, variant, text=_TRIAL_TEXT))
     except (ProviderError, MissingPackageError) as error:
         return VariantTrial(variant, False, str(error))
     except MtlError as error:
         problems.append(f"variant {variant}: {error} (run `mtl verify {bundle.path}`)")
         return VariantTrial(variant, False, str(error))
     info = classifier.info
-    return VariantTrial(variant, True, f"runs on {info.provider} with {info.threads} threads")
+    detail = f"runs on {info.provider} with {info.threads} threads: {tell_placement(info.provider, nodes)}"
+    return VariantTrial(variant, True, detail, nodes)

@@ -26,6 +26,8 @@ _TELLING_FLAGS = (
     "bf16",
     "sve",
 )
+_X86 = {"x86_64", "amd64"}
+_VNNI = {"avx_vnni", "avx512_vnni"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,18 @@ class MachineFacts:
     cores_by_affinity: int
     cores_by_cgroup: float | None  # CPU quota of the container; None: no quota
     cores_allowed: int
+    gpus: tuple[str, ...] = ()  # NVIDIA's, by model
 
     @property
     def name(self) -> str:
         """Short file-name-safe name of machines that should measure alike: processor and allowed cores."""
         cpu = "-".join("".join(c if c.isalnum() else " " for c in self.cpu.lower()).split()) or "unknown-cpu"
         return f"{cpu}-{self.cores_allowed}c"
+
+    @property
+    def saturates_int8(self) -> bool:
+        """Whether sums of uint8 x int8 products may be cut off at 16 bits: on x86 without VNNI, or if not told."""
+        return self.architecture.lower() in _X86 and not _VNNI & set(self.cpu_flags)
 
 
 def machine_facts() -> MachineFacts:
@@ -61,6 +69,7 @@ def machine_facts() -> MachineFacts:
         cores_by_affinity=_affinity(),
         cores_by_cgroup=cgroup_quota(),
         cores_allowed=allowed_cores(),
+        gpus=_gpus(),
     )
 
 
@@ -74,6 +83,13 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/se
     """CPU quota of this process in cores (cgroup v2, v1), the tightest on the way up; None if unlimited."""
     quotas = [quota for folder in _cgroup_folders(root, own) if (quota := _quota_in(folder)) is not None]
     return min(quotas, default=None)
+
+
+def _gpus() -> tuple[str, ...]:
+    """Models of NVIDIA's GPUs, as the Linux driver tells them."""
+    told = (_read(file) for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")))
+    lines = (line for text in told for line in text.splitlines())
+    return tuple(line.partition(":")[2].strip() for line in lines if line.startswith("Model:"))
 
 
 def _affinity() -> int:

@@ -1,12 +1,21 @@
-"""provider name -> onnxruntime's name for it and the extra that brings it; and is exactly one wheel here?"""
+"""provider name -> onnxruntime's name for it, what brings it, its options; and is exactly one wheel here?"""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import metadata
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from mtl_runtime.cache import cache_folder
 from mtl_runtime.errors import MissingPackageError
+from mtl_runtime.versions import installed_versions
 
-__all__ = ["ONNXRUNTIME_WHEELS", "PROVIDERS", "Provider", "check_one_wheel", "installed_wheels"]
+__all__ = [
+    "ONNXRUNTIME_PLUGINS",
+    "ONNXRUNTIME_WHEELS",
+    "PROVIDERS",
+    "Provider",
+    "check_one_wheel",
+    "installed_wheels",
+]
 
 # Every wheel that installs the module `onnxruntime`; two of them overwrite each other's files.
 ONNXRUNTIME_WHEELS = (
@@ -19,34 +28,88 @@ ONNXRUNTIME_WHEELS = (
     "onnxruntime-rocm",
     "onnxruntime-training",
 )
+# Wheels that add a provider to the one above and share no file with it.
+ONNXRUNTIME_PLUGINS = ("onnxruntime-ep-openvino",)
+
+Options = Mapping[str, str]
+Encode = Callable[[Options, int], dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+def _as_they_are(options: Options, threads: int) -> dict[str, str]:  # noqa: ARG001
+    return dict(options)
+
+
+def _for_openvino(options: Options, threads: int) -> dict[str, str]:
+    """OpenVINO has threads of its own, and takes the properties of a device as JSON."""
+    return {"load_config": json.dumps({"CPU": {**options, "INFERENCE_NUM_THREADS": str(threads)}})}
+
+
+def _for_tensorrt(options: Options, threads: int) -> dict[str, str]:  # noqa: ARG001
+    """Engines take minutes to build; onnxruntime would keep them in the folder that the process was started in."""
+    cache = cache_folder()
+    return {"trt_engine_cache_path": str(cache / "tensorrt"), **options} if cache else dict(options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One execution provider that a variant may name."""
 
     ort_name: str
     extra: str  # of mtl-export
+    wheel: str  # that brings it
+    plugin: str | None = None  # module of a wheel beside onnxruntime's, which tells the library to register
+    library: str | None = None  # of the wheel; it needs CUDA, and onnxruntime goes on without it where that is absent
+    defaults: Options = field(default_factory=dict)  # where the variant says nothing else
+    encode: Encode = _as_they_are  # options and threads -> what onnxruntime is given
+    then: tuple[str, ...] = ()  # rows that run the nodes which this one does not take; the CPU comes last by itself
+    disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
+    compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
 
 
+# fp32 means fp32: TF32 and OpenVINO's own choice of bf16 round to 10 and 7 bits, and would look like a broken export.
 PROVIDERS: Mapping[str, Provider] = {
-    "cpu": Provider("CPUExecutionProvider", "cpu"),
+    "cpu": Provider(
+        ort_name="CPUExecutionProvider",
+        extra="cpu",
+        wheel="onnxruntime",
+        # One node for an addition and a normalization takes longer here than the two: docs/quantization.md.
+        disabled_optimizers=("SkipLayerNormFusion",),
+    ),
+    "openvino": Provider(
+        ort_name="OpenVINOExecutionProvider",
+        extra="openvino",
+        wheel="onnxruntime-ep-openvino",
+        plugin="onnxruntime_ep_openvino",
+        defaults={"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"},
+        encode=_for_openvino,
+        compiles=True,
+    ),
+    "cuda": Provider(
+        ort_name="CUDAExecutionProvider",
+        extra="gpu",
+        wheel="onnxruntime-gpu",
+        library="onnxruntime_providers_cuda",
+        defaults={"use_tf32": "0"},
+    ),
+    "tensorrt": Provider(
+        ort_name="TensorrtExecutionProvider",
+        extra="gpu",
+        wheel="onnxruntime-gpu",
+        library="onnxruntime_providers_tensorrt",
+        encode=_for_tensorrt,
+        then=("cuda",),
+        compiles=True,
+    ),
 }
 
 
 def installed_wheels() -> dict[str, str]:
     """Installed wheels that provide the module ``onnxruntime``, with their versions."""
-    found = {}
-    for name in ONNXRUNTIME_WHEELS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return installed_versions(ONNXRUNTIME_WHEELS)
 
 
 def check_one_wheel(wheels: Mapping[str, str] | None = None) -> None:
-    """Make sure that exactly one onnxruntime wheel is installed.
+    """Make sure that exactly one onnxruntime wheel is installed; plugins beside it do not count.
 
     Raises:
         MissingPackageError: none or several are; the message holds the commands that mend it.

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from mtl_runtime.batch import Batch
 from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
+from mtl_runtime.machine import MachineFacts, machine_facts
 from mtl_runtime.providers import PROVIDERS, check_one_wheel
+from mtl_runtime.readiness import Ready, ready
 
-__all__ = ["Session", "available_providers", "onnxruntime_version"]
+__all__ = ["Session", "available_providers", "onnxruntime_version", "profile", "provider_problem"]
 
-_ERRORS_ONLY = 3
+# What onnxruntime logs as an error of a session it also raises.
+_FATAL_ONLY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Session:
         provider: str = "cpu",
         provider_options: Mapping[str, str] | None = None,
         threads: int = 1,
+        optimized: Path | None = None,
     ) -> Self:
         """Load ``graph`` (its bytes, or its path where weights lie in files beside it).
 
@@ -44,33 +48,21 @@ class Session:
             provider: a name of :data:`mtl_runtime.providers.PROVIDERS`.
             provider_options: passed to the provider.
             threads: intra-op threads, the calling one included.
+            optimized: the graph that really runs, after onnxruntime's optimizations, is written there.
 
         Raises:
             MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
-            ProviderError: the provider is unknown here, or onnxruntime took another one.
+            ProviderError: the provider is unknown or not to be had here, or onnxruntime took another one.
             BundleError: onnxruntime cannot load the graph.
         """
         ort = _onnxruntime()
-        if provider not in PROVIDERS:
-            raise ProviderError(f"unknown provider {provider!r}; known: {', '.join(PROVIDERS)}")
-        row = PROVIDERS[provider]
-        if row.ort_name not in ort.get_available_providers():
-            raise ProviderError(
-                f"this onnxruntime has no {row.ort_name}; run `pip install 'mtl-export[{row.extra}]'` "
-                f"in an environment without another onnxruntime wheel"
-            )
-        source = graph if isinstance(graph, bytes) else str(graph)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
-                session = ort.InferenceSession(
-                    source, _options(ort, threads), providers=[(row.ort_name, dict(provider_options or {}))]
-                )
-        except Exception as error:  # onnxruntime's exceptions share no base class
-            raise BundleError(f"onnxruntime {ort.__version__} cannot load the graph: {error}") from error
-        taken = session.get_providers()[0]
-        if taken != row.ort_name:
-            raise ProviderError(f"asked for {row.ort_name}, onnxruntime took {taken}; run `mtl doctor`")
+        here = ready(ort, provider)
+        options = _options(ort, threads, machine_facts())
+        if optimized is not None:
+            if here.provider.compiles:
+                raise ProviderError(f"{provider} compiles the graph, so what runs cannot be written to {optimized}")
+            options.optimized_model_filepath = str(optimized)
+        session = _open(ort, graph, options, here, provider_options or {})
         names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
         metadata = dict(session.get_modelmeta().custom_metadata_map)
         return cls(session, *names, metadata, provider)
@@ -81,9 +73,44 @@ class Session:
         return result
 
 
+def profile(
+    graph: bytes | Path, batch: Batch, folder: Path, *, provider: str, provider_options: Mapping[str, str]
+) -> Path:
+    """Run one batch; the JSON file inside ``folder`` in which onnxruntime tells which node ran where.
+
+    Raises:
+        MissingPackageError, ProviderError, BundleError: as :meth:`Session.open`.
+    """
+    ort = _onnxruntime()
+    here = ready(ort, provider)
+    options = _options(ort, 1, machine_facts())
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "profile")
+    session = _open(ort, graph, options, here, provider_options)
+    session.run(None, batch.feed(tuple(i.name for i in session.get_inputs())))
+    return Path(session.end_profiling())
+
+
 def available_providers() -> tuple[str, ...]:
-    """Execution providers that the installed onnxruntime was built with (MissingPackageError without one)."""
-    return tuple(_onnxruntime().get_available_providers())
+    """Providers that the installed onnxruntime has, plugins of open sessions included (or MissingPackageError)."""
+    ort = _onnxruntime()
+    plugged = (device.ep_name for device in ort.get_ep_devices())
+    known = {row.ort_name for row in PROVIDERS.values()}
+    built_in = ort.get_available_providers()
+    return tuple(dict.fromkeys([*built_in, *(name for name in plugged if name in known)]))
+
+
+def provider_problem(provider: str) -> str | None:
+    """Why no session can be opened on ``provider`` here and what to do; None if nothing is known to stand against it.
+
+    Raises:
+        MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
+    """
+    try:
+        ready(_onnxruntime(), provider)
+    except ProviderError as error:
+        return str(error)
+    return None
 
 
 def onnxruntime_version() -> str:
@@ -104,11 +131,48 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _options(ort: Any, threads: int) -> Any:
+def _open(ort: Any, graph: bytes | Path, options: Any, here: Ready, given: Mapping[str, str]) -> Any:
+    """An InferenceSession on that provider, and on no other in its place."""
+    name = here.provider.ort_name
+    source = graph if isinstance(graph, bytes) else str(graph)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
+            chosen = _choose(options, here, given)
+            # With its fallback onnxruntime's Python answers a failure, even of a run, by going on with the CPU.
+            disabled = list(here.provider.disabled_optimizers)
+            session = ort.InferenceSession(
+                source, options, enable_fallback=0, disabled_optimizers=disabled or None, **chosen
+            )
+    except (RuntimeError, ValueError) as error:  # a provider's; about a graph onnxruntime raises kinds of its own
+        raise ProviderError(f"onnxruntime {ort.__version__} cannot open {name}: {error}") from error
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise BundleError(f"onnxruntime {ort.__version__} cannot load the graph on {name}: {error}") from error
+    taken = session.get_providers()[0]
+    if taken != name:
+        raise ProviderError(f"asked for {name}, onnxruntime took {taken} and wrote why to stderr")
+    return session
+
+
+def _choose(options: Any, here: Ready, given: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments that make an InferenceSession take the provider; a plugin is chosen in ``options``."""
+    row = here.provider
+    encoded = row.encode({**row.defaults, **given}, options.intra_op_num_threads)
+    if here.device is not None:
+        options.add_provider_for_devices([here.device], encoded)
+        return {}
+    after = [PROVIDERS[name] for name in row.then]
+    return {"providers": [(row.ort_name, encoded), *((other.ort_name, dict(other.defaults)) for other in after)]}
+
+
+def _options(ort: Any, threads: int, machine: MachineFacts) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     # Threads that spin between runs take cores from the host process.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if machine.saturates_int8:
+        # Int8 weights become uint8, whose slower kernels add up in 32 bits.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return options

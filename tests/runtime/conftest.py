@@ -9,6 +9,7 @@ import pytest
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.manifest import MANIFEST_NAME, FileSpec
+from mtl_runtime.providers import PROVIDERS
 from mtl_runtime.records import from_dict, to_dict
 
 TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
@@ -57,3 +58,17 @@ def change_stars_bias() -> Callable[[Path, bytes], None]:
         graph.write_bytes(data.replace(old, b"stars.biasJ\x04" + value))
 
     return change
+
+
+@pytest.fixture(scope="session")
+def providers_bundle(tmp_path_factory, change_manifest) -> Path:
+    """The bundle with its fp32 graph as a variant of every provider: ``<provider>-fp32``, and openvino-bf16."""
+    path = Path(shutil.copytree(TINY_BUNDLE, tmp_path_factory.mktemp("providers") / "bundle"))
+    variants = {f"{name}-fp32": (name, {}) for name in PROVIDERS}
+    variants["openvino-bf16"] = ("openvino", {"INFERENCE_PRECISION_HINT": "bf16"})
+    specs = {
+        name: {"graph": "model.onnx", "provider": provider, "provider_options": options}
+        for name, (provider, options) in variants.items()
+    }
+    change_manifest(path, variants=specs)
+    return path

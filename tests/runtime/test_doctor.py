@@ -6,13 +6,14 @@ import pytest
 
 from mtl_runtime.doctor import diagnose
 from mtl_runtime.errors import BundleError
+from mtl_runtime.providers import ONNXRUNTIME_PLUGINS, PROVIDERS, installed_wheels
 
 
 def test_a_healthy_environment_has_no_problem():
     diagnosis = diagnose()
     assert diagnosis.problems == ()
     assert "CPUExecutionProvider" in diagnosis.providers
-    assert {"python", "mtl-export", "numpy", "tokenizers", "onnxruntime"} <= diagnosis.versions.keys()
+    assert {"python", "mtl-export", "numpy", "tokenizers", *installed_wheels()} <= diagnosis.versions.keys()
     assert diagnosis.machine.cores_allowed >= 1
 
 
@@ -35,14 +36,14 @@ def test_a_damaged_variant_is_a_problem_with_its_command(bundle_copy):
 
 
 def test_two_wheels_are_a_problem_with_its_commands(tmp_path, monkeypatch):
-    folder = tmp_path / "onnxruntime_gpu-1.0.dist-info"
+    folder = tmp_path / "onnxruntime_qnn-1.0.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.0\n")
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-qnn\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path)
     diagnosis = diagnose()
-    assert diagnosis.versions["onnxruntime-gpu"] == "1.0"
+    assert diagnosis.versions["onnxruntime-qnn"] == "1.0"
     (problem,) = diagnosis.problems
-    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in problem
+    assert f"pip uninstall -y {' '.join(installed_wheels())}" in problem
     assert diagnosis.providers == ()
 
 
@@ -56,3 +57,27 @@ def test_an_onnxruntime_that_cannot_be_imported_is_a_problem_with_its_command(mo
 def test_a_folder_that_is_no_bundle_is_the_users_mistake(tmp_path):
     with pytest.raises(BundleError):
         diagnose(tmp_path)
+
+
+def test_every_provider_is_either_ready_or_absent_for_a_reason():
+    diagnosis = diagnose()
+    assert "cpu" not in diagnosis.absent
+    assert diagnosis.absent.keys() < PROVIDERS.keys()
+    assert all(len(reason) > 20 for reason in diagnosis.absent.values())
+
+
+def test_a_plugin_is_shown_and_is_no_problem(tmp_path, monkeypatch):
+    (name,) = ONNXRUNTIME_PLUGINS
+    folder = tmp_path / f"{name.replace('-', '_')}-9.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    diagnosis = diagnose()
+    assert diagnosis.versions[name] == "9.0"
+    assert diagnosis.problems == ()
+
+
+def test_a_variant_that_works_tells_where_its_nodes_ran(bundle_path):
+    fp32, _ = diagnose(bundle_path).variants
+    assert fp32.nodes == {"CPUExecutionProvider": 10}
+    assert fp32.detail.endswith("10 nodes on CPUExecutionProvider")

@@ -7,6 +7,7 @@ import click
 from mtl_runtime import records
 from mtl_runtime.commands.options import bundle_argument, json_option
 from mtl_runtime.doctor import Diagnosis, diagnose
+from mtl_runtime.providers import PROVIDERS
 from mtl_runtime.terminal import print_json, print_table
 
 __all__ = ["doctor"]
@@ -39,9 +40,15 @@ def _print(diagnosis: Diagnosis) -> None:
         ("telling flags", " ".join(machine.cpu_flags) or "none"),
         ("cores", f"{machine.cores}; by affinity {machine.cores_by_affinity}; cgroup quota {quota}"),
         ("cores allowed", machine.cores_allowed),
-        ("providers", ", ".join(diagnosis.providers) or "none"),
+        ("onnxruntime offers", ", ".join(diagnosis.providers) or "none"),
     ]
     print_table("Machine", ("fact", "value"), facts)
+    if diagnosis.providers:
+        states = [
+            (name, "not here" if name in diagnosis.absent else "ready", diagnosis.absent.get(name, ""))
+            for name in PROVIDERS
+        ]
+        print_table("Providers", ("provider", "state", "why"), states)
     if diagnosis.variants:
         rows = [(t.variant, "works" if t.works else "does not", t.detail) for t in diagnosis.variants]
         print_table("Variants", ("variant", "result", "detail"), rows)
