@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from mtl_bench.statistics import Interval, paired_bootstrap
 from mtl_export import Config, MultiTaskModel, train
 from mtl_export.data.examples import Examples, read_examples, source_files
-from mtl_export.data.targets import Targets, encode_labels, labelled
 from mtl_export.errors import ConfigError
-from mtl_export.metrics import task_metrics
-from mtl_export.versions import made_with
 from mtl_runtime import records
 from mtl_runtime.machine import MachineFacts, machine_facts
 from mtl_runtime.manifest import TaskSpec
+from mtl_runtime.metrics import task_metrics
+from mtl_runtime.targets import Targets, encode_labels, labelled
+from mtl_runtime.versions import installed_versions
 
 __all__ = ["Comparison", "TaskComparison", "compare"]
 
@@ -91,7 +91,7 @@ def compare(config: Config, seeds: Sequence[int], folder: Path) -> Comparison:
     return Comparison(
         schema_version=SCHEMA_VERSION,
         machine=machine_facts(),
-        made_with=made_with(),
+        made_with=installed_versions(),
         seeds=tuple(seeds),
         config=config,
         tasks={name: _compared(of_task) for name, of_task in answers.items()},

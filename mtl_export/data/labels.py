@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mtl_export.config import TaskConfig
-from mtl_export.data.examples import Example, Examples, Label
+from mtl_export.data.examples import Examples
 from mtl_export.errors import ConfigError, DataError
 from mtl_runtime.errors import RecordError, TableError
+from mtl_runtime.labelled import Example
+from mtl_runtime.labels import names_of
 from mtl_runtime.manifest import TaskSpec
 
-__all__ = ["names_of", "task_specs"]
+__all__ = ["task_specs"]
 
 DEFAULT_THRESHOLD = 0.5
 
@@ -37,13 +39,6 @@ def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Exa
         except RecordError as error:
             raise ConfigError(f"tasks.{name}.{error}") from error
     return tuple(specs)
-
-
-def names_of(label: Label) -> tuple[str, ...]:
-    """Names in a label: one for single_label, any number for multi_label, none for a regression."""
-    if isinstance(label, str):
-        return (label,)
-    return label if isinstance(label, tuple) else ()
 
 
 def _label_order(label: str) -> tuple[bool, int, str]:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from mtl_export.data.examples import Example
-from mtl_export.data.targets import Targets, encode_labels
 from mtl_export.model import MultiTaskModel
+from mtl_runtime.labelled import Example
 from mtl_runtime.manifest import TaskSpec
+from mtl_runtime.targets import Targets, encode_labels
 from mtl_runtime.tokenizer import TokenizedText
 
 __all__ = ["LabelledTexts", "collate"]
@@ -21,7 +21,7 @@ class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
     """Rows of one split, as the loop and the metrics take them."""
 
     tokens: tuple[TokenizedText, ...]
-    targets: Mapping[str, Targets]  # by task, see mtl_export.data.targets
+    targets: Mapping[str, Targets]  # by task, see mtl_runtime.targets
     sources: tuple[int, ...]
 
     @classmethod

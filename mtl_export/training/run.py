@@ -26,7 +26,7 @@ from mtl_export.training.fit import Fitted, fit
 from mtl_export.training.reading import TrainingData, data_digests
 from mtl_export.training.rundir import RunRecord, open_run, run_folder
 from mtl_export.training.start import base_digest, start_model, tasks_with_base_labels
-from mtl_export.versions import made_with
+from mtl_runtime.versions import installed_versions
 
 __all__ = ["train"]
 
@@ -76,17 +76,18 @@ def train(
         processes=processes,
     )
     folder = run_folder(target)
+    set_seed(config.training.seed)
+    # Before the run's folder is there: a mistake in [encoder] must leave nothing to resume.
+    model = start_model(config, start, data.specs)
     state = open_run(folder, run, resume=resume, force=force, leader=rank == 0)
     if resume:
         report(f"resuming from {state.name}" if state else "the run has no complete state yet; starting anew")
-    set_seed(config.training.seed)
-    model = start_model(config, start, data.specs)
     fitted = fit(model, data, config, folder=folder, state=state, processes=processes, report=report, console=console)
     record = CheckpointRecord(
         format_version=FORMAT_VERSION,
         model=model.spec,
         training=_training_record(target, run, data, model, fitted),
-        made_with=made_with(),
+        made_with=installed_versions(),
     )
     if rank == 0:
         save_checkpoint(target, model, record, force=force)

@@ -21,9 +21,9 @@ class Batch:
     token_type_ids: NDArray[np.int64]  # (B, T)
 
     @classmethod
-    def of(cls, texts: Sequence[TokenizedText], *, pad_id: int) -> Self:
-        """Pad ``texts`` to the longest of them (to one token if all are empty)."""
-        shape = (len(texts), max((len(text) for text in texts), default=0) or 1)
+    def of(cls, texts: Sequence[TokenizedText], *, pad_id: int, width: int | None = None) -> Self:
+        """Pad ``texts`` to the longest of them (to one token if all are empty), or to ``width`` tokens."""
+        shape = (len(texts), width or max((len(text) for text in texts), default=0) or 1)
         input_ids = np.full(shape, pad_id, dtype=np.int64)
         attention_mask = np.zeros(shape, dtype=np.int64)
         token_type_ids = np.zeros(shape, dtype=np.int64)

@@ -25,10 +25,10 @@ _BROKEN_PIPE = 128 + 13
 _HELP = {
     "train": "Train one multi-task model from a config file.",
     "export": "Export a checkpoint to a bundle with one ONNX graph.",
-    "verify": "Check a bundle's files and let it answer its golden texts.",
+    "verify": "Check a bundle's files, and gate its variants on this machine.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",
     "inspect": "Show what a bundle holds.",
-    "doctor": "Show what is installed and what runs here, and mend what does not.",
+    "doctor": "Show what is installed, what runs here, and how to mend the rest.",
 }
 _EXTRAS = {
     "onnxruntime": "cpu",

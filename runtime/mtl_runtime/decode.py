@@ -75,7 +75,13 @@ class Prediction:
     truncated: bool  # the text was longer than the encoder reads
 
     def __getitem__(self, task: str) -> Any:
-        """The :data:`Answer` of ``task``, typed Any because its kind is known only at run time."""
+        """The :data:`Answer` of ``task``, typed Any because its kind is known only at run time.
+
+        Raises:
+            KeyError: it was not asked; the message names the tasks that were.
+        """
+        if task not in self.answers:
+            raise KeyError(f"no answer to {task!r}; there are: {', '.join(self.answers)}")
         return self.answers[task]
 
     def __iter__(self) -> Iterator[str]:

@@ -97,7 +97,7 @@ def predict_file(
         open_table(path, format=kind, stream=stream, on_bad=job.on_bad) as table,
         _opened(target, overwrite=overwrite) as out,
     ):
-        table.require(column)
+        table.require(column, hint="; name the texts' column with --column")
         added = answer_columns(specs, probabilities=probabilities, prefix=prefix)
         _refuse_collisions(table, added)
         with open_writer(out, into, source=table, added=added) as write:

@@ -102,7 +102,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
 
 def _read_literal(known: tuple[Any, ...], value: Any, where: str) -> Any:
     if value not in known:
-        raise RecordError(where, f"{_show(value)} is not one of {', '.join(map(repr, known))}")
+        raise RecordError(where, f"{value!r} is not one of {', '.join(map(repr, known))}")
     return value
 
 

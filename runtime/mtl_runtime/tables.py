@@ -43,8 +43,8 @@ class Table:
     rows: Iterator[Row]
     schema: Any = None  # parquet: the file's Arrow schema
 
-    def require(self, column: str) -> None:
-        """Make sure that ``column`` exists.
+    def require(self, column: str, *, hint: str = "") -> None:
+        """Make sure that ``column`` exists; ``hint`` says what else the caller can do.
 
         Raises:
             TableError: it does not; the message lists those that do.
@@ -52,9 +52,19 @@ class Table:
         if column not in self.columns:
             raise TableError(
                 self.path,
-                f"there is no column {column!r}; the columns are: {', '.join(self.columns) or 'none'}",
+                f"there is no column {column!r}; the columns are: {', '.join(self.columns) or 'none'}"
+                f"{_separator(self.columns)}{hint}",
                 line=1,
             )
+
+
+def _separator(columns: tuple[str, ...]) -> str:
+    """A header that was not cut is one column with the marks of another format in it."""
+    (header,) = columns if len(columns) == 1 else ("",)
+    for mark, mend in ((";", "save it with commas"), ("\t", "name it .tsv"), ("|", "save it with commas")):
+        if mark in header:
+            return f" (is the file separated by {mark!r}? {mend})"
+    return ""
 
 
 def format_of(path: Path) -> TableFormat:
@@ -66,6 +76,8 @@ def format_of(path: Path) -> TableFormat:
     try:
         return _SUFFIXES[path.suffix.lower()]
     except KeyError:
+        if path.is_dir():
+            raise TableError(path, "this is a folder; name a file") from None
         raise TableError(path, f"unknown suffix {path.suffix!r}; use one of {', '.join(_SUFFIXES)}") from None
 
 

@@ -14,7 +14,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["binary_stdout", "print_json", "print_table", "printable", "row_progress"]
+__all__ = ["binary_stdout", "print_json", "print_table", "printable", "row_progress", "stages"]
 
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
@@ -64,6 +64,16 @@ class _Terminal:
     def write(self, line: bytes) -> int:
         self.stream.write(printable(line.decode("utf-8", "replace"), keep="\n\t").encode())
         return len(line)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], None]]:
+    """Yield what shows the stage at work on stderr: a spinner on a terminal, a line elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own output
+        return
+    with Console(stderr=True).status("loading") as status:
+        yield lambda line: status.update(Text(printable(line)))
 
 
 @contextmanager

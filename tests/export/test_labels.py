@@ -3,10 +3,12 @@
 import pytest
 
 from mtl_export.config import TaskConfig
-from mtl_export.data.examples import Example, Examples
-from mtl_export.data.labels import names_of, task_specs
+from mtl_export.data.examples import Examples
+from mtl_export.data.labels import task_specs
 from mtl_export.errors import ConfigError, DataError
 from mtl_runtime.errors import TableError
+from mtl_runtime.labelled import Example
+from mtl_runtime.labels import names_of
 
 
 def examples(*labels, task="tone", path="train.csv"):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from mtl_export.config import TaskConfig
-from mtl_export.data.targets import MISSING, encode_labels
 from mtl_export.model.losses import MultiTaskLoss, class_weights
 from mtl_runtime.manifest import TaskSpec
+from mtl_runtime.targets import MISSING, encode_labels
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
 TAGS = TaskSpec(name="tags", kind="multi_label", labels=("x", "y"), thresholds=(0.5, 0.5))

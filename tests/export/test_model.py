@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from mtl_export.data.examples import Example
 from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_export.training.dataset import LabelledTexts, collate
 from mtl_runtime.errors import InvalidTextError, NonFiniteError
+from mtl_runtime.labelled import Example
 from mtl_runtime.manifest import TaskSpec
 from tests.export.tiny import FAMILIES, VOCABULARY, WITH_POOLER, save_encoder, tiny_tokenizer
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
-from mtl_export.errors import CheckpointError, ConfigError
+from mtl_export.errors import CheckpointError, ConfigError, EncoderError
 from mtl_export.training import train
 from tests.export.tiny import CONFIG, project, rows, save_encoder, write_csv
 
@@ -330,6 +330,14 @@ def test_a_checkpoint_that_was_damaged_or_is_none_says_so(tmp_path, trained):
 def test_an_existing_checkpoint_is_kept_unless_force_is_said(tmp_path, trained):
     with pytest.raises(ConfigError, match="exists already"):
         train(config_of(trained.path.parent), trained.path)
+
+
+def test_a_mistake_in_the_encoder_leaves_no_run_that_would_have_to_be_resumed(tmp_path):
+    folder = project(tmp_path)
+    wrong = {**CONFIG, "encoder": {**CONFIG["encoder"], "max_length": 4096}}
+    with pytest.raises(EncoderError, match="4096"):
+        train(Config.from_dict(wrong, folder=folder), folder / "checkpoint")
+    assert not (folder / "checkpoint.run").exists()
 
 
 def test_a_config_without_encoder_or_base_says_what_is_missing(tmp_path):

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mtl_export.data.targets import MISSING, encode_labels, labelled
-from mtl_export.metrics import HEADLINE, TaskMetrics, best_thresholds, score, task_metrics
 from mtl_runtime.decode import decode, probabilities
 from mtl_runtime.manifest import TaskSpec
+from mtl_runtime.metrics import HEADLINE, TaskMetrics, best_thresholds, score, task_metrics
+from mtl_runtime.targets import MISSING, encode_labels, labelled
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
 TAGS = TaskSpec(name="tags", kind="multi_label", labels=("x", "y"), thresholds=(0.5, 0.8))

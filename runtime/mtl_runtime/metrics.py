@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_export.data.targets import Targets, labelled
 from mtl_runtime.decode import probabilities
 from mtl_runtime.manifest import Kind, TaskSpec
+from mtl_runtime.targets import Targets, labelled
 
-__all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "score", "task_metrics"]
+__all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
 
 # The metric that stands for a task where one number is needed.
 HEADLINE: Mapping[Kind, str] = {
@@ -38,7 +38,7 @@ def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
 
     Args:
         task: labels and thresholds.
-        targets: (N,) or (N, labels), see :mod:`mtl_export.data.targets`.
+        targets: (N,) or (N, labels), see :mod:`mtl_runtime.targets`.
         logits: float32 (N, width).
     """
     rows = labelled(targets)
@@ -76,6 +76,37 @@ def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> fl
     return float(best[np.argmin(np.abs(best - 0.5))])
 
 
+def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> dict[str, float]:
+    """F1 of each label that occurs in the truth or in the predictions; empty for a regression."""
+    if task.kind == "regression":
+        return {}
+    rows = labelled(targets)
+    truth, predicted = _indicators(task, targets[rows], logits[rows])
+    hits, support, given = _counts(truth, predicted)
+    return {
+        label: float(2 * hits[index] / (support[index] + given[index]))
+        for index, label in enumerate(task.labels)
+        if support[index] + given[index]
+    }
+
+
+def _indicators(
+    task: TaskSpec, targets: Targets, logits: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which labels apply and which are given, each bool (N, labels)."""
+    if task.kind == "multi_label":
+        return targets == 1, probabilities(task, logits) >= np.array(task.thresholds)
+    labels = np.arange(task.width)
+    return targets[:, None] == labels, logits.argmax(axis=1)[:, None] == labels
+
+
+def _counts(
+    truth: NDArray[np.bool_], predicted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Right answers, rows and answers by label."""
+    return (predicted & truth).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0)
+
+
 def _single_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
     predicted = logits.argmax(axis=1)
     confusion = np.zeros((task.width, task.width), dtype=np.int64)
@@ -91,9 +122,8 @@ def _single_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32])
 
 
 def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
-    predicted = probabilities(task, logits) >= np.array(task.thresholds)
-    truth = targets == 1
-    hits, support, given = ((predicted & truth).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0))
+    truth, predicted = _indicators(task, targets, logits)
+    hits, support, given = _counts(truth, predicted)
     values = {
         "accuracy": _ratio((predicted == truth).all(axis=1).sum(), len(targets)),
         "macro_f1": _macro_f1(hits, support, given),

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_export.data.examples import Label
-from mtl_export.data.labels import names_of
+from mtl_runtime.labels import Label, names_of
 from mtl_runtime.manifest import TaskSpec
 
 __all__ = ["MISSING", "Targets", "encode_labels", "labelled"]

@@ -1,0 +1,15 @@
+"""many items -> a few of them, evenly spread from the first to the last."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+__all__ = ["spread"]
+
+T = TypeVar("T")
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """``count`` of ``items`` (all, if there are no more), in their order, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[place * (len(items) - 1) // max(1, count - 1)] for place in range(count)]
