@@ -1,5 +1,6 @@
 """bundle + texts -> predictions: the library's front door."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,17 +12,17 @@ from numpy.typing import NDArray
 
 from mtl_runtime.batch import Batch
 from mtl_runtime.bundle import Bundle
+from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose
 from mtl_runtime.decode import Prediction, check_finite, predictions
-from mtl_runtime.errors import BundleError, UnknownTaskError, UnknownVariantError
-from mtl_runtime.machine import allowed_cores
+from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
+from mtl_runtime.evidence_files import read_evidence
+from mtl_runtime.machine import allowed_cores, machine_facts
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
 from mtl_runtime.scheduler import DEFAULT_TOKEN_BUDGET, plan_batches
-from mtl_runtime.session import Session, onnxruntime_version
+from mtl_runtime.session import Session, onnxruntime_version, provider_problem
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, TokenizedText, Tokenizer, checked_texts
 
-__all__ = ["DEFAULT_VARIANT", "Classifier", "Info", "load", "open_session", "open_tokenizer"]
-
-DEFAULT_VARIANT = "cpu-fp32"
+__all__ = ["Classifier", "Info", "load", "open_classifier", "open_session", "open_tokenizer", "read_graph"]
 
 Run = Callable[[Batch, Sequence[str]], list[NDArray[np.float32]]]
 
@@ -143,7 +144,8 @@ def load(
 
     Args:
         path: folder written by ``mtl export``.
-        variant: name of a variant of the bundle; default ``cpu-fp32``.
+        variant: name of a variant of the bundle; default: the fastest that was verified on a machine like this one,
+            and cpu-fp32 where none was (``info.reason`` tells). A variant that is named runs, or raises.
         threads: intra-op threads; default: the cores that affinity and cgroup quota allow.
         max_text_bytes: longest text that is accepted, in UTF-8 bytes.
 
@@ -154,30 +156,55 @@ def load(
         MissingPackageError, ProviderError: the provider is not to be had here; the message tells the mend.
     """
     bundle = Bundle.open(path)
-    manifest = bundle.manifest
-    name = DEFAULT_VARIANT if variant is None else variant
-    if name not in manifest.variants:
-        raise UnknownVariantError(name, manifest.variants)
+    choice = _choose(bundle) if variant is None else Choice(variant, "asked for")
+    return open_classifier(bundle, choice, threads=threads, max_text_bytes=max_text_bytes)
+
+
+def open_classifier(
+    bundle: Bundle,
+    choice: Choice,
+    *,
+    threads: int | None = None,
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+) -> Classifier:
+    """What :func:`load` does once bundle and variant are known."""
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; it must be at least 1")
+    if choice.variant not in bundle.manifest.variants:
+        raise UnknownVariantError(choice.variant, bundle.manifest.variants)
     cores = allowed_cores() if threads is None else threads
-    session = open_session(bundle, name, threads=cores)
+    session = open_session(bundle, choice.variant, threads=cores)
+    counted = "cores allowed to this process" if threads is None else "threads asked for"
     info = Info(
         bundle=str(bundle.path),
         digest=bundle.digest,
-        variant=name,
+        variant=choice.variant,
         provider=session.provider,
         threads=cores,
-        reason=f"{'default' if variant is None else 'asked for'}; "
-        f"{'cores allowed to this process' if threads is None else 'threads asked for'}: {cores}",
+        reason=f"{choice.reason}; {counted}: {cores}",
         onnxruntime=onnxruntime_version(),
     )
     return Classifier(
-        manifest=manifest,
+        manifest=dataclasses.replace(bundle.manifest, tasks=bundle.manifest.answers_of(choice.variant)),
         tokenizer=open_tokenizer(bundle),
         run=session.run,
         info=info,
         max_text_bytes=max_text_bytes,
+    )
+
+
+def _choose(bundle: Bundle) -> Choice:
+    variants = bundle.manifest.variants
+    try:
+        evidence = read_evidence(bundle)
+    except (RecordError, OSError) as error:
+        # It stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
+        return Choice(DEFAULT_VARIANT, f"its evidence cannot be read ({error})")
+    return choose(
+        evidence,
+        machine_facts(),
+        onnxruntime=onnxruntime_version(),
+        problem=lambda name: provider_problem(variants[name].provider) if name in variants else "not in the bundle",
     )
 
 
@@ -194,13 +221,18 @@ def open_session(bundle: Bundle, variant: str, *, threads: int) -> Session:
         IntegrityError, MissingPackageError, ProviderError: as in :func:`load`.
     """
     spec = bundle.manifest.variants[variant]
-    external = bundle.external_data(spec.graph)
-    for name in external:
-        bundle.check(name)
-    graph: bytes | Path = bundle.check(spec.graph) if external else bundle.read(spec.graph)
+    graph = read_graph(bundle, spec.graph)
     session = Session.open(graph, provider=spec.provider, provider_options=spec.provider_options, threads=threads)
     promised = bundle.manifest.inputs, bundle.manifest.outputs
     if (session.inputs, session.outputs) != promised:
         found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
         raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
     return session
+
+
+def read_graph(bundle: Bundle, name: str) -> bytes | Path:
+    """Bytes of a graph (its path where weights lie in files beside it), all of its files hashed."""
+    external = bundle.external_data(name)
+    for file in external:
+        bundle.check(file)
+    return bundle.check(name) if external else bundle.read(name)

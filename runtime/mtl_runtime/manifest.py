@@ -4,16 +4,18 @@ docs/bundle-format.md is the normative description; it changes in the same commi
 """
 
 import builtins
+import dataclasses
 import hashlib
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from mtl_runtime import records
+from mtl_runtime.budgets import DEFAULTS, GateConfig, precision_of
 from mtl_runtime.errors import BundleError, RecordError
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "FORMAT_VERSION",
     "MANIFEST_NAME",
     "TASK_NAME",
+    "Calibration",
     "EncoderSpec",
     "FileSpec",
     "Kind",
@@ -97,12 +100,21 @@ class EncoderSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How one variant's logits of one task become answers, fitted on its own logits of validation sentences."""
+
+    temperature: float
+    thresholds: tuple[float, ...] = ()  # multi_label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariantSpec:
     """One way to run the bundle: a graph file on an execution provider."""
 
     graph: str  # file name inside the bundle
-    provider: str  # "cpu"
+    provider: str  # a name of mtl_runtime.providers.PROVIDERS, such as "cpu"
     provider_options: Mapping[str, str]
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)  # by task; absent: the task's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +154,7 @@ class Manifest:
     variants: Mapping[str, VariantSpec]
     files: Mapping[str, FileSpec]
     made_with: Mapping[str, str]  # package -> version at export
+    gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]
@@ -152,11 +165,23 @@ class Manifest:
         for name in self.files:
             if not _FILE_NAME.match(name):
                 raise RecordError("files", f"{name!r} is not a plain file name")
-        for name, variant in self.variants.items():
-            if variant.graph not in self.files:
-                raise RecordError(f"variants.{name}.graph", f"{variant.graph!r} is not among the files")
+        for name in self.variants:
+            self._check_variant(name)
+        if unknown := sorted(self.gate.tasks.keys() - set(names)):
+            raise RecordError(f"gate.tasks.{unknown[0]}", "there is no such task")
         if not self.variants or "tokenizer.json" not in self.files:
             raise RecordError("", "a bundle has at least one variant and a tokenizer.json")
+
+    def _check_variant(self, name: str) -> None:
+        variant = self.variants[name]
+        if precision_of(name) not in DEFAULTS:
+            known = ", ".join(DEFAULTS)
+            raise RecordError(f"variants.{name}", f"a variant is named <provider>-<precision>; precisions: {known}")
+        if variant.graph not in self.files:
+            raise RecordError(f"variants.{name}.graph", f"{variant.graph!r} is not among the files")
+        if unknown := sorted(variant.calibration.keys() - {task.name for task in self.tasks}):
+            raise RecordError(f"variants.{name}.calibration.{unknown[0]}", "there is no such task")
+        self.answers_of(name)  # a temperature or threshold that cannot be raises here
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Manifest":
@@ -178,6 +203,16 @@ class Manifest:
     def to_json(self) -> str:
         """Canonical bytes of manifest.json; the inverse of :meth:`from_json`."""
         return records.to_json(self)
+
+    def answers_of(self, variant: str) -> "tuple[TaskSpec, ...]":
+        """The tasks with the temperatures and thresholds of ``variant``."""
+        own = self.variants[variant].calibration
+        return tuple(
+            dataclasses.replace(task, temperature=own[task.name].temperature, thresholds=own[task.name].thresholds)
+            if task.name in own
+            else task
+            for task in self.tasks
+        )
 
     def task(self, name: str) -> TaskSpec:
         """The task of that name (KeyError if there is none: ask ``tasks`` first)."""

@@ -1,12 +1,15 @@
-"""bundle folder -> VerificationReport: are its files the promised ones, and its answers the golden ones?"""
+"""bundle folder -> VerificationReport: are its files as promised, its answers the golden ones, its budgets kept?"""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from mtl_runtime.budgets import precision_of
 from mtl_runtime.bundle import Bundle
+from mtl_runtime.choice import DEFAULT_VARIANT
 from mtl_runtime.classifier import Classifier, load, open_session, open_tokenizer
 from mtl_runtime.errors import (
     BundleError,
@@ -17,7 +20,9 @@ from mtl_runtime.errors import (
     RecordError,
     UnknownVariantError,
 )
-from mtl_runtime.evidence import EVIDENCE_FOLDER
+from mtl_runtime.evidence import Evidence
+from mtl_runtime.evidence_files import EVIDENCE_FOLDER, evidence_folder
+from mtl_runtime.gate.bundle_gate import gate_here, write_evidence
 from mtl_runtime.golden import GOLDEN_NAME, GoldenText, parse_golden
 from mtl_runtime.manifest import MANIFEST_NAME, graph_metadata
 
@@ -42,6 +47,8 @@ class VerificationReport:
     bundle: str
     digest: str  # SHA-256 of the manifest
     checks: tuple[Check, ...]
+    evidence: Evidence | None  # of the gate; None where a check failed before it
+    page: str | None  # where the evidence lies, as a page; the .json beside it holds the same
 
     @property
     def passed(self) -> bool:
@@ -49,30 +56,66 @@ class VerificationReport:
         return all(check.passed is not False for check in self.checks)
 
 
-def verify(path: str | os.PathLike[str], *, variants: Iterable[str] | None = None) -> VerificationReport:
-    """Check the files of the bundle in folder ``path``, then let ``variants`` answer the golden texts.
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    variants: Iterable[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    text: str = "text",
+    report: Callable[[str], None] = lambda _: None,
+) -> VerificationReport:
+    """Check the files of the bundle in folder ``path``, let ``variants`` answer the golden texts, and gate them.
 
-    A variant whose provider is not to be had here fails if it was asked for by name; else it is left open.
+    The gate repeats what ``mtl export`` measured, on this machine, and writes its evidence into the bundle, or into
+    the user's cache where the bundle is read-only; :func:`mtl_runtime.load` goes by it. A variant whose provider is
+    not to be had here fails if it was asked for by name; else it is left open.
 
     Args:
         path: folder written by ``mtl export``.
         variants: names of variants; default: all.
+        data: file of labelled sentences to gate on; default: the golden texts.
+        text: column of the sentences in ``data``.
+        report: is told each stage.
 
     Raises:
         BundleError, RecordError: no bundle that this version reads.
+        TableError: ``data`` cannot be read.
         UnknownVariantError: the bundle has no such variant.
     """
     bundle = Bundle.open(path)
     known = bundle.manifest.variants
-    chosen = list(known if variants is None else variants)
+    chosen = list(variants or known)
     for name in chosen:
         if name not in known:
             raise UnknownVariantError(name, known)
     checks = [*_file_checks(bundle), _strangers(bundle)]
     golden = _golden(bundle, checks)
-    for name in chosen:
+    # With a file of the user's, cpu-fp32 is the reference, and has to hold PyTorch's answers itself.
+    for name in dict.fromkeys([DEFAULT_VARIANT, *chosen] if data else chosen):
         checks += _variant_checks(bundle, name, golden, asked=variants is not None)
-    return VerificationReport(bundle=str(bundle.path), digest=bundle.digest, checks=tuple(checks))
+    evidence, page = None, None
+    if all(check.passed is not False for check in checks):
+        evidence = gate_here(bundle, data=Path(data) if data else None, text=text, variants=chosen, report=report)
+        page = write_evidence(evidence, evidence_folder(bundle), title=bundle.path.absolute().name)
+        checks += _gate_checks(evidence)
+    return VerificationReport(
+        bundle=str(bundle.path),
+        digest=bundle.digest,
+        checks=tuple(checks),
+        evidence=evidence,
+        page=str(page) if page else None,
+    )
+
+
+def _gate_checks(evidence: Evidence) -> Iterator[Check]:
+    """The gate's verdict on each variant that could be measured."""
+    for name, measured in evidence.variants.items():
+        if measured.status == "unverified":
+            continue
+        problems = [*measured.problems, *(f"{task}: {p}" for task, t in measured.tasks.items() for p in t.problems)]
+        agreement = ", ".join(f"{task} {100 * found.agreement:.4g} %" for task, found in measured.tasks.items())
+        detail = "; ".join(problems) or f"agreement with {evidence.reference}: {agreement}"
+        yield Check(f"{name}: gate", not problems, detail)
 
 
 def _file_checks(bundle: Bundle) -> Iterator[Check]:
@@ -145,8 +188,8 @@ def _golden_logits(classifier: Classifier, golden: Sequence[GoldenText]) -> Chec
         scale = float(np.abs(expected).max()) if classifier.manifest.task(task).kind == "regression" else 1.0
         differences[task] = difference / max(1.0, scale)
     largest = float(np.max(list(differences.values())))  # NaN if any is
-    is_fp32 = name.rpartition("-")[2] == "fp32"
+    is_fp32 = precision_of(name) == "fp32"
     passed = largest <= FP32_TOLERANCE if is_fp32 else bool(np.isfinite(largest))
-    limit = f"at most {FP32_TOLERANCE:g}" if is_fp32 else "finite; `mtl export` gates the labels"
+    limit = f"at most {FP32_TOLERANCE:g}" if is_fp32 else "finite; the gate judges the answers"
     by_task = ", ".join(f"{task} {difference:.2g}" for task, difference in differences.items())
     return Check(f"{name}: golden logits", passed, f"max |difference|: {by_task} ({limit})")

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.cli import main
-from mtl_runtime.evidence import Evidence, Flip, TaskEvidence, VariantEvidence
+from mtl_runtime.evidence import Evidence, Flip, Histogram, TaskEvidence, VariantEvidence
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import FileSpec
 
@@ -209,14 +209,16 @@ def test_inspect_shows_the_evidence_of_this_bundle_alone_and_gives_json(mtl, bun
 
 def test_inspect_names_an_evidence_file_that_is_none(mtl, bundle_copy):
     (bundle_copy / "evidence").mkdir()
-    (bundle_copy / "evidence" / "broken.json").write_text("{}")
+    digest = Bundle.open(bundle_copy).digest
+    (bundle_copy / "evidence" / "broken.json").write_text(f'{{"schema_version": 1, "bundle_digest": "{digest}"}}')
     result = mtl("inspect", bundle_copy)
     assert result.exit_code == 2
-    assert "evidence/broken.json: schema version None" in result.stderr
+    assert "evidence/broken.json.measured_at: this key is required and missing" in result.stderr
 
 
 def evidence_of(digest):
     task = TaskEvidence(
+        kind="single_label",
         sentences=200,
         agreement=0.995,
         agreement_low=0.97,
@@ -227,6 +229,7 @@ def evidence_of(digest):
         logit_scale=1.0,
         max_logit_difference=0.1,
         mean_logit_difference=0.01,
+        logit_differences=Histogram(edges=(0.0, 1.0), counts=(600,)),
         max_probability_difference=0.02,
         mean_probability_difference=0.002,
         not_finite=0,
@@ -242,7 +245,8 @@ def evidence_of(digest):
         machine=machine_facts(),
         made_with={},
         data={"dev.csv": FileSpec.of(b"")},
-        variants={"cpu-fp32": VariantEvidence(passed=False, provider="cpu", threads=1, tasks={"sentiment": task})},
+        variants={"cpu-fp32": VariantEvidence(status="failed", provider="cpu", threads=1, tasks={"sentiment": task})},
+        reference="PyTorch",
     )
 
 

@@ -9,7 +9,7 @@ from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.commands.evidence import print_evidence
 from mtl_runtime.commands.options import bundle_argument, json_option
-from mtl_runtime.evidence import read_evidence
+from mtl_runtime.evidence_files import read_evidence
 from mtl_runtime.manifest import Manifest, TaskSpec
 from mtl_runtime.terminal import print_json, print_table
 

@@ -1,0 +1,54 @@
+"""bundle -> its evidence files, in the bundle and in the user's cache; Evidence -> files of one machine."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtl_runtime import records
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.cache import cache_folder
+from mtl_runtime.evidence import SCHEMA_VERSION, Evidence
+
+__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_evidence"]
+
+EVIDENCE_FOLDER = "evidence"
+
+
+def read_evidence(bundle: Bundle) -> list[Evidence]:
+    """Evidence that was measured on exactly this bundle: the bundle's own, then that of this user's cache.
+
+    Raises:
+        RecordError: a file is malformed.
+    """
+    found = (_read(file, bundle.digest) for file in _files(bundle))
+    return [evidence for evidence in found if evidence is not None]
+
+
+def evidence_folder(bundle: Bundle) -> Path:
+    """Where new evidence goes: into the bundle, or into the user's cache where the bundle is read-only."""
+    inside = bundle.path / EVIDENCE_FOLDER
+    cached = _cached(bundle)
+    if cached is None or os.access(inside if inside.is_dir() else bundle.path, os.W_OK):
+        return inside
+    return cached
+
+
+def _cached(bundle: Bundle) -> Path | None:
+    cache = cache_folder()
+    return cache / EVIDENCE_FOLDER / bundle.digest if cache else None
+
+
+def _files(bundle: Bundle) -> Iterator[Path]:
+    for folder in (bundle.path / EVIDENCE_FOLDER, _cached(bundle)):
+        if folder is not None:
+            yield from sorted(file for file in folder.glob("*.json") if file.is_file())
+
+
+def _read(file: Path, digest: str) -> Evidence | None:
+    """What the file says; None where it tells of another bundle, or another version wrote it in its own schema."""
+    where = f"{file.parent.name}/{file.name}"
+    data = records.parse_json(file.read_bytes(), where=where)
+    told = data if isinstance(data, dict) else {}
+    if (told.get("schema_version"), told.get("bundle_digest")) != (SCHEMA_VERSION, digest):
+        return None
+    return records.from_dict(Evidence, data, where=where)

@@ -1,0 +1,74 @@
+"""two classifiers + texts -> how much faster the first is: ratios of interleaved rounds, never of two separate runs."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mtl_runtime.classifier import Classifier
+from mtl_runtime.evidence import Ratio
+from mtl_runtime.sampling import spread
+
+__all__ = ["median_ratio", "speed"]
+
+_TEXTS = 128
+_ROUNDS = 9
+
+
+def speed(
+    candidate: Classifier,
+    baseline: Classifier,
+    texts: Sequence[str],
+    *,
+    rounds: int = _ROUNDS,
+    report: Callable[[str], None] = lambda _: None,
+) -> Ratio:
+    """Throughput of ``candidate`` as a multiple of ``baseline``'s, text to logits, both warmed up.
+
+    Each round times both on the same texts, the order alternating, so that what slows the machine slows both.
+    """
+    report(f"{candidate.info.variant}: speed")
+    # A handful of texts would time little but the clock.
+    sample = spread(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
+    for classifier in (candidate, baseline):
+        classifier.logits(sample)
+    ratios = []
+    for number in range(rounds):
+        seconds = {}
+        for classifier in (candidate, baseline) if number % 2 else (baseline, candidate):
+            seconds[id(classifier)] = _seconds(classifier, sample)
+        ratios.append(seconds[id(baseline)] / seconds[id(candidate)])
+    return median_ratio(ratios)
+
+
+def median_ratio(ratios: Sequence[float]) -> Ratio:
+    """Median with the narrowest interval of order statistics that holds it with at least 95 % (sign test).
+
+    With fewer than 6 ratios no such interval exists, and the range is given.
+    """
+    ordered = np.sort(np.asarray(ratios, dtype=np.float64))
+    skipped = _skippable(len(ordered))
+    return Ratio(
+        median=float(np.median(ordered)),
+        low=float(ordered[skipped]),
+        high=float(ordered[-1 - skipped]),
+        rounds=len(ordered),
+    )
+
+
+def _skippable(count: int) -> int:
+    """How many values may be left out at each end: at most so many heads in ``count`` throws are rarer than 2.5 %."""
+    chance, skipped = 0.0, 0
+    for heads in range(count // 2):
+        chance += math.comb(count, heads) / 2**count
+        if chance > 0.025:
+            break
+        skipped = heads
+    return skipped
+
+
+def _seconds(classifier: Classifier, texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    classifier.logits(texts)
+    return time.perf_counter() - start
