@@ -1,0 +1,120 @@
+"""A page file -> what headless Chromium makes of it, asked over the DevTools protocol on a pipe.
+
+The protocol needs no script in the page, whose own policy forbids any, and no port or package.
+"""
+
+import base64
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # root, as in a container, cannot have one; the page is our own file
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+
+
+def find_browser() -> str | None:
+    """Path of the first browser on this machine; None: there is none."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+@dataclass
+class Page:
+    """One tab."""
+
+    requests: BinaryIO
+    answers: BinaryIO
+    session: str | None = None
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def ask(self, method: str, **params: object) -> dict[str, Any]:
+        """Send one command and wait for its answer; events that come in between are passed over."""
+        number = next(self.numbers)
+        message = {"id": number, "method": method, "params": params}
+        if self.session is not None:
+            message["sessionId"] = self.session
+        self.requests.write(json.dumps(message).encode() + b"\0")
+        self.requests.flush()
+        while (answer := self._read()).get("id") != number:
+            pass
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def open(self, file: Path, *, width: int, height: int, phone: bool = False, **media: str) -> None:
+        """Load ``file`` in a window of that size; ``media`` such as ``prefers_color_scheme="dark"``."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
+        self.ask("Emulation.setDeviceMetricsOverride", **metrics)
+        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
+        self.ask("Emulation.setEmulatedMedia", features=features)
+        assert "errorText" not in self.ask("Page.navigate", url=file.as_uri())
+        while self.value("document.readyState + location.href") != f"complete{file.as_uri()}":
+            pass
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression gives in the page, a promise awaited."""
+        answer = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def screenshot(self, *, whole: bool = False) -> bytes:
+        """A PNG of the window, or of the whole page."""
+        clip = {}
+        if whole:
+            size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
+            clip = {"clip": {**size, "scale": 1}, "captureBeyondViewport": True}
+        return base64.b64decode(self.ask("Page.captureScreenshot", format="png", **clip)["data"])
+
+    def pdf(self) -> bytes:
+        """The page as it is printed."""
+        return base64.b64decode(self.ask("Page.printToPDF", preferCSSPageSize=True, printBackground=False)["data"])
+
+    def _read(self) -> dict[str, Any]:
+        data = bytearray()
+        while (byte := self.answers.read(1)) != b"\0":
+            assert byte, "the browser ended"
+            data += byte
+        message: dict[str, Any] = json.loads(data)
+        return message
+
+
+@contextmanager
+def open_browser(program: str, profile: Path) -> Iterator[Page]:
+    """Start a browser with a fresh profile; it ends with the block."""
+    to_browser, requests = os.pipe()
+    answers, from_browser = os.pipe()
+
+    # Chromium reads commands from file descriptor 3 and answers on 4, each message with a zero byte at its end.
+    shell = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+    command = ["bash", "-c", shell, program, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+    with subprocess.Popen(
+        command, pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        os.close(to_browser)
+        os.close(from_browser)
+        with os.fdopen(requests, "wb") as sender, os.fdopen(answers, "rb") as receiver:
+            page = Page(sender, receiver)
+            target = page.ask("Target.createTarget", url="about:blank")["targetId"]
+            page.session = page.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            try:
+                yield page
+            finally:
+                page.session = None
+                page.ask("Browser.close")
+                process.wait(timeout=20)
