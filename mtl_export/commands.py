@@ -1,19 +1,17 @@
 """command line -> one library call -> a few printed lines: ``mtl train`` and ``mtl export``."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from mtl_export.config import Config, GateConfig
+from mtl_export.config import Config, read_gate
 from mtl_runtime import records
 from mtl_runtime.commands.evidence import print_evidence
 from mtl_runtime.commands.options import json_option
-from mtl_runtime.terminal import print_json, print_table
+from mtl_runtime.terminal import print_json, print_table, stages
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
@@ -59,12 +57,23 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the bundle.")
-@click.option("--variants", default="cpu-fp32", show_default=True, help="Names, separated by commas.")
+@click.option(
+    "--variants",
+    default="auto",
+    show_default=True,
+    help="Names, separated by commas; auto: what this machine and its likely targets need.",
+)
 @click.option(
     "--data",
     multiple=True,
     type=click.Path(path_type=Path),
     help="Sentences to compare with PyTorch on (default: the validation files of training). Repeatable.",
+)
+@click.option(
+    "--calibration",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Sentences that set the scales of int8 (default: the training files). Repeatable.",
 )
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file whose [gate] replaces the checkpoint's.")
 @click.option("--force", is_flag=True, help="Replace the output.")
@@ -74,6 +83,7 @@ def export(
     output: Path,
     variants: str,
     data: tuple[Path, ...],
+    calibration: tuple[Path, ...],
     gate: Path | None,
     force: bool,
     as_json: bool,
@@ -82,13 +92,14 @@ def export(
     from mtl_export.bundle import export_bundle
 
     _quiet_transformers()
-    with _stages() as report:
+    with stages() as report:
         exported = export_bundle(
             checkpoint,
             output,
             variants=[name.strip() for name in variants.split(",") if name.strip()],
             data=data,
-            gate=GateConfig.from_toml(gate) if gate else None,
+            calibration=calibration,
+            gate=read_gate(gate) if gate else None,
             force=force,
             report=report,
         )
@@ -96,17 +107,7 @@ def export(
         print_json(records.to_dict(exported.evidence))
         return
     print_evidence(exported.evidence)
-    click.echo(f"bundle written to {exported.bundle.path}")
-
-
-@contextmanager
-def _stages() -> Iterator[Callable[[str], None]]:
-    """Yield what shows the stage at work: a spinner on a terminal, a line elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda line: click.echo(line, err=True)
-        return
-    with Console(stderr=True).status("loading") as status:
-        yield status.update
+    click.echo(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 
 
 def _print_training(record: "CheckpointRecord") -> None:

@@ -14,21 +14,21 @@ from typing import Any, Literal, Self
 
 from mtl_export.errors import ConfigError
 from mtl_runtime import records
+from mtl_runtime.budgets import GateConfig
 from mtl_runtime.errors import RecordError
 from mtl_runtime.manifest import TASK_NAME, Kind, Pooling
 
 __all__ = [
     "BadRows",
-    "Budget",
     "Config",
     "DataConfig",
     "EncoderConfig",
-    "GateConfig",
     "HeadKind",
     "Precision",
     "SourceConfig",
     "TaskConfig",
     "TrainingConfig",
+    "read_gate",
 ]
 
 HeadKind = Literal["linear", "layernorm", "mlp"]
@@ -96,8 +96,11 @@ class SourceConfig:
     tasks: tuple[str, ...] = ()  # tasks that this source has labels for; empty: all
 
     def __post_init__(self) -> None:
-        _within("holdout", self.holdout, 0.0, 1.0)
-        if bool(self.validation) == bool(self.holdout):
+        if not 0 <= self.holdout < 1:
+            raise RecordError("holdout", f"{self.holdout:g} is not a share of the rows; write 0.1 for a tenth")
+        if self.validation and self.holdout:
+            raise RecordError("validation", "validation files and a holdout are both given; keep one")
+        if not self.validation and not self.holdout:
             raise RecordError(
                 "validation", "name validation files, or hold a share of the train rows out (holdout = 0.1)"
             )
@@ -154,40 +157,19 @@ class TrainingConfig:
             _at_least("early_stopping", self.early_stopping, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How far a graph may stray from the PyTorch model; None: the default of its precision."""
+def read_gate(path: str | os.PathLike[str]) -> GateConfig:
+    """The section [gate] of a TOML file; other sections are not looked at.
 
-    max_logit_difference: float | None = None
-    max_metric_drop: float | None = None  # points of 100, of the task's headline metric
-
-    def __post_init__(self) -> None:
-        for name in ("max_logit_difference", "max_metric_drop"):
-            if getattr(self, name) is not None:
-                _not_negative(name, getattr(self, name))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateConfig:
-    """Budgets for all tasks, and for single ones."""
-
-    budget: Budget = field(default_factory=Budget)
-    tasks: Mapping[str, Budget] = field(default_factory=dict)
-
-    @classmethod
-    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
-        """Read the section [gate] of a TOML file; other sections are not looked at.
-
-        Raises:
-            ConfigError: the file is missing, no TOML, has no [gate], or a wrong key or value in it.
-        """
-        section = _toml(Path(path)).get("gate")
-        if not isinstance(section, Mapping):
-            raise ConfigError(f"{path} has no section [gate]")
-        try:
-            return records.from_dict(cls, _gate(section), where="gate")
-        except RecordError as error:
-            raise ConfigError(f"{path}: {error}") from error
+    Raises:
+        ConfigError: the file is missing, no TOML, has no [gate], or a wrong key or value in it.
+    """
+    section = _toml(Path(path)).get("gate")
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{path} has no section [gate]")
+    try:
+        return records.from_dict(GateConfig, _gate(section), where="gate")
+    except RecordError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +224,11 @@ class Config:
         try:
             return records.from_dict(cls, _canonical(data, base))
         except RecordError as error:
-            raise ConfigError(f"{where}: {error}") from error
+            # A lone [data] is shorthand for one source; its messages name what was written.
+            section = data.get("data")
+            lone = isinstance(section, Mapping) and "sources" not in section
+            problem = str(error).replace("data.sources[0].", "data.") if lone else str(error)
+            raise ConfigError(f"{where}: {problem}") from error
 
 
 def _toml(file: Path) -> dict[str, Any]:
@@ -286,7 +272,7 @@ def _source(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if split in result:
             names = [result[split]] if isinstance(result[split], str) else result[split]
             if isinstance(names, list):
-                names = [str(folder / name) if isinstance(name, str) else name for name in names]
+                names = [os.path.normpath(folder / name) if isinstance(name, str) else name for name in names]
             result[split] = names
     return result
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.golden import GoldenText
+from mtl_runtime.sampling import spread
 
-__all__ = ["golden_texts"]
+__all__ = ["EDGE_TEXTS", "golden_texts"]
 
-_FROM_DATA = 16
+# Enough that a gate on another machine, which has no other sentences, can tell a good variant from a bad one.
+_FROM_DATA = 200
 
 # What tokenizers and graphs get wrong first: nothing, blanks, one word, other scripts, composed and decomposed
 # letters, emoji joined from several, right-to-left marks, control characters, and more tokens than the encoder reads.
@@ -30,11 +32,8 @@ EDGE_TEXTS = (
 
 
 def golden_texts(model: MultiTaskModel, sentences: Sequence[str]) -> list[GoldenText]:
-    """Edge cases and 16 of ``sentences`` from the shortest to the longest, as ``model`` reads and answers them."""
-    by_length = sorted(set(sentences), key=lambda text: (len(text), text))
-    count = min(_FROM_DATA, len(by_length))
-    picked = [by_length[position * (len(by_length) - 1) // max(1, count - 1)] for position in range(count)]
-    texts = [*EDGE_TEXTS, *picked]
+    """Edge cases and 200 of ``sentences`` from the shortest to the longest, as ``model`` reads and answers them."""
+    texts = [*EDGE_TEXTS, *spread(sorted(set(sentences), key=lambda text: (len(text), text)), _FROM_DATA)]
     logits = model.logits(texts)
     return [
         GoldenText(

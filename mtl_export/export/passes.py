@@ -5,20 +5,19 @@ onnxruntime loads it.
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass, RemoveUnusedNodesPass
 
 from mtl_export.errors import ExportError
-from mtl_export.model import ModelSpec
 from mtl_runtime.errors import MtlError
-from mtl_runtime.manifest import graph_metadata
+from mtl_runtime.manifest import TaskSpec, graph_metadata
 from mtl_runtime.session import Session
 
-__all__ = ["Pass", "apply", "describe", "portable", "save", "without_traces"]
+__all__ = ["Pass", "apply", "check", "describe", "portable", "save", "without_idle_reshapes", "without_traces"]
 
 Pass = Callable[[ir.Model], ir.Model]
 
@@ -49,8 +48,8 @@ def signature(model: ir.Model) -> tuple[tuple[str, str, str], ...]:
     return tuple((str(value.name), str(value.dtype), str(value.shape)) for value in values)
 
 
-def check(model: ir.Model, step: str) -> None:
-    """Accept a graph that is valid, unambiguous and loadable.
+def check(model: ir.Model, step: str, *, loads: bool = True) -> None:
+    """Accept a graph that is valid, unambiguous and, if ``loads``, one that onnxruntime's CPU provider opens.
 
     Raises:
         ExportError: it is not; ``step`` tells after what.
@@ -64,18 +63,20 @@ def check(model: ir.Model, step: str) -> None:
         save(model, file)
         try:
             onnx.checker.check_model(file, full_check=True)
-            Session.open(file)
+            if loads:
+                Session.open(file)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, MtlError) as error:
             raise ExportError(f"after {step} the graph is not valid: {error}") from error
 
 
 def save(model: ir.Model, file: Path) -> list[Path]:
     """Write one file, or above 2 GB a small one and ``<file>.data`` with the weights; returns what was written."""
+    data = file.with_name(f"{file.name}.data")
     size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value is not None)
     if size < SINGLE_FILE_LIMIT:
         ir.save(model, file)
+        data.unlink(missing_ok=True)  # of a larger graph that stood here before
         return [file]
-    data = file.with_name(f"{file.name}.data")
     ir.save(model, file, external_data=data.name)
     return [file, data]
 
@@ -83,6 +84,18 @@ def save(model: ir.Model, file: Path) -> list[Path]:
 def without_traces(model: ir.Model) -> ir.Model:
     """Remove stack traces and doc strings: they hold paths of the exporting machine."""
     return ClearMetadataAndDocStringPass()(model).model
+
+
+def without_idle_reshapes(model: ir.Model) -> ir.Model:
+    """Take out reshapes that undo each other, as between a projection by heads and a fused attention."""
+    for node in model.graph:
+        source = node.inputs[0] if node.op_type == "Reshape" else None
+        while source is not None and (producer := source.producer()) is not None and producer.op_type == "Reshape":
+            source = producer.inputs[0]
+        output = node.outputs[0]
+        if source is not None and source.shape == output.shape and not output.is_graph_output():
+            ir.convenience.replace_all_uses_with(output, source)
+    return RemoveUnusedNodesPass()(model).model
 
 
 def portable(model: ir.Model) -> ir.Model:
@@ -99,13 +112,13 @@ def portable(model: ir.Model) -> ir.Model:
     return model
 
 
-def describe(spec: ModelSpec) -> Pass:
+def describe(tasks: Iterable[TaskSpec]) -> Pass:
     """A step that writes tasks and labels into the graph's metadata, for users of plain onnxruntime."""
 
     def described(model: ir.Model) -> ir.Model:
         model.producer_name, model.producer_version = "mtl-export", ""
         model.graph.name = "multi_task_sentence_classifier"
-        model.metadata_props.update(graph_metadata(spec.tasks))
+        model.metadata_props.update(graph_metadata(tasks))
         return model
 
     return described

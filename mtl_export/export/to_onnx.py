@@ -1,13 +1,15 @@
 """MultiTaskModel -> onnx_ir.Model: encoder, pooling and all heads in one graph, batch and sequence dynamic.
 
-Traced with eager attention, which every family has and which needs nothing but plain matrix products,
-so that the graph is made of portable ONNX operators only.
+Traced with eager attention, which every family has and which needs nothing but plain matrix products, so that the
+graph is made of portable ONNX operators only; or with one fused attention operator per layer, for onnxruntime alone.
 """
 
+import ast
 import contextlib
 import io
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 
 import onnx_ir as ir
@@ -15,14 +17,17 @@ import torch
 from torch import nn
 
 from mtl_export.errors import ExportError
+from mtl_export.export import attention
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, logits_output
 
-__all__ = ["OPSET", "to_onnx"]
+__all__ = ["ENCODER", "OPSET", "check_finite_weights", "to_onnx"]
 
 OPSET = 20
 # Both sizes differ from 1 and from each other, so that the tracer specializes neither.
 _TRACED_SHAPE = (2, 7)
+# What the names of the encoder's nodes start with; pooling and heads come after it.
+ENCODER = "encoder"
 
 
 class _Graph(nn.Module):
@@ -43,20 +48,27 @@ class _Graph(nn.Module):
         return (*output.logits.values(), output.sentence_embedding.clone())
 
 
-def to_onnx(model: MultiTaskModel) -> ir.Model:
+def to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
     """Trace ``model``.
+
+    Args:
+        model: any encoder, any heads.
+        fused: make each layer's attention one operator, for families that allow it.
 
     Returns:
         A graph with int64 inputs (batch, sequence), named as ``model.inputs``, and float32 outputs
-        ``logits.<task>`` (batch, width) in the tasks' order, then ``sentence_embedding`` (batch, hidden).
+        ``logits.<task>`` (batch, width) in the tasks' order, then ``sentence_embedding`` (batch, hidden). Nodes
+        are named after the module they come from, as in ``encoder.layer.0.output.dense/MatMul``.
 
     Raises:
         ExportError: a weight is not finite, or torch cannot trace the encoder.
     """
     check_finite_weights(model)
-    eager = MultiTaskModel.rebuild(model.spec, model.tokenizer, attention="eager")
-    eager.load_state_dict(model.state_dict())
-    graph = _Graph(eager.eval())
+    if fused:
+        attention.register()
+    traced = MultiTaskModel.rebuild(model.spec, model.tokenizer, attention=attention.FUSED if fused else "eager")
+    traced.load_state_dict(model.state_dict())
+    graph = _Graph(traced.eval())
     outputs = [*(logits_output(task.name) for task in model.spec.tasks), EMBEDDING_OUTPUT]
     example = torch.ones(_TRACED_SHAPE, dtype=torch.int64)
     axes = {0: "batch", 1: "sequence"}
@@ -76,7 +88,24 @@ def to_onnx(model: MultiTaskModel) -> ir.Model:
         raise ExportError(f"torch.onnx cannot export {model.spec.encoder.family}: {error}") from error
     if program is None:
         raise ExportError(f"torch.onnx returned no graph for {model.spec.encoder.family}")
-    return program.model
+    return _named(program.model)
+
+
+def _named(model: ir.Model) -> ir.Model:
+    """Name each node after its module; modules that run several times are numbered."""
+    seen: Counter[str] = Counter()
+    for node in model.graph.all_nodes():
+        name = f"{_module(node)}/{node.op_type}"
+        seen[name] += 1
+        node.name = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    return model
+
+
+def _module(node: ir.Node) -> str:
+    """Path of the module that a node was traced in, from what torch notes beside it: modules, then the operation."""
+    scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
+    path: str = scopes[-2] if len(scopes) > 1 else ""
+    return path.removeprefix("model.") if path.startswith("model.") else ""
 
 
 def check_finite_weights(model: nn.Module) -> None:

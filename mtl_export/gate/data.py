@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from mtl_export.checkpoint import Checkpoint
 from mtl_export.config import TaskConfig
-from mtl_export.data.examples import Example, SourceFiles, check_not_empty, read_examples, source_files
+from mtl_export.data.examples import SourceFiles, check_not_empty, read_examples, source_files
 from mtl_export.errors import CheckpointError
+from mtl_runtime.labelled import Example, columns_of
 from mtl_runtime.manifest import FileSpec
-from mtl_runtime.tables import open_table
 
-__all__ = ["GateData", "default_data", "given_data"]
+__all__ = ["GateData", "given_data", "own_data"]
+
+_OPTIONS = {"train": "--calibration", "validation": "--data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class GateData:
     files: Mapping[str, FileSpec]  # by file name
 
 
-def default_data(checkpoint: Checkpoint) -> GateData:
-    """The validation files of the checkpoint's config.
+def own_data(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> GateData:
+    """The files of one split of the checkpoint's config.
 
     Raises:
         CheckpointError: one is missing or has changed since training.
@@ -31,12 +34,12 @@ def default_data(checkpoint: Checkpoint) -> GateData:
     training = checkpoint.record.training
     sources = []
     for source in training.config.data.sources:
-        files = source_files(source, "validation", source.tasks or tuple(training.config.tasks))
+        files = source_files(source, split, source.tasks or tuple(training.config.tasks))
         paths = [checkpoint.data_path(name) for name in files.files]
         for name, path in zip(files.files, paths, strict=True):
             if not path.is_file() or FileSpec.of_file(path) != training.files[name]:
                 state = "has changed since training" if path.is_file() else "is not there any more"
-                raise CheckpointError(f"validation file {path} {state}; name the sentences to compare on with --data")
+                raise CheckpointError(f"{split} file {path} {state}; name other sentences with {_OPTIONS[split]}")
         sources.append(replace(files, files=tuple(map(str, paths))))
     return _read(sources, checkpoint)
 
@@ -50,8 +53,7 @@ def given_data(checkpoint: Checkpoint, files: Sequence[Path]) -> GateData:
     text = checkpoint.record.training.config.data.sources[0].text
     sources = []
     for file in files:
-        with open_table(file) as table:
-            columns = table.columns
+        columns = columns_of(file)
         tasks = tuple(name for name, task in _known_tasks(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     return _read(sources, checkpoint)

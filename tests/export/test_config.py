@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mtl_export.config import Config, GateConfig
+from mtl_export.config import Config, read_gate
 from mtl_export.errors import ConfigError
 from mtl_runtime.errors import MtlError
 
@@ -281,10 +281,20 @@ def test_a_missing_required_key_is_named(section, key):
     assert message.endswith(f".{key}: this key is required and missing")
 
 
-@pytest.mark.parametrize("data", [{"train": "a.csv"}, {"train": "a.csv", "validation": "b.csv", "holdout": 0.1}])
-def test_a_source_has_either_validation_files_or_a_holdout(data):
-    message = problem_of(small(data=data))
-    assert message.startswith("data.sources[0].validation: name validation files, or hold a share")
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"train": "a.csv"}, "data.validation: name validation files, or hold a share"),
+        (
+            {"train": "a.csv", "validation": "b.csv", "holdout": 0.1},
+            "data.validation: validation files and a holdout are both given; keep one",
+        ),
+        ({"train": "a.csv", "holdout": 10}, "data.holdout: 10 is not a share of the rows; write 0.1 for a tenth"),
+        ({"sources": [{"train": "a.csv"}]}, "data.sources[0].validation: name validation files"),
+    ],
+)
+def test_a_source_has_either_validation_files_or_a_holdout(data, message):
+    assert problem_of(small(data=data)).startswith(message)
 
 
 def test_a_holdout_stands_in_for_validation_files():
@@ -357,7 +367,7 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
         Config.from_toml(file)
 
 
-@pytest.mark.parametrize("read", [Config.from_toml, GateConfig.from_toml])
+@pytest.mark.parametrize("read", [Config.from_toml, read_gate])
 def test_a_missing_file_and_a_folder_are_named(tmp_path, read):
     with pytest.raises(ConfigError, match=r"no\.toml cannot be read: No such file"):
         read(tmp_path / "no.toml")
@@ -375,7 +385,7 @@ def test_a_wrong_key_in_a_file_names_file_and_place(tmp_path):
 def test_the_gate_section_is_read_alone(tmp_path):
     file = tmp_path / "gate.toml"
     file.write_text("[other]\nx = 1\n[gate]\nmax_metric_drop = 2.0\n[gate.tasks.tone]\nmax_logit_difference = 0.5\n")
-    gate = GateConfig.from_toml(file)
+    gate = read_gate(file)
     assert gate.budget.max_metric_drop == 2.0
     assert gate.tasks["tone"].max_logit_difference == 0.5
 
@@ -384,12 +394,12 @@ def test_a_file_without_a_gate_section_or_with_a_wrong_key_in_it_is_refused(tmp_
     file = tmp_path / "gate.toml"
     file.write_text("[training]\nepochs = 1\n")
     with pytest.raises(ConfigError, match=r"gate\.toml has no section \[gate\]"):
-        GateConfig.from_toml(file)
+        read_gate(file)
     file.write_text("[gate]\nmax_metric_drops = 2.0\n")
     with pytest.raises(
         ConfigError, match=r"gate\.budget\.max_metric_drops: unknown key; did you mean 'max_metric_drop'"
     ):
-        GateConfig.from_toml(file)
+        read_gate(file)
 
 
 @given(

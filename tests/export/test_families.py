@@ -41,7 +41,7 @@ def model_of(folder, family, pooling):
 
 
 def graph_of(model):
-    return apply(to_onnx(model), [without_traces, portable, describe(model.spec)])
+    return apply(to_onnx(model), [without_traces, portable, describe(model.spec.tasks)])
 
 
 def ragged(rows, longest, *, seed):

@@ -1,0 +1,67 @@
+"""graph -> its matrix products with constant weights: what an encoder spends its time on, and what int8 replaces."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+__all__ = ["Product", "products"]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """``output = data @ weight + bias`` on rows of tokens."""
+
+    name: str  # of the node: the module's path in the model
+    node: ir.Node
+    data: ir.Value  # (..., inputs)
+    weight: ir.Value  # initializer (inputs, outputs)
+    bias: ir.Value | None  # initializer (outputs,), where it is added to nothing else
+    addition: ir.Node | None  # the node that adds it
+
+    @property
+    def output(self) -> ir.Value:
+        """What the rest of the graph reads."""
+        return (self.addition or self.node).outputs[0]
+
+    @property
+    def matrix(self) -> NDArray[np.float32]:
+        """The weight's values."""
+        return constant(self.weight)
+
+
+def products(model: ir.Model) -> list[Product]:
+    """The products of ``model`` in its order; heads and poolers are Gemm nodes, too small to matter."""
+    return list(_products(model.graph))
+
+
+def constant(value: ir.Value) -> NDArray[np.float32]:
+    """Values of an initializer."""
+    assert value.const_value is not None  # noqa: S101 - an initializer has them
+    return value.const_value.numpy()
+
+
+def _products(graph: ir.Graph) -> Iterator[Product]:
+    for node in graph:
+        if node.op_type != "MatMul" or node.domain != "":
+            continue
+        data, weight = node.inputs
+        if data is None or weight is None or not weight.is_initializer() or constant(weight).ndim != 2:
+            continue
+        addition, bias = _bias(node.outputs[0])
+        yield Product(str(node.name), node, data, weight, bias, addition)
+
+
+def _bias(product: ir.Value) -> tuple[ir.Node | None, ir.Value | None]:
+    uses = product.uses()
+    if len(uses) != 1 or product.is_graph_output():
+        return None, None
+    (use,) = uses
+    if use.node.op_type != "Add":
+        return None, None
+    for value in use.node.inputs:
+        if value is not None and value.is_initializer() and constant(value).ndim == 1:
+            return use.node, value
+    return None, None
