@@ -1,0 +1,110 @@
+"""name of a method -> how its graph is built from a checkpoint's Ingredients."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import onnx_ir as ir
+
+from mtl_bench.quantization import quantizers
+from mtl_bench.quantization.clipping import Histogram, by_entropy, by_percentile, clipped
+from mtl_bench.quantization.ingredients import Ingredients
+from mtl_bench.quantization.skip_norms import with_skip_norms
+from mtl_bench.quantization.weights import Steps, of_the_tensor, seven_bits, with_steps
+from mtl_export.export.int8 import int8_embeddings, int8_products
+from mtl_export.export.qdq import qdq_products
+from mtl_export.export.smoothing import smoothed
+
+__all__ = ["BASELINE", "DEFAULT", "METHODS", "Method"]
+
+BASELINE = "fp32"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the study."""
+
+    title: str
+    build: Callable[[Ingredients, Path], None]  # writes the graph to the file
+
+
+def _ours(graph: Callable[[Ingredients], ir.Model]) -> Callable[[Ingredients, Path], None]:
+    return lambda ingredients, file: ir.save(graph(ingredients), file)
+
+
+def _products(ingredients: Ingredients) -> ir.Model:
+    return int8_products(*ingredients.material.smooth_fused)
+
+
+def _default(ingredients: Ingredients) -> ir.Model:
+    return int8_embeddings(_products(ingredients))
+
+
+def _with_steps(ingredients: Ingredients, *, steps: Steps) -> ir.Model:
+    return with_steps(_default(ingredients), ingredients.material.smooth_fused[0], steps)
+
+
+def _clipped(ingredients: Ingredients, *, choose: Callable[[Histogram], tuple[float, float]]) -> ir.Model:
+    return int8_embeddings(int8_products(ingredients.material.fused, clipped(ingredients, choose)))
+
+
+def _smoothed(ingredients: Ingredients, *, alpha: float) -> ir.Model:
+    model, seen = smoothed(ingredients.material.fused, ingredients.material.product_ranges, alpha=alpha)
+    return int8_embeddings(int8_products(model, seen))
+
+
+def _unsmoothed(ingredients: Ingredients) -> ir.Model:
+    return int8_embeddings(int8_products(ingredients.material.fused, ingredients.material.product_ranges))
+
+
+def _qdq(ingredients: Ingredients) -> ir.Model:
+    return qdq_products(*ingredients.material.smooth_portable)
+
+
+def _qdq_fused(ingredients: Ingredients) -> ir.Model:
+    return qdq_products(*ingredients.material.smooth_fused)
+
+
+METHODS: Mapping[str, Method] = {
+    BASELINE: Method("fp32, portable graph", _ours(lambda ingredients: ingredients.material.portable)),
+    "fp32-fused": Method("fp32, fused attention", _ours(lambda ingredients: ingredients.material.fused)),
+    "fp32-skip-norms": Method(
+        "fp32, portable, SkipLayerNormalization",
+        _ours(lambda ingredients: with_skip_norms(ingredients.material.portable)),
+    ),
+    DEFAULT: Method("**cpu-int8, our default**", _ours(_default)),
+    "default-float-embeddings": Method("default, fp32 embeddings", _ours(_products)),
+    "default-per-tensor": Method("default, one scale per weight", _ours(partial(_with_steps, steps=of_the_tensor))),
+    "default-7-bits": Method("default, 7-bit weights", _ours(partial(_with_steps, steps=seven_bits))),
+    "default-skip-norms": Method(
+        "default, SkipLayerNormalization", _ours(lambda ingredients: with_skip_norms(_default(ingredients)))
+    ),
+    "smoothed-50": Method("default, alpha fixed at 0.5", _ours(partial(_smoothed, alpha=0.5))),
+    "smoothed-75": Method("default, alpha fixed at 0.75", _ours(partial(_smoothed, alpha=0.75))),
+    "unsmoothed": Method("default, not smoothed", _ours(_unsmoothed)),
+    "unsmoothed-percentile": Method(
+        "not smoothed, percentile 99.99", _ours(partial(_clipped, choose=partial(by_percentile, percent=99.99)))
+    ),
+    "unsmoothed-entropy": Method("not smoothed, entropy", _ours(partial(_clipped, choose=by_entropy))),
+    "qdq": Method("our QDQ, portable graph", _ours(_qdq)),
+    "qdq-fused": Method("our QDQ, fused attention", _ours(_qdq_fused)),
+    "dynamic": Method("quantize_dynamic", quantizers.dynamic),
+    "dynamic-7-bits": Method("quantize_dynamic, reduce_range", partial(quantizers.dynamic, reduce_range=True)),
+    "static-minmax": Method("quantize_static, MinMax", quantizers.static),
+    "static-entropy": Method("quantize_static, Entropy", partial(quantizers.static, method="Entropy")),
+    "static-percentile": Method("quantize_static, Percentile", partial(quantizers.static, method="Percentile")),
+    "static-signed": Method(
+        "quantize_static, MinMax, QInt8 activations", partial(quantizers.static, activations="QInt8")
+    ),
+    "static-float-outputs": Method(
+        "quantize_static, MinMax, float outputs", partial(quantizers.static, options=quantizers.FLOAT_OUTPUTS)
+    ),
+    "static-weights": Method(
+        "quantize_static, MinMax, float outputs and attention",
+        partial(quantizers.static, weights_only=True, options=quantizers.FLOAT_OUTPUTS),
+    ),
+    "weight-only-0": Method("MatMulNBits, 8 bits, level 0", partial(quantizers.weight_only, accuracy_level=0)),
+    "weight-only-4": Method("MatMulNBits, 8 bits, level 4", partial(quantizers.weight_only, accuracy_level=4)),
+}
