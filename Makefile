@@ -6,10 +6,10 @@ DEMO := build/demo
 # QUICK=1 trains on a sixth of the sentences.
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 
-.PHONY: help install demo test check lint types format wheel test-wheel results compare-joint clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel results results-openvino compare-joint quantization-study clean
 
 help:            ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
 
 install: .venv/installed   ## make .venv with everything
 
@@ -60,11 +60,32 @@ test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], no torch
 	! build/bare/bin/python -c 'import torch' 2>/dev/null
 	build/bare/bin/python -m pytest -q tests/runtime
 
-results: demo    ## keep the demo's evidence as the README's results file
-	cp $(DEMO)/bundle/evidence/*.json benchmarks/results/demo_evidence.json
+test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: asking for a GPU must fail loudly
+	rm -rf build/gpu-wheel
+	$(PYTHON) -m venv build/gpu-wheel
+	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu pytest hypothesis
+	build/gpu-wheel/bin/python -m pytest -q tests/runtime
+
+results: demo results-openvino   ## keep the demo's evidence as the README's results files, and renew its table
+	cp $(DEMO)/bundle/evidence/*-onnxruntime-$$($(BIN)/python -c 'import onnxruntime; print(onnxruntime.__version__)').json benchmarks/results/demo_evidence.json
+	$(BIN)/python -m mtl_bench.evidence_table README.md benchmarks/results/demo_evidence.json benchmarks/results/demo_evidence_openvino.json
+
+results-openvino: wheel   ## the same bundle on the wheel that has OpenVINO inside, which runs on processors of any maker
+	rm -rf build/openvino-wheel build/openvino-bundle
+	$(PYTHON) -m venv build/openvino-wheel
+	build/openvino-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-openvino
+	cp -r $(DEMO)/bundle build/openvino-bundle
+	rm -r build/openvino-bundle/evidence
+	build/openvino-wheel/bin/mtl verify build/openvino-bundle --data $(DEMO)/data/test.csv
+	cp build/openvino-bundle/evidence/*.json benchmarks/results/demo_evidence_openvino.json
 
 compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` before)
 	$(BIN)/python -m mtl_bench.joint examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
+
+quantization-study: install   ## which int8 method suits onnxruntime's CPU provider? (a quarter of an hour; needs `make demo` before)
+	$(BIN)/python -m mtl_bench.quantization $(DEMO)/checkpoint \
+	  --calibration $(DEMO)/data/train.csv --data $(DEMO)/data/test.csv -o benchmarks/results/quantization.json
+	$(BIN)/python -m mtl_bench.quantization.tables benchmarks/results/quantization.json docs/quantization.md
 
 clean:           ## remove all that was built
 	rm -rf build dist .venv
