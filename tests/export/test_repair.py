@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from mtl_export import bundle as exporter
 from mtl_export.config import Config
 from mtl_export.errors import GateError
+from mtl_export.export.variants import automatic
 from mtl_export.gate.repair import repaired
 from mtl_export.training import train
 from mtl_runtime import load
@@ -95,7 +96,7 @@ def test_the_search_is_bounded_in_time_and_still_tries():
 
 @pytest.fixture(scope="module")
 def outlier_checkpoint(tmp_path_factory):
-    """Each feed-forward block has two inner units that are one and the same, and weights of 30 that cancel out.
+    """Each feed-forward block has two inner units that are one and the same, and weights of 100 that cancel out.
 
     In fp32 that changes nothing. In int8 all other weights of a column share 127 steps with those two.
     """
@@ -108,13 +109,13 @@ def outlier_checkpoint(tmp_path_factory):
         path = f"encoder.encoder.layer.{layer}"
         for name in ("weight", "bias"):
             weights[f"{path}.intermediate.dense.{name}"][1] = weights[f"{path}.intermediate.dense.{name}"][0]
-        weights[f"{path}.output.dense.weight"][:, 0] += 30
-        weights[f"{path}.output.dense.weight"][:, 1] -= 30
+        weights[f"{path}.output.dense.weight"][:, 0] += 100
+        weights[f"{path}.output.dense.weight"][:, 1] -= 100
     save_file(weights, file)
     return folder / "checkpoint"
 
 
-STRICT = GateConfig(budget=Budget(min_agreement=0.97, max_logit_difference=0.6, max_metric_drop=5.0))
+STRICT = GateConfig(budget=Budget(min_agreement=0.97, max_logit_difference=0.4, max_metric_drop=5.0))
 
 
 def test_a_model_with_outliers_is_repaired_and_the_report_says_what_stayed(outlier_checkpoint, tmp_path):
@@ -154,7 +155,9 @@ def test_auto_leaves_out_what_it_cannot_repair_and_the_evidence_tells(outlier_ch
     evidence = json.loads(done.stdout)
     assert "cpu-int8" not in evidence["variants"]
     assert evidence["refused"]["cpu-int8"]["status"] == "failed"
-    assert evidence["variants"]["cuda-fp16"]["status"] in ("emulated", "unverified")
+    # Its rounding alone, emulated, is over such a budget too.
+    assert evidence["refused"]["cuda-fp16"]["status"] == "failed"
+    assert list(evidence["variants"]) == ["cpu-fp32", *(["openvino-bf16"] if "openvino-bf16" in automatic() else [])]
     assert not (tmp_path / "bundle" / "model.cpu-int8.onnx").exists()
 
 
