@@ -14,7 +14,15 @@ from mtl_export.export.activations import Range, ranges
 from mtl_export.export.attention import FUSED_OPERATOR, can_fuse
 from mtl_export.export.half import float_values
 from mtl_export.export.int8 import int8_products
-from mtl_export.export.passes import apply, describe, portable, save, without_idle_reshapes, without_traces
+from mtl_export.export.passes import (
+    apply,
+    describe,
+    portable,
+    save,
+    without_copies,
+    without_idle_reshapes,
+    without_traces,
+)
 from mtl_export.export.products import products
 from mtl_export.export.smoothing import best_smoothed
 from mtl_export.export.to_onnx import to_onnx
@@ -56,7 +64,7 @@ class Material:
     @cached_property
     def portable(self) -> ir.Model:
         """The fp32 graph, of standard ONNX operators."""
-        return apply(to_onnx(self.model), [without_traces, portable, describe(self._tasks)])
+        return apply(to_onnx(self.model), [without_traces, without_copies, portable, describe(self._tasks)])
 
     @cached_property
     def fused(self) -> ir.Model:
@@ -67,7 +75,7 @@ class Material:
         """
         if not can_fuse(self.model.encoder):
             return self.portable
-        steps = [without_traces, without_idle_reshapes, describe(self._tasks)]
+        steps = [without_traces, without_copies, without_idle_reshapes, describe(self._tasks)]
         model = apply(to_onnx(self.model, fused=True), steps)
         config: Any = self.model.encoder.config
         # albert may run several attentions in each of its layers.

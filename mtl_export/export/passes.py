@@ -10,14 +10,28 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass, RemoveUnusedNodesPass
+from onnx_ir.passes.common import (
+    ClearMetadataAndDocStringPass,
+    DeduplicateInitializersPass,
+    RemoveUnusedNodesPass,
+)
 
 from mtl_export.errors import ExportError
 from mtl_runtime.errors import MtlError
 from mtl_runtime.manifest import TaskSpec, graph_metadata
 from mtl_runtime.session import Session
 
-__all__ = ["Pass", "apply", "check", "describe", "portable", "save", "without_idle_reshapes", "without_traces"]
+__all__ = [
+    "Pass",
+    "apply",
+    "check",
+    "describe",
+    "portable",
+    "save",
+    "without_copies",
+    "without_idle_reshapes",
+    "without_traces",
+]
 
 Pass = Callable[[ir.Model], ir.Model]
 
@@ -84,6 +98,11 @@ def save(model: ir.Model, file: Path) -> list[Path]:
 def without_traces(model: ir.Model) -> ir.Model:
     """Remove stack traces and doc strings: they hold paths of the exporting machine."""
     return ClearMetadataAndDocStringPass()(model).model
+
+
+def without_copies(model: ir.Model) -> ir.Model:
+    """Store equal weights once: a module that runs in several layers may be traced with a copy for each."""
+    return DeduplicateInitializersPass(size_limit=2**40)(model).model
 
 
 def without_idle_reshapes(model: ir.Model) -> ir.Model:

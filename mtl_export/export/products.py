@@ -16,10 +16,20 @@ class Product:
 
     name: str  # of the node: the module's path in the model
     node: ir.Node
-    data: ir.Value  # (..., inputs)
-    weight: ir.Value  # initializer (inputs, outputs)
     bias: ir.Value | None  # initializer (outputs,), where it is added to nothing else
     addition: ir.Node | None  # the node that adds it
+
+    @property
+    def data(self) -> ir.Value:
+        """What is multiplied, (..., inputs); read anew each time, since what it comes from may have been replaced."""
+        assert self.node.inputs[0] is not None  # noqa: S101 - a MatMul has both
+        return self.node.inputs[0]
+
+    @property
+    def weight(self) -> ir.Value:
+        """Initializer (inputs, outputs)."""
+        assert self.node.inputs[1] is not None  # noqa: S101 - a MatMul has both
+        return self.node.inputs[1]
 
     @property
     def output(self) -> ir.Value:
@@ -51,7 +61,7 @@ def _products(graph: ir.Graph) -> Iterator[Product]:
         if data is None or weight is None or not weight.is_initializer() or constant(weight).ndim != 2:
             continue
         addition, bias = _bias(node.outputs[0])
-        yield Product(str(node.name), node, data, weight, bias, addition)
+        yield Product(str(node.name), node, bias, addition)
 
 
 def _bias(product: ir.Value) -> tuple[ir.Node | None, ir.Value | None]:
