@@ -252,6 +252,12 @@ def test_the_wilson_interval_holds_the_share_and_mirrors(case):
     assert narrower < wider
 
 
+@pytest.mark.parametrize("trials", [1, 7, 2354, 2368])
+def test_all_or_none_of_the_trials_reach_the_end_exactly(trials):
+    assert wilson_interval(trials, trials)[1] == 1.0
+    assert wilson_interval(0, trials)[0] == 0.0
+
+
 def test_no_trials_say_nothing():
     assert wilson_interval(0, 0) == (0.0, 1.0)
 

@@ -107,7 +107,8 @@ def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     share, square = hits / trials, _Z95 * _Z95
     middle = (share + square / (2 * trials)) / (1 + square / trials)
     half = _Z95 / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the interval is exact, and rounding must not say otherwise.
+    return 0.0 if hits == 0 else max(0.0, middle - half), 1.0 if hits == trials else min(1.0, middle + half)
 
 
 def _histogram(differences: NDArray[np.float64]) -> Histogram:

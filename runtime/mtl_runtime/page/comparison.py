@@ -131,7 +131,7 @@ def _calibration(task: TaskEvidence) -> Markup:
 
 def _speed(variant: VariantEvidence, *, measured: bool, rows: int) -> Markup:
     if variant.speed is None or not measured:
-        return _nothing("not measured", rowspan=rows)
+        return _nothing("not measured" if variant.status != "verified" else "the others' measure", rowspan=rows)
     return _cell(*figures.ratio(variant.speed), rowspan=rows)
 
 
