@@ -22,7 +22,7 @@ from mtl_runtime.targets import Targets, encode_labels
 __all__ = ["Reference", "compare", "gate_variant", "targets_of"]
 
 # Sentences of the stability checks, which answer each of them one by one, several times.
-_STABILITY_SENTENCES = 500
+_STABILITY_SENTENCES = 256
 
 
 @dataclass(frozen=True, slots=True)
