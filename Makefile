@@ -26,7 +26,7 @@ demo: install    ## train, export, verify and predict on real sentences (QUICK=1
 	$(BIN)/python examples/vader/prepare.py $(DEMO)/downloads $(DEMO) $(SENTENCES)
 	$(BIN)/mtl train examples/vader/config.toml -o $(DEMO)/checkpoint --force
 	$(BIN)/mtl export $(DEMO)/checkpoint -o $(DEMO)/bundle --variants $(VARIANTS) --data $(DEMO)/data/test.csv --force
-	$(BIN)/mtl verify $(DEMO)/bundle
+	$(BIN)/mtl verify $(DEMO)/bundle $(if $(QUICK),--variant cpu-fp32)
 	$(BIN)/mtl predict $(DEMO)/bundle \
 	  --text "The battery died after two days and nobody answers my mails." \
 	  --text "A warm, funny film that you will want to see twice." \
