@@ -1,7 +1,7 @@
 """fp32 graph + activation ranges -> the same graph with QuantizeLinear and DequantizeLinear around its products.
 
-For providers that take such pairs for int8 products of their own (OpenVINO, TensorRT). onnxruntime's CPU provider
-does not: from version 1.31 on it turns them into weight-only products, which are slower than fp32.
+For providers that make int8 products of their own from such pairs (OpenVINO, TensorRT). onnxruntime's CPU provider does
+so too today, by a rewrite of its optimizer; cpu-int8 does not depend on it (docs/adr/0007).
 """
 
 from collections.abc import Container, Mapping
