@@ -1,8 +1,9 @@
 """Torch-free runtime of mtl-export: ``load`` a bundle, call it with texts, get predictions for every task."""
 
-from mtl_runtime.classifier import Classifier, Info, load
+from mtl_runtime.classifier import Classifier, Info
 from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
 from mtl_runtime.errors import MtlError
+from mtl_runtime.loading import load
 
 __all__ = [
     "Answer",

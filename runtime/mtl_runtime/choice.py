@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from mtl_runtime.evidence import Evidence
 from mtl_runtime.machine import MachineFacts
+from mtl_runtime.pace import Pace
 
-__all__ = ["DEFAULT_VARIANT", "Choice", "choose"]
+__all__ = ["DEFAULT_VARIANT", "Choice", "choose", "measured_pace"]
 
 # What every bundle holds, and what a machine runs that nobody measured anything on.
 DEFAULT_VARIANT = "cpu-fp32"
@@ -54,6 +55,20 @@ def choose(
             return Choice(name, f"fastest verified on this kind of machine, {speeds[name]:.2f}x cpu-fp32{faster}")
         passed_over.append(f"{name} ({missing})")
     raise AssertionError("cpu-fp32 runs wherever onnxruntime is")
+
+
+def measured_pace(
+    evidence: Iterable[Evidence], machine: MachineFacts, variant: str, *, onnxruntime: str
+) -> Pace | None:
+    """The pace that was measured last for ``variant`` on a machine like this one, with as many cores."""
+    paces = [
+        (found.measured_at, found.variants[variant].pace)
+        for found in evidence
+        if variant in found.variants
+        and _alike(found, machine, onnxruntime)
+        and found.machine.cores_allowed == machine.cores_allowed
+    ]
+    return next((pace for _, pace in sorted(paces, key=lambda pair: pair[0], reverse=True) if pace is not None), None)
 
 
 def _verified(evidence: Iterable[Evidence], machine: MachineFacts, onnxruntime: str) -> Mapping[str, float]:

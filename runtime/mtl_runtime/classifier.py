@@ -1,30 +1,30 @@
-"""bundle + texts -> predictions: the library's front door."""
+"""texts -> predictions: the library's front door."""
 
-import dataclasses
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import overload
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.batch import Batch
-from mtl_runtime.bundle import Bundle
-from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose
+from mtl_runtime.chunks import Chunk, cut
+from mtl_runtime.computing import Run
 from mtl_runtime.decode import Prediction, check_finite, predictions
-from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
-from mtl_runtime.evidence_files import read_evidence
-from mtl_runtime.machine import allowed_cores, machine_facts
+from mtl_runtime.errors import InvalidTextError, UnknownTaskError
+from mtl_runtime.longtext import Aggregate, LongText
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
-from mtl_runtime.scheduler import DEFAULT_TOKEN_BUDGET, plan_batches
-from mtl_runtime.session import Session, onnxruntime_version, provider_problem
+from mtl_runtime.pipeline import Computed, Pipeline
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, TokenizedText, Tokenizer, checked_texts
+from mtl_runtime.workers import Workers
 
-__all__ = ["Classifier", "Info", "load", "open_classifier", "open_session", "open_tokenizer", "read_graph"]
+__all__ = ["CHUNK_TEXTS", "Classifier", "Info", "Opening"]
 
-Run = Callable[[Batch, Sequence[str]], list[NDArray[np.float32]]]
+# Texts that are sorted by length together: enough that batches hold little padding.
+CHUNK_TEXTS = 1024
+
+Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,21 +35,43 @@ class Info:
     digest: str  # SHA-256 of the manifest
     variant: str
     provider: str
-    threads: int
+    workers: int  # runs of the session at the same time
+    threads: int  # intra-op threads of each
+    token_budget: int  # padded tokens of a batch
     reason: str
     onnxruntime: str
+
+    @property
+    def cores(self) -> int:
+        """Threads that may compute at the same time."""
+        return self.workers * self.threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How a classifier reads texts; with :class:`Info`, all that another process needs to open the same."""
+
+    long_text: LongText = "truncate"
+    aggregate: Mapping[str, Aggregate] = field(default_factory=dict)  # by task; absent: mean
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
-    """Answers every task of a bundle; made by :func:`load`, shared by any number of threads."""
+    """Answers every task of a bundle; made by :func:`mtl_runtime.load`, shared by any number of threads.
+
+    A forked process opens a session of its own when it first uses the classifier; a pickled one is opened again
+    from its folder.
+    """
 
     manifest: Manifest
     tokenizer: Tokenizer
-    run: Run  # a Session's in production, a function in tests
+    run: Run  # a session's in production, a function in tests
+    workers: Workers
+    token_budget: int
     info: Info
-    token_budget: int = DEFAULT_TOKEN_BUDGET
-    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES
+    reopen: Callable[[Info, Opening], "Classifier"]  # what a pickled one becomes
+    opening: Opening = Opening()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -67,20 +89,53 @@ class Classifier:
     ) -> Prediction | list[Prediction]:
         """Answer ``tasks`` (default: all) for each text, in the texts' order.
 
-        A bare str is one text and gives one prediction.
+        A bare str is one text and gives one prediction. A text that occurs several times is computed once. For
+        more texts than memory holds there is :meth:`stream`.
 
         Raises:
             InvalidTextError: a text is no str, holds a lone surrogate or is too long; tells the index.
             UnknownTaskError: the bundle has no such task.
             NonFiniteError: the model answered NaN or infinity; tells the index.
         """
-        specs = self.task_specs(tasks)
-        tokenized = self.tokenize([texts] if isinstance(texts, str) else texts)
-        logits = self._outputs(tokenized, [logits_output(task.name) for task in specs])
-        answered = predictions(specs, logits, tokenized)
-        return answered[0] if isinstance(texts, str) else answered
+        return self._answer(texts, tasks)
 
-    def embed(self, texts: str | Iterable[str], *, normalize: bool = False) -> NDArray[np.float32]:
+    @overload
+    async def acall(  # type: ignore[overload-overlap]
+        self, texts: str, *, tasks: Iterable[str] | None = None
+    ) -> Prediction: ...
+    @overload
+    async def acall(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> list[Prediction]: ...
+    async def acall(
+        self, texts: str | Iterable[str], *, tasks: Iterable[str] | None = None
+    ) -> Prediction | list[Prediction]:
+        """The same for an event loop, which goes on meanwhile.
+
+        Where the awaiting task is cancelled, batches that have not begun are dropped.
+
+        Raises:
+            InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
+        """
+        given = texts if isinstance(texts, str) else list(texts)
+        return await self.workers.awaited(lambda stop: self._answer(given, tasks, stop))
+
+    def stream(
+        self, texts: Iterable[str], *, tasks: Iterable[str] | None = None, chunk_size: int = CHUNK_TEXTS
+    ) -> Iterator[Prediction]:
+        """Predictions of any number of texts, in their order, while the texts still come in.
+
+        Args:
+            texts: taken in chunks, at most three of them ahead of the predictions.
+            tasks: as in :meth:`__call__`.
+            chunk_size: texts that are sorted by length and cut into batches together. The batches depend on
+                nothing else, so that the same chunks give the same bits.
+
+        Raises:
+            UnknownTaskError: as :meth:`__call__`.
+            InvalidTextError, NonFiniteError: as :meth:`__call__`, while iterating.
+        """
+        return self._streamed(texts, self.task_specs(tasks), chunk_size)
+
+    def embed(self, texts: str | Iterable[str], *, normalize: bool = False) -> Rows:
         """Sentence embeddings, float32 (N, hidden_size); for a bare str (hidden_size,).
 
         Args:
@@ -90,27 +145,35 @@ class Classifier:
         Raises:
             InvalidTextError, NonFiniteError: as in :meth:`__call__`.
         """
-        tokenized = self.tokenize([texts] if isinstance(texts, str) else texts)
-        (rows,) = self._outputs(tokenized, [EMBEDDING_OUTPUT])
-        check_finite(rows, EMBEDDING_OUTPUT)
+        chunk, indices = Chunk.distinct(self._checked([texts] if isinstance(texts, str) else texts))
+        found = [np.empty((0, self.manifest.encoder.hidden_size), dtype=np.float32)]
+        for part in self._computed(chunk.cut(CHUNK_TEXTS), [EMBEDDING_OUTPUT]):
+            with part.chunk.telling_places():
+                check_finite(part.rows[0], EMBEDDING_OUTPUT)
+            found.append(part.rows[0])
+        rows = np.concatenate(found)[indices]
         if normalize:
             rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return rows[0] if isinstance(texts, str) else rows
 
-    def logits(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> dict[str, NDArray[np.float32]]:
+    def logits(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> dict[str, Rows]:
         """Raw logits by task, float32 (N, width), not checked for being finite: what gates compare."""
-        names = [task.name for task in self.task_specs(tasks)]
-        rows = self._outputs(self.tokenize(texts), [logits_output(name) for name in names])
-        return dict(zip(names, rows, strict=True))
+        specs = self.task_specs(tasks)
+        checked = self._checked(texts)
+        found: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
+        chunks = Chunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
+        found += [part.rows for part in self._computed(chunks, [logits_output(task.name) for task in specs])]
+        merged = map(np.concatenate, zip(*found, strict=True))
+        return dict(zip((task.name for task in specs), merged, strict=True))
 
-    def task_specs(self, tasks: Iterable[str] | None = None) -> list[TaskSpec]:
+    def task_specs(self, tasks: Iterable[str] | None = None) -> Sequence[TaskSpec]:
         """What the manifest says of ``tasks`` (default: all), each once, in that order.
 
         Raises:
             UnknownTaskError: the bundle has no such task, or ``tasks`` is empty.
         """
         if tasks is None:
-            return list(self.manifest.tasks)
+            return self.manifest.tasks
         names = list(dict.fromkeys([tasks] if isinstance(tasks, str) else tasks))
         for name in names or [""]:
             if name not in self.tasks:
@@ -119,120 +182,60 @@ class Classifier:
 
     def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
         """Token ids as the graph gets them (before padding)."""
-        return self.tokenizer.encode(checked_texts(texts, max_text_bytes=self.max_text_bytes))
+        return self.tokenizer.encode(self._checked(texts))
 
-    def _outputs(self, texts: Sequence[TokenizedText], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Rows of each output in the texts' order, whatever batches they were computed in."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.reopen, (self.info, self.opening)
+
+    def _answer(
+        self, texts: str | Iterable[str], tasks: Iterable[str] | None, stop: threading.Event | None = None
+    ) -> Prediction | list[Prediction]:
+        specs = self.task_specs(tasks)
+        chunk, indices = Chunk.distinct(self._checked([texts] if isinstance(texts, str) else texts))
+        answered: list[Prediction] = []
+        for some in self._predicted(chunk.cut(CHUNK_TEXTS), specs, stop):
+            answered += some
+        return answered[0] if isinstance(texts, str) else [answered[index] for index in indices]
+
+    def _streamed(self, texts: Iterable[str], specs: Sequence[TaskSpec], chunk_size: int) -> Iterator[Prediction]:
+        waiting: deque[Sequence[int]] = deque()
+
+        def chunks() -> Iterator[Chunk]:
+            for number, some in enumerate(cut(texts, chunk_size)):
+                first = number * chunk_size
+                chunk, indices = Chunk.distinct(self._checked(some, first), first=first)
+                waiting.append(indices)
+                yield chunk
+
+        for answered in self._predicted(chunks(), specs):
+            yield from [answered[index] for index in waiting.popleft()]
+
+    def _predicted(
+        self, chunks: Iterable[Chunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None
+    ) -> Iterator[list[Prediction]]:
+        for part in self._computed(chunks, [logits_output(task.name) for task in specs], stop):
+            with part.chunk.telling_places():
+                answered = predictions(specs, part.rows, part.texts)
+            yield answered
+
+    def _computed(
+        self, chunks: Iterable[Chunk], outputs: Sequence[str], stop: threading.Event | None = None
+    ) -> Iterator[Computed]:
         widths = {logits_output(task.name): task.width for task in self.manifest.tasks}
         widths[EMBEDDING_OUTPUT] = self.manifest.encoder.hidden_size
-        results = [np.empty((len(texts), widths[name]), dtype=np.float32) for name in outputs]
-        for indices in plan_batches([len(text) for text in texts], token_budget=self.token_budget):
-            batch = Batch.of([texts[index] for index in indices], pad_id=self.manifest.encoder.pad_id)
-            for result, rows in zip(results, self.run(batch, outputs), strict=True):
-                result[indices] = rows
-        return results
+        pipeline = Pipeline(
+            tokenizer=self.tokenizer,
+            run=self.run,
+            workers=self.workers,
+            token_budget=self.token_budget,
+            pad_id=self.manifest.encoder.pad_id,
+            long_text=self.opening.long_text,
+            aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
+        )
+        return pipeline.compute(chunks, {name: widths[name] for name in outputs}, stop=stop)
 
-
-def load(
-    path: str | os.PathLike[str],
-    *,
-    variant: str | None = None,
-    threads: int | None = None,
-    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
-) -> Classifier:
-    """Open the bundle in folder ``path``; each file's hash is checked before it is parsed.
-
-    Args:
-        path: folder written by ``mtl export``.
-        variant: name of a variant of the bundle; default: the fastest that was verified on a machine like this one,
-            and cpu-fp32 where none was (``info.reason`` tells). A variant that is named runs, or raises.
-        threads: intra-op threads; default: the cores that affinity and cgroup quota allow.
-        max_text_bytes: longest text that is accepted, in UTF-8 bytes.
-
-    Raises:
-        BundleError, RecordError: no bundle that this version reads.
-        IntegrityError: a file's bytes are not those that the manifest promises.
-        UnknownVariantError: the bundle has no such variant.
-        MissingPackageError, ProviderError: the provider is not to be had here; the message tells the mend.
-    """
-    bundle = Bundle.open(path)
-    choice = _choose(bundle) if variant is None else Choice(variant, "asked for")
-    return open_classifier(bundle, choice, threads=threads, max_text_bytes=max_text_bytes)
-
-
-def open_classifier(
-    bundle: Bundle,
-    choice: Choice,
-    *,
-    threads: int | None = None,
-    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
-) -> Classifier:
-    """What :func:`load` does once bundle and variant are known."""
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}; it must be at least 1")
-    if choice.variant not in bundle.manifest.variants:
-        raise UnknownVariantError(choice.variant, bundle.manifest.variants)
-    cores = allowed_cores() if threads is None else threads
-    session = open_session(bundle, choice.variant, threads=cores)
-    counted = "cores allowed to this process" if threads is None else "threads asked for"
-    info = Info(
-        bundle=str(bundle.path),
-        digest=bundle.digest,
-        variant=choice.variant,
-        provider=session.provider,
-        threads=cores,
-        reason=f"{choice.reason}; {counted}: {cores}",
-        onnxruntime=onnxruntime_version(),
-    )
-    return Classifier(
-        manifest=dataclasses.replace(bundle.manifest, tasks=bundle.manifest.answers_of(choice.variant)),
-        tokenizer=open_tokenizer(bundle),
-        run=session.run,
-        info=info,
-        max_text_bytes=max_text_bytes,
-    )
-
-
-def _choose(bundle: Bundle) -> Choice:
-    variants = bundle.manifest.variants
-    try:
-        evidence = read_evidence(bundle)
-    except (RecordError, OSError) as error:
-        # It stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
-        return Choice(DEFAULT_VARIANT, f"its evidence cannot be read ({error})")
-    return choose(
-        evidence,
-        machine_facts(),
-        onnxruntime=onnxruntime_version(),
-        problem=lambda name: provider_problem(variants[name].provider) if name in variants else "not in the bundle",
-    )
-
-
-def open_tokenizer(bundle: Bundle) -> Tokenizer:
-    """Load the bundle's tokenizer, its file hashed first."""
-    return Tokenizer.from_bytes(bundle.read("tokenizer.json"), max_length=bundle.manifest.encoder.max_length)
-
-
-def open_session(bundle: Bundle, variant: str, *, threads: int) -> Session:
-    """Load the graph of ``variant``, its files hashed first.
-
-    Raises:
-        BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
-        IntegrityError, MissingPackageError, ProviderError: as in :func:`load`.
-    """
-    spec = bundle.manifest.variants[variant]
-    graph = read_graph(bundle, spec.graph)
-    session = Session.open(graph, provider=spec.provider, provider_options=spec.provider_options, threads=threads)
-    promised = bundle.manifest.inputs, bundle.manifest.outputs
-    if (session.inputs, session.outputs) != promised:
-        found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
-        raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
-    return session
-
-
-def read_graph(bundle: Bundle, name: str) -> bytes | Path:
-    """Bytes of a graph (its path where weights lie in files beside it), all of its files hashed."""
-    external = bundle.external_data(name)
-    for file in external:
-        bundle.check(file)
-    return bundle.check(name) if external else bundle.read(name)
+    def _checked(self, texts: Iterable[str], first: int = 0) -> list[str]:
+        try:
+            return checked_texts(texts, max_text_bytes=self.opening.max_text_bytes)
+        except InvalidTextError as error:
+            raise error.at(first + error.index) from error.__cause__

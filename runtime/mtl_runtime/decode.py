@@ -71,8 +71,9 @@ class Prediction:
     """All answers about one text: ``prediction["sentiment"]`` is the answer of that task."""
 
     answers: Mapping[str, Answer]
-    tokens: int  # that the encoder read, special ones included
-    truncated: bool  # the text was longer than the encoder reads
+    tokens: int  # that the encoder read, special ones included, and those that windows share each time
+    truncated: bool  # the text was longer than the encoder reads, and its end was left out
+    windows: int = 1  # that the encoder read the text in
 
     def __getitem__(self, task: str) -> Any:
         """The :data:`Answer` of ``task``, typed Any because its kind is known only at run time.
@@ -121,7 +122,12 @@ def predictions(
     names = [task.name for task in tasks]
     answers = [decode(task, rows) for task, rows in zip(tasks, logits, strict=True)]
     return [
-        Prediction(dict(zip(names, row, strict=True)), len(text), text.truncated)
+        Prediction(
+            dict(zip(names, row, strict=True)),
+            len(text) + sum(map(len, text.further)),
+            text.truncated,
+            1 + len(text.further),
+        )
         for text, row in zip(texts, zip(*answers, strict=True), strict=True)
     ]
 

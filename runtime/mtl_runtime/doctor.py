@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.classifier import load
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError
+from mtl_runtime.loading import load
 from mtl_runtime.machine import MachineFacts, machine_facts
 from mtl_runtime.placement import count_providers, running_nodes, tell_placement
 from mtl_runtime.providers import ONNXRUNTIME_PLUGINS, ONNXRUNTIME_WHEELS, PROVIDERS, check_one_wheel
@@ -95,5 +95,7 @@ def _try(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
         problems.append(f"variant {variant}: {error} (run `mtl verify {bundle.path}`)")
         return VariantTrial(variant, False, str(error))
     info = classifier.info
-    detail = f"runs on {info.provider} with {info.threads} threads: {tell_placement(info.provider, nodes)}"
+    detail = (
+        f"runs on {info.provider} with {info.workers} x {info.threads} threads: {tell_placement(info.provider, nodes)}"
+    )
     return VariantTrial(variant, True, detail, nodes)

@@ -71,6 +71,10 @@ class InvalidTextError(MtlError):
         self.index, self.problem = index, problem
         super().__init__(f"text {index}: {problem}")
 
+    def at(self, index: int) -> "InvalidTextError":
+        """The same of the text at another index."""
+        return InvalidTextError(index, self.problem)
+
 
 class UnknownTaskError(MtlError):
     """The caller asked for a task that the bundle lacks."""
@@ -116,3 +120,7 @@ class NonFiniteError(CheckFailedError):
     def __init__(self, index: int, output: str) -> None:
         self.index, self.output = index, output
         super().__init__(f"text {index}: {output} is not finite; no label is given (run `mtl verify` on the bundle)")
+
+    def at(self, index: int) -> "NonFiniteError":
+        """The same of the text at another index."""
+        return NonFiniteError(index, self.output)

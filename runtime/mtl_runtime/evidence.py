@@ -10,6 +10,7 @@ from typing import Literal
 
 from mtl_runtime.machine import MachineFacts
 from mtl_runtime.manifest import FileSpec, Kind
+from mtl_runtime.pace import Pace
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -154,6 +155,7 @@ class VariantEvidence:
     threads: int
     tasks: Mapping[str, TaskEvidence]  # empty where unverified
     stability: tuple[StabilityCheck, ...] = ()
+    pace: Pace | None = None  # the fastest of those tried
     speed: Ratio | None = None  # throughput, times cpu-fp32 on the same sentences in the same rounds
     # That the provider runs and that count: fused and quantized ones.
     operators: Mapping[str, int] = field(default_factory=dict)

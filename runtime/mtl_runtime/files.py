@@ -160,7 +160,7 @@ class _Job:
         problem = "the text is missing"
         if text is not None:
             try:
-                checked_texts([text], max_text_bytes=self.classifier.max_text_bytes)
+                checked_texts([text], max_text_bytes=self.classifier.opening.max_text_bytes)
             except InvalidTextError as error:
                 problem = error.problem
             else:

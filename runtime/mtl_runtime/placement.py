@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtl_runtime.batch import Batch
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.classifier import open_tokenizer, read_graph
+from mtl_runtime.loading import open_tokenizer, read_graph
 from mtl_runtime.providers import PROVIDERS
 from mtl_runtime.session import profile
 

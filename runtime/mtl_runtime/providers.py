@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mtl_runtime.cache import cache_folder
-from mtl_runtime.errors import MissingPackageError
+from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.versions import installed_versions
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Provider",
     "check_one_wheel",
     "installed_wheels",
+    "provider_named",
 ]
 
 # Every wheel that installs the module `onnxruntime`; two of them overwrite each other's files.
@@ -32,19 +33,20 @@ ONNXRUNTIME_WHEELS = (
 ONNXRUNTIME_PLUGINS = ("onnxruntime-ep-openvino",)
 
 Options = Mapping[str, str]
-Encode = Callable[[Options, int], dict[str, str]]
+Encode = Callable[[Options, int, int], dict[str, str]]
 
 
-def _as_they_are(options: Options, threads: int) -> dict[str, str]:  # noqa: ARG001
+def _as_they_are(options: Options, threads: int, runs: int) -> dict[str, str]:  # noqa: ARG001
     return dict(options)
 
 
-def _for_openvino(options: Options, threads: int) -> dict[str, str]:
-    """OpenVINO has threads of its own, and takes the properties of a device as JSON."""
-    return {"load_config": json.dumps({"CPU": {**options, "INFERENCE_NUM_THREADS": str(threads)}})}
+def _for_openvino(options: Options, threads: int, runs: int) -> dict[str, str]:
+    """OpenVINO has threads of its own, shared out among its streams, and takes a device's properties as JSON."""
+    shared = {"INFERENCE_NUM_THREADS": str(threads * runs), "NUM_STREAMS": str(runs)}
+    return {"load_config": json.dumps({"CPU": {**options, **shared}})}
 
 
-def _for_tensorrt(options: Options, threads: int) -> dict[str, str]:  # noqa: ARG001
+def _for_tensorrt(options: Options, threads: int, runs: int) -> dict[str, str]:  # noqa: ARG001
     """Engines take minutes to build; onnxruntime would keep them in the folder that the process was started in."""
     cache = cache_folder()
     return {"trt_engine_cache_path": str(cache / "tensorrt"), **options} if cache else dict(options)
@@ -60,10 +62,12 @@ class Provider:
     plugin: str | None = None  # module of a wheel beside onnxruntime's, which tells the library to register
     library: str | None = None  # of the wheel; it needs CUDA, and onnxruntime goes on without it where that is absent
     defaults: Options = field(default_factory=dict)  # where the variant says nothing else
-    encode: Encode = _as_they_are  # options and threads -> what onnxruntime is given
+    encode: Encode = _as_they_are  # options, threads of a run, runs at once -> what onnxruntime is given
     then: tuple[str, ...] = ()  # rows that run the nodes which this one does not take; the CPU comes last by itself
     disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
     compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
+    is_device: bool = False  # it computes beside the CPU's cores, not on them
+    token_budget: int = 512  # padded tokens of a batch where nothing was measured
 
 
 # fp32 means fp32: TF32 and OpenVINO's own choice of bf16 round to 10 and 7 bits, and would look like a broken export.
@@ -80,9 +84,10 @@ PROVIDERS: Mapping[str, Provider] = {
         extra="openvino",
         wheel="onnxruntime-ep-openvino",
         plugin="onnxruntime_ep_openvino",
-        defaults={"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"},
+        defaults={"INFERENCE_PRECISION_HINT": "f32"},
         encode=_for_openvino,
         compiles=True,
+        token_budget=1024,
     ),
     "cuda": Provider(
         ort_name="CUDAExecutionProvider",
@@ -90,6 +95,8 @@ PROVIDERS: Mapping[str, Provider] = {
         wheel="onnxruntime-gpu",
         library="onnxruntime_providers_cuda",
         defaults={"use_tf32": "0"},
+        is_device=True,
+        token_budget=16384,
     ),
     "tensorrt": Provider(
         ort_name="TensorrtExecutionProvider",
@@ -99,8 +106,21 @@ PROVIDERS: Mapping[str, Provider] = {
         encode=_for_tensorrt,
         then=("cuda",),
         compiles=True,
+        is_device=True,
+        token_budget=16384,
     ),
 }
+
+
+def provider_named(name: str) -> Provider:
+    """The row of :data:`PROVIDERS`.
+
+    Raises:
+        ProviderError: there is none.
+    """
+    if name not in PROVIDERS:
+        raise ProviderError(f"unknown provider {name!r}; known: {', '.join(PROVIDERS)}")
+    return PROVIDERS[name]
 
 
 def installed_wheels() -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from mtl_runtime.errors import ProviderError
 from mtl_runtime.libraries import cuda_devices, explain, missing_libraries, provider_library
 from mtl_runtime.machine import machine_facts
-from mtl_runtime.providers import PROVIDERS, Provider, installed_wheels
+from mtl_runtime.providers import Provider, installed_wheels, provider_named
 
 __all__ = ["Ready", "ready"]
 
@@ -40,9 +40,7 @@ def ready(ort: Any, name: str) -> Ready:
     Raises:
         ProviderError: it is unknown, or something is missing; the message tells the mend.
     """
-    if name not in PROVIDERS:
-        raise ProviderError(f"unknown provider {name!r}; known: {', '.join(PROVIDERS)}")
-    row = PROVIDERS[name]
+    row = provider_named(name)
     # onnxruntime-openvino has the provider inside, and on any x86-64 processor.
     if row.plugin is not None and row.ort_name not in ort.get_available_providers():
         return Ready(row, _plugin_device(ort, row, row.plugin))
@@ -90,7 +88,7 @@ def _require_cuda(ort: Any, row: Provider) -> None:
     with _ONCE:
         _preload(ort)
     folder = Path(ort.__file__).parent / "capi"
-    libraries = [each.library for each in (row, *(PROVIDERS[name] for name in row.then)) if each.library]
+    libraries = [each.library for each in (row, *map(provider_named, row.then)) if each.library]
     missing = [name for library in libraries for name in missing_libraries(provider_library(folder, library))]
     if missing:
         raise ProviderError(f"{row.ort_name} cannot be loaded, missing: {explain(missing)}; or use a cpu variant")

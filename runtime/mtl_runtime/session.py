@@ -39,6 +39,7 @@ class Session:
         provider: str = "cpu",
         provider_options: Mapping[str, str] | None = None,
         threads: int = 1,
+        runs: int = 1,
         optimized: Path | None = None,
     ) -> Self:
         """Load ``graph`` (its bytes, or its path where weights lie in files beside it).
@@ -47,7 +48,8 @@ class Session:
             graph: an ONNX model.
             provider: a name of :data:`mtl_runtime.providers.PROVIDERS`.
             provider_options: passed to the provider.
-            threads: intra-op threads, the calling one included.
+            threads: intra-op threads of each run, the calling one included.
+            runs: how many runs there will be at the same time; any number is safe.
             optimized: the graph that really runs, after onnxruntime's optimizations, is written there.
 
         Raises:
@@ -62,7 +64,7 @@ class Session:
             if here.provider.compiles:
                 raise ProviderError(f"{provider} compiles the graph, so what runs cannot be written to {optimized}")
             options.optimized_model_filepath = str(optimized)
-        session = _open(ort, graph, options, here, provider_options or {})
+        session = _open(ort, graph, options, here, provider_options or {}, runs)
         names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
         metadata = dict(session.get_modelmeta().custom_metadata_map)
         return cls(session, *names, metadata, provider)
@@ -71,6 +73,12 @@ class Session:
         """Run one batch and return ``outputs`` in that order, each float32 (B, width)."""
         result: list[NDArray[np.float32]] = self._ort.run(list(outputs), batch.feed(self.inputs))
         return result
+
+    def abandon(self) -> None:
+        """Never close the session: in a forked process that would wait for threads that only its parent has."""
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._ort))
 
 
 def profile(
@@ -86,7 +94,7 @@ def profile(
     options = _options(ort, 1, machine_facts())
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
-    session = _open(ort, graph, options, here, provider_options)
+    session = _open(ort, graph, options, here, provider_options, 1)
     session.run(None, batch.feed(tuple(i.name for i in session.get_inputs())))
     return Path(session.end_profiling())
 
@@ -131,14 +139,14 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _open(ort: Any, graph: bytes | Path, options: Any, here: Ready, given: Mapping[str, str]) -> Any:
+def _open(ort: Any, graph: bytes | Path, options: Any, here: Ready, given: Mapping[str, str], runs: int) -> Any:
     """An InferenceSession on that provider, and on no other in its place."""
     name = here.provider.ort_name
     source = graph if isinstance(graph, bytes) else str(graph)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
-            chosen = _choose(options, here, given)
+            chosen = _choose(options, here, given, runs)
             # With its fallback onnxruntime's Python answers a failure, even of a run, by going on with the CPU.
             disabled = list(here.provider.disabled_optimizers)
             session = ort.InferenceSession(
@@ -154,10 +162,10 @@ def _open(ort: Any, graph: bytes | Path, options: Any, here: Ready, given: Mappi
     return session
 
 
-def _choose(options: Any, here: Ready, given: Mapping[str, str]) -> dict[str, Any]:
+def _choose(options: Any, here: Ready, given: Mapping[str, str], runs: int) -> dict[str, Any]:
     """Arguments that make an InferenceSession take the provider; a plugin is chosen in ``options``."""
     row = here.provider
-    encoded = row.encode({**row.defaults, **given}, options.intra_op_num_threads)
+    encoded = row.encode({**row.defaults, **given}, options.intra_op_num_threads, runs)
     if here.device is not None:
         options.add_provider_for_devices([here.device], encoded)
         return {}

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from tokenizers import Encoding
 from tokenizers import Tokenizer as HfTokenizer
 
 from mtl_runtime.errors import BundleError, InvalidTextError
+from mtl_runtime.forking import forked
 
 __all__ = ["DEFAULT_MAX_TEXT_BYTES", "TokenizedText", "Tokenizer", "checked_texts"]
 
@@ -22,7 +24,8 @@ class TokenizedText:
 
     ids: tuple[int, ...]
     type_ids: tuple[int, ...]
-    truncated: bool  # the text had more than max_length tokens
+    truncated: bool  # the text had more than max_length tokens, and the rest is not read
+    further: tuple["TokenizedText", ...] = ()  # windows after this one, where the tokenizer makes windows
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -38,10 +41,17 @@ class Tokenizer:
 
     _tokenizer: HfTokenizer
     max_length: int
+    overlap: int | None  # tokens that windows of a long text share; None: a long text is truncated
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, max_length: int) -> Self:
+    def from_bytes(cls, data: bytes, *, max_length: int, overlap: int | None = None) -> Self:
         """Build from the bytes of a tokenizer.json.
+
+        Args:
+            data: those bytes.
+            max_length: tokens that the encoder reads, special ones included.
+            overlap: cut a longer text into windows, each beginning so many tokens before the last one's end;
+                default: truncate it.
 
         Raises:
             BundleError: the bytes are not a tokenizer.
@@ -51,15 +61,29 @@ class Tokenizer:
         except Exception as error:  # tokenizers raises bare Exception
             raise BundleError(f"tokenizer.json cannot be read: {error}") from error
         tokenizer.no_padding()
-        tokenizer.enable_truncation(max_length)
-        return cls(tokenizer, max_length)
+        tokenizer.enable_truncation(max_length, stride=overlap or 0)
+        return cls(tokenizer, max_length, overlap)
 
     def encode(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Tokenize ``texts`` (already checked by :func:`checked_texts`), in order."""
-        return [
-            TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), bool(encoding.overflowing))
-            for encoding in self._tokenizer.encode_batch_fast(list(texts))
-        ]
+        if forked():  # the library's own threads stayed in the parent, and a batch may wait for them
+            return [self._read(self._tokenizer.encode(text)) for text in texts]
+        return [self._read(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def encode_with_spans(self, text: str) -> tuple[TokenizedText, list[tuple[int, int]]]:
+        """Tokenize one text; also tell which characters each token stands for, ``(0, 0)`` for a special one."""
+        encoding = self._tokenizer.encode(text)
+        special = encoding.special_tokens_mask
+        spans = [(0, 0) if hidden else span for span, hidden in zip(encoding.offsets, special, strict=True)]
+        return self._read(encoding), spans
+
+    def _read(self, encoding: Encoding) -> TokenizedText:
+        if not encoding.overflowing:
+            return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), False)
+        if self.overlap is None:
+            return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), True)
+        further = (TokenizedText(tuple(e.ids), tuple(e.type_ids), False) for e in encoding.overflowing)
+        return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), False, tuple(further))
 
     def to_json(self) -> bytes:
         """Canonical bytes of tokenizer.json, with padding and truncation stripped."""

@@ -10,7 +10,7 @@ import numpy as np
 from mtl_runtime.budgets import precision_of
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT
-from mtl_runtime.classifier import Classifier, load, open_session, open_tokenizer
+from mtl_runtime.classifier import Classifier
 from mtl_runtime.errors import (
     BundleError,
     IntegrityError,
@@ -24,6 +24,7 @@ from mtl_runtime.evidence import Evidence
 from mtl_runtime.evidence_files import EVIDENCE_FOLDER, evidence_folder
 from mtl_runtime.gate.bundle_gate import gate_here, write_evidence
 from mtl_runtime.golden import GOLDEN_NAME, GoldenText, parse_golden
+from mtl_runtime.loading import load, open_session, open_tokenizer
 from mtl_runtime.manifest import MANIFEST_NAME, graph_metadata
 
 __all__ = ["FP32_TOLERANCE", "Check", "VerificationReport", "verify"]

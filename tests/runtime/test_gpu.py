@@ -11,10 +11,10 @@ import pytest
 
 from mtl_runtime import load
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.classifier import open_session
 from mtl_runtime.doctor import diagnose
 from mtl_runtime.errors import ProviderError
 from mtl_runtime.libraries import cuda_devices
+from mtl_runtime.loading import open_session
 from mtl_runtime.placement import count_providers, running_nodes
 from mtl_runtime.providers import installed_wheels
 from mtl_runtime.session import provider_problem

@@ -42,9 +42,9 @@ def test_this_environment_has_one_wheel_with_the_cpu_provider():
     assert onnxruntime_version() in installed_wheels().values()
 
 
-def encoded(provider, given, threads=3):
+def encoded(provider, given, threads=3, runs=2):
     row = PROVIDERS[provider]
-    return row.encode({**row.defaults, **given}, threads)
+    return row.encode({**row.defaults, **given}, threads, runs)
 
 
 def test_a_plugin_is_no_second_onnxruntime(tmp_path, monkeypatch):
@@ -64,15 +64,15 @@ def test_every_provider_names_its_wheel_its_extra_and_rows_that_exist(row):
     assert set(row.then) <= PROVIDERS.keys()
 
 
-def test_openvino_gets_a_device_config_in_fp32_with_our_threads():
+def test_openvino_gets_a_stream_for_each_run_and_the_threads_of_all():
     config = json.loads(encoded("openvino", {})["load_config"])
-    assert config == {"CPU": {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "3"}}
+    assert config == {"CPU": {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "6"}}
 
 
 def test_a_variants_options_win_over_the_defaults_but_not_over_the_threads():
     given = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": "64"}
     config = json.loads(encoded("openvino", given)["load_config"])["CPU"]
-    assert (config["INFERENCE_PRECISION_HINT"], config["INFERENCE_NUM_THREADS"]) == ("bf16", "3")
+    assert (config["INFERENCE_PRECISION_HINT"], config["INFERENCE_NUM_THREADS"]) == ("bf16", "6")
 
 
 def test_cuda_runs_without_tf32_unless_the_variant_wants_it():

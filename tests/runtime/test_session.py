@@ -38,7 +38,7 @@ class FakeOnnxruntime:
 
 def open_fake(fake, provider="cuda", options=None):
     taken = SimpleNamespace(intra_op_num_threads=2)
-    return session_module._open(fake, b"", taken, Ready(PROVIDERS[provider]), options or {})
+    return session_module._open(fake, b"", taken, Ready(PROVIDERS[provider]), options or {}, 1)
 
 
 def test_a_provider_that_onnxruntime_quietly_replaced_is_an_error():

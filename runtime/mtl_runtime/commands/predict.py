@@ -70,8 +70,8 @@ def predict(
         raise click.UsageError("give either INPUT (a file, or - for stdin) or --text.")
     if source is not None and output is None and as_json:
         raise click.UsageError("--json tells of --text, or of what was written with -o; see --output-format.")
-    from mtl_runtime.classifier import load
     from mtl_runtime.files import predict_file
+    from mtl_runtime.loading import load
 
     classifier = load(bundle, variant=variant, threads=threads)
     names = [name.strip() for name in tasks.split(",")] if tasks is not None else None

@@ -11,15 +11,18 @@ import numpy as np
 
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.choice import DEFAULT_VARIANT
-from mtl_runtime.classifier import Classifier, load
+from mtl_runtime.choice import DEFAULT_VARIANT, Choice
+from mtl_runtime.classifier import Classifier
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError, RecordError, TableError
 from mtl_runtime.evidence import SCHEMA_VERSION, Evidence, VariantEvidence
+from mtl_runtime.gate.tuning import fastest_pace
 from mtl_runtime.gate.variant import Reference, gate_variant
 from mtl_runtime.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.labelled import Example, LabelColumn, columns_of, read_labelled
+from mtl_runtime.loading import Drive, open_classifier
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import FileSpec
+from mtl_runtime.pace import Pace
 from mtl_runtime.page.document import evidence_page
 from mtl_runtime.placement import count_operators, running_nodes
 from mtl_runtime.session import onnxruntime_version
@@ -56,21 +59,43 @@ def gate_here(
     Raises:
         TableError: ``data`` cannot be read.
     """
-    baseline = load(bundle.path, variant=DEFAULT_VARIANT)
+    baseline = _opened(bundle, DEFAULT_VARIANT)
     rows = golden_rows(bundle) if data is None else _rows(bundle, data, text)
     reference = _golden_reference(bundle) if data is None else _own_reference(baseline, rows)
     measured = {}
     for name in variants:
         try:
-            classifier = baseline if name == DEFAULT_VARIANT else load(bundle.path, variant=name)
+            classifier = baseline if name == DEFAULT_VARIANT else _opened(bundle, name)
         except (ProviderError, MissingPackageError) as error:
             measured[name] = unverified(bundle.manifest.variants[name].provider, str(error))
             continue
         report(f"{name}: {len(rows)} sentences")
         judged = gate_variant(classifier, rows, reference, bundle.manifest.gate, baseline=baseline, report=report)
-        measured[name] = dataclasses.replace(judged, operators=operators(bundle, name))
+        measured[name] = dataclasses.replace(
+            judged, operators=operators(bundle, name), pace=_pace(bundle, name, judged, rows, report)
+        )
     files = {} if data is None else {data.name: FileSpec.of_file(data)}
     return evidence_of(bundle.digest, reference.name, files, measured)
+
+
+def _opened(bundle: Bundle, variant: str, pace: Pace | None = None) -> Classifier:
+    """A variant at ``pace``, or at the usual one, whatever was measured before."""
+    why = "being measured"
+    return open_classifier(bundle, Choice(variant, why), drive=Drive(pace, why) if pace else None)
+
+
+def _pace(
+    bundle: Bundle, name: str, judged: VariantEvidence, rows: Sequence[Example], report: Callable[[str], None]
+) -> Pace | None:
+    """The pace that runs a verified variant fastest here."""
+    if judged.status != "verified":
+        return None
+    return fastest_pace(
+        lambda pace: _opened(bundle, name, pace),
+        judged.provider,
+        [row.text for row in rows],
+        report=lambda line: report(f"{name}: {line}"),
+    )
 
 
 def operators(bundle: Bundle, variant: str) -> dict[str, int]:

@@ -62,7 +62,7 @@ def gate_variant(
     return VariantEvidence(
         status="failed" if problems or any(task.problems for task in tasks.values()) else "verified",
         provider=classifier.info.provider,
-        threads=classifier.info.threads,
+        threads=classifier.info.cores,
         tasks=tasks,
         stability=checks,
         speed=None if classifier is baseline else speed(classifier, baseline, sample, report=report),

@@ -1,0 +1,95 @@
+"""tokenized texts -> rows of each output in the texts' order, whatever batches and threads computed them."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.batch import Batch
+from mtl_runtime.scheduler import plan_batches
+from mtl_runtime.tokenizer import TokenizedText
+from mtl_runtime.workers import Workers
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Job", "Run", "start"]
+
+Run = Callable[[Batch, Sequence[str]], list[NDArray[np.float32]]]
+
+
+class Job:
+    """Batches on their way through the workers."""
+
+    def __init__(self, results: Sequence[NDArray[np.float32]], workers: Workers) -> None:
+        self._results, self._workers = results, workers
+        self._pieces: list[tuple[Future[None], Callable[[], None]]] = []
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Hand a batch to the workers."""
+        self._pieces.append((self._workers.submit(work), work))
+
+    def rows(self) -> Sequence[NDArray[np.float32]]:
+        """Wait for all batches; the first failure is raised, and what has not begun is dropped.
+
+        Batches that no worker has begun are done in this thread, which thus never waits behind another caller's.
+        """
+        try:
+            for future, work in self._pieces:
+                if future.cancel():
+                    self._workers.run(work)
+                else:
+                    future.result()
+        finally:
+            self.drop()
+        return self._results
+
+    def drop(self) -> None:
+        """Let go of what has not begun."""
+        for future, _ in self._pieces:
+            future.cancel()
+
+
+def start(
+    texts: Sequence[TokenizedText],
+    widths: Mapping[str, int],
+    *,
+    run: Run,
+    workers: Workers,
+    token_budget: int,
+    pad_id: int,
+    stop: threading.Event | None = None,
+) -> Job:
+    """Begin to compute some outputs for ``texts``; a lone batch is computed at once, in this thread.
+
+    Args:
+        texts: N of them.
+        widths: name of each output wanted -> its width. ``Job.rows()`` gives a float32 (N, width) for each.
+        run: computes one batch.
+        workers: do so in parallel.
+        token_budget: padded tokens of a batch.
+        pad_id: token id that fills a batch's shorter rows.
+        stop: once it is set, batches that have not begun raise CancelledError.
+    """
+    results = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
+    names = list(widths)
+
+    def compute(indices: NDArray[np.intp]) -> None:
+        if stop is not None and stop.is_set():
+            raise CancelledError
+        batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
+        for result, rows in zip(results, run(batch, names), strict=True):
+            result[indices] = rows
+
+    plan = plan_batches([len(text) for text in texts], token_budget=token_budget)
+    job = Job(results, workers)
+    if len(plan) == 1:
+        workers.run(partial(compute, plan[0]))
+    else:
+        for indices in plan:
+            job.add(partial(compute, indices))
+    return job

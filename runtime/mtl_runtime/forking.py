@@ -1,0 +1,42 @@
+"""a process that was forked off -> what held threads in its parent is told so, before it is used there.
+
+Only the thread that calls fork() lives on in the child. Pools without threads wait for ever, locks stay taken,
+and onnxruntime's sessions are no exception.
+"""
+
+import os
+import weakref
+from typing import Protocol
+
+__all__ = ["Forkable", "forked", "tell_after_fork"]
+
+
+class Forkable(Protocol):
+    """Something that can put itself right in a forked process."""
+
+    def after_fork(self) -> None:
+        """Called once in the child, in its only thread."""
+
+
+_alive: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
+_hooked: list[bool] = []
+_forked: list[bool] = []
+
+
+def tell_after_fork(one: Forkable) -> None:
+    """From now on ``one.after_fork()`` is called in each forked child, as long as ``one`` is alive."""
+    if not _hooked and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_tell)
+        _hooked.append(True)
+    _alive.add(one)
+
+
+def forked() -> bool:
+    """Whether this process was forked off after something here asked to be told."""
+    return bool(_forked)
+
+
+def _tell() -> None:
+    _forked.append(True)
+    for one in list(_alive):
+        one.after_fork()

@@ -1,0 +1,268 @@
+"""bundle folder + what is wished for -> Classifier: the variant, how it is driven, and why."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, get_args
+
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose, measured_pace
+from mtl_runtime.classifier import Classifier, Info, Opening
+from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
+from mtl_runtime.evidence import Evidence
+from mtl_runtime.evidence_files import read_evidence
+from mtl_runtime.lasting import LastingSession
+from mtl_runtime.longtext import AGGREGATES, LONG_TEXT, Aggregate, LongText, overlap_of
+from mtl_runtime.machine import allowed_cores, machine_facts
+from mtl_runtime.manifest import Manifest
+from mtl_runtime.pace import OptimizeFor, Pace, usual_pace
+from mtl_runtime.session import Session, onnxruntime_version, provider_problem
+from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, Tokenizer
+from mtl_runtime.workers import Workers
+
+__all__ = ["Drive", "load", "open_again", "open_classifier", "open_session", "open_tokenizer", "read_graph"]
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    variant: str | None = None,
+    optimize_for: OptimizeFor = "throughput",
+    threads: int | None = None,
+    workers: int | None = None,
+    token_budget: int | None = None,
+    long_text: LongText = "truncate",
+    aggregate: Aggregate | Mapping[str, Aggregate] = "mean",
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+) -> Classifier:
+    """Open the bundle in folder ``path``; each file's hash is checked before it is parsed.
+
+    Args:
+        path: folder written by ``mtl export``.
+        variant: name of a variant of the bundle; default: the fastest that was verified on a machine like this one,
+            and cpu-fp32 where none was (``info.reason`` tells). A variant that is named runs, or raises.
+        optimize_for: ``throughput`` answers several batches at a time, each on its own core; ``latency`` gives
+            all cores to one batch, and so to a lone text.
+        threads: that compute at the same time, in all; default: the cores that affinity and cgroup quota allow.
+        workers: batches at the same time, among which the threads are divided; default: as ``mtl verify`` found
+            fastest on this machine, or what is usual for the provider.
+        token_budget: padded tokens of a batch (rows x longest row), which bounds the memory that a call takes;
+            default: likewise.
+        long_text: what becomes of a text that is longer than the encoder reads: ``truncate`` it, raise an
+            ``error``, or read it in ``windows`` that overlap by a quarter.
+        aggregate: how the logits of a text's windows become one row, for all tasks or by task: their ``mean``,
+            their elementwise ``max``, or those of the ``first`` window. Embeddings are always averaged.
+        max_text_bytes: longest text that is accepted, in UTF-8 bytes.
+
+    Raises:
+        BundleError, RecordError: no bundle that this version reads.
+        IntegrityError: a file's bytes are not those that the manifest promises.
+        UnknownVariantError: the bundle has no such variant.
+        UnknownTaskError: ``aggregate`` names a task that the bundle has not.
+        MissingPackageError, ProviderError: the provider is not to be had here; the message tells the mend.
+        ValueError: an argument has none of the values above.
+    """
+    _known("optimize_for", optimize_for, get_args(OptimizeFor))
+    bundle = Bundle.open(Path(path).absolute())
+    opening = _opening(bundle.manifest, long_text, aggregate, max_text_bytes)
+    evidence, problem = _evidence(bundle)
+    if variant is not None:
+        choice = Choice(variant, "asked for")
+    else:
+        choice = Choice(DEFAULT_VARIANT, problem) if problem else _choose(bundle, evidence)
+    if choice.variant not in bundle.manifest.variants:
+        raise UnknownVariantError(choice.variant, bundle.manifest.variants)
+    drive = _drive(bundle, choice.variant, evidence, optimize_for=optimize_for, threads=threads)
+    if workers is not None or token_budget is not None:
+        drive = drive.changed(workers=workers, token_budget=token_budget)
+    return open_classifier(bundle, choice, drive=drive, opening=opening)
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A pace, and why it."""
+
+    pace: Pace
+    reason: str
+
+    def changed(self, *, workers: int | None, token_budget: int | None) -> Self:
+        """The same threads among other workers, or with other batches."""
+        _positive(workers=workers, token_budget=token_budget)
+        threads = self.pace.workers * self.pace.threads
+        runs = workers or self.pace.workers
+        pace = Pace(
+            workers=runs,
+            threads=max(1, threads // runs) if workers else self.pace.threads,
+            token_budget=token_budget or self.pace.token_budget,
+        )
+        asked = [name for name, value in (("workers", workers), ("token_budget", token_budget)) if value]
+        return type(self)(pace, f"{self.reason}; {' and '.join(asked)} asked for")
+
+
+def open_classifier(
+    bundle: Bundle, choice: Choice, *, drive: Drive | None = None, opening: Opening | None = None
+) -> Classifier:
+    """What :func:`load` does once bundle and variant are known.
+
+    Args:
+        bundle: an opened one.
+        choice: one of its variants.
+        drive: default: the usual one of the provider for throughput on the allowed cores.
+        opening: how it reads texts; default: long ones are truncated.
+    """
+    reading = opening or Opening()
+    chosen = drive or _usual(bundle, choice.variant, allowed_cores(), "throughput", "cores allowed to this process")
+    pace = chosen.pace
+    session = open_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers)
+    info = Info(
+        bundle=str(bundle.path),
+        digest=bundle.digest,
+        variant=choice.variant,
+        provider=session.provider,
+        workers=pace.workers,
+        threads=pace.threads,
+        token_budget=pace.token_budget,
+        reason=f"{choice.reason}; {chosen.reason}",
+        onnxruntime=onnxruntime_version(),
+    )
+    again = partial(open_session, bundle, choice.variant, threads=pace.threads, runs=pace.workers)
+    return Classifier(
+        manifest=dataclasses.replace(bundle.manifest, tasks=bundle.manifest.answers_of(choice.variant)),
+        tokenizer=open_tokenizer(bundle, long_text=reading.long_text),
+        run=LastingSession(session, again),
+        workers=Workers(pace.workers),
+        token_budget=pace.token_budget,
+        info=info,
+        reopen=open_again,
+        opening=reading,
+    )
+
+
+def open_again(info: Info, opening: Opening) -> Classifier:
+    """A classifier like the one that ``info`` and ``opening`` tell of: what a pickled one becomes.
+
+    Raises:
+        BundleError: another bundle lies in that folder now.
+    """
+    bundle = Bundle.open(info.bundle)
+    if bundle.digest != info.digest:
+        raise BundleError(f"{info.bundle} holds another bundle than when the classifier was opened; load it anew")
+    pace = Pace(workers=info.workers, threads=info.threads, token_budget=info.token_budget)
+    drive = Drive(pace, "opened again as it was")
+    return open_classifier(bundle, Choice(info.variant, "opened again as it was"), drive=drive, opening=opening)
+
+
+def open_tokenizer(bundle: Bundle, *, long_text: LongText = "truncate") -> Tokenizer:
+    """Load the bundle's tokenizer, its file hashed first."""
+    length = bundle.manifest.encoder.max_length
+    overlap = overlap_of(length) if long_text == "windows" else None
+    return Tokenizer.from_bytes(bundle.read("tokenizer.json"), max_length=length, overlap=overlap)
+
+
+def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
+    """Load the graph of ``variant``, its files hashed first.
+
+    Args:
+        bundle: an opened one.
+        variant: one of its variants.
+        threads: intra-op threads of each run.
+        runs: at the same time.
+
+    Raises:
+        BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
+        IntegrityError, MissingPackageError, ProviderError: as in :func:`load`.
+    """
+    spec = bundle.manifest.variants[variant]
+    session = Session.open(
+        read_graph(bundle, spec.graph),
+        provider=spec.provider,
+        provider_options=spec.provider_options,
+        threads=threads,
+        runs=runs,
+    )
+    promised = bundle.manifest.inputs, bundle.manifest.outputs
+    if (session.inputs, session.outputs) != promised:
+        found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
+        raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
+    return session
+
+
+def read_graph(bundle: Bundle, name: str) -> bytes | Path:
+    """Bytes of a graph (its path where weights lie in files beside it), all of its files hashed."""
+    external = bundle.external_data(name)
+    for file in external:
+        bundle.check(file)
+    return bundle.check(name) if external else bundle.read(name)
+
+
+def _evidence(bundle: Bundle) -> tuple[list[Evidence], str | None]:
+    """What was measured, and why it cannot be told."""
+    try:
+        return read_evidence(bundle), None
+    except (RecordError, OSError) as error:
+        # It stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
+        return [], f"its evidence cannot be read ({error})"
+
+
+def _choose(bundle: Bundle, evidence: Sequence[Evidence]) -> Choice:
+    variants = bundle.manifest.variants
+    return choose(
+        evidence,
+        machine_facts(),
+        onnxruntime=onnxruntime_version(),
+        problem=lambda name: provider_problem(variants[name].provider) if name in variants else "not in the bundle",
+    )
+
+
+def _drive(
+    bundle: Bundle, variant: str, evidence: Sequence[Evidence], *, optimize_for: OptimizeFor, threads: int | None
+) -> Drive:
+    if threads is not None:
+        _positive(threads=threads)
+        return _usual(bundle, variant, threads, optimize_for, "threads asked for")
+    if optimize_for == "throughput":
+        pace = measured_pace(evidence, machine_facts(), variant, onnxruntime=onnxruntime_version())
+        if pace is not None:
+            return Drive(pace, f"{_told(pace)}: the fastest measured on this kind of machine")
+    return _usual(bundle, variant, allowed_cores(), optimize_for, "cores allowed to this process")
+
+
+def _usual(bundle: Bundle, variant: str, threads: int, optimize_for: OptimizeFor, counted: str) -> Drive:
+    provider = bundle.manifest.variants[variant].provider
+    pace = usual_pace(provider, threads=threads, optimize_for=optimize_for)
+    return Drive(pace, f"{counted}: {threads}; {_told(pace)}: usual for {optimize_for} on {provider}")
+
+
+def _told(pace: Pace) -> str:
+    threads = "thread" if pace.threads == 1 else "threads"
+    return f"{pace.workers} x {pace.threads} {threads}, batches of {pace.token_budget} tokens"
+
+
+def _opening(
+    manifest: Manifest,
+    long_text: LongText,
+    aggregate: Aggregate | Mapping[str, Aggregate],
+    max_text_bytes: int,
+) -> Opening:
+    _known("long_text", long_text, LONG_TEXT)
+    tasks = [task.name for task in manifest.tasks]
+    by_task = dict.fromkeys(tasks, aggregate) if isinstance(aggregate, str) else dict(aggregate)
+    for task, how in by_task.items():
+        _known("aggregate", how, AGGREGATES)
+        if task not in tasks:
+            raise UnknownTaskError(task, tasks)
+    return Opening(long_text=long_text, aggregate=by_task, max_text_bytes=max_text_bytes)
+
+
+def _known(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
+
+
+def _positive(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")

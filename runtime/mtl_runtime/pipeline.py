@@ -1,0 +1,111 @@
+"""chunks of texts -> rows of each output, chunk by chunk: the next one is tokenized while these are computed."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.chunks import Chunk
+from mtl_runtime.computing import Job, Run, start
+from mtl_runtime.errors import InvalidTextError
+from mtl_runtime.longtext import Aggregate, LongText, aggregated, windows_of
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.workers import Workers
+
+__all__ = ["Computed", "Pipeline"]
+
+# Chunks at the workers while the next one is tokenized.
+_AT_WORK = 2
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A chunk and what came out of it."""
+
+    chunk: Chunk
+    texts: Sequence[TokenizedText]
+    rows: Sequence[Rows]  # of each output wanted, float32 (texts, width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The way of texts through tokenizer, batches and session."""
+
+    tokenizer: Tokenizer
+    run: Run
+    workers: Workers
+    token_budget: int
+    pad_id: int
+    long_text: LongText
+    aggregate: Mapping[str, Aggregate]  # by output; absent: mean
+
+    def compute(
+        self, chunks: Iterable[Chunk], widths: Mapping[str, int], *, stop: threading.Event | None = None
+    ) -> Iterator[Computed]:
+        """Compute outputs for each chunk, in order.
+
+        Args:
+            chunks: taken a little ahead of what is given out.
+            widths: name of each output wanted -> its width.
+            stop: once it is set, CancelledError is raised instead of further rows.
+
+        Raises:
+            InvalidTextError: a text is longer than the encoder reads, and that is an error here.
+        """
+        at_work: deque[_Begun] = deque()
+        try:
+            for chunk in chunks:
+                at_work.append(self._begin(chunk, widths, stop))
+                if len(at_work) > _AT_WORK:
+                    yield self._end(at_work.popleft(), list(widths))
+            while at_work:
+                yield self._end(at_work.popleft(), list(widths))
+        finally:
+            for begun in at_work:
+                begun.job.drop()
+
+    def _begin(self, chunk: Chunk, widths: Mapping[str, int], stop: threading.Event | None) -> "_Begun":
+        texts = self.tokenizer.encode(chunk.texts)
+        if self.long_text == "error":
+            _refuse_long(chunk, texts, self.tokenizer.max_length)
+        windows, starts = windows_of(texts)
+        job = start(
+            windows,
+            widths,
+            run=self.run,
+            workers=self.workers,
+            token_budget=self.token_budget,
+            pad_id=self.pad_id,
+            stop=stop,
+        )
+        return _Begun(chunk, texts, starts, job)
+
+    def _end(self, begun: "_Begun", outputs: Sequence[str]) -> Computed:
+        rows = [
+            aggregated(rows, begun.starts, self.aggregate.get(name, "mean"))
+            for name, rows in zip(outputs, begun.job.rows(), strict=True)
+        ]
+        return Computed(begun.chunk, begun.texts, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    chunk: Chunk
+    texts: Sequence[TokenizedText]
+    starts: NDArray[np.intp] | None
+    job: Job
+
+
+def _refuse_long(chunk: Chunk, texts: Sequence[TokenizedText], max_length: int) -> None:
+    for place, text in zip(chunk.places, texts, strict=True):
+        if text.truncated:
+            raise InvalidTextError(
+                place,
+                f"has more than the {max_length} tokens that the encoder reads; shorten it, or choose "
+                f"long_text='windows' (read it piece by piece) or 'truncate' (read its beginning)",
+            )
