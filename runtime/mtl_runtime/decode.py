@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_runtime import records
 from mtl_runtime.errors import NonFiniteError
 from mtl_runtime.manifest import Kind, TaskSpec
 from mtl_runtime.tokenizer import TokenizedText
@@ -90,6 +91,11 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.answers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``json.dumps``, as ``mtl predict --json`` prints it: ``answers`` by task, ``tokens``, ``truncated``."""
+        content: dict[str, Any] = records.to_dict(self)
+        return content
 
 
 def decode(task: TaskSpec, logits: Logits) -> Sequence[Answer]:

@@ -1,14 +1,17 @@
 """Logits to answers."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from mtl_runtime.decode import decode, probabilities
+from mtl_runtime.decode import decode, predictions, probabilities
 from mtl_runtime.errors import NonFiniteError
 from mtl_runtime.manifest import TaskSpec
+from mtl_runtime.tokenizer import TokenizedText
 
 LABELS = ("a", "b", "c")
 SINGLE = TaskSpec(name="tone", kind="single_label", labels=LABELS, temperature=2.0)
@@ -67,3 +70,22 @@ def test_nan_and_infinity_give_no_answer_but_the_index_of_the_text(logits, poiso
     with pytest.raises(NonFiniteError, match=f"text {index}: a logit of task 'stars'") as caught:
         decode(NUMBER, logits)
     assert caught.value.index == index
+
+
+def test_a_prediction_as_a_dictionary_survives_json_with_all_that_it_says():
+    logits = [np.array([[2.0, 0.0, -2.0]], dtype=np.float32), np.array([[2.5]], dtype=np.float32)]
+    (prediction,) = predictions([SINGLE, NUMBER], logits, [TokenizedText((2, 7, 3), (0, 0, 0), truncated=True)])
+    tone = prediction["tone"]
+    assert json.loads(json.dumps(prediction.to_dict())) == {
+        "answers": {
+            "tone": {
+                "label": "a",
+                "probability": tone.probability,
+                "probabilities": tone.probabilities,
+                "logits": [2.0, 0.0, -2.0],
+            },
+            "stars": {"value": 2.5, "logits": [2.5]},
+        },
+        "tokens": 3,
+        "truncated": True,
+    }

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtl_runtime import records
 from mtl_runtime.commands.options import bundle_argument, json_option, threads_option
 from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
 from mtl_runtime.tables import FORMATS, TableFormat
@@ -118,7 +117,7 @@ def _report(summary: "Summary", output: Path | None, *, as_json: bool) -> None:
 def _show(texts: Sequence[str], predictions: Sequence[Prediction], *, probabilities: bool, as_json: bool) -> None:
     if as_json:
         print_json(
-            [{"text": text, **records.to_dict(prediction)} for text, prediction in zip(texts, predictions, strict=True)]
+            [{"text": text, **prediction.to_dict()} for text, prediction in zip(texts, predictions, strict=True)]
         )
         return
     for text, prediction in zip(texts, predictions, strict=True):
