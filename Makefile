@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel results results-openvino compare-joint quantization-study clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -67,6 +67,9 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu pytest hypothesis
 	build/gpu-wheel/bin/python -m pytest -q tests/runtime
 
+node-example:    ## install what examples/node needs (node and npm must be here); `make test` then runs it too
+	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm ci --no-audit --no-fund
+
 results: demo results-openvino   ## keep the demo's evidence as the README's results files, and renew its table
 	cp $(DEMO)/bundle/evidence/*-onnxruntime-$$($(BIN)/python -c 'import onnxruntime; print(onnxruntime.__version__)').json benchmarks/results/demo_evidence.json
 	$(BIN)/python -m mtl_bench.evidence_table README.md benchmarks/results/demo_evidence.json benchmarks/results/demo_evidence_openvino.json
@@ -89,4 +92,4 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 	$(BIN)/python -m mtl_bench.quantization.tables benchmarks/results/quantization.json docs/quantization.md
 
 clean:           ## remove all that was built
-	rm -rf build dist .venv
+	rm -rf build dist .venv examples/node/node_modules

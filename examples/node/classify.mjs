@@ -1,0 +1,113 @@
+// A bundle's golden texts -> their answers, with plain onnxruntime-node; exit code 1 if a logit is not the golden one.
+//
+//     node classify.mjs BUNDLE
+//
+// What is done here is all that docs/bundle-format.md asks of a reader. Token ids come from golden.jsonl; for texts
+// of your own, take them from any reader of tokenizer.json that reproduces these.
+
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import ort from "onnxruntime-node";
+
+const TOLERANCE = 1e-4; // of a logit; of a regression, times its largest golden value where that is above 1
+const BATCH = 4; // texts of different lengths, so that padding and mask are put to the test
+const VARIANT = "cpu-fp32"; // in every bundle
+
+// The bytes of a file of the bundle, if they are those that the manifest promises.
+async function readChecked(folder, manifest, name) {
+  const bytes = await readFile(join(folder, name));
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  if (digest !== manifest.files[name].sha256) {
+    throw new Error(`${name} is not the file that manifest.json promises: its SHA-256 is ${digest}`);
+  }
+  return bytes;
+}
+
+// Right-padded int64 arrays (texts, tokens of the longest text).
+function batchOf(texts, padId) {
+  const width = Math.max(...texts.map(({ ids }) => ids.length));
+  const rows = (cell) => {
+    const cells = texts.flatMap(({ ids }) => Array.from({ length: width }, (_, at) => BigInt(cell(ids, at))));
+    return new ort.Tensor("int64", BigInt64Array.from(cells), [texts.length, width]);
+  };
+  return {
+    input_ids: rows((ids, at) => ids[at] ?? padId),
+    attention_mask: rows((ids, at) => (at < ids.length ? 1 : 0)),
+  };
+}
+
+function softmax(values) {
+  const largest = Math.max(...values);
+  const exponentials = values.map((value) => Math.exp(value - largest));
+  const sum = exponentials.reduce((a, b) => a + b);
+  return exponentials.map((value) => value / sum);
+}
+
+const sigmoid = (value) => 1 / (1 + Math.exp(-value));
+
+// [answer, its probability] from the logits of one text, by the task's kind.
+const ANSWERS = {
+  single_label({ labels, temperature }, logits) {
+    const best = logits.indexOf(Math.max(...logits)); // the first of equals
+    return [labels[best], softmax(logits.map((value) => value / temperature))[best]];
+  },
+  multi_label({ labels, thresholds, temperature }, logits) {
+    const scores = logits.map((value) => sigmoid(value / temperature));
+    const given = labels.map((_, at) => at).filter((at) => scores[at] >= thresholds[at]);
+    return [given.map((at) => labels[at]).join("|"), given.map((at) => scores[at]).join("|")];
+  },
+  regression: (_task, [value]) => [value, ""],
+};
+
+async function open(folder) {
+  const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8"));
+  if (manifest.format_version !== 1) throw new Error(`format version ${manifest.format_version}; this reads 1`);
+  const { graph, calibration = {} } = manifest.variants[VARIANT];
+  if (`${graph}.data` in manifest.files) throw new Error(`${graph} keeps its weights beside it; this reads one file`);
+  if (manifest.inputs.includes("token_type_ids")) throw new Error(`${graph} takes token types; golden.jsonl has none`);
+  const session = await ort.InferenceSession.create(await readChecked(folder, manifest, graph));
+  const lines = (await readChecked(folder, manifest, "golden.jsonl")).toString("utf8").trimEnd().split("\n");
+  const tasks = manifest.tasks.map((task) => ({ ...task, ...calibration[task.name] }));
+  return { session, tasks, padId: manifest.encoder.pad_id, golden: lines.map((line) => JSON.parse(line)) };
+}
+
+// Of each text, its logits by task.
+async function logitsOf(session, tasks, texts, padId) {
+  const outputs = await session.run(batchOf(texts, padId));
+  const rowOf = ({ data, dims: [, width] }, row) => Array.from(data.subarray(row * width, (row + 1) * width));
+  const entriesOf = (row) => tasks.map(({ name }) => [name, rowOf(outputs[`logits.${name}`], row)]);
+  return texts.map((_, row) => Object.fromEntries(entriesOf(row)));
+}
+
+// Compare with the golden logits; what differs sets the exit code.
+function check(tasks, golden, found) {
+  for (const { name, kind } of tasks) {
+    const expected = golden.flatMap(({ logits }) => logits[name]);
+    const differences = found.flatMap((logits) => logits[name]).map((value, at) => Math.abs(value - expected[at]));
+    const largest = Math.max(...differences);
+    const scale = kind === "regression" ? Math.max(1, ...expected.map(Math.abs)) : 1;
+    const holds = largest <= TOLERANCE * scale;
+    console.error(`${holds ? "ok" : "FAILED"}: ${name}: largest difference from the golden logits ${largest}`);
+    if (!holds) process.exitCode = 1;
+  }
+}
+
+async function main(folder) {
+  const { session, tasks, padId, golden } = await open(folder);
+  const found = [];
+  for (let start = 0; start < golden.length; start += BATCH) {
+    found.push(...(await logitsOf(session, tasks, golden.slice(start, start + BATCH), padId)));
+  }
+  golden.forEach(({ text }, at) => {
+    for (const task of tasks) {
+      const logits = found[at][task.name];
+      if (!logits.every(Number.isFinite)) throw new Error(`${task.name} has a logit that is not finite: ${text}`);
+      console.log([JSON.stringify(text), task.name, ...ANSWERS[task.kind](task, logits)].join("\t"));
+    }
+  });
+  check(tasks, golden, found);
+}
+
+if (process.argv.length !== 3) throw new Error("usage: node classify.mjs BUNDLE");
+await main(process.argv[2]);
