@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mtl_runtime.evidence import Evidence
 from mtl_runtime.machine import MachineFacts
 from mtl_runtime.pace import Pace
+from mtl_runtime.verdicts import Verdicts
 
 __all__ = ["DEFAULT_VARIANT", "Choice", "choose", "measured_pace"]
 
@@ -22,7 +22,7 @@ class Choice:
 
 
 def choose(
-    evidence: Iterable[Evidence],
+    evidence: Iterable[Verdicts],
     machine: MachineFacts,
     *,
     onnxruntime: str,
@@ -58,7 +58,7 @@ def choose(
 
 
 def measured_pace(
-    evidence: Iterable[Evidence], machine: MachineFacts, variant: str, *, onnxruntime: str
+    evidence: Iterable[Verdicts], machine: MachineFacts, variant: str, *, onnxruntime: str
 ) -> Pace | None:
     """The pace that was measured last for ``variant`` on a machine like this one, with as many cores."""
     paces = [
@@ -71,7 +71,7 @@ def measured_pace(
     return next((pace for _, pace in sorted(paces, key=lambda pair: pair[0], reverse=True) if pace is not None), None)
 
 
-def _verified(evidence: Iterable[Evidence], machine: MachineFacts, onnxruntime: str) -> Mapping[str, float]:
+def _verified(evidence: Iterable[Verdicts], machine: MachineFacts, onnxruntime: str) -> Mapping[str, float]:
     """Variant -> speed. One that failed anywhere on this kind of machine is out, whatever else was measured."""
     here = [found for found in evidence if _alike(found, machine, onnxruntime)]
     # The same number of cores tells most of the speed here; so that evidence has the last word.
@@ -81,13 +81,13 @@ def _verified(evidence: Iterable[Evidence], machine: MachineFacts, onnxruntime: 
     return {name: ratio for name, ratio in speeds.items() if name not in failed}
 
 
-def _passed(found: Evidence) -> Iterator[tuple[str, float]]:
+def _passed(found: Verdicts) -> Iterator[tuple[str, float]]:
     for name, measured in found.variants.items():
         if measured.status == "verified":
             yield name, measured.speed.median if measured.speed else 1.0
 
 
-def _alike(found: Evidence, machine: MachineFacts, onnxruntime: str) -> bool:
+def _alike(found: Verdicts, machine: MachineFacts, onnxruntime: str) -> bool:
     then = found.machine
     return (
         (then.system, then.architecture, then.cpu) == (machine.system, machine.architecture, machine.cpu)

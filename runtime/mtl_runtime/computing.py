@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,13 @@ from mtl_runtime.workers import Workers
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["Job", "Run", "start"]
+__all__ = ["Dropped", "Job", "Run", "start"]
 
 Run = Callable[[Batch, Sequence[str]], list[NDArray[np.float32]]]
+
+
+class Dropped(Exception):  # noqa: N818 - no error, and nobody is left to catch it
+    """The caller has gone."""
 
 
 class Job:
@@ -73,14 +76,14 @@ def start(
         workers: do so in parallel.
         token_budget: padded tokens of a batch.
         pad_id: token id that fills a batch's shorter rows.
-        stop: once it is set, batches that have not begun raise CancelledError.
+        stop: once it is set, batches that have not begun raise Dropped.
     """
     results = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
     names = list(widths)
 
     def compute(indices: NDArray[np.intp]) -> None:
         if stop is not None and stop.is_set():
-            raise CancelledError
+            raise Dropped
         batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
         for result, rows in zip(results, run(batch, names), strict=True):
             result[indices] = rows

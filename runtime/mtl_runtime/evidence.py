@@ -11,6 +11,7 @@ from typing import Literal
 from mtl_runtime.machine import MachineFacts
 from mtl_runtime.manifest import FileSpec, Kind
 from mtl_runtime.pace import Pace
+from mtl_runtime.verdicts import SCHEMA_VERSION, Ratio
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -27,8 +28,6 @@ __all__ = [
     "TaskEvidence",
     "VariantEvidence",
 ]
-
-SCHEMA_VERSION = 1
 
 # verified: measured on its own provider, inside the budget. failed: measured, and outside. emulated: its numbers
 # were imitated on another provider, which tells of rounding and proves nothing. unverified: nothing was measured.
@@ -105,16 +104,6 @@ class StabilityCheck:
     flips: int  # answers that differ, over all tasks
     flips_outside_ties: int
     max_logit_difference: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ratio:
-    """Median of ratios that were measured round by round, with its 95 % interval (order statistics)."""
-
-    median: float
-    low: float
-    high: float
-    rounds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,25 +3,39 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.cache import cache_folder
-from mtl_runtime.evidence import SCHEMA_VERSION, Evidence
+from mtl_runtime.verdicts import SCHEMA_VERSION, Verdicts, read_verdicts
 
-__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_evidence"]
+if TYPE_CHECKING:
+    from mtl_runtime.evidence import Evidence
+
+__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_bundles_verdicts", "read_evidence"]
 
 EVIDENCE_FOLDER = "evidence"
 
 
-def read_evidence(bundle: Bundle) -> list[Evidence]:
+def read_evidence(bundle: Bundle) -> "list[Evidence]":
     """Evidence that was measured on exactly this bundle: the bundle's own, then that of this user's cache.
 
     Raises:
         RecordError: a file is malformed.
     """
-    found = (_read(file, bundle.digest) for file in _files(bundle))
-    return [evidence for evidence in found if evidence is not None]
+    from mtl_runtime.evidence import Evidence
+
+    return [records.from_dict(Evidence, data, where=where) for where, data in _evidence(bundle)]
+
+
+def read_bundles_verdicts(bundle: Bundle) -> list[Verdicts]:
+    """What opening the bundle goes by, of the same files in the same order.
+
+    Raises:
+        RecordError: what is read of a file is malformed.
+    """
+    return [read_verdicts(data, where=where) for where, data in _evidence(bundle)]
 
 
 def evidence_folder(bundle: Bundle) -> Path:
@@ -44,11 +58,11 @@ def _files(bundle: Bundle) -> Iterator[Path]:
             yield from sorted(file for file in folder.glob("*.json") if file.is_file())
 
 
-def _read(file: Path, digest: str) -> Evidence | None:
-    """What the file says; None where it tells of another bundle, or another version wrote it in its own schema."""
-    where = f"{file.parent.name}/{file.name}"
-    data = records.parse_json(file.read_bytes(), where=where)
-    told = data if isinstance(data, dict) else {}
-    if (told.get("schema_version"), told.get("bundle_digest")) != (SCHEMA_VERSION, digest):
-        return None
-    return records.from_dict(Evidence, data, where=where)
+def _evidence(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of each file; not of those of another bundle, or written in another version's schema."""
+    for file in _files(bundle):
+        where = f"{file.parent.name}/{file.name}"
+        data = records.parse_json(file.read_bytes(), where=where)
+        told = data if isinstance(data, dict) else {}
+        if (told.get("schema_version"), told.get("bundle_digest")) == (SCHEMA_VERSION, bundle.digest):
+            yield where, data

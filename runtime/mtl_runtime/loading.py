@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Self, get_args
 
+from mtl_runtime.beginnings import begin
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose, measured_pace
 from mtl_runtime.classifier import Classifier, Info, Opening
 from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
-from mtl_runtime.evidence import Evidence
-from mtl_runtime.evidence_files import read_evidence
+from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.lasting import LastingSession
 from mtl_runtime.longtext import AGGREGATES, LONG_TEXT, Aggregate, LongText, overlap_of
 from mtl_runtime.machine import allowed_cores, machine_facts
@@ -21,6 +21,7 @@ from mtl_runtime.manifest import Manifest
 from mtl_runtime.pace import OptimizeFor, Pace, usual_pace
 from mtl_runtime.session import Session, onnxruntime_version, provider_problem
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, Tokenizer
+from mtl_runtime.verdicts import Verdicts
 from mtl_runtime.workers import Workers
 
 __all__ = ["Drive", "load", "open_again", "open_classifier", "open_session", "open_tokenizer", "read_graph"]
@@ -66,6 +67,7 @@ def load(
         ValueError: an argument has none of the values above.
     """
     _known("optimize_for", optimize_for, get_args(OptimizeFor))
+    begin(onnxruntime_version)  # imports it while the manifest is read; what is wrong with it is raised below
     bundle = Bundle.open(Path(path).absolute())
     opening = _opening(bundle.manifest, long_text, aggregate, max_text_bytes)
     evidence, problem = _evidence(bundle)
@@ -116,6 +118,7 @@ def open_classifier(
     reading = opening or Opening()
     chosen = drive or _usual(bundle, choice.variant, allowed_cores(), "throughput", "cores allowed to this process")
     pace = chosen.pace
+    tokenizer = begin(lambda: open_tokenizer(bundle, long_text=reading.long_text))
     session = open_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers)
     info = Info(
         bundle=str(bundle.path),
@@ -131,7 +134,7 @@ def open_classifier(
     again = partial(open_session, bundle, choice.variant, threads=pace.threads, runs=pace.workers)
     return Classifier(
         manifest=dataclasses.replace(bundle.manifest, tasks=bundle.manifest.answers_of(choice.variant)),
-        tokenizer=open_tokenizer(bundle, long_text=reading.long_text),
+        tokenizer=tokenizer(),
         run=LastingSession(session, again),
         workers=Workers(pace.workers),
         token_budget=pace.token_budget,
@@ -176,8 +179,10 @@ def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -
         IntegrityError, MissingPackageError, ProviderError: as in :func:`load`.
     """
     spec = bundle.manifest.variants[variant]
+    graph = begin(lambda: read_graph(bundle, spec.graph))
+    onnxruntime_version()  # imported while the graph is read and hashed
     session = Session.open(
-        read_graph(bundle, spec.graph),
+        graph(),
         provider=spec.provider,
         provider_options=spec.provider_options,
         threads=threads,
@@ -198,16 +203,16 @@ def read_graph(bundle: Bundle, name: str) -> bytes | Path:
     return bundle.check(name) if external else bundle.read(name)
 
 
-def _evidence(bundle: Bundle) -> tuple[list[Evidence], str | None]:
+def _evidence(bundle: Bundle) -> tuple[list[Verdicts], str | None]:
     """What was measured, and why it cannot be told."""
     try:
-        return read_evidence(bundle), None
+        return read_bundles_verdicts(bundle), None
     except (RecordError, OSError) as error:
         # It stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
         return [], f"its evidence cannot be read ({error})"
 
 
-def _choose(bundle: Bundle, evidence: Sequence[Evidence]) -> Choice:
+def _choose(bundle: Bundle, evidence: Sequence[Verdicts]) -> Choice:
     variants = bundle.manifest.variants
     return choose(
         evidence,
@@ -218,7 +223,7 @@ def _choose(bundle: Bundle, evidence: Sequence[Evidence]) -> Choice:
 
 
 def _drive(
-    bundle: Bundle, variant: str, evidence: Sequence[Evidence], *, optimize_for: OptimizeFor, threads: int | None
+    bundle: Bundle, variant: str, evidence: Sequence[Verdicts], *, optimize_for: OptimizeFor, threads: int | None
 ) -> Drive:
     if threads is not None:
         _positive(threads=threads)

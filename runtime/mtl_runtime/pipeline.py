@@ -52,7 +52,7 @@ class Pipeline:
         Args:
             chunks: taken a little ahead of what is given out.
             widths: name of each output wanted -> its width.
-            stop: once it is set, CancelledError is raised instead of further rows.
+            stop: once it is set, Dropped is raised instead of further rows.
 
         Raises:
             InvalidTextError: a text is longer than the encoder reads, and that is an error here.

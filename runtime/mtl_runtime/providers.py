@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mtl_runtime.cache import cache_folder
 from mtl_runtime.errors import MissingPackageError, ProviderError
-from mtl_runtime.versions import installed_versions
+from mtl_runtime.versions import installed_beginning_with
 
 __all__ = [
     "ONNXRUNTIME_PLUGINS",
@@ -125,7 +125,8 @@ def provider_named(name: str) -> Provider:
 
 def installed_wheels() -> dict[str, str]:
     """Installed wheels that provide the module ``onnxruntime``, with their versions."""
-    return installed_versions(ONNXRUNTIME_WHEELS)
+    found = installed_beginning_with("onnxruntime")
+    return {name: found[name] for name in ONNXRUNTIME_WHEELS if name in found}
 
 
 def check_one_wheel(wheels: Mapping[str, str] | None = None) -> None:

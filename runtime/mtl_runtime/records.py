@@ -5,7 +5,6 @@ frozen dataclasses of ``str | int | float | bool | None``, tuples, string-keyed 
 """
 
 import dataclasses
-import difflib
 import json
 import types
 from collections.abc import Mapping
@@ -147,6 +146,8 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _unknown(key: str, known: list[str]) -> str:
+    import difflib  # only a mistake needs it
+
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; known here: {', '.join(known)}"
 
