@@ -1,8 +1,10 @@
 """bundle folder + what is wished for -> Classifier: the variant, how it is driven, and why."""
 
 import dataclasses
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,16 +14,19 @@ from mtl_runtime.beginnings import begin
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose, measured_pace
 from mtl_runtime.classifier import Classifier, Info, Opening
+from mtl_runtime.compiled import compiled_folder, key_of
 from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.lasting import LastingSession
 from mtl_runtime.longtext import AGGREGATES, LONG_TEXT, Aggregate, LongText, overlap_of
 from mtl_runtime.machine import allowed_cores, machine_facts
-from mtl_runtime.manifest import Manifest
+from mtl_runtime.manifest import Manifest, VariantSpec
 from mtl_runtime.pace import OptimizeFor, Pace, usual_pace
+from mtl_runtime.providers import provider_named
 from mtl_runtime.session import Session, onnxruntime_version, provider_problem
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, Tokenizer
 from mtl_runtime.verdicts import Verdicts
+from mtl_runtime.versions import installed_beginning_with
 from mtl_runtime.workers import Workers
 
 __all__ = ["Drive", "load", "open_again", "open_classifier", "open_session", "open_tokenizer", "read_graph"]
@@ -181,18 +186,35 @@ def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -
     spec = bundle.manifest.variants[variant]
     graph = begin(lambda: read_graph(bundle, spec.graph))
     onnxruntime_version()  # imported while the graph is read and hashed
-    session = Session.open(
-        graph(),
-        provider=spec.provider,
-        provider_options=spec.provider_options,
-        threads=threads,
-        runs=runs,
-    )
+    with _compiled(bundle, spec, threads, runs) as kept:
+        session = Session.open(
+            graph(),
+            provider=spec.provider,
+            provider_options={**spec.provider_options, **kept},
+            threads=threads,
+            runs=runs,
+        )
     promised = bundle.manifest.inputs, bundle.manifest.outputs
     if (session.inputs, session.outputs) != promised:
         found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
         raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
     return session
+
+
+@contextmanager
+def _compiled(bundle: Bundle, spec: VariantSpec, threads: int, runs: int) -> Iterator[Mapping[str, str]]:
+    """The option by which a provider that compiles finds what it compiled before."""
+    option = provider_named(spec.provider).cache_option
+    if option is None:
+        yield {}
+        return
+    options = {**spec.provider_options, "threads": str(threads), "runs": str(runs)}
+    versions = installed_beginning_with("onnxruntime")
+    key = key_of(
+        bundle.manifest.files[spec.graph], spec.provider, options, machine_facts(), json.dumps(versions, sort_keys=True)
+    )
+    with compiled_folder(key) as folder:
+        yield {option: str(folder)} if folder else {}
 
 
 def read_graph(bundle: Bundle, name: str) -> bytes | Path:

@@ -66,6 +66,7 @@ class Provider:
     then: tuple[str, ...] = ()  # rows that run the nodes which this one does not take; the CPU comes last by itself
     disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
     compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
+    cache_option: str | None = None  # names the folder in which it keeps what it compiled
     is_device: bool = False  # it computes beside the CPU's cores, not on them
     token_budget: int = 512  # padded tokens of a batch where nothing was measured
 
@@ -87,6 +88,7 @@ PROVIDERS: Mapping[str, Provider] = {
         defaults={"INFERENCE_PRECISION_HINT": "f32"},
         encode=_for_openvino,
         compiles=True,
+        cache_option="CACHE_DIR",
         token_budget=1024,
     ),
     "cuda": Provider(

@@ -88,4 +88,5 @@ def test_a_prediction_as_a_dictionary_survives_json_with_all_that_it_says():
         },
         "tokens": 3,
         "truncated": True,
+        "windows": 1,
     }
