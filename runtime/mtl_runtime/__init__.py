@@ -3,16 +3,19 @@
 from mtl_runtime.classifier import Classifier, Info
 from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
 from mtl_runtime.errors import MtlError
+from mtl_runtime.explain import Explanation, TokenImportance
 from mtl_runtime.loading import load
 
 __all__ = [
     "Answer",
     "Classifier",
+    "Explanation",
     "Info",
     "MtlError",
     "MultiLabelAnswer",
     "Prediction",
     "RegressionAnswer",
     "SingleLabelAnswer",
+    "TokenImportance",
     "load",
 ]

@@ -13,10 +13,12 @@ from mtl_runtime.chunks import Chunk, cut
 from mtl_runtime.computing import Run
 from mtl_runtime.decode import Prediction, check_finite, predictions
 from mtl_runtime.errors import InvalidTextError, UnknownTaskError
+from mtl_runtime.explain import Explanation, explain
 from mtl_runtime.longtext import Aggregate, LongText
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
 from mtl_runtime.pipeline import Computed, Pipeline
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, TokenizedText, Tokenizer, checked_texts
+from mtl_runtime.words import PartBy
 from mtl_runtime.workers import Workers
 
 __all__ = ["CHUNK_TEXTS", "Classifier", "Info", "Opening"]
@@ -166,6 +168,31 @@ class Classifier:
         merged = map(np.concatenate, zip(*found, strict=True))
         return dict(zip((task.name for task in specs), merged, strict=True))
 
+    def explain(self, text: str, *, task: str, label: str | None = None, by: PartBy = "word") -> Explanation:
+        """How much each word of ``text`` adds to the answer of ``task``: see :func:`mtl_runtime.explain.explain`.
+
+        Args:
+            text: one text. It costs as much as answering as many texts of its length as it has words.
+            task: the task whose answer is explained.
+            label: explain its probability; default: the label answered, for a multi_label task the most probable.
+            by: give each ``word``, or each ``token``.
+
+        Raises:
+            UnknownLabelError: the task has no such label.
+            InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
+        """
+        (checked,) = self._checked([text])
+        labels = {} if label is None else {task: label}
+        return explain(self._pipeline(), checked, self.task_specs([task]), labels=labels, by=by)[0]
+
+    def explain_tasks(
+        self, text: str, *, tasks: Iterable[str] | None = None, by: PartBy = "word"
+    ) -> dict[str, Explanation]:
+        """The same for ``tasks`` (default: all), by task, all of them for the cost of one."""
+        (checked,) = self._checked([text])
+        found = explain(self._pipeline(), checked, self.task_specs(tasks), labels={}, by=by)
+        return {explanation.task: explanation for explanation in found}
+
     def task_specs(self, tasks: Iterable[str] | None = None) -> Sequence[TaskSpec]:
         """What the manifest says of ``tasks`` (default: all), each once, in that order.
 
@@ -223,7 +250,10 @@ class Classifier:
     ) -> Iterator[Computed]:
         widths = {logits_output(task.name): task.width for task in self.manifest.tasks}
         widths[EMBEDDING_OUTPUT] = self.manifest.encoder.hidden_size
-        pipeline = Pipeline(
+        return self._pipeline().compute(chunks, {name: widths[name] for name in outputs}, stop=stop)
+
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(
             tokenizer=self.tokenizer,
             run=self.run,
             workers=self.workers,
@@ -232,7 +262,6 @@ class Classifier:
             long_text=self.opening.long_text,
             aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
         )
-        return pipeline.compute(chunks, {name: widths[name] for name in outputs}, stop=stop)
 
     def _checked(self, texts: Iterable[str], first: int = 0) -> list[str]:
         try:

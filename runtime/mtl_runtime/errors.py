@@ -8,6 +8,7 @@ The tree, shared by every package of the project::
       TableError                a csv, tsv, jsonl, parquet or text file is malformed
       InvalidTextError          a text cannot be classified (wrong type, lone surrogate, too long)
       UnknownTaskError          the bundle has no such task
+      UnknownLabelError         the task has no such label
       UnknownVariantError       the bundle has no such variant
       ProviderError             the execution provider asked for is not the one that runs
       BundleError               the folder is no bundle, or one of another format
@@ -31,6 +32,7 @@ __all__ = [
     "ProviderError",
     "RecordError",
     "TableError",
+    "UnknownLabelError",
     "UnknownTaskError",
     "UnknownVariantError",
 ]
@@ -82,6 +84,15 @@ class UnknownTaskError(MtlError):
     def __init__(self, task: str, known: Iterable[str]) -> None:
         self.task, self.known = task, tuple(known)
         super().__init__(f"no task {task!r} in this bundle; it has: {', '.join(self.known)}")
+
+
+class UnknownLabelError(MtlError):
+    """The caller asked for a label that the task lacks; a regression has none."""
+
+    def __init__(self, label: str, task: str, known: Iterable[str]) -> None:
+        self.label, self.task, self.known = label, task, tuple(known)
+        has = f"it has: {', '.join(self.known)}" if self.known else "it is a regression and has none: leave label out"
+        super().__init__(f"no label {label!r} in task {task!r}; {has}")
 
 
 class UnknownVariantError(MtlError):

@@ -69,12 +69,31 @@ class Pipeline:
             for begun in at_work:
                 begun.job.drop()
 
-    def _begin(self, chunk: Chunk, widths: Mapping[str, int], stop: threading.Event | None) -> "_Begun":
-        texts = self.tokenizer.encode(chunk.texts)
+    def windows_rows(self, windows: Sequence[TokenizedText], widths: Mapping[str, int]) -> Sequence[Rows]:
+        """Compute outputs for windows that are tokenized already: float32 (windows, width) of each output."""
+        return self._start(windows, widths, None).rows()
+
+    def texts_rows(self, rows: Rows, starts: NDArray[np.intp] | None, output: str) -> Rows:
+        """The rows of an output for whole texts, from those of their windows: see :func:`longtext.aggregated`."""
+        return aggregated(rows, starts, self.aggregate.get(output, "mean"))
+
+    def check_lengths(self, chunk: Chunk, texts: Sequence[TokenizedText]) -> None:
+        """Refuse texts longer than the encoder reads, where that is an error.
+
+        Raises:
+            InvalidTextError: there is one.
+        """
         if self.long_text == "error":
             _refuse_long(chunk, texts, self.tokenizer.max_length)
+
+    def _begin(self, chunk: Chunk, widths: Mapping[str, int], stop: threading.Event | None) -> "_Begun":
+        texts = self.tokenizer.encode(chunk.texts)
+        self.check_lengths(chunk, texts)
         windows, starts = windows_of(texts)
-        job = start(
+        return _Begun(chunk, texts, starts, self._start(windows, widths, stop))
+
+    def _start(self, windows: Sequence[TokenizedText], widths: Mapping[str, int], stop: threading.Event | None) -> Job:
+        return start(
             windows,
             widths,
             run=self.run,
@@ -83,14 +102,10 @@ class Pipeline:
             pad_id=self.pad_id,
             stop=stop,
         )
-        return _Begun(chunk, texts, starts, job)
 
     def _end(self, begun: "_Begun", outputs: Sequence[str]) -> Computed:
-        rows = [
-            aggregated(rows, begun.starts, self.aggregate.get(name, "mean"))
-            for name, rows in zip(outputs, begun.job.rows(), strict=True)
-        ]
-        return Computed(begun.chunk, begun.texts, rows)
+        found = zip(outputs, begun.job.rows(), strict=True)
+        return Computed(begun.chunk, begun.texts, [self.texts_rows(rows, begun.starts, name) for name, rows in found])
 
 
 @dataclass(frozen=True, slots=True)

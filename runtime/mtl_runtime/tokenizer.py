@@ -11,7 +11,9 @@ from tokenizers import Tokenizer as HfTokenizer
 from mtl_runtime.errors import BundleError, InvalidTextError
 from mtl_runtime.forking import forked
 
-__all__ = ["DEFAULT_MAX_TEXT_BYTES", "TokenizedText", "Tokenizer", "checked_texts"]
+__all__ = ["DEFAULT_MAX_TEXT_BYTES", "Span", "TokenizedText", "Tokenizer", "checked_texts"]
+
+Span = tuple[int, int]  # characters of a text: first, and the one after the last
 
 # Tokenizing costs time and memory in proportion to the text even where it is truncated afterwards
 # (10 MB of text: over 12 s and 1.2 GB), so the bytes are bounded before.
@@ -70,12 +72,14 @@ class Tokenizer:
             return [self._read(self._tokenizer.encode(text)) for text in texts]
         return [self._read(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
-    def encode_with_spans(self, text: str) -> tuple[TokenizedText, list[tuple[int, int]]]:
-        """Tokenize one text; also tell which characters each token stands for, ``(0, 0)`` for a special one."""
+    def encode_with_spans(self, text: str) -> tuple[TokenizedText, list[Sequence[Span]]]:
+        """Tokenize one text; also tell for each of its windows which characters each token stands for.
+
+        A span is ``(start, end)`` in the text's characters; ``(0, 0)`` for a special token.
+        """
         encoding = self._tokenizer.encode(text)
-        special = encoding.special_tokens_mask
-        spans = [(0, 0) if hidden else span for span, hidden in zip(encoding.offsets, special, strict=True)]
-        return self._read(encoding), spans
+        windows = [encoding] if self.overlap is None else [encoding, *encoding.overflowing]
+        return self._read(encoding), [_spans(window) for window in windows]
 
     def _read(self, encoding: Encoding) -> TokenizedText:
         if not encoding.overflowing:
@@ -99,6 +103,11 @@ class Tokenizer:
     def vocabulary_size(self) -> int:
         """Number of tokens, added ones included: one more than the largest id."""
         return max(self._tokenizer.get_vocab().values()) + 1
+
+
+def _spans(encoding: Encoding) -> list[Span]:
+    special = encoding.special_tokens_mask
+    return [(0, 0) if hidden else span for span, hidden in zip(encoding.offsets, special, strict=True)]
 
 
 def checked_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES) -> list[str]:
