@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtl_runtime.commands.explain_output import show_explanations
 from mtl_runtime.commands.options import bundle_argument, json_option, threads_option
 from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
 from mtl_runtime.tables import FORMATS, TableFormat
@@ -30,6 +31,7 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @threads_option()
 @click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
+@click.option("--explain", is_flag=True, help="Show how much each word of --text adds to each answer.")
 @click.option("--prefix", default="", help="Put this before the names of the columns added, as in predicted.sentiment.")
 @click.option("--input-format", type=click.Choice(FORMATS), help="Default: by INPUT's suffix; txt for stdin.")
 @click.option("--output-format", type=click.Choice(_OUTPUT_FORMATS), help="Default: by OUTPUT's suffix.")
@@ -53,6 +55,7 @@ def predict(
     threads: int | None,
     column: str,
     probabilities: bool,
+    explain: bool,
     prefix: str,
     input_format: TableFormat | None,
     output_format: TableFormat | None,
@@ -69,11 +72,21 @@ def predict(
         raise click.UsageError("give either INPUT (a file, or - for stdin) or --text.")
     if source is not None and output is None and as_json:
         raise click.UsageError("--json tells of --text, or of what was written with -o; see --output-format.")
+    if source is not None and explain:
+        raise click.UsageError("--explain is for single texts: give them with --text instead of INPUT.")
     from mtl_runtime.files import predict_file
     from mtl_runtime.loading import load
 
     classifier = load(bundle, variant=variant, threads=threads)
     names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
+    if explain:
+        with row_progress("explaining") as progress:
+            found = []
+            for text in texts:
+                found.append(classifier.explain_tasks(text, tasks=names))
+                progress(len(found))
+        show_explanations(texts, found, as_json=as_json)
+        return
     if source is None:
         _show(texts, classifier(texts, tasks=names), probabilities=probabilities, as_json=as_json)
         return
