@@ -74,6 +74,23 @@ class Classifier:
     info: Info
     reopen: Callable[[Info, Opening], "Classifier"]  # what a pickled one becomes
     opening: Opening = Opening()
+    # Derived from the above, once and not for each text.
+    pipeline: Pipeline = field(init=False, repr=False, compare=False)
+    widths: Mapping[str, int] = field(init=False, repr=False, compare=False)  # of each of the graph's outputs
+
+    def __post_init__(self) -> None:
+        pipeline = Pipeline(
+            tokenizer=self.tokenizer,
+            run=self.run,
+            workers=self.workers,
+            token_budget=self.token_budget,
+            pad_id=self.manifest.encoder.pad_id,
+            long_text=self.opening.long_text,
+            aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
+        )
+        widths = {logits_output(task.name): task.width for task in self.manifest.tasks}
+        object.__setattr__(self, "pipeline", pipeline)
+        object.__setattr__(self, "widths", {**widths, EMBEDDING_OUTPUT: self.manifest.encoder.hidden_size})
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -183,14 +200,14 @@ class Classifier:
         """
         (checked,) = self._checked([text])
         labels = {} if label is None else {task: label}
-        return explain(self._pipeline(), checked, self.task_specs([task]), labels=labels, by=by)[0]
+        return explain(self.pipeline, checked, self.task_specs([task]), labels=labels, by=by)[0]
 
     def explain_tasks(
         self, text: str, *, tasks: Iterable[str] | None = None, by: PartBy = "word"
     ) -> dict[str, Explanation]:
         """The same for ``tasks`` (default: all), by task, all of them for the cost of one."""
         (checked,) = self._checked([text])
-        found = explain(self._pipeline(), checked, self.task_specs(tasks), labels={}, by=by)
+        found = explain(self.pipeline, checked, self.task_specs(tasks), labels={}, by=by)
         return {explanation.task: explanation for explanation in found}
 
     def task_specs(self, tasks: Iterable[str] | None = None) -> Sequence[TaskSpec]:
@@ -248,20 +265,7 @@ class Classifier:
     def _computed(
         self, chunks: Iterable[Chunk], outputs: Sequence[str], stop: threading.Event | None = None
     ) -> Iterator[Computed]:
-        widths = {logits_output(task.name): task.width for task in self.manifest.tasks}
-        widths[EMBEDDING_OUTPUT] = self.manifest.encoder.hidden_size
-        return self._pipeline().compute(chunks, {name: widths[name] for name in outputs}, stop=stop)
-
-    def _pipeline(self) -> Pipeline:
-        return Pipeline(
-            tokenizer=self.tokenizer,
-            run=self.run,
-            workers=self.workers,
-            token_budget=self.token_budget,
-            pad_id=self.manifest.encoder.pad_id,
-            long_text=self.opening.long_text,
-            aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
-        )
+        return self.pipeline.compute(chunks, {name: self.widths[name] for name in outputs}, stop=stop)
 
     def _checked(self, texts: Iterable[str], first: int = 0) -> list[str]:
         try:

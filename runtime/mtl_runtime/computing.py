@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Dropped", "Job", "Run", "start"]
 
-Run = Callable[[Batch, Sequence[str]], list[NDArray[np.float32]]]
+Rows = NDArray[np.float32]
+Run = Callable[[Batch, Sequence[str]], list[Rows]]
+# A local function's annotations are evaluated at each definition; a subscription of NDArray takes as long as a decode.
+_Texts = Sequence[TokenizedText]
+_Indices = NDArray[np.intp]
 
 
 class Dropped(Exception):  # noqa: N818 - no error, and nobody is left to catch it
@@ -28,7 +32,7 @@ class Dropped(Exception):  # noqa: N818 - no error, and nobody is left to catch 
 class Job:
     """Batches on their way through the workers."""
 
-    def __init__(self, results: Sequence[NDArray[np.float32]], workers: Workers) -> None:
+    def __init__(self, results: Sequence[Rows], workers: Workers) -> None:
         self._results, self._workers = results, workers
         self._pieces: list[tuple[Future[None], Callable[[], None]]] = []
 
@@ -36,7 +40,7 @@ class Job:
         """Hand a batch to the workers."""
         self._pieces.append((self._workers.submit(work), work))
 
-    def rows(self) -> Sequence[NDArray[np.float32]]:
+    def rows(self) -> Sequence[Rows]:
         """Wait for all batches; the first failure is raised, and what has not begun is dropped.
 
         Batches that no worker has begun are done in this thread, which thus never waits behind another caller's.
@@ -78,21 +82,26 @@ def start(
         pad_id: token id that fills a batch's shorter rows.
         stop: once it is set, batches that have not begun raise Dropped.
     """
-    results = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
     names = list(widths)
 
-    def compute(indices: NDArray[np.intp]) -> None:
+    def compute(some: _Texts) -> Sequence[Rows]:
         if stop is not None and stop.is_set():
             raise Dropped
-        batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
-        for result, rows in zip(results, run(batch, names), strict=True):
+        return run(Batch.of(some, pad_id=pad_id), names)
+
+    if len(texts) == 1:
+        return Job(workers.run(partial(compute, texts)), workers)
+    results = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
+
+    def fill(indices: _Indices) -> None:
+        for result, rows in zip(results, compute([texts[index] for index in indices]), strict=True):
             result[indices] = rows
 
     plan = plan_batches([len(text) for text in texts], token_budget=token_budget)
     job = Job(results, workers)
     if len(plan) == 1:
-        workers.run(partial(compute, plan[0]))
+        workers.run(partial(fill, plan[0]))
     else:
         for indices in plan:
-            job.add(partial(compute, indices))
+            job.add(partial(fill, indices))
     return job

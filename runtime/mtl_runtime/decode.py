@@ -149,14 +149,15 @@ def check_finite(rows: NDArray[np.float32], output: str) -> None:
     Raises:
         NonFiniteError: with the index of the first row that has one.
     """
-    finite = np.isfinite(rows).all(axis=1)
+    finite = np.isfinite(rows)
     if not finite.all():
-        raise NonFiniteError(int(np.argmin(finite)), output)
+        raise NonFiniteError(int(np.argmin(finite.all(axis=1))), output)
 
 
 def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
-    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    # The ufuncs' own reductions: the methods of arrays take twice the time of a lone text's few numbers.
+    exponentials = np.exp(x - np.maximum.reduce(x, axis=1, keepdims=True, initial=-np.inf))
+    result: NDArray[np.float64] = exponentials / np.add.reduce(exponentials, axis=1, keepdims=True)
     return result
 
 

@@ -68,7 +68,8 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Tokenize ``texts`` (already checked by :func:`checked_texts`), in order."""
-        if forked():  # the library's own threads stayed in the parent, and a batch may wait for them
+        # A lone text does without the library's threads; and in a forked child they are not there, but waited for.
+        if len(texts) == 1 or forked():
             return [self._read(self._tokenizer.encode(text)) for text in texts]
         return [self._read(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
