@@ -152,7 +152,18 @@ class Classifier:
             UnknownTaskError: as :meth:`__call__`.
             InvalidTextError, NonFiniteError: as :meth:`__call__`, while iterating.
         """
-        return self._streamed(texts, self.task_specs(tasks), chunk_size)
+        chunks = self.stream_chunks(cut(texts, chunk_size), tasks=tasks)
+        return (prediction for chunk in chunks for prediction in chunk)
+
+    def stream_chunks(
+        self, chunks: Iterable[Sequence[str]], *, tasks: Iterable[str] | None = None
+    ) -> Iterator[list[Prediction]]:
+        """:meth:`stream` for texts that are cut into chunks already: the predictions of each chunk.
+
+        Raises:
+            UnknownTaskError, InvalidTextError, NonFiniteError: as :meth:`stream`; an index counts all texts.
+        """
+        return self._streamed(chunks, self.task_specs(tasks))
 
     def embed(self, texts: str | Iterable[str], *, normalize: bool = False) -> Rows:
         """Sentence embeddings, float32 (N, hidden_size); for a bare str (hidden_size,).
@@ -241,18 +252,19 @@ class Classifier:
             answered += some
         return answered[0] if isinstance(texts, str) else [answered[index] for index in indices]
 
-    def _streamed(self, texts: Iterable[str], specs: Sequence[TaskSpec], chunk_size: int) -> Iterator[Prediction]:
+    def _streamed(self, chunks: Iterable[Sequence[str]], specs: Sequence[TaskSpec]) -> Iterator[list[Prediction]]:
         waiting: deque[Sequence[int]] = deque()
 
-        def chunks() -> Iterator[Chunk]:
-            for number, some in enumerate(cut(texts, chunk_size)):
-                first = number * chunk_size
-                chunk, indices = Chunk.distinct(self._checked(some, first), first=first)
+        def distinct() -> Iterator[Chunk]:
+            first = 0
+            for texts in chunks:
+                chunk, indices = Chunk.distinct(self._checked(texts, first), first=first)
                 waiting.append(indices)
+                first += len(texts)
                 yield chunk
 
-        for answered in self._predicted(chunks(), specs):
-            yield from [answered[index] for index in waiting.popleft()]
+        for answered in self._predicted(distinct(), specs):
+            yield [answered[index] for index in waiting.popleft()]
 
     def _predicted(
         self, chunks: Iterable[Chunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None

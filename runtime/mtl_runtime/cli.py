@@ -67,7 +67,8 @@ class _Root(click.Group):
             _fail(error)
         except ModuleNotFoundError as error:
             _fail(_missing_package(error))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            _tell_notes(error)
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
             # Python flushes stdout once more at exit; let that find an open file.
@@ -81,7 +82,14 @@ class _Root(click.Group):
 
 def _fail(error: MtlError) -> NoReturn:
     click.echo(f"error: {printable(' '.join(str(error).splitlines()))}", err=True)
+    _tell_notes(error)
     raise click.exceptions.Exit(error.exit_code)
+
+
+def _tell_notes(error: BaseException) -> None:
+    """What was added to the error on its way up, such as how to go on."""
+    for note in getattr(error, "__notes__", ()):
+        click.echo(printable(note), err=True)
 
 
 def _missing_package(error: ModuleNotFoundError) -> MissingPackageError:

@@ -6,6 +6,7 @@ The tree, shared by every package of the project::
       MissingPackageError       an optional package is not installed, or two exclude each other
       RecordError               a JSON or TOML record does not have the fields it must have
       TableError                a csv, tsv, jsonl, parquet or text file is malformed
+        EncodingError           bytes of it are not UTF-8
       InvalidTextError          a text cannot be classified (wrong type, lone surrogate, too long)
       UnknownTaskError          the bundle has no such task
       UnknownLabelError         the task has no such label
@@ -24,6 +25,7 @@ from typing import ClassVar
 __all__ = [
     "BundleError",
     "CheckFailedError",
+    "EncodingError",
     "IntegrityError",
     "InvalidTextError",
     "MissingPackageError",
@@ -64,6 +66,10 @@ class TableError(MtlError):
         place = f"{path}" + (f", line {line}" if line is not None else "")
         place += f", column {column!r}" if column is not None else ""
         super().__init__(f"{place}: {problem}")
+
+
+class EncodingError(TableError):
+    """Bytes of a table are not UTF-8: where one row has such, others most likely have too."""
 
 
 class InvalidTextError(MtlError):

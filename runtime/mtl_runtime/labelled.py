@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_runtime.errors import InvalidTextError, TableError
+from mtl_runtime.errors import EncodingError, InvalidTextError, TableError
 from mtl_runtime.labels import Label, parse_label
 from mtl_runtime.manifest import Kind
-from mtl_runtime.tables import Row, Table, open_table
+from mtl_runtime.table_readers import open_table
+from mtl_runtime.tables import BadRow, Row, Table
 from mtl_runtime.tokenizer import checked_texts
 
 __all__ = ["Example", "LabelColumn", "columns_of", "read_labelled"]
@@ -64,15 +65,20 @@ def read_labelled(
         on_bad: is told each row that cannot be read; if it returns, the row is left out. Default: raise.
 
     Raises:
-        TableError: the file has no rows or lacks a column, or a row is bad.
+        TableError: the file has no rows or lacks a column, or a row is bad; whatever ``on_bad``, it is not UTF-8.
     """
     columns = [task.column for task in tasks.values()]
     seen: set[str] = set()
     count = 0
-    with open_table(path, on_bad=on_bad) as table:
+    with open_table(path) as table:
         table.require(text, hint=text_hint)
         _require_labels(table, columns)
-        for row in table.rows:
+        for row in table.records:
+            if isinstance(row, BadRow):
+                if isinstance(row.error, EncodingError):
+                    raise row.error  # left out, such rows would be one language's or one source's
+                _tell(on_bad, row.error)
+                continue
             count += 1
             seen.update(row.values)
             try:
@@ -85,9 +91,7 @@ def read_labelled(
                     line=row.line,
                 )
             except TableError as error:
-                if on_bad is None:
-                    raise
-                on_bad(error)
+                _tell(on_bad, error)
                 continue
             yield example
     if not count:
@@ -95,6 +99,12 @@ def read_labelled(
     for column in columns:
         if column not in seen:
             raise TableError(path, f"there is no column {column!r}; the columns are: {', '.join(sorted(seen))}", line=1)
+
+
+def _tell(on_bad: Callable[[TableError], None] | None, error: TableError) -> None:
+    if on_bad is None:
+        raise error
+    on_bad(error)
 
 
 def _require_labels(table: Table, columns: Iterable[str]) -> None:

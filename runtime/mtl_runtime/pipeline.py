@@ -55,19 +55,25 @@ class Pipeline:
             stop: once it is set, Dropped is raised instead of further rows.
 
         Raises:
-            InvalidTextError: a text is longer than the encoder reads, and that is an error here.
+            InvalidTextError: a text is longer than the encoder reads, and that is an error here. Like all that
+                ``chunks`` raises, it comes after the rows of the chunks before.
         """
+        names = list(widths)
+        begun = (self._begin(chunk, widths, stop) for chunk in chunks)
         at_work: deque[_Begun] = deque()
+        failure: list[Exception] = []
         try:
-            for chunk in chunks:
-                at_work.append(self._begin(chunk, widths, stop))
+            while (more := _taken(begun, failure)) is not None:
+                at_work.append(more)
                 if len(at_work) > _AT_WORK:
-                    yield self._end(at_work.popleft(), list(widths))
+                    yield self._end(at_work.popleft(), names)
             while at_work:
-                yield self._end(at_work.popleft(), list(widths))
+                yield self._end(at_work.popleft(), names)
+            if failure:
+                raise failure[0]
         finally:
-            for begun in at_work:
-                begun.job.drop()
+            for one in at_work:
+                one.job.drop()
 
     def windows_rows(self, windows: Sequence[TokenizedText], widths: Mapping[str, int]) -> Sequence[Rows]:
         """Compute outputs for windows that are tokenized already: float32 (windows, width) of each output."""
@@ -114,6 +120,15 @@ class _Begun:
     texts: Sequence[TokenizedText]
     starts: NDArray[np.intp] | None
     job: Job
+
+
+def _taken(begun: Iterator[_Begun], failure: list[Exception]) -> _Begun | None:
+    """The next one; what goes wrong with it has to wait until those before it are given out."""
+    try:
+        return next(begun, None)
+    except Exception as error:  # noqa: BLE001 - raised when its turn comes
+        failure.append(error)
+        return None
 
 
 def _refuse_long(chunk: Chunk, texts: Sequence[TokenizedText], max_length: int) -> None:

@@ -1,20 +1,22 @@
-"""rows -> csv, tsv, jsonl or parquet file: the counterpart of tables.
+"""rows -> csv, tsv, jsonl or parquet file: the counterpart of table_readers.
 
-What :func:`mtl_runtime.tables.open_table` reads back from csv, tsv and jsonl are the rows that were written.
+What :func:`mtl_runtime.table_readers.open_table` reads back from csv, tsv and jsonl are the rows that were written.
 """
 
 import csv
+import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mtl_runtime.arrow_tables import ArrowTables, join_parquet, table_of, to_bytes
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables import Row, Table, TableFormat, pyarrow
+from mtl_runtime.tables import BadRow, Row, Table, TableFormat, pyarrow
 
-__all__ = ["WriteRows", "check_writable", "open_writer"]
+__all__ = ["Pieces", "WriteRows", "check_writable", "open_pieces", "open_writer", "reject_line"]
 
 WriteRows = Callable[[Sequence[Row]], None]
 _DELIMITERS: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
@@ -57,6 +59,65 @@ def open_writer(
     return _delimited(stream, _DELIMITERS[format], source, added)
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A table that is written piece by piece, by several processes one after the other."""
+
+    encode: Callable[[Sequence[Row]], bytes]  # the rows of a piece
+    # Where the pieces' bytes one after the other are not the file: makes it of them.
+    join: Callable[[Iterable[bytes], BinaryIO], None] | None = None
+
+
+@contextmanager
+def open_pieces(
+    format: TableFormat, *, source: Table, added: Mapping[str, type], earlier: Iterable[bytes] = ()
+) -> Iterator[Pieces]:
+    """Open a table for writing in pieces; arguments and errors are those of :func:`open_writer`.
+
+    Args:
+        format: any but txt.
+        source: its columns come first.
+        added: the columns after them.
+        earlier: pieces of this table that were written already; read until one tells what the rest must be like.
+    """
+    told = next((piece for piece in earlier if piece), None)
+    if check_writable(format, source.path) == "parquet":
+        yield _parquet_pieces(source, added, told)
+        return
+    sink = io.BytesIO()
+    with open_writer(sink, format, source=source, added=added) as write:
+        if told is not None:
+            _taken(sink)  # the first piece holds the header
+
+        def encode(rows: Sequence[Row]) -> bytes:
+            write(rows)
+            return _taken(sink)
+
+        yield Pieces(encode)
+
+
+def _taken(sink: io.BytesIO) -> bytes:
+    data = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return data
+
+
+def _parquet_pieces(source: Table, added: Mapping[str, type], told: bytes | None) -> Pieces:
+    """A parquet file cannot be gone on with, so its pieces are Arrow tables, and joined in the end."""
+    pyarrow()
+    tables = ArrowTables(source, added, schema=None if told is None else table_of(told).schema)
+
+    def encode(rows: Sequence[Row]) -> bytes:
+        _known_columns(rows, (*source.columns, *added), source.path)
+        return to_bytes(tables.of(rows)) if rows else b""
+
+    def join(pieces: Iterable[bytes], stream: BinaryIO) -> None:
+        join_parquet(filter(None, pieces), stream, empty=tables.of([]))
+
+    return Pieces(encode, join)
+
+
 @contextmanager
 def _delimited(stream: BinaryIO, delimiter: str, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     columns = (*source.columns, *added)
@@ -65,8 +126,8 @@ def _delimited(stream: BinaryIO, delimiter: str, source: Table, added: Mapping[s
     writer.writerow(columns)
 
     def write(rows: Sequence[Row]) -> None:
+        _known_columns(rows, columns, source.path)
         for row in rows:
-            _known_columns(row, columns, source.path)
             writer.writerow([_cell(row.values.get(name)) for name in columns])
 
     yield write
@@ -87,11 +148,10 @@ def _jsonl(stream: BinaryIO, path: Path) -> Iterator[WriteRows]:
     def write(rows: Sequence[Row]) -> None:
         for row in rows:
             try:
-                line = json.dumps(dict(row.values), ensure_ascii=False, allow_nan=False, default=_cell)
+                stream.write(_json_line(dict(row.values)))
             except ValueError as error:
                 problem = f"JSON has no NaN and no infinity ({error}); use csv or parquet (--output-format)"
                 raise TableError(path, problem, line=row.line) from error
-            stream.write(f"{line}\n".encode())
 
     yield write
 
@@ -99,27 +159,15 @@ def _jsonl(stream: BinaryIO, path: Path) -> Iterator[WriteRows]:
 @contextmanager
 def _parquet(stream: BinaryIO, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     arrow = pyarrow()
-    types = {str: arrow.string(), float: arrow.float64()}
-    new = [arrow.field(name, types[kind]) for name, kind in added.items()]
+    tables = ArrowTables(source, added)
     writer: Any = None
 
     def write(rows: Sequence[Row]) -> None:
         nonlocal writer
-        for row in rows:
-            _known_columns(row, (*source.columns, *added), source.path)
-        try:
-            if writer is None:
-                old = source.schema or _schema_of(rows, source.columns)
-                schema = arrow.schema([*old, *new], metadata=old.metadata)
-                writer = arrow.parquet.ParquetWriter(stream, schema)
-            arrays = [
-                arrow.array([row.values.get(field.name) for row in rows], type=field.type) for field in writer.schema
-            ]
-            writer.write_table(arrow.table(arrays, schema=writer.schema))
-        except (arrow.ArrowException, OverflowError) as error:
-            first, last = (rows[0].line, rows[-1].line) if rows else (0, 0)
-            problem = f"a column does not keep one type in lines {first} to {last} ({error})"
-            raise TableError(source.path, f"{problem}; use --output-format jsonl") from error
+        _known_columns(rows, (*source.columns, *added), source.path)
+        table = tables.of(rows)
+        writer = writer or arrow.parquet.ParquetWriter(stream, table.schema)
+        writer.write_table(table)
 
     try:
         yield write
@@ -130,21 +178,27 @@ def _parquet(stream: BinaryIO, source: Table, added: Mapping[str, type]) -> Iter
             writer.close()
 
 
-def _schema_of(rows: Sequence[Row], columns: Sequence[str]) -> Any:
-    """Arrow schema that fits the first rows of a source that has none."""
-    arrow = pyarrow()
-    arrays = {name: arrow.array([row.values.get(name) for row in rows]) for name in columns}
-    # A column that is empty so far is most likely text.
-    return arrow.schema(
-        [(name, arrow.string() if array.type == arrow.null() else array.type) for name, array in arrays.items()]
-    )
+def reject_line(bad: BadRow) -> bytes:
+    """A bad row as a line of a rejects file: JSON with line, column, reason, and row (null: it cannot be read)."""
+    error = bad.error
+    told = {"line": error.line, "column": error.column, "reason": error.problem}
+    row = dict(bad.values) if isinstance(bad.values, Mapping) else bad.values
+    try:
+        return _json_line({**told, "row": row})
+    except ValueError:  # what JSON does not hold is given as a csv would
+        return _json_line({**told, "row": {name: _cell(value) for name, value in row.items()}})
 
 
-def _known_columns(row: Row, columns: Sequence[str], path: Path) -> None:
-    for name in row.values:
-        if name not in columns:
-            problem = f"the first record has no key {name!r}, and this output format has fixed columns"
-            raise TableError(path, f"{problem}; use --output-format jsonl", line=row.line)
+def _json_line(record: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(record, ensure_ascii=False, allow_nan=False, default=_cell)}\n".encode()
+
+
+def _known_columns(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+    for row in rows:
+        for name in row.values:
+            if name not in columns:
+                problem = f"the first record has no key {name!r}, and this output format has fixed columns"
+                raise TableError(path, f"{problem}; use --output-format jsonl", line=row.line)
 
 
 def _cell(value: Any) -> str:

@@ -3,18 +3,19 @@
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from rich import box
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["binary_stdout", "print_json", "print_table", "printable", "row_progress", "stages"]
+__all__ = ["Pace", "binary_stdout", "print_json", "print_table", "printable", "row_progress", "stages"]
 
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
@@ -77,24 +78,43 @@ def stages() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def row_progress(what: str) -> Iterator[Callable[[int], None]]:
-    """A line on stderr with the rows done and rows/s, where stderr is a terminal; yields what updates it."""
+def row_progress(what: str) -> Iterator[Callable[[int, float | None], None]]:
+    """A line on stderr with rows, rows/s and time left, where stderr is a terminal.
+
+    Yields what updates it: it is told the rows done, and the share of the input that they are (None: not known).
+    """
     if not sys.stderr.isatty():
-        yield lambda _rows: None
+        yield lambda _rows, _share: None
         return
-    columns: Sequence[ProgressColumn] = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        _Rate(),
-        TimeElapsedColumn(),
-    )
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
-        yield lambda rows: progress.update(task, completed=rows)
+        pace = Pace(time.monotonic)
+        yield lambda rows, share: progress.update(task, description=f"{what} {pace.line(rows, share)}")
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed: Any = task.speed  # None before the second update
-        rate = f", {speed:,.0f} rows/s" if speed else ""
-        return Text(f"{int(task.completed):,} rows{rate}")
+class Pace:
+    """Rows done -> a line with rows/s and time left, as since the first call: earlier work does not count.
+
+    Args:
+        clock: tells the seconds since some moment.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._first: tuple[int, float] | None = None  # rows, and when
+
+    def line(self, rows: int, share: float | None) -> str:
+        """The line once ``rows`` are done, which are ``share`` of the input (None: not known)."""
+        now = self._clock()
+        first, start = self._first = self._first or (rows, now)
+        if rows == first or now == start:
+            return f"{rows:,} rows"
+        speed = (rows - first) / (now - start)
+        left = f", {_duration(rows * (1 / share - 1) / speed)} left" if share else ""
+        return f"{rows:,} rows, {speed:,.0f} rows/s{left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -3,11 +3,13 @@
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from mtl_runtime.cli import main
 from mtl_runtime.evidence import Evidence, Flip, Histogram, TaskEvidence, VariantEvidence
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import FileSpec
+from mtl_runtime.terminal import Pace
 
 MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "mtl")
 
@@ -125,6 +128,82 @@ def test_predict_lists_bad_rows_that_it_leaves_out(mtl, bundle_path):
     assert "1 rows written, 30 left out" in skipped.stderr
 
 
+def test_predict_writes_bad_rows_to_a_file_and_names_it(mtl, bundle_path, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{}\n')
+    argv = ["predict", bundle_path, tmp_path / "in.jsonl", "-o", tmp_path / "out.csv"]
+    result = mtl(*argv, "--rejects", tmp_path / "bad.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"1 rows written, 1 left out (see {tmp_path / 'bad.jsonl'})\n"
+    assert json.loads((tmp_path / "bad.jsonl").read_text())["line"] == 2
+
+
+def test_predict_resumes_as_the_job_was_begun_whatever_load_would_take_now(mtl, bundle_path, tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "good"}\n' * 2048 + '{"text": null}\n{"text": "bad"}\n')
+    out = tmp_path / "out.csv"
+    argv = ["predict", bundle_path, source, "-o", out]
+    stopped = mtl(*argv, "--variant", "cpu-int8", "--threads", "2")
+    assert stopped.exit_code == 2
+    assert stopped.stderr.splitlines()[0].endswith("in.jsonl, line 2049, column 'text': the text is missing")
+    assert stopped.stderr.splitlines()[1].startswith("2,048 rows are done and kept; --resume goes on after them")
+    assert "--resume goes on with it, --force starts anew" in mtl(*argv).stderr
+    other = mtl(*argv, "--resume", "--variant", "cpu-fp32")
+    assert 'was begun as another job: variant is "cpu-fp32" and was "cpu-int8"' in other.stderr
+    resumed = mtl(*argv, "--resume", "--on-bad-row", "skip", "--json")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["rows"] == 2049
+    mtl("predict", bundle_path, source, "-o", tmp_path / "plain.csv", "--variant", "cpu-int8", "--on-bad-row", "skip")
+    assert out.read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    again = mtl(*argv, "--resume")
+    assert again.exit_code == 2
+    assert "exists already and no work on it is left" in again.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_an_interrupted_job_says_how_to_go_on(bundle_path, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("the soup was good\n" * 200_000)
+    ledger = tmp_path / ".out.csv.mtl-work" / "ledger.jsonl"
+    argv = [MTL, "predict", bundle_path, source, "-o", tmp_path / "out.csv"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and (not ledger.exists() or ledger.read_bytes().count(b"\n") < 2):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert "rows are done and kept; --resume goes on after them" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_a_terminal_shows_rows_speed_and_time_left(bundle_path, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("the soup was good\n" * 6000)
+    argv = [MTL, "predict", bundle_path, source, "-o", tmp_path / "out.csv"]
+    master, slave = os.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        subprocess.run(argv, stderr=slave, check=True, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"})
+        os.close(slave)
+        shown = screen.read(2**16).decode()
+    assert re.search(r"6,000 rows, [\d,]+ rows/s, 0:00:00 left", shown)
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([(0, 0.0, 0.0)], "0 rows"),
+        ([(0, 0.0, 0.0), (1000, 0.1, 2.0)], "1,000 rows, 500 rows/s, 0:00:18 left"),
+        ([(0, None, 0.0), (1000, None, 2.0)], "1,000 rows, 500 rows/s"),
+        ([(90_000, None, 5.0), (91_000, 0.5, 7.0)], "91,000 rows, 500 rows/s, 0:03:02 left"),
+        ([(0, 0.0, 0.0), (1000, 0.0001, 10.0)], "1,000 rows, 100 rows/s, 27:46:30 left"),
+    ],
+)
+def test_speed_and_time_left_count_from_where_this_process_began(told, line):
+    times = iter([now for _, _, now in told])
+    pace = Pace(lambda: next(times))
+    assert [pace.line(rows, share) for rows, share, _ in told][-1] == line
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -136,6 +215,10 @@ def test_predict_lists_bad_rows_that_it_leaves_out(mtl, bundle_path):
         (["--text", "x", "--tasks", "tone"], "no task 'tone'"),
         (["--text", "x", "--variant", "gpu"], "no variant 'gpu'"),
         (["-", "-o", "out.txt"], "txt has no columns"),
+        (["-", "-o", "out.csv", "--resume"], "a stream cannot be taken up"),
+        (["in.csv", "--resume"], "a stream cannot be taken up"),
+        (["in.csv", "-o", "out.csv", "--resume", "--force"], "choose one"),
+        (["in.csv", "--rejects", "bad.jsonl", "--on-bad-row", "error"], "choose one"),
     ],
 )
 def test_a_mistake_of_the_user_exits_2_with_one_line_and_no_traceback(mtl, bundle_path, argv, message):

@@ -85,10 +85,11 @@ def test_many_chunks_give_the_rows_of_one(classifier, source, tmp_path):
         source("in.txt", "\n".join(texts) + "\n"),
         tmp_path / "out.csv",
         tasks=["stars"],
-        progress=seen.append,
+        progress=lambda rows, share: seen.append((rows, share and round(share, 1))),
     )
     assert summary.rows == 5000
-    assert seen == [2048, 4096, 5000]
+    assert [rows for rows, _ in seen] == [0, 2048, 4096, 5000]
+    assert seen[-1][1] == 1.0
     assert [row["text"] for row in read_csv(tmp_path / "out.csv")] == texts
 
 

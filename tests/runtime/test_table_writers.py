@@ -1,6 +1,10 @@
 """What is written is what is read back."""
 
 import io
+import json
+from datetime import date
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -8,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_runtime.errors import TableError
-from mtl_runtime.table_writers import check_writable, open_writer
-from mtl_runtime.tables import Row, Table, open_table
+from mtl_runtime.table_readers import open_table
+from mtl_runtime.table_writers import check_writable, open_pieces, open_writer, reject_line
+from mtl_runtime.tables import BadRow, Row, Table
 
 NOWHERE = Path("-")
+HERE = ["csv", "tsv", "jsonl", *(["parquet"] if find_spec("pyarrow") else [])]
 names = st.lists(st.text(min_size=1, max_size=6).filter(str.strip), min_size=1, max_size=4, unique=True)
 texts = st.text(max_size=12)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -75,3 +81,38 @@ def test_a_parquet_column_that_changes_its_type_names_the_lines():
 def test_a_parquet_file_without_rows_still_has_its_columns():
     pytest.importorskip("pyarrow", reason="parquet needs pyarrow")
     assert read("parquet", written("parquet", ["a", "b"], [])) == (("a", "b"), [])
+
+
+@given(st.sampled_from(HERE), st.lists(st.integers(0, 3), max_size=6), st.data())
+def test_pieces_of_several_processes_make_the_table_of_one(format, sizes, data):
+    rows = iter([Row(line, {"a": f"text {line}", "b": line}) for line in range(1, 19)])
+    parts = [list(islice(rows, size)) for size in sizes]
+    switch = data.draw(st.integers(0, len(parts)))
+    assert joined(format, parts, switch) == joined(format, parts, len(parts))
+    records = [dict(row.values) for part in parts for row in part]
+    if format in ("jsonl", "parquet") and records:
+        assert read(format, joined(format, parts, switch))[1] == records
+
+
+def joined(format, parts, switch):
+    """The file of ``parts``, of which those from ``switch`` on are encoded by another process."""
+    source = Table(NOWHERE, "jsonl", ("a", "b"), iter(()))
+    encoded = []
+    for batch in (parts[:switch], parts[switch:]):
+        with open_pieces(format, source=source, added={}, earlier=encoded) as pieces:
+            encoded = [*encoded, *map(pieces.encode, batch)]
+            stream = io.BytesIO()
+            if pieces.join is not None:
+                pieces.join(encoded, stream)
+    return b"".join(encoded) if pieces.join is None else stream.getvalue()
+
+
+def test_a_rejected_row_holds_what_json_does_not():
+    error = TableError(NOWHERE, "the text is missing", line=3, column="text")
+    line = reject_line(BadRow(error, {"text": None, "x": float("nan"), "when": date(2026, 1, 2)}))
+    assert json.loads(line) == {
+        "line": 3,
+        "column": "text",
+        "reason": "the text is missing",
+        "row": {"text": "", "x": "NaN", "when": "2026-01-02"},
+    }

@@ -7,12 +7,18 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime.errors import MtlError, TableError
-from mtl_runtime.tables import format_of, open_table
+from mtl_runtime.table_readers import open_table
+from mtl_runtime.tables import BadRow, format_of
 
 
 def rows_of(path, **options):
     with open_table(path, **options) as table:
         return [(row.line, dict(row.values)) for row in table.rows]
+
+
+def records_of(path):
+    with open_table(path) as table:
+        return list(table.records)
 
 
 @pytest.fixture
@@ -76,11 +82,65 @@ def test_a_malformed_row_names_its_file_and_line(write, name, content, line, mes
 
 
 @pytest.mark.parametrize(("name", "content", "line", "message"), BAD_ROWS)
-def test_a_malformed_row_is_left_out_where_the_caller_says_so(write, name, content, line, message):
-    errors = []
-    rows = rows_of(write(name, content), on_bad=errors.append)
-    assert [row["text"] for _, row in rows] == ["a", "c"]
-    assert [error.line for error in errors] == [line]
+def test_a_malformed_row_stands_among_the_records_and_loses_no_other(write, name, content, line, message):
+    records = records_of(write(name, content))
+    assert [None if isinstance(record, BadRow) else record.values["text"] for record in records] == ["a", None, "c"]
+    assert records[1].error.line == line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "values"),
+    [
+        ("t.csv", "text,n\na,1\nb\n", ["b"]),
+        ("t.jsonl", '{"text": "a"}\n["b"]\r\n', '["b"]'),
+        ("t.jsonl", '{"text": "a"}\n{"text": \n', '{"text": '),
+        ("t.csv", 'text,n\na,1\n"b"x,2\n', None),
+    ],
+)
+def test_a_malformed_row_comes_with_what_could_be_read_of_it(write, name, content, values):
+    assert records_of(write(name, content))[1].values == values
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.txt", "t.jsonl"])
+def test_a_byte_that_is_not_utf8_spoils_its_row_alone(write, name):
+    cell = b'{"text": "%s"}' if name == "t.jsonl" else b'"%s"'
+    head = [b"text"] if name == "t.csv" else []
+    file = write(name, b"\n".join([*head, cell % b"a", cell % b"b \xe9", cell % b"c"]) + b"\n")
+    records = records_of(file)
+    assert [isinstance(record, BadRow) for record in records] == [False, True, False]
+    assert records[1].error.line == 2 + len(head)
+
+
+def test_a_wrong_byte_inside_a_quoted_cell_leaves_no_half_row_behind(write):
+    records = records_of(write("t.csv", b'text,n\n"one\n\xff\nthree",1\nb,2\n'))
+    assert [isinstance(record, BadRow) for record in records] == [True, False]
+    assert records[0].error.line == 3
+    assert records[1].values == {"text": "b", "n": "2"}
+
+
+def test_blank_lines_before_a_broken_row_are_told_in_their_order(write):
+    records = records_of(write("t.csv", 'text,n\n\n\n"b"x,2\nc,3\n'))
+    assert [record.error.line for record in records if isinstance(record, BadRow)] == [2, 3, 4]
+
+
+def test_a_file_of_which_no_line_is_a_record_is_not_read_to_its_end():
+    lines = (b"no json\n" for _ in range(10**9))
+    with pytest.raises(TableError, match="line 1: not valid JSON"), open_table(Path("x"), format="jsonl", stream=lines):
+        pass
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_table_tells_which_share_of_it_was_read(write, tmp_path, name):
+    if name == "t.csv":
+        file = write(name, "text\n" + "a\n" * 100_000)
+    else:
+        pa = pytest.importorskip("pyarrow", reason="parquet needs pyarrow")
+        pq = pytest.importorskip("pyarrow.parquet")
+        file = tmp_path / name
+        pq.write_table(pa.table({"text": ["a"] * 100_000}), file)
+    with open_table(file) as table:
+        shares = [table.share(count) for count, _ in enumerate(table.records, 1) if count % 25_000 == 0]
+    assert shares == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.05)
 
 
 def test_an_open_quote_tells_how_many_lines_it_swallowed(write):

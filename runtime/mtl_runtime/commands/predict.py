@@ -1,19 +1,21 @@
 """``mtl predict``: texts of a file, of stdin or of the command line -> their answers."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtl_runtime.commands.explain_output import show_explanations
 from mtl_runtime.commands.options import bundle_argument, json_option, threads_option
 from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
+from mtl_runtime.longtext import AGGREGATES, LONG_TEXT
 from mtl_runtime.tables import FORMATS, TableFormat
 from mtl_runtime.terminal import binary_stdout, print_json, print_table, printable, row_progress
 
 if TYPE_CHECKING:
+    from mtl_runtime.classifier import Classifier
     from mtl_runtime.files import OnBadRow, Summary
 
 __all__ = ["predict"]
@@ -29,6 +31,12 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @click.option("--tasks", help="Only these tasks, separated by commas.")
 @click.option("--variant", help="Variant of the bundle to run.")
 @threads_option()
+@click.option("--workers", type=click.IntRange(min=1), help="Batches at the same time. Default: as measured here.")
+@click.option("--token-budget", type=click.IntRange(min=1), help="Padded tokens of a batch. Default: likewise.")
+@click.option(
+    "--long-text", type=click.Choice(LONG_TEXT), help="What if the encoder cannot read it all. Default: truncate."
+)
+@click.option("--aggregate", type=click.Choice(AGGREGATES), help="How windows become one answer. Default: mean.")
 @click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
 @click.option("--explain", is_flag=True, help="Show how much each word of --text adds to each answer.")
@@ -38,11 +46,11 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @click.option(
     "--on-bad-row",
     type=click.Choice(["error", "skip"]),
-    default="error",
-    show_default=True,
-    help="End at a row that cannot be classified, or leave it out and list it.",
+    help="End at a row that cannot be classified, or leave it out and list it. Default: error.",
 )
-@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Leave bad rows out and write them here (jsonl).")
+@click.option("--resume", is_flag=True, help="Go on with an OUTPUT whose writing was interrupted; else begin it.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists, and forget what an interrupted run did.")
 @json_option()
 def predict(
     *,
@@ -53,13 +61,19 @@ def predict(
     tasks: str | None,
     variant: str | None,
     threads: int | None,
+    workers: int | None,
+    token_budget: int | None,
+    long_text: str | None,
+    aggregate: str | None,
     column: str,
     probabilities: bool,
     explain: bool,
     prefix: str,
     input_format: TableFormat | None,
     output_format: TableFormat | None,
-    on_bad_row: "OnBadRow",
+    on_bad_row: "OnBadRow | None",
+    rejects: Path | None,
+    resume: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -74,17 +88,32 @@ def predict(
         raise click.UsageError("--json tells of --text, or of what was written with -o; see --output-format.")
     if source is not None and explain:
         raise click.UsageError("--explain is for single texts: give them with --text instead of INPUT.")
+    if resume and (source in (None, "-") or output is None):
+        raise click.UsageError(
+            "--resume goes on from an INPUT file to an OUTPUT file (-o); a stream cannot be taken up."
+        )
+    if resume and force:
+        raise click.UsageError("--resume goes on and --force starts anew; choose one.")
+    if rejects is not None and on_bad_row == "error":
+        raise click.UsageError("--rejects writes bad rows away and --on-bad-row error ends at one; choose one.")
     from mtl_runtime.files import predict_file
-    from mtl_runtime.loading import load
 
-    classifier = load(bundle, variant=variant, threads=threads)
     names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
+    wishes = {
+        "variant": variant,
+        "threads": threads,
+        "workers": workers,
+        "token_budget": token_budget,
+        "long_text": long_text,
+        "aggregate": aggregate,
+    }
+    classifier = _open(bundle, output if resume else None, wishes)
     if explain:
         with row_progress("explaining") as progress:
             found = []
             for text in texts:
                 found.append(classifier.explain_tasks(text, tasks=names))
-                progress(len(found))
+                progress(len(found), len(found) / len(texts))
         show_explanations(texts, found, as_json=as_json)
         return
     if source is None:
@@ -101,20 +130,36 @@ def predict(
             prefix=prefix,
             input_format=input_format,
             output_format=output_format,
-            on_bad_row=on_bad_row,
+            on_bad_row=on_bad_row or "error",
+            rejects=rejects,
             overwrite=force,
+            resume=resume,
             progress=progress,
         )
-    _report(summary, output, as_json=as_json)
+    _report(summary, output, rejects, as_json=as_json)
 
 
-def _report(summary: "Summary", output: Path | None, *, as_json: bool) -> None:
+def _open(bundle: Path, begun: Path | None, wishes: Mapping[str, Any]) -> "Classifier":
+    """The classifier; for an output that was begun it runs as it did then, unless the caller says otherwise.
+
+    Another variant may be the fastest by now, or another budget fit, and neither gives the same bits.
+    """
+    from mtl_runtime.loading import load
+    from mtl_runtime.work import recorded_job
+
+    job = recorded_job(begun) if begun is not None else None
+    recorded = job.opening if job is not None else {}
+    return load(bundle, **{**recorded, **{name: wish for name, wish in wishes.items() if wish is not None}})
+
+
+def _report(summary: "Summary", output: Path | None, rejects: Path | None, *, as_json: bool) -> None:
     """What was written, and each row that was not."""
     bad = summary.bad_rows
-    for error in bad.first:
-        click.echo(f"left out: {printable(str(error))}", err=True)
-    if bad.count > len(bad.first):
-        click.echo(f"left out: {bad.count - len(bad.first)} more rows", err=True)
+    if rejects is None:
+        for error in bad.first:
+            click.echo(f"left out: {printable(str(error))}", err=True)
+        if bad.count > len(bad.first):
+            click.echo(f"left out: {bad.count - len(bad.first)} more rows", err=True)
     if as_json:
         rows = {"rows": summary.rows, "truncated": summary.truncated, "bad_rows": bad.count}
         print_json({"output": str(output), **rows})
@@ -123,6 +168,7 @@ def _report(summary: "Summary", output: Path | None, *, as_json: bool) -> None:
         return
     remarks = f"{summary.rows} rows written"
     remarks += f", {bad.count} left out" if bad.count else ""
+    remarks += f" (see {printable(str(rejects))})" if bad.count and rejects is not None else ""
     remarks += f", {summary.truncated} texts truncated" if summary.truncated else ""
     click.echo(remarks, err=True)
 

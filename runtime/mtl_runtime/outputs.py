@@ -1,0 +1,64 @@
+"""a file being written -> a file that is whole or absent, and that takes another's place only where it may."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mtl_runtime.errors import MtlError
+
+__all__ = ["check_output", "sync", "whole_file", "writing"]
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """What the system refuses in the block is an MtlError about ``target``."""
+    try:
+        yield
+    except OSError as error:
+        raise MtlError(f"{target} cannot be written: {error.strerror or error}") from error
+
+
+def check_output(target: Path, *, replace: bool) -> None:
+    """Refuse early what cannot be written in the end.
+
+    Raises:
+        MtlError: ``target`` exists and ``replace`` is not set, or it is no regular file.
+    """
+    if target.exists() and not target.is_file():
+        raise MtlError(f"{target} exists already and is no file that could be replaced; name another output")
+    if target.exists() and not replace:
+        raise MtlError(f"{target} exists already; give --force to replace it")
+
+
+def sync(path: Path) -> None:
+    """Force a file, or on POSIX a folder, to disk."""
+    if os.name != "posix" and path.is_dir():
+        return  # only POSIX can open a folder
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def whole_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
+    """A stream that becomes the file ``target`` when the block ends without an error.
+
+    Raises:
+        MtlError: as :func:`check_output`; or the system refuses to write.
+    """
+    check_output(target, replace=replace)
+    staging = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    try:
+        with writing(target):
+            with staging.open("xb") as stream:
+                yield stream
+            sync(staging)
+            staging.replace(target)
+            sync(target.parent)
+    finally:
+        staging.unlink(missing_ok=True)
