@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study bulk clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study bulk runtime-speed clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -93,6 +93,11 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 
 bulk: install    ## does `mtl predict` keep to its memory on a million texts, and to its bytes when killed? (half an hour; needs `make demo` before)
 	$(BIN)/python -m mtl_bench.bulk $(DEMO)/bundle -o benchmarks/results/bulk.json
+
+runtime-speed: install   ## how fast is the runtime beside plain onnxruntime and PyTorch? (half an hour; needs `make demo` before)
+	$(BIN)/python -m mtl_bench.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
+	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
+	$(BIN)/python -m mtl_bench.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 
 clean:           ## remove all that was built
 	rm -rf build dist .venv examples/node/node_modules

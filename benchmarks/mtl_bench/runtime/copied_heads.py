@@ -75,7 +75,7 @@ def bundle_with(
         data=[sentences],
         calibration=[sentences],
         gate=_ANY_ANSWER,
-        report=lambda line: report(f"{count} tasks: {line}"),
+        report=lambda line: report(f"bundle of {count}: {line}"),
     )
     return target
 

@@ -14,7 +14,7 @@ from mtl_bench.runtime.rounds import interleaved, ratios
 from mtl_bench.runtime.sentences import Labels, Sentences, accuracy, agreement
 from mtl_runtime.budgets import DEFAULTS
 
-__all__ = ["BASELINE", "OURS", "WANTED", "Way", "throughput", "ways"]
+__all__ = ["BASELINE", "OURS", "WANTED", "Way", "compared", "measured", "throughput", "ways"]
 
 BASELINE, OURS, COMPILED = "separate-graphs", "ours", "torch-compiled"
 # What ours is to be, times another way.
@@ -69,9 +69,17 @@ def _torch_ways(checkpoint: str) -> dict[str, Way]:
 
 
 def throughput(bench: Bench) -> Throughput:
-    """Let each way answer all sentences in each round, in its own process."""
+    """Measure the rows of :func:`ways`."""
+    return measured(bench, ways(bench, bench.folder))
+
+
+def measured(bench: Bench, rows: Mapping[str, Way]) -> Throughput:
+    """Let each way answer all sentences in each round, in its own process.
+
+    Raises:
+        ChildError: the baseline or ours failed, or another one in the middle of the rounds.
+    """
     now = circumstances(bench.sentences)
-    rows = ways(bench, bench.folder)
     with contextlib.ExitStack() as stack:
         children, errors = _started(rows, bench.sentences.texts, stack, bench.report)
         done = interleaved(_runs(children), rounds=bench.rounds, report=bench.report)
