@@ -7,10 +7,10 @@ from pathlib import Path
 from mtl_bench.runtime.sentences import Sentences
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT
-from mtl_runtime.evidence import Evidence
-from mtl_runtime.evidence_files import read_evidence
+from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.session import onnxruntime_version, provider_problem
+from mtl_runtime.verdicts import Verdicts
 
 __all__ = ["Amounts", "Bench", "verified_here"]
 
@@ -51,7 +51,7 @@ def verified_here(bundle: Bundle) -> tuple[str, ...]:
     here, version = machine_facts().name, onnxruntime_version()
     evidence = [
         found
-        for found in read_evidence(bundle)
+        for found in read_bundles_verdicts(bundle)
         if found.machine.name == here and found.made_with.get("onnxruntime") == version
     ]
     return tuple(
@@ -63,5 +63,5 @@ def verified_here(bundle: Bundle) -> tuple[str, ...]:
     )
 
 
-def _verified(found: Evidence, variant: str) -> bool:
+def _verified(found: Verdicts, variant: str) -> bool:
     return variant in found.variants and found.variants[variant].status == "verified"

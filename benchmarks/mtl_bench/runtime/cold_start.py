@@ -98,8 +98,8 @@ def _given(bundle: Bundle, variant: str, folder: Path) -> Mapping[str, Any]:
     row = PROVIDERS[spec.provider]
     info = load(bundle.path, variant=variant).info
     options = {**row.defaults, **spec.provider_options}
-    if row.plugin is not None:  # it compiles, and has a cache of its own for that
-        options["CACHE_DIR"] = str(folder / f"{variant}-cache")
+    if row.cache_option is not None:
+        options[row.cache_option] = str(folder / f"{variant}-cache")
     return {
         "provider": row.ort_name,
         "plugin": row.plugin,
