@@ -23,6 +23,9 @@ class Batch:
     @classmethod
     def of(cls, texts: Sequence[TokenizedText], *, pad_id: int, width: int | None = None) -> Self:
         """Pad ``texts`` to the longest of them (to one token if all are empty), or to ``width`` tokens."""
+        if len(texts) == 1 and width is None and texts[0].ids:
+            ids = np.array([texts[0].ids], dtype=np.int64)
+            return cls(ids, np.ones_like(ids), np.array([texts[0].type_ids], dtype=np.int64))
         shape = (len(texts), width or max((len(text) for text in texts), default=0) or 1)
         input_ids = np.full(shape, pad_id, dtype=np.int64)
         attention_mask = np.zeros(shape, dtype=np.int64)

@@ -47,12 +47,9 @@ class Bundle:
         Raises:
             IntegrityError: the file is missing or its bytes differ.
         """
-        promise = self.manifest.files[name]
-        file = self._regular_file(name)
-        if file.stat().st_size != promise.bytes:
-            raise IntegrityError(name, f"has {file.stat().st_size} bytes, the manifest says {promise.bytes}")
+        file = self._file_of_its_size(name)
         data = file.read_bytes()
-        if FileSpec.of(data) != promise:
+        if FileSpec.of(data) != self.manifest.files[name]:
             raise IntegrityError(name, "has another SHA-256 than the manifest says")
         return data
 
@@ -62,18 +59,19 @@ class Bundle:
         Raises:
             IntegrityError: the file is missing or its bytes differ.
         """
-        promise = self.manifest.files[name]
-        file = self._regular_file(name)
-        if FileSpec.of_file(file) != promise:
-            raise IntegrityError(name, "has other bytes than the manifest says")
+        file = self._file_of_its_size(name)
+        if FileSpec.of_file(file) != self.manifest.files[name]:
+            raise IntegrityError(name, "has another SHA-256 than the manifest says")
         return file
 
     def external_data(self, graph: str) -> tuple[str, ...]:
         """Names of the files that hold the weights of ``graph`` outside it (none below 2 GB)."""
         return tuple(name for name in self.manifest.files if name.startswith(f"{graph}.data"))
 
-    def _regular_file(self, name: str) -> Path:
-        file = self.path / name
+    def _file_of_its_size(self, name: str) -> Path:
+        file, promised = self.path / name, self.manifest.files[name].bytes
         if file.is_symlink() or not file.is_file():
             raise IntegrityError(name, "is missing or not a regular file")
+        if file.stat().st_size != promised:
+            raise IntegrityError(name, f"has {file.stat().st_size} bytes, the manifest says {promised}")
         return file

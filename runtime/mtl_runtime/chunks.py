@@ -1,7 +1,6 @@
 """texts of a call -> chunks of distinct texts, and each text's place among them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self, TypeVar
@@ -37,13 +36,9 @@ class Chunk:
             places[indices[place]] = first + place
         return cls(list(known), places), indices
 
-    @contextmanager
-    def telling_places(self) -> Iterator[None]:
-        """An error about the chunk's row ``i`` becomes one about the text that the caller knows it by."""
-        try:
-            yield
-        except NonFiniteError as error:
-            raise error.at(self.places[error.index]) from error.__cause__
+    def placed(self, error: NonFiniteError) -> NonFiniteError:
+        """An error about a row of the chunk, as one about the text that the caller knows."""
+        return error.at(self.places[error.index])
 
     def cut(self, size: int) -> Iterator[Self]:
         """The same in chunks of at most ``size`` texts."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mtl_runtime.chunks import Chunk, cut
 from mtl_runtime.computing import Run
 from mtl_runtime.decode import Prediction, check_finite, predictions
-from mtl_runtime.errors import InvalidTextError, UnknownTaskError
+from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
 from mtl_runtime.explain import Explanation, explain
 from mtl_runtime.longtext import Aggregate, LongText
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
@@ -76,7 +76,6 @@ class Classifier:
     opening: Opening = Opening()
     # Derived from the above, once and not for each text.
     pipeline: Pipeline = field(init=False, repr=False, compare=False)
-    widths: Mapping[str, int] = field(init=False, repr=False, compare=False)  # of each of the graph's outputs
 
     def __post_init__(self) -> None:
         pipeline = Pipeline(
@@ -88,9 +87,7 @@ class Classifier:
             long_text=self.opening.long_text,
             aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
         )
-        widths = {logits_output(task.name): task.width for task in self.manifest.tasks}
         object.__setattr__(self, "pipeline", pipeline)
-        object.__setattr__(self, "widths", {**widths, EMBEDDING_OUTPUT: self.manifest.encoder.hidden_size})
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -176,10 +173,13 @@ class Classifier:
             InvalidTextError, NonFiniteError: as in :meth:`__call__`.
         """
         chunk, indices = Chunk.distinct(self._checked([texts] if isinstance(texts, str) else texts))
+        width = {EMBEDDING_OUTPUT: self.manifest.encoder.hidden_size}
         found = [np.empty((0, self.manifest.encoder.hidden_size), dtype=np.float32)]
-        for part in self._computed(chunk.cut(CHUNK_TEXTS), [EMBEDDING_OUTPUT]):
-            with part.chunk.telling_places():
+        for part in self.pipeline.compute(chunk.cut(CHUNK_TEXTS), width):
+            try:
                 check_finite(part.rows[0], EMBEDDING_OUTPUT)
+            except NonFiniteError as error:
+                raise part.chunk.placed(error) from None
             found.append(part.rows[0])
         rows = np.concatenate(found)[indices]
         if normalize:
@@ -192,7 +192,7 @@ class Classifier:
         checked = self._checked(texts)
         found: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
         chunks = Chunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
-        found += [part.rows for part in self._computed(chunks, [logits_output(task.name) for task in specs])]
+        found += [part.rows for part in self.pipeline.compute(chunks, self._widths(specs))]
         merged = map(np.concatenate, zip(*found, strict=True))
         return dict(zip((task.name for task in specs), merged, strict=True))
 
@@ -246,11 +246,14 @@ class Classifier:
         self, texts: str | Iterable[str], tasks: Iterable[str] | None, stop: threading.Event | None = None
     ) -> Prediction | list[Prediction]:
         specs = self.task_specs(tasks)
-        chunk, indices = Chunk.distinct(self._checked([texts] if isinstance(texts, str) else texts))
+        if isinstance(texts, str):
+            alone = Chunk(self._checked([texts]), (0,))
+            return _decoded(self.pipeline.compute_one(alone, self._widths(specs)), specs)[0]
+        chunk, indices = Chunk.distinct(self._checked(texts))
         answered: list[Prediction] = []
         for some in self._predicted(chunk.cut(CHUNK_TEXTS), specs, stop):
             answered += some
-        return answered[0] if isinstance(texts, str) else [answered[index] for index in indices]
+        return [answered[index] for index in indices]
 
     def _streamed(self, chunks: Iterable[Sequence[str]], specs: Sequence[TaskSpec]) -> Iterator[list[Prediction]]:
         waiting: deque[Sequence[int]] = deque()
@@ -269,18 +272,21 @@ class Classifier:
     def _predicted(
         self, chunks: Iterable[Chunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None
     ) -> Iterator[list[Prediction]]:
-        for part in self._computed(chunks, [logits_output(task.name) for task in specs], stop):
-            with part.chunk.telling_places():
-                answered = predictions(specs, part.rows, part.texts)
-            yield answered
+        for part in self.pipeline.compute(chunks, self._widths(specs), stop=stop):
+            yield _decoded(part, specs)
 
-    def _computed(
-        self, chunks: Iterable[Chunk], outputs: Sequence[str], stop: threading.Event | None = None
-    ) -> Iterator[Computed]:
-        return self.pipeline.compute(chunks, {name: self.widths[name] for name in outputs}, stop=stop)
+    def _widths(self, specs: Sequence[TaskSpec]) -> Mapping[str, int]:
+        return {logits_output(task.name): task.width for task in specs}
 
     def _checked(self, texts: Iterable[str], first: int = 0) -> list[str]:
         try:
             return checked_texts(texts, max_text_bytes=self.opening.max_text_bytes)
         except InvalidTextError as error:
             raise error.at(first + error.index) from error.__cause__
+
+
+def _decoded(part: Computed, specs: Sequence[TaskSpec]) -> list[Prediction]:
+    try:
+        return predictions(specs, part.rows, part.texts)
+    except NonFiniteError as error:
+        raise part.chunk.placed(error) from None

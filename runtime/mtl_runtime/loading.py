@@ -14,7 +14,6 @@ from mtl_runtime.beginnings import begin
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose, measured_pace
 from mtl_runtime.classifier import Classifier, Info, Opening
-from mtl_runtime.compiled import compiled_folder, key_of
 from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.lasting import LastingSession
@@ -23,13 +22,13 @@ from mtl_runtime.machine import allowed_cores, machine_facts
 from mtl_runtime.manifest import Manifest, VariantSpec
 from mtl_runtime.pace import OptimizeFor, Pace, usual_pace
 from mtl_runtime.providers import provider_named
-from mtl_runtime.session import Session, onnxruntime_version, provider_problem
+from mtl_runtime.session import Session, import_onnxruntime, onnxruntime_version, provider_problem
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, Tokenizer
 from mtl_runtime.verdicts import Verdicts
 from mtl_runtime.versions import installed_beginning_with
 from mtl_runtime.workers import Workers
 
-__all__ = ["Drive", "load", "open_again", "open_classifier", "open_session", "open_tokenizer", "read_graph"]
+__all__ = ["Drive", "checked_graph", "load", "open_again", "open_classifier", "open_session", "open_tokenizer"]
 
 
 def load(
@@ -72,7 +71,7 @@ def load(
         ValueError: an argument has none of the values above.
     """
     _known("optimize_for", optimize_for, get_args(OptimizeFor))
-    begin(onnxruntime_version)  # imports it while the manifest is read; what is wrong with it is raised below
+    begin(import_onnxruntime)  # while files are read and hashed; what is wrong with it is raised below
     bundle = Bundle.open(Path(path).absolute())
     opening = _opening(bundle.manifest, long_text, aggregate, max_text_bytes)
     evidence, problem = _evidence(bundle)
@@ -184,8 +183,8 @@ def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -
         IntegrityError, MissingPackageError, ProviderError: as in :func:`load`.
     """
     spec = bundle.manifest.variants[variant]
-    graph = begin(lambda: read_graph(bundle, spec.graph))
-    onnxruntime_version()  # imported while the graph is read and hashed
+    graph = begin(lambda: checked_graph(bundle, spec.graph))
+    import_onnxruntime()
     with _compiled(bundle, spec, threads, runs) as kept:
         session = Session.open(
             graph(),
@@ -208,6 +207,8 @@ def _compiled(bundle: Bundle, spec: VariantSpec, threads: int, runs: int) -> Ite
     if option is None:
         yield {}
         return
+    from mtl_runtime.compiled import compiled_folder, key_of  # only providers that compile need what it imports
+
     options = {**spec.provider_options, "threads": str(threads), "runs": str(runs)}
     versions = installed_beginning_with("onnxruntime")
     key = key_of(
@@ -217,12 +218,14 @@ def _compiled(bundle: Bundle, spec: VariantSpec, threads: int, runs: int) -> Ite
         yield {option: str(folder)} if folder else {}
 
 
-def read_graph(bundle: Bundle, name: str) -> bytes | Path:
-    """Bytes of a graph (its path where weights lie in files beside it), all of its files hashed."""
-    external = bundle.external_data(name)
-    for file in external:
+def checked_graph(bundle: Bundle, name: str) -> Path:
+    """Path of a graph whose files, weights outside it included, were hashed.
+
+    onnxruntime then reads the file itself: handing it the bytes takes a second copy of all weights, and twice the time.
+    """
+    for file in bundle.external_data(name):
         bundle.check(file)
-    return bundle.check(name) if external else bundle.read(name)
+    return bundle.check(name)
 
 
 def _evidence(bundle: Bundle) -> tuple[list[Verdicts], str | None]:

@@ -75,6 +75,10 @@ class Pipeline:
             for one in at_work:
                 one.job.drop()
 
+    def compute_one(self, chunk: Chunk, widths: Mapping[str, int]) -> Computed:
+        """The same for one chunk that nothing comes after, as a lone text is: the shortest way there is."""
+        return self._end(self._begin(chunk, widths, None), list(widths))
+
     def windows_rows(self, windows: Sequence[TokenizedText], widths: Mapping[str, int]) -> Sequence[Rows]:
         """Compute outputs for windows that are tokenized already: float32 (windows, width) of each output."""
         return self._start(windows, widths, None).rows()

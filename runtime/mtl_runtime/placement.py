@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtl_runtime.batch import Batch
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.loading import open_tokenizer, read_graph
+from mtl_runtime.loading import checked_graph, open_tokenizer
 from mtl_runtime.providers import PROVIDERS
 from mtl_runtime.session import profile
 
@@ -48,7 +48,7 @@ def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNod
     spec = bundle.manifest.variants[variant]
     batch = Batch.of(open_tokenizer(bundle).encode([text]), pad_id=bundle.manifest.encoder.pad_id)
     with tempfile.TemporaryDirectory(prefix="mtl-profile-") as folder:
-        graph = read_graph(bundle, spec.graph)
+        graph = checked_graph(bundle, spec.graph)
         options = spec.provider_options
         return read_profile(profile(graph, batch, Path(folder), provider=spec.provider, provider_options=options))
 

@@ -67,6 +67,7 @@ class Provider:
     disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
     compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
     cache_option: str | None = None  # names the folder in which it keeps what it compiled
+    is_everywhere: bool = False  # in every wheel of onnxruntime
     is_device: bool = False  # it computes beside the CPU's cores, not on them
     token_budget: int = 512  # padded tokens of a batch where nothing was measured
 
@@ -79,6 +80,7 @@ PROVIDERS: Mapping[str, Provider] = {
         wheel="onnxruntime",
         # One node for an addition and a normalization takes longer here than the two: docs/quantization.md.
         disabled_optimizers=("SkipLayerNormFusion",),
+        is_everywhere=True,
     ),
     "openvino": Provider(
         ort_name="OpenVINOExecutionProvider",

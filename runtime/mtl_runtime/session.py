@@ -1,4 +1,4 @@
-"""graph bytes -> Session: the only file that imports onnxruntime."""
+"""graph file -> Session: the only file that imports onnxruntime."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from mtl_runtime.batch import Batch
 from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
 from mtl_runtime.machine import MachineFacts, machine_facts
-from mtl_runtime.providers import PROVIDERS, check_one_wheel
+from mtl_runtime.providers import PROVIDERS, check_one_wheel, installed_wheels, provider_named
 from mtl_runtime.readiness import Ready, ready
 
-__all__ = ["Session", "available_providers", "onnxruntime_version", "profile", "provider_problem"]
+__all__ = ["Session", "available_providers", "import_onnxruntime", "onnxruntime_version", "profile", "provider_problem"]
 
 # What onnxruntime logs as an error of a session it also raises.
 _FATAL_ONLY = 4
@@ -34,7 +34,7 @@ class Session:
     @classmethod
     def open(
         cls,
-        graph: bytes | Path,
+        graph: Path,
         *,
         provider: str = "cpu",
         provider_options: Mapping[str, str] | None = None,
@@ -42,10 +42,10 @@ class Session:
         runs: int = 1,
         optimized: Path | None = None,
     ) -> Self:
-        """Load ``graph`` (its bytes, or its path where weights lie in files beside it).
+        """Load the file ``graph``.
 
         Args:
-            graph: an ONNX model.
+            graph: an ONNX model; weights outside it lie beside it.
             provider: a name of :data:`mtl_runtime.providers.PROVIDERS`.
             provider_options: passed to the provider.
             threads: intra-op threads of each run, the calling one included.
@@ -81,9 +81,7 @@ class Session:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._ort))
 
 
-def profile(
-    graph: bytes | Path, batch: Batch, folder: Path, *, provider: str, provider_options: Mapping[str, str]
-) -> Path:
+def profile(graph: Path, batch: Batch, folder: Path, *, provider: str, provider_options: Mapping[str, str]) -> Path:
     """Run one batch; the JSON file inside ``folder`` in which onnxruntime tells which node ran where.
 
     Raises:
@@ -114,17 +112,29 @@ def provider_problem(provider: str) -> str | None:
     Raises:
         MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
     """
+    check_one_wheel()
     try:
-        ready(_onnxruntime(), provider)
+        if not provider_named(provider).is_everywhere:
+            ready(_onnxruntime(), provider)
     except ProviderError as error:
         return str(error)
     return None
 
 
 def onnxruntime_version() -> str:
-    """Version of the installed onnxruntime (MissingPackageError without one)."""
-    version: str = _onnxruntime().__version__
+    """Version of the installed onnxruntime, by its metadata (MissingPackageError without one)."""
+    check_one_wheel()
+    (version,) = installed_wheels().values()
     return version
+
+
+def import_onnxruntime() -> None:
+    """Do now what opening a session would do first.
+
+    Raises:
+        MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
+    """
+    _onnxruntime()
 
 
 def _onnxruntime() -> Any:
@@ -139,10 +149,9 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _open(ort: Any, graph: bytes | Path, options: Any, here: Ready, given: Mapping[str, str], runs: int) -> Any:
+def _open(ort: Any, graph: Path, options: Any, here: Ready, given: Mapping[str, str], runs: int) -> Any:
     """An InferenceSession on that provider, and on no other in its place."""
     name = here.provider.ort_name
-    source = graph if isinstance(graph, bytes) else str(graph)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
@@ -150,7 +159,7 @@ def _open(ort: Any, graph: bytes | Path, options: Any, here: Ready, given: Mappi
             # With its fallback onnxruntime's Python answers a failure, even of a run, by going on with the CPU.
             disabled = list(here.provider.disabled_optimizers)
             session = ort.InferenceSession(
-                source, options, enable_fallback=0, disabled_optimizers=disabled or None, **chosen
+                str(graph), options, enable_fallback=0, disabled_optimizers=disabled or None, **chosen
             )
     except (RuntimeError, ValueError) as error:  # a provider's; about a graph onnxruntime raises kinds of its own
         raise ProviderError(f"onnxruntime {ort.__version__} cannot open {name}: {error}") from error

@@ -6,6 +6,7 @@ start when they are first needed and end with the object.
 
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from mtl_runtime.forking import tell_after_fork
@@ -31,14 +32,20 @@ class Workers:
 
     def after_fork(self) -> None:
         """A child has none of the threads, and slots that were taken are never given back."""
-        self._slots = threading.Semaphore(self.count)
+        # A queue of free slots: threading's semaphore is written in Python, which a lone text would feel.
+        self._slots: SimpleQueue[None] = SimpleQueue()
+        for _ in range(self.count):
+            self._slots.put(None)
         self._starting = threading.Lock()
         self._started: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
 
     def run(self, work: Callable[[], T]) -> T:
         """Do ``work`` in this thread as soon as a slot is free."""
-        with self._slots:
+        self._slots.get()
+        try:
             return work()
+        finally:
+            self._slots.put(None)
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Have ``work`` done by another thread, in the order of submission."""

@@ -63,13 +63,13 @@ def test_the_whole_graph_is_compiled_into_one_node_and_the_doctor_says_so(provid
 
 
 def test_a_property_that_openvino_does_not_know_is_named_and_stderr_stays_clean(bundle_path, capfd):
-    graph = (bundle_path / "model.onnx").read_bytes()
+    graph = bundle_path / "model.onnx"
     with pytest.raises(BundleError, match="NO_SUCH_KEY"):
         Session.open(graph, provider="openvino", provider_options={"NO_SUCH_KEY": "1"})
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_compiled_graph_cannot_be_written(bundle_path, tmp_path):
-    graph = (bundle_path / "model.onnx").read_bytes()
+    graph = bundle_path / "model.onnx"
     with pytest.raises(ProviderError, match="openvino compiles the graph"):
         Session.open(graph, provider="openvino", optimized=tmp_path / "optimized.onnx")

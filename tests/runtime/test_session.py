@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -38,7 +39,7 @@ class FakeOnnxruntime:
 
 def open_fake(fake, provider="cuda", options=None):
     taken = SimpleNamespace(intra_op_num_threads=2)
-    return session_module._open(fake, b"", taken, Ready(PROVIDERS[provider]), options or {}, 1)
+    return session_module._open(fake, Path("graph.onnx"), taken, Ready(PROVIDERS[provider]), options or {}, 1)
 
 
 def test_a_provider_that_onnxruntime_quietly_replaced_is_an_error():
@@ -119,7 +120,7 @@ def test_int8_adds_up_in_32_bits_where_x86_has_no_vnni(architecture, flags, prec
 def test_the_session_config_is_one_that_this_onnxruntime_takes(monkeypatch, bundle_path, classifier, architecture):
     facts = replace(machine_facts(), architecture=architecture, cpu_flags=())
     monkeypatch.setattr(session_module, "machine_facts", lambda: facts)
-    graph = (bundle_path / "model.int8.onnx").read_bytes()
+    graph = bundle_path / "model.int8.onnx"
     batch = Batch.of(classifier.tokenize(["good"]), pad_id=0)
     (logits,) = Session.open(graph).run(batch, ["logits.stars"])
     assert logits.shape == (1, 1)
@@ -127,12 +128,13 @@ def test_the_session_config_is_one_that_this_onnxruntime_takes(monkeypatch, bund
 
 def test_the_graph_that_runs_is_written_on_demand(tmp_path, bundle_path):
     target = tmp_path / "optimized.onnx"
-    Session.open((bundle_path / "model.onnx").read_bytes(), optimized=target)
+    Session.open(bundle_path / "model.onnx", optimized=target)
     assert b"logits.stars" in target.read_bytes()
 
 
 def test_a_graph_that_is_none_is_told_from_a_provider_that_is_none(bundle_path):
+    no_graph = bundle_path / "tokenizer.json"
     with pytest.raises(BundleError, match="cannot load the graph on CPUExecutionProvider"):
-        Session.open(b"no graph")
+        Session.open(no_graph)
     with pytest.raises(ProviderError, match="known: cpu, openvino, cuda, tensorrt"):
-        Session.open(b"no graph", provider="abacus")
+        Session.open(no_graph, provider="abacus")
