@@ -20,13 +20,14 @@ from mtl_runtime.budgets import GateConfig
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice
 from mtl_runtime.classifier import Classifier
+from mtl_runtime.drive import Drive
 from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence import VariantEvidence
 from mtl_runtime.gate.bundle_gate import operators, unverified
 from mtl_runtime.gate.calibration import calibrated
 from mtl_runtime.gate.tuning import fastest_pace
 from mtl_runtime.gate.variant import Reference, compare, gate_variant, targets_of
-from mtl_runtime.loading import Drive, open_classifier
+from mtl_runtime.loading import open_classifier
 from mtl_runtime.manifest import Calibration, Manifest, TaskSpec, VariantSpec
 from mtl_runtime.sampling import spread
 

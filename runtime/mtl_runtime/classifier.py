@@ -14,48 +14,19 @@ from mtl_runtime.computing import Run
 from mtl_runtime.decode import Prediction, check_finite, predictions
 from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
 from mtl_runtime.explain import Explanation, explain
-from mtl_runtime.longtext import Aggregate, LongText
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
+from mtl_runtime.opening import Info, Opening
 from mtl_runtime.pipeline import Computed, Pipeline
-from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, TokenizedText, Tokenizer, checked_texts
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
 from mtl_runtime.words import PartBy
 from mtl_runtime.workers import Workers
 
-__all__ = ["CHUNK_TEXTS", "Classifier", "Info", "Opening"]
+__all__ = ["CHUNK_TEXTS", "Classifier"]
 
 # Texts that are sorted by length together: enough that batches hold little padding.
 CHUNK_TEXTS = 1024
 
 Rows = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Info:
-    """What a classifier really runs, and why."""
-
-    bundle: str
-    digest: str  # SHA-256 of the manifest
-    variant: str
-    provider: str
-    workers: int  # runs of the session at the same time
-    threads: int  # intra-op threads of each
-    token_budget: int  # padded tokens of a batch
-    reason: str
-    onnxruntime: str
-
-    @property
-    def cores(self) -> int:
-        """Threads that may compute at the same time."""
-        return self.workers * self.threads
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """How a classifier reads texts; with :class:`Info`, all that another process needs to open the same."""
-
-    long_text: LongText = "truncate"
-    aggregate: Mapping[str, Aggregate] = field(default_factory=dict)  # by task; absent: mean
-    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +44,7 @@ class Classifier:
     token_budget: int
     info: Info
     reopen: Callable[[Info, Opening], "Classifier"]  # what a pickled one becomes
-    opening: Opening = Opening()
+    opening: Opening = field(default_factory=Opening)
     # Derived from the above, once and not for each text.
     pipeline: Pipeline = field(init=False, repr=False, compare=False)
 

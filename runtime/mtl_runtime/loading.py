@@ -5,22 +5,23 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self, get_args
+from typing import get_args
 
 from mtl_runtime.beginnings import begin
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose, measured_pace
-from mtl_runtime.classifier import Classifier, Info, Opening
+from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose
+from mtl_runtime.classifier import Classifier
+from mtl_runtime.drive import Drive, drive_of
 from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.lasting import LastingSession
 from mtl_runtime.longtext import AGGREGATES, LONG_TEXT, Aggregate, LongText, overlap_of
-from mtl_runtime.machine import allowed_cores, machine_facts
+from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import Manifest, VariantSpec
-from mtl_runtime.pace import OptimizeFor, Pace, usual_pace
+from mtl_runtime.opening import Info, Opening
+from mtl_runtime.pace import OptimizeFor, Pace
 from mtl_runtime.providers import provider_named
 from mtl_runtime.session import Session, import_onnxruntime, onnxruntime_version, provider_problem
 from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, Tokenizer
@@ -81,31 +82,11 @@ def load(
         choice = Choice(DEFAULT_VARIANT, problem) if problem else _choose(bundle, evidence)
     if choice.variant not in bundle.manifest.variants:
         raise UnknownVariantError(choice.variant, bundle.manifest.variants)
-    drive = _drive(bundle, choice.variant, evidence, optimize_for=optimize_for, threads=threads)
+    provider = bundle.manifest.variants[choice.variant].provider
+    drive = drive_of(provider, choice.variant, evidence, optimize_for=optimize_for, threads=threads)
     if workers is not None or token_budget is not None:
         drive = drive.changed(workers=workers, token_budget=token_budget)
     return open_classifier(bundle, choice, drive=drive, opening=opening)
-
-
-@dataclass(frozen=True, slots=True)
-class Drive:
-    """A pace, and why it."""
-
-    pace: Pace
-    reason: str
-
-    def changed(self, *, workers: int | None, token_budget: int | None) -> Self:
-        """The same threads among other workers, or with other batches."""
-        _positive(workers=workers, token_budget=token_budget)
-        threads = self.pace.workers * self.pace.threads
-        runs = workers or self.pace.workers
-        pace = Pace(
-            workers=runs,
-            threads=max(1, threads // runs) if workers else self.pace.threads,
-            token_budget=token_budget or self.pace.token_budget,
-        )
-        asked = [name for name, value in (("workers", workers), ("token_budget", token_budget)) if value]
-        return type(self)(pace, f"{self.reason}; {' and '.join(asked)} asked for")
 
 
 def open_classifier(
@@ -120,7 +101,7 @@ def open_classifier(
         opening: how it reads texts; default: long ones are truncated.
     """
     reading = opening or Opening()
-    chosen = drive or _usual(bundle, choice.variant, allowed_cores(), "throughput", "cores allowed to this process")
+    chosen = drive or drive_of(bundle.manifest.variants[choice.variant].provider, choice.variant, ())
     pace = chosen.pace
     tokenizer = begin(lambda: open_tokenizer(bundle, long_text=reading.long_text))
     session = open_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers)
@@ -247,30 +228,6 @@ def _choose(bundle: Bundle, evidence: Sequence[Verdicts]) -> Choice:
     )
 
 
-def _drive(
-    bundle: Bundle, variant: str, evidence: Sequence[Verdicts], *, optimize_for: OptimizeFor, threads: int | None
-) -> Drive:
-    if threads is not None:
-        _positive(threads=threads)
-        return _usual(bundle, variant, threads, optimize_for, "threads asked for")
-    if optimize_for == "throughput":
-        pace = measured_pace(evidence, machine_facts(), variant, onnxruntime=onnxruntime_version())
-        if pace is not None:
-            return Drive(pace, f"{_told(pace)}: the fastest measured on this kind of machine")
-    return _usual(bundle, variant, allowed_cores(), optimize_for, "cores allowed to this process")
-
-
-def _usual(bundle: Bundle, variant: str, threads: int, optimize_for: OptimizeFor, counted: str) -> Drive:
-    provider = bundle.manifest.variants[variant].provider
-    pace = usual_pace(provider, threads=threads, optimize_for=optimize_for)
-    return Drive(pace, f"{counted}: {threads}; {_told(pace)}: usual for {optimize_for} on {provider}")
-
-
-def _told(pace: Pace) -> str:
-    threads = "thread" if pace.threads == 1 else "threads"
-    return f"{pace.workers} x {pace.threads} {threads}, batches of {pace.token_budget} tokens"
-
-
 def _opening(
     manifest: Manifest,
     long_text: LongText,
@@ -290,9 +247,3 @@ def _opening(
 def _known(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
-
-
-def _positive(**values: int | None) -> None:
-    for name, value in values.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")

@@ -4,11 +4,12 @@ The whole record is :class:`mtl_runtime.evidence.Evidence`, which takes a tenth 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mtl_runtime import records
 from mtl_runtime.machine import MachineFacts
+from mtl_runtime.manifest import FileSpec
 from mtl_runtime.pace import Pace
 
 __all__ = ["SCHEMA_VERSION", "Ratio", "Verdict", "Verdicts", "read_verdicts"]
@@ -43,6 +44,7 @@ class Verdicts:
     machine: MachineFacts
     made_with: Mapping[str, str]
     variants: Mapping[str, Verdict]
+    data: Mapping[str, FileSpec] = field(default_factory=dict)  # sentences measured on; empty: the golden texts
 
 
 def read_verdicts(data: Mapping[str, Any], *, where: str) -> Verdicts:
@@ -62,4 +64,4 @@ def _some_of(cls: Any, data: Any) -> Any:
     """The keys that ``cls`` has fields for; what is no table is left for the reader to refuse."""
     if not isinstance(data, Mapping):
         return data
-    return {field.name: data[field.name] for field in fields(cls) if field.name in data}
+    return {one.name: data[one.name] for one in fields(cls) if one.name in data}

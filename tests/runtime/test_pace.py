@@ -20,6 +20,7 @@ from mtl_runtime.errors import ProviderError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.gate.tuning import fastest_pace
 from mtl_runtime.machine import allowed_cores, machine_facts
+from mtl_runtime.manifest import FileSpec
 from mtl_runtime.pace import Pace, budgets, layouts, usual_pace
 from mtl_runtime.providers import PROVIDERS
 from mtl_runtime.verification import verify
@@ -162,6 +163,17 @@ def test_the_latest_pace_counts(bundle_copy):
     version = known.made_with["onnxruntime"]
     for order in ([known, newer], [newer, known]):
         assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == later
+
+
+def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(bundle_copy):
+    verify(bundle_copy)
+    (golden,) = read_bundles_verdicts(Bundle.open(bundle_copy))
+    own = Pace(workers=3, threads=1, token_budget=77)
+    variants = {name: replace(verdict, pace=own) for name, verdict in golden.variants.items()}
+    earlier = replace(golden, measured_at="2001-01-01", variants=variants, data={"mine.csv": FileSpec.of(b"text")})
+    version = golden.made_with["onnxruntime"]
+    for order in ([golden, earlier], [earlier, golden]):
+        assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == own
 
 
 def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(bundle_copy):

@@ -13,13 +13,14 @@ from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice
 from mtl_runtime.classifier import Classifier
+from mtl_runtime.drive import Drive
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError, RecordError, TableError
 from mtl_runtime.evidence import SCHEMA_VERSION, Evidence, VariantEvidence
 from mtl_runtime.gate.tuning import fastest_pace
 from mtl_runtime.gate.variant import Reference, gate_variant
 from mtl_runtime.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.labelled import Example, LabelColumn, columns_of, read_labelled
-from mtl_runtime.loading import Drive, open_classifier
+from mtl_runtime.loading import open_classifier
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import FileSpec
 from mtl_runtime.pace import Pace

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mtl_runtime.evidence import KeptNode, Repair, RepairStep, StabilityCheck, VariantEvidence
+from mtl_runtime.pace import Pace
 from mtl_runtime.page import figures
 from mtl_runtime.page.comparison import is_regression
 from mtl_runtime.page.markup import Markup, join, table, tag
@@ -44,6 +45,8 @@ def _parts(verdict: Verdict, variant: VariantEvidence) -> Iterator[Markup]:
     if variant.speed is not None and verdict.measured:
         main, *how = figures.ratio(variant.speed)
         yield tag("p", tag("strong", f"Speed {main} cpu-fp32"), f" ({', '.join(how)}).")
+    if variant.pace is not None:
+        yield tag("p", _pace(variant.pace))
     for name, task in variant.tasks.items():
         yield task_section(verdict.variant, name, task)
     if variant.stability:
@@ -52,6 +55,12 @@ def _parts(verdict: Verdict, variant: VariantEvidence) -> Iterator[Markup]:
         yield _operators(variant)
     if variant.repair is not None:
         yield _repair(verdict, variant.repair)
+
+
+def _pace(pace: Pace) -> str:
+    runs = figures.plural(pace.workers, "run")
+    threads, budget = figures.plural(pace.threads, "thread"), figures.count(pace.token_budget)
+    return f"Fastest pace tried here: {runs} at a time, {threads} each, batches of up to {budget} padded tokens."
 
 
 def _stability(checks: tuple[StabilityCheck, ...]) -> Markup:
