@@ -50,7 +50,7 @@ async def healthz(request: Request) -> dict[str, Any]:
     """What runs."""
     classifier = request.state.classifier
     info = classifier.info
-    return {"variant": info.variant, "threads": info.threads, "tasks": classifier.tasks}
+    return {"variant": info.variant, "threads": info.cores, "tasks": classifier.tasks}
 
 
 @app.exception_handler(InvalidTextError)
