@@ -20,7 +20,8 @@ def begin(work: Callable[[], T]) -> Callable[[], T]:
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
             errors.append(error)
 
-    thread = threading.Thread(target=run, name="mtl-begun", daemon=True)
+    # No daemon: an interpreter that ends in the middle of an import may crash, so it waits.
+    thread = threading.Thread(target=run, name="mtl-begun")
     thread.start()
 
     def wait() -> T:
