@@ -1,6 +1,5 @@
 """a folder being written -> a folder that is whole or absent: staged beside its target, synced, renamed."""
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mtl_export.errors import ConfigError
+from mtl_runtime.outputs import sync
 
 __all__ = ["check_target", "sync_tree", "whole_folder"]
 
@@ -51,23 +51,13 @@ def whole_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
 def sync_tree(folder: Path) -> None:
     """Force all files below ``folder``, and the folder itself, to disk."""
     for path in [*folder.rglob("*"), folder]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    if os.name != "posix" and path.is_dir():
-        return  # only POSIX can open a folder
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
 
 
 def _replace(staging: Path, target: Path) -> None:
     if not target.exists():
         staging.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
         return
     old = target.with_name(f".{target.name}-old-{secrets.token_hex(4)}")
     target.rename(old)
@@ -76,5 +66,5 @@ def _replace(staging: Path, target: Path) -> None:
     except OSError:
         old.rename(target)
         raise
-    _sync(target.parent)
+    sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)

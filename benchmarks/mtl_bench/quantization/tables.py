@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mtl_bench.markdown import markdown_table
 from mtl_bench.quantization.results import Figures, Result, Study
 from mtl_bench.statistics import Interval
 from mtl_runtime import records
@@ -33,7 +34,7 @@ def _cost(study: Study) -> str:
         ]
         for result in study.methods.values()
     ]
-    return _table(["method", "MB", "throughput, times fp32", "operators that run"], rows, "lrrl")
+    return markdown_table(["method", "MB", "throughput, times fp32", "operators that run"], rows, "lrrl")
 
 
 def _answers(study: Study) -> str:
@@ -50,7 +51,7 @@ def _answers(study: Study) -> str:
         [result.title, *_cells(result, lambda figures: _judged(figures, tasks), len(header) - 1)]
         for result in study.methods.values()
     ]
-    return _table(header, rows, "l" + "r" * (len(header) - 1))
+    return markdown_table(header, rows, "l" + "r" * (len(header) - 1))
 
 
 def _judged(figures: Figures, tasks: list[str]) -> list[str]:
@@ -73,7 +74,7 @@ def _accuracy(study: Study) -> str:
         ]
         for result in study.methods.values()
     ]
-    return _table(["method", *(f"{task}: accuracy, points" for task in tasks)], rows, "l" + "r" * len(tasks))
+    return markdown_table(["method", *(f"{task}: accuracy, points" for task in tasks)], rows, "l" + "r" * len(tasks))
 
 
 TABLES: Mapping[str, Callable[[Study], str]] = {"cost": _cost, "answers": _answers, "accuracy": _accuracy}
@@ -99,12 +100,6 @@ def _operators(figures: Figures) -> str:
 
 def _interval(change: Interval) -> str:
     return f"{change.difference:+.2f} ({change.low:+.2f} to {change.high:+.2f})"
-
-
-def _table(header: list[str], rows: list[list[str]], align: str) -> str:
-    rule = ["---" if side == "l" else "--:" for side in align]
-    lines = [f"| {' | '.join(header)} |", f"|{'|'.join(rule)}|", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines) + "\n"
 
 
 @click.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from mtl_bench.markdown import markdown_table
 from mtl_bench.runtime.results import Circumstances, Line, RuntimeSpeed, Unit, WayResult
 from mtl_runtime import records
 
@@ -45,7 +46,7 @@ def line_rows(lines: Iterable[Line]) -> list[list[str]]:
 
 
 def _lines(speed: RuntimeSpeed) -> str:
-    return _table(["what", "median", "95 % interval", "wanted", "holds"], line_rows(speed.lines), "lrrrl")
+    return markdown_table(["what", "median", "95 % interval", "wanted", "holds"], line_rows(speed.lines), "lrrrl")
 
 
 def _ways(speed: RuntimeSpeed) -> str:
@@ -60,7 +61,7 @@ def _ways(speed: RuntimeSpeed) -> str:
     ]
     count = speed.throughput.circumstances.sentences
     rows = [[way.title, *_way_cells(way, tasks, count)] for way in speed.throughput.ways.values()]
-    return _table(header, rows, "l" + "r" * (len(header) - 1))
+    return markdown_table(header, rows, "l" + "r" * (len(header) - 1))
 
 
 def _way_cells(way: WayResult, tasks: Sequence[str], count: int) -> list[str]:
@@ -78,7 +79,7 @@ def _heads(speed: RuntimeSpeed) -> str:
         return ""
     (one, *_) = medians = {name: float(np.median(values)) for name, values in speed.tasks.seconds.items()}
     rows = [[name, f"{seconds:.2f}", f"{seconds / medians[one]:.3f}"] for name, seconds in medians.items()]
-    return _table(["asked", "seconds", "times one task"], rows, "lrr")
+    return markdown_table(["asked", "seconds", "times one task"], rows, "lrr")
 
 
 def _starts(speed: RuntimeSpeed) -> str:
@@ -89,12 +90,14 @@ def _starts(speed: RuntimeSpeed) -> str:
         [f"`{name}`", f"{float(np.median(found.ours[name])):.3f}", f"{float(np.median(found.bare[name])):.3f}"]
         for name in found.ours
     ]
-    return _table(["variant", "ours, s", "bare script, s"], rows, "lrr")
+    return markdown_table(["variant", "ours, s", "bare script, s"], rows, "lrr")
 
 
 def _circumstances(speed: RuntimeSpeed) -> str:
     rows = [[name.replace("_", " "), *_circumstance_cells(found)] for name, found in _measured(speed)]
-    return _table(["measurement", "at", "processor", "cores", "load before", "onnxruntime", "torch"], rows, "lllrrll")
+    return markdown_table(
+        ["measurement", "at", "processor", "cores", "load before", "onnxruntime", "torch"], rows, "lllrrll"
+    )
 
 
 def _measured(speed: RuntimeSpeed) -> Iterator[tuple[str, Circumstances]]:
@@ -138,14 +141,6 @@ def _interval(line: Line) -> str:
 
 def _verdict(line: Line) -> str:
     return "; ".join(["no", *line.doubts]).replace("**", "") if not line.holds else "yes"
-
-
-def _table(header: list[str], rows: list[list[str]], align: str) -> str:
-    if not rows:
-        return ""
-    rule = ["---" if side == "l" else "--:" for side in align]
-    lines = [f"| {' | '.join(header)} |", f"|{'|'.join(rule)}|", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines) + "\n"
 
 
 @click.command()
