@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mtl_runtime.classifier import Classifier
 from mtl_runtime.decode import Prediction, RegressionAnswer, SingleLabelAnswer
-from mtl_runtime.errors import CheckFailedError, NonFiniteError, TableError
+from mtl_runtime.errors import CheckFailedError, InvalidTextError, NonFiniteError, TableError
 from mtl_runtime.manifest import TaskSpec
 from mtl_runtime.row_chunks import Chunk
 from mtl_runtime.tables import Row, Table
@@ -79,6 +79,9 @@ def _predictions(
     except NonFiniteError as error:
         place = f"{table.path}, line {waiting[0].rows[error.index - before].line}"
         raise CheckFailedError(f"{place}: {error.output} is not finite; run `mtl verify`") from error
+    except InvalidTextError as error:
+        line = waiting[0].rows[error.index - before].line
+        raise TableError(table.path, error.problem, line=line, column=questions.column) from error
 
 
 def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool, prefix: str = "") -> dict[str, type]:

@@ -103,6 +103,7 @@ def _job(request: Request, source: Path) -> Job:
         threads=info.threads,
         long_text=request.classifier.opening.long_text,
         aggregate=request.classifier.opening.aggregate,
+        max_text_bytes=request.classifier.opening.max_text_bytes,
         machine=(machine.cpu, *machine.cpu_flags, *machine.gpus),
         versions=installed_versions(_DECIDING),
         tasks=tuple(task.name for task in questions.tasks),

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Self, TypeVar
+from typing import Any, Self
 
 from mtl_runtime.errors import NonFiniteError
 
 __all__ = ["Chunk", "cut"]
 
-T = TypeVar("T")
+# What a tokenizer keeps of a text grows with its characters, even where the text is truncated: 6 MB for 64 KB.
+_CHARACTERS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,25 @@ class Chunk:
         return error.at(self.places[error.index])
 
     def cut(self, size: int) -> Iterator[Self]:
-        """The same in chunks of at most ``size`` texts."""
-        for start in range(0, len(self.texts), size):
-            yield type(self)(self.texts[start : start + size], self.places[start : start + size])
+        """The same in smaller chunks, as :func:`cut` makes them."""
+        start = 0
+        for some in cut(self.texts, size):
+            yield type(self)(some, self.places[start : start + len(some)])
+            start += len(some)
 
 
-def cut(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of ``size`` items, the last one shorter; an item is taken when its list is asked for."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
+def cut(texts: Iterable[Any], size: int) -> Iterator[list[str]]:
+    """Lists of ``size`` texts, or of fewer that have so many characters; a text is taken when its list is asked for.
+
+    What is no str is left for others to refuse.
+    """
+    chunk: list[str] = []
+    characters = 0
+    for text in texts:
+        chunk.append(text)
+        characters += len(text) if isinstance(text, str) else 0
+        if len(chunk) == size or characters >= _CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
         yield chunk

@@ -29,7 +29,7 @@ CHUNK_TEXTS = 1024
 Rows = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Classifier:
     """Answers every task of a bundle; made by :func:`mtl_runtime.load`, shared by any number of threads.
 
@@ -113,14 +113,18 @@ class Classifier:
         Args:
             texts: taken in chunks, at most three of them ahead of the predictions.
             tasks: as in :meth:`__call__`.
-            chunk_size: texts that are sorted by length and cut into batches together. The batches depend on
+            chunk_size: texts that are sorted by length and cut into batches together, fewer where they have a million
+                characters. The batches depend on
                 nothing else, so that the same chunks give the same bits.
 
         Raises:
             UnknownTaskError: as :meth:`__call__`.
             InvalidTextError, NonFiniteError: as :meth:`__call__`, while iterating.
+            TypeError, ValueError: ``texts`` is one str, or ``chunk_size`` less than 1.
         """
-        chunks = self.stream_chunks(cut(texts, chunk_size), tasks=tasks)
+        if chunk_size < 1:
+            raise ValueError(f"chunk_size is {chunk_size}; it must be at least 1")
+        chunks = self.stream_chunks(cut(_several(texts), chunk_size), tasks=tasks)
         return (prediction for chunk in chunks for prediction in chunk)
 
     def stream_chunks(
@@ -160,7 +164,7 @@ class Classifier:
     def logits(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> dict[str, Rows]:
         """Raw logits by task, float32 (N, width), not checked for being finite: what gates compare."""
         specs = self.task_specs(tasks)
-        checked = self._checked(texts)
+        checked = self._checked(_several(texts))
         found: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
         chunks = Chunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
         found += [part.rows for part in self.pipeline.compute(chunks, self._widths(specs))]
@@ -208,7 +212,7 @@ class Classifier:
 
     def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
         """Token ids as the graph gets them (before padding)."""
-        return self.tokenizer.encode(self._checked(texts))
+        return self.tokenizer.encode(self._checked(_several(texts)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.reopen, (self.info, self.opening)
@@ -232,7 +236,7 @@ class Classifier:
         def distinct() -> Iterator[Chunk]:
             first = 0
             for texts in chunks:
-                chunk, indices = Chunk.distinct(self._checked(texts, first), first=first)
+                chunk, indices = Chunk.distinct(self._checked(_several(texts), first), first=first)
                 waiting.append(indices)
                 first += len(texts)
                 yield chunk
@@ -254,6 +258,13 @@ class Classifier:
             return checked_texts(texts, max_text_bytes=self.opening.max_text_bytes)
         except InvalidTextError as error:
             raise error.at(first + error.index) from error.__cause__
+
+
+def _several(texts: Iterable[str]) -> Iterable[str]:
+    """A str is an iterable of its characters, which nobody means."""
+    if isinstance(texts, str):
+        raise TypeError("expected several texts, found one str; put it into a list")
+    return texts
 
 
 def _decoded(part: Computed, specs: Sequence[TaskSpec]) -> list[Prediction]:

@@ -80,12 +80,13 @@ def _files(folder: Path) -> dict[str, FileSpec]:
 
 def _keep(fresh: Path, kept: Path) -> None:
     """Seal what the provider wrote, and put it in place of what could not be trusted."""
-    found = _files(fresh)
-    if not found:
-        return
-    (fresh / _SEAL).write_text(records.to_json(_Seal(files=found)), "utf-8")
-    # Another process may do the same at this moment: whoever comes second finds a folder and leaves it.
+    # A full disk costs the next start its time, not this one its session. And another process may do the same at
+    # this moment: whoever comes second finds a folder and leaves it.
     with contextlib.suppress(OSError):
+        found = _files(fresh)
+        if not found:
+            return
+        (fresh / _SEAL).write_text(records.to_json(_Seal(files=found)), "utf-8")
         if kept.exists():
             shutil.rmtree(kept)
         fresh.rename(kept)

@@ -37,8 +37,13 @@ class Job:
         self._pieces: list[tuple[Future[None], Callable[[], None]]] = []
 
     def add(self, work: Callable[[], None]) -> None:
-        """Hand a batch to the workers."""
-        self._pieces.append((self._workers.submit(work), work))
+        """Hand a batch to the workers, or do it here where the interpreter is about to end and starts no thread."""
+        try:
+            future = self._workers.submit(work)
+        except RuntimeError:
+            self._workers.run(work)
+        else:
+            self._pieces.append((future, work))
 
     def rows(self) -> Sequence[Rows]:
         """Wait for all batches; the first failure is raised, and what has not begun is dropped.

@@ -77,5 +77,9 @@ def _told(pace: Pace) -> str:
 
 def _positive(**values: int | None) -> None:
     for name, value in values.items():
-        if value is not None and value < 1:
+        if value is None:
+            continue
+        if type(value) is not int:
+            raise TypeError(f"{name} is {value!r}; it must be a whole number (int)")
+        if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime import records
-from mtl_runtime.chunks import Chunk, cut
+from mtl_runtime.chunks import Chunk
 from mtl_runtime.decode import Answer, check_finite, decode, probabilities
 from mtl_runtime.errors import NonFiniteError, UnknownLabelError
 from mtl_runtime.manifest import TaskSpec, logits_output
@@ -116,7 +116,9 @@ def _rows(
     first = np.zeros(1, dtype=np.intp)
     found = [[pipeline.texts_rows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
     longest = max(1, *map(len, windows))
-    for some in cut(parts, min(_PARTS_AT_ONCE, max(1, _TOKENS_AT_ONCE // longest))):
+    size = min(_PARTS_AT_ONCE, max(1, _TOKENS_AT_ONCE // longest))
+    for start in range(0, len(parts), size):
+        some = parts[start : start + size]
         for kept, rows in zip(found, _without(pipeline, windows, whole, some, widths), strict=True):
             kept.append(rows)
     return [np.concatenate(kept) for kept in found]

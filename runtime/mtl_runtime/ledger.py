@@ -30,6 +30,7 @@ class Job:
     threads: int
     long_text: LongText
     aggregate: Mapping[str, Aggregate]  # by task
+    max_text_bytes: int
     machine: tuple[str, ...]  # processor, its telling flags, GPUs: other kernels may round otherwise
     versions: Mapping[str, str]  # package -> version
     tasks: tuple[str, ...]
@@ -51,6 +52,7 @@ class Job:
             "token_budget": self.token_budget,
             "long_text": self.long_text,
             "aggregate": self.aggregate,
+            "max_text_bytes": self.max_text_bytes,
         }
 
     def difference(self, recorded: "Job") -> str | None:
@@ -66,8 +68,8 @@ def _difference(name: str, now: Any, then: Any) -> str:
     if isinstance(now, FileSpec):
         return "the input is another file, or was changed"
     if isinstance(now, Mapping):
-        package = next(key for key in sorted({*now, *then}) if now.get(key) != then.get(key))
-        return f"{package} is {now.get(package, 'absent')} and was {then.get(package, 'absent')}"
+        key = next(key for key in sorted({*now, *then}) if now.get(key) != then.get(key))
+        return f"{name}[{key}] is {now.get(key, 'absent')} and was {then.get(key, 'absent')}"
     return f"{name} is {_shown(now)} and was {_shown(then)}"
 
 

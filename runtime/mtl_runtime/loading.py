@@ -14,7 +14,7 @@ from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose
 from mtl_runtime.classifier import Classifier
 from mtl_runtime.drive import Drive, drive_of
-from mtl_runtime.errors import BundleError, RecordError, UnknownTaskError, UnknownVariantError
+from mtl_runtime.errors import BundleError, MtlError, RecordError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.lasting import LastingSession
 from mtl_runtime.longtext import AGGREGATES, LONG_TEXT, Aggregate, LongText, overlap_of
@@ -69,7 +69,8 @@ def load(
         UnknownVariantError: the bundle has no such variant.
         UnknownTaskError: ``aggregate`` names a task that the bundle has not.
         MissingPackageError, ProviderError: the provider is not to be had here; the message tells the mend.
-        ValueError: an argument has none of the values above.
+        MtlError: there are more ``workers`` than ``threads``.
+        ValueError, TypeError: an argument has none of the values above.
     """
     _known("optimize_for", optimize_for, get_args(OptimizeFor))
     begin(import_onnxruntime)  # while files are read and hashed; what is wrong with it is raised below
@@ -84,6 +85,8 @@ def load(
         raise UnknownVariantError(choice.variant, bundle.manifest.variants)
     provider = bundle.manifest.variants[choice.variant].provider
     drive = drive_of(provider, choice.variant, evidence, optimize_for=optimize_for, threads=threads)
+    if threads is not None and workers is not None and workers > threads:
+        raise MtlError(f"{workers} workers cannot share {threads} threads; give at most as many workers as threads")
     if workers is not None or token_budget is not None:
         drive = drive.changed(workers=workers, token_budget=token_budget)
     return open_classifier(bundle, choice, drive=drive, opening=opening)
@@ -241,7 +244,9 @@ def _opening(
         _known("aggregate", how, AGGREGATES)
         if task not in tasks:
             raise UnknownTaskError(task, tasks)
-    return Opening(long_text=long_text, aggregate=by_task, max_text_bytes=max_text_bytes)
+    return Opening(
+        long_text=long_text, aggregate={**dict.fromkeys(tasks, "mean"), **by_task}, max_text_bytes=max_text_bytes
+    )
 
 
 def _known(name: str, value: str, known: Sequence[str]) -> None:

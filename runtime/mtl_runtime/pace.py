@@ -13,6 +13,8 @@ OptimizeFor = Literal["throughput", "latency"]
 
 # A second run keeps a device busy while the first one's results travel back.
 _RUNS_ON_A_DEVICE = 2
+_MOST_THREADS = 4096
+_MOST_TOKENS = 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Pace:
     def __post_init__(self) -> None:
         if min(self.workers, self.threads, self.token_budget) < 1:
             raise RecordError("pace", f"workers, threads and token_budget must be at least 1, found {self}")
+        if max(self.workers, self.threads) > _MOST_THREADS or self.token_budget > _MOST_TOKENS:
+            raise RecordError("pace", f"no machine runs at {self}")
 
 
 def usual_pace(provider: str, *, threads: int, optimize_for: OptimizeFor) -> Pace:

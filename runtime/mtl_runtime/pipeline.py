@@ -140,6 +140,6 @@ def _refuse_long(chunk: Chunk, texts: Sequence[TokenizedText], max_length: int) 
         if text.truncated:
             raise InvalidTextError(
                 place,
-                f"has more than the {max_length} tokens that the encoder reads; shorten it, or choose "
-                f"long_text='windows' (read it piece by piece) or 'truncate' (read its beginning)",
+                f"has more than the {max_length} tokens that the encoder reads; shorten it, or have long texts read "
+                f"in windows or truncated (long_text=, --long-text)",
             )

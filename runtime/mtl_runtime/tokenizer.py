@@ -63,8 +63,12 @@ class Tokenizer:
         except Exception as error:  # tokenizers raises bare Exception
             raise BundleError(f"tokenizer.json cannot be read: {error}") from error
         tokenizer.no_padding()
-        tokenizer.enable_truncation(max_length, stride=overlap or 0)
-        return cls(tokenizer, max_length, overlap)
+        room = max_length - tokenizer.num_special_tokens_to_add(False)
+        if overlap is not None and room < 1:
+            raise BundleError(f"{max_length} tokens leave no room beside the special ones for windows of a long text")
+        shared = None if overlap is None else min(overlap, room - 1)  # each window has something new
+        tokenizer.enable_truncation(max_length, stride=shared or 0)
+        return cls(tokenizer, max_length, shared)
 
     def encode(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Tokenize ``texts`` (already checked by :func:`checked_texts`), in order."""

@@ -30,15 +30,21 @@ def installed_beginning_with(prefix: str) -> dict[str, str]:
     """
     installed: dict[str, str] = {}
     for folder in _metadata_folders():
-        package, _, version = folder.removesuffix(".dist-info").partition("-")
-        if package.startswith(prefix):
+        package, _, version = folder.stem.partition("-")
+        # An interrupted uninstall may leave the folder empty.
+        if package.startswith(prefix) and (folder / "METADATA").is_file():
             installed.setdefault(package.replace("_", "-"), version)
     return installed
 
 
-def _metadata_folders() -> Iterator[str]:
-    for place in dict.fromkeys(sys.path):
+def _is_path(place: object) -> bool:
+    """Imports pass over anything else that was put into sys.path."""
+    return isinstance(place, str)
+
+
+def _metadata_folders() -> Iterator[Path]:
+    for place in dict.fromkeys(filter(_is_path, sys.path)):
         try:
-            yield from (entry.name for entry in Path(place).iterdir() if entry.name.endswith(".dist-info"))
+            yield from (entry for entry in Path(place).iterdir() if entry.name.endswith(".dist-info"))
         except OSError:  # a zip file, or a folder that is not there
             continue

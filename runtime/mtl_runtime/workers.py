@@ -5,6 +5,7 @@ start when they are first needed and end with the object.
 """
 
 import threading
+import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +23,24 @@ T = TypeVar("T")
 _CALLERS = 32
 
 
+class _Slot:
+    """Leave to run one piece of work; it goes back to its queue even if nobody gives it back.
+
+    An exception from a signal handler may be raised between taking a slot and entering the block that frees it.
+    """
+
+    def __init__(self, queue: "SimpleQueue[_Slot]") -> None:
+        self._queue = weakref.ref(queue)
+
+    def free(self) -> None:
+        if (queue := self._queue()) is not None:
+            queue.put(self)
+
+    def __del__(self) -> None:
+        if (queue := self._queue()) is not None:
+            queue.put(_Slot(queue))
+
+
 class Workers:
     """``count`` slots, shared by all threads of the process that use them."""
 
@@ -33,19 +52,19 @@ class Workers:
     def after_fork(self) -> None:
         """A child has none of the threads, and slots that were taken are never given back."""
         # A queue of free slots: threading's semaphore is written in Python, which a lone text would feel.
-        self._slots: SimpleQueue[None] = SimpleQueue()
+        self._slots: SimpleQueue[_Slot] = SimpleQueue()
         for _ in range(self.count):
-            self._slots.put(None)
+            self._slots.put(_Slot(self._slots))
         self._starting = threading.Lock()
         self._started: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
 
     def run(self, work: Callable[[], T]) -> T:
         """Do ``work`` in this thread as soon as a slot is free."""
-        self._slots.get()
+        slot = self._slots.get()
         try:
             return work()
         finally:
-            self._slots.put(None)
+            slot.free()
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Have ``work`` done by another thread, in the order of submission."""

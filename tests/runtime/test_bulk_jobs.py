@@ -220,3 +220,25 @@ def test_a_named_pipe_is_read_once_like_stdin(classifier, tmp_path):
     os.mkfifo(pipe)
     with subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').write('text\\ngood\\n')"]):
         assert predict(classifier, pipe, tmp_path / "out.csv").rows == 1
+
+
+def test_a_text_that_is_too_long_is_told_by_its_line(bundle_path, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("n,text\n0,good\n1\n2,bad\n" + f"3,{'good ' * 50}\n", "utf-8")
+    strict = load(bundle_path, threads=1, long_text="error")
+    with pytest.raises(TableError, match=r"in\.csv, line 5, column 'text': has more than the 16 tokens"):
+        predict(strict, source, tmp_path / "out.csv", on_bad_row="skip")
+
+
+def test_another_aggregate_or_limit_is_another_job(bundle_path, tmp_path):
+    source, target = make_source(tmp_path / "in.csv"), tmp_path / "out.csv"
+    begun = load(bundle_path, threads=1, long_text="windows", token_budget=10**6)
+    with pytest.raises(Interrupt):
+        predict(interrupted_after(begun, 1), source, target)
+    wishes = {"threads": 1, "long_text": "windows", "token_budget": 10**6}
+    for wish, message in (
+        ({"aggregate": {"stars": "max"}}, r"aggregate\[stars\] is max and was mean"),
+        ({"max_text_bytes": 60}, "max_text_bytes is 60 and was 65536"),
+    ):
+        with pytest.raises(MtlError, match=message):
+            predict(load(bundle_path, **wishes, **wish), source, target, resume=True)

@@ -442,3 +442,23 @@ def test_what_the_system_refuses_is_one_line_and_exit_code_2(mtl, bundle_path, t
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--text", "good", "-o", "out.csv"], "--text prints its answers"),
+        (["--text", "good", "--rejects", "bad.jsonl"], "--text prints its answers"),
+        (["--text", "good", "--aggregate", "max"], "--aggregate is for --long-text windows"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(mtl, bundle_path, argv, message):
+    result = mtl("predict", bundle_path, *argv)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_windows_are_told_beside_the_answer(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "good soup " * 20, "--long-text", "windows")
+    assert result.exit_code == 0
+    assert "(read in 4 windows)" in result.stdout

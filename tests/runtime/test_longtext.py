@@ -1,5 +1,6 @@
 """Texts that are longer than the encoder reads: cut, refused, or read in windows."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_runtime import load
-from mtl_runtime.errors import InvalidTextError, UnknownTaskError
+from mtl_runtime.errors import BundleError, InvalidTextError, UnknownTaskError
 from mtl_runtime.longtext import aggregated, overlap_of, windows_of
-from mtl_runtime.tokenizer import TokenizedText
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer
 
 words = st.sampled_from(["good", "bad", "soup", "goal", "bank", "the", "."])
 long_texts = st.lists(words, min_size=1, max_size=200).map(" ".join)
@@ -138,3 +139,19 @@ def test_aggregates_are_those_of_each_texts_own_windows(counts, random):
         np.testing.assert_allclose(aggregated(rows, starts, "mean")[text], own.mean(axis=0), rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(aggregated(rows, starts, "max")[text], own.max(axis=0))
         np.testing.assert_array_equal(aggregated(rows, starts, "first")[text], own[0])
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 4, 6])
+def test_windows_always_hold_something_new(bundle_path, room):
+    """However little room the special tokens leave: an overlap as long as the room would never get on."""
+    content = json.loads((bundle_path / "tokenizer.json").read_text("utf-8"))
+    content["post_processor"]["single"].append({"SpecialToken": {"id": "[SEP]", "type_id": 0}})
+    tokenizer = Tokenizer.from_bytes(json.dumps(content).encode(), max_length=room + 3, overlap=room + 1)
+    (read,) = tokenizer.encode(["good soup bad bank"])
+    assert {token for window in (read, *read.further) for token in window.ids} >= {4, 8, 6, 12}
+
+
+def test_no_room_for_windows_is_told_when_the_bundle_is_opened(bundle_path):
+    data = (bundle_path / "tokenizer.json").read_bytes()
+    with pytest.raises(BundleError, match="2 tokens leave no room"):
+        Tokenizer.from_bytes(data, max_length=2, overlap=0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mtl_runtime import load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import measured_pace
-from mtl_runtime.errors import ProviderError
+from mtl_runtime.errors import MtlError, ProviderError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.gate.tuning import fastest_pace
 from mtl_runtime.machine import allowed_cores, machine_facts
@@ -118,13 +118,24 @@ def test_an_unknown_provider_has_no_pace():
         ({"threads": 4}, (4, 1)),
         ({"threads": 4, "optimize_for": "latency"}, (1, 4)),
         ({"threads": 4, "workers": 2}, (2, 2)),
-        ({"threads": 2, "workers": 5}, (5, 1)),
+        ({"threads": 5, "workers": 2}, (2, 2)),
     ],
 )
 def test_threads_are_divided_among_the_workers(bundle_path, wish, expected):
     info = load(bundle_path, token_budget=77, **wish).info
     assert (info.workers, info.threads, info.token_budget) == (*expected, 77)
     assert "token_budget asked for" in info.reason
+
+
+def test_more_workers_than_threads_are_refused(bundle_path):
+    with pytest.raises(MtlError, match="4 workers cannot share 1 threads"):
+        load(bundle_path, threads=1, workers=4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("threads", "2"), ("workers", True), ("token_budget", 512.0)])
+def test_what_is_no_whole_number_is_refused_by_name(bundle_path, name, value):
+    with pytest.raises(TypeError, match=f"{name} is {value!r}; it must be a whole number"):
+        load(bundle_path, **{name: value})
 
 
 def test_what_verify_measured_is_what_load_takes(bundle_copy):
@@ -176,15 +187,23 @@ def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(
         assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == own
 
 
-def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(bundle_copy):
+@pytest.mark.parametrize(
+    ("impossible", "words"),
+    [
+        ({"workers": 0}, "must be at least 1"),
+        ({"threads": 2**31}, "no machine"),
+        ({"token_budget": 10**30}, "no machine runs"),
+    ],
+)
+def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(bundle_copy, impossible, words):
     verify(bundle_copy)
     (file,) = (bundle_copy / "evidence").glob("*.json")
     content = json.loads(file.read_text())
-    content["variants"]["cpu-fp32"]["pace"]["workers"] = 0
+    content["variants"]["cpu-fp32"]["pace"] |= impossible
     file.write_text(json.dumps(content))
     info = load(bundle_copy).info
     assert "its evidence cannot be read" in info.reason
-    assert "must be at least 1" in info.reason
+    assert words in info.reason
 
 
 class Slow:

@@ -1,7 +1,13 @@
 """At most so many runs at once, whoever asks, and none for a caller that has gone."""
 
 import asyncio
+import gc
+import signal
+import subprocess
+import sys
+import textwrap
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -74,6 +80,62 @@ def test_a_small_call_does_not_wait_for_all_of_a_large_one(classifier, counting)
         assert large.result() == quiet(TEXTS)
 
 
+class StruckError(Exception):
+    """What a signal handler raises."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
+def test_an_exception_from_a_signal_handler_loses_no_worker(classifier):
+    """Wherever it strikes, between taking a slot and giving it back too."""
+    shared = replace(classifier, workers=Workers(1))
+
+    def strike(_signal, _frame):
+        raise StruckError
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        for turn in range(1500):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + turn % 30))
+                shared("good soup")
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except StruckError:
+                pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(shared, "good soup").result(timeout=10) == classifier("good soup")
+
+
+def test_a_slot_that_is_dropped_goes_back_and_dies_with_its_workers():
+    workers = Workers(1)
+    slots = workers._slots
+    slots.get()  # and not kept, as where an exception strikes at once
+    assert workers.run(lambda: "done") == "done"
+    assert slots.qsize() == 1
+    gone = weakref.ref(slots)
+    del slots, workers
+    gc.collect()
+    assert gone() is None
+
+
+def test_calls_of_many_batches_are_answered_while_the_interpreter_ends(bundle_path):
+    program = f"""
+        import atexit, threading, time
+        from mtl_runtime import load
+        texts = [f"good soup {{'and bad ' * (i % 9)}}{{i}}" for i in range(300)]
+        early, late = load({str(bundle_path)!r}), load({str(bundle_path)!r})
+        early(texts)
+        atexit.register(lambda: print(len(late(texts))))
+        threading.Thread(target=lambda: (time.sleep(0.3), print(len(early(texts))))).start()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == "300\n300\n", done.stderr
+
+
 def test_a_failing_batch_fails_the_call_and_leaves_the_workers_fit_for_the_next(classifier):
     def run(batch, outputs):
         if (batch.input_ids == classifier.tokenizer.token_id("bank")).any():
@@ -142,6 +204,30 @@ def test_a_stream_is_read_only_a_little_ahead(classifier):
     assert len(taken) <= 40
     stream.close()
     assert len(taken) <= 40
+
+
+def test_one_str_is_not_several_texts(classifier):
+    for call in (classifier.stream, classifier.logits, classifier.tokenize):
+        with pytest.raises(TypeError, match="found one str; put it into a list"):
+            call("good")
+    with pytest.raises(TypeError, match="found one str"):
+        list(classifier.stream_chunks(["good"]))
+    with pytest.raises(ValueError, match="chunk_size is 0"):
+        classifier.stream(["good"], chunk_size=0)
+
+
+def test_texts_with_many_characters_are_cut_into_smaller_chunks(classifier):
+    """What the tokenizer keeps of a text grows with its characters, so they bound a chunk, and the memory."""
+    taken = []
+
+    def texts():
+        for index in range(200):
+            taken.append(index)
+            yield "a b " * 16_000
+
+    stream = classifier.stream(texts())
+    next(stream)
+    assert len(taken) <= 4 * 17  # 64,000 characters each, a million a chunk
 
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 1000])

@@ -82,20 +82,28 @@ def predict(
     The output has the input's columns, then for each task its answer (several labels are joined by |) and,
     for a task with one label, its probability.
     """
-    if (source is None) == (not texts):
-        raise click.UsageError("give either INPUT (a file, or - for stdin) or --text.")
-    if source is not None and output is None and as_json:
-        raise click.UsageError("--json tells of --text, or of what was written with -o; see --output-format.")
-    if source is not None and explain:
-        raise click.UsageError("--explain is for single texts: give them with --text instead of INPUT.")
-    if resume and (source in (None, "-") or output is None):
-        raise click.UsageError(
-            "--resume goes on from an INPUT file to an OUTPUT file (-o); a stream cannot be taken up."
-        )
-    if resume and force:
-        raise click.UsageError("--resume goes on and --force starts anew; choose one.")
-    if rejects is not None and on_bad_row == "error":
-        raise click.UsageError("--rejects writes bad rows away and --on-bad-row error ends at one; choose one.")
+    _refuse(
+        ((source is None) == (not texts), "give either INPUT (a file, or - for stdin) or --text."),
+        (
+            source is not None and output is None and as_json,
+            "--json tells of --text, or of what was written with -o; see --output-format.",
+        ),
+        (source is not None and explain, "--explain is for single texts: give them with --text instead of INPUT."),
+        (
+            resume and (source in (None, "-") or output is None),
+            "--resume goes on from an INPUT file to an OUTPUT file (-o); a stream cannot be taken up.",
+        ),
+        (resume and force, "--resume goes on and --force starts anew; choose one."),
+        (
+            rejects is not None and on_bad_row == "error",
+            "--rejects writes bad rows away and --on-bad-row error ends at one; choose one.",
+        ),
+        (
+            bool(texts) and (output is not None or rejects is not None),
+            "--text prints its answers; -o and --rejects are for INPUT.",
+        ),
+        (aggregate is not None and long_text != "windows", "--aggregate is for --long-text windows."),
+    )
     from mtl_runtime.files import predict_file
 
     names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
@@ -137,6 +145,13 @@ def predict(
             progress=progress,
         )
     _report(summary, output, rejects, as_json=as_json)
+
+
+def _refuse(*mistakes: tuple[bool, str]) -> None:
+    """End with the message of the first mistake that was made."""
+    for made, message in mistakes:
+        if made:
+            raise click.UsageError(message)
 
 
 def _open(bundle: Path, begun: Path | None, wishes: Mapping[str, Any]) -> "Classifier":
@@ -182,6 +197,7 @@ def _show(texts: Sequence[str], predictions: Sequence[Prediction], *, probabilit
     for text, prediction in zip(texts, predictions, strict=True):
         rows = [(task, *_cells(prediction[task], all_labels=probabilities)) for task in prediction]
         remark = f" (truncated after {prediction.tokens} tokens)" if prediction.truncated else ""
+        remark += f" (read in {prediction.windows} windows)" if prediction.windows > 1 else ""
         title = text if len(text) <= 60 else f"{text[:57]}..."
         print_table(f"{title}{remark}", ("task", "answer", "probability"), rows)
 
