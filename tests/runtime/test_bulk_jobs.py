@@ -199,7 +199,7 @@ def test_the_ledger_records_what_decides_the_bits(bundle_path, tmp_path):
     job = recorded_job(tmp_path / "out.csv")
     assert (job.variant, job.token_budget, job.workers, job.threads) == ("cpu-fp32", 77, 2, 2)
     assert job.opening.items() >= {"threads": 4, "workers": 2, "long_text": "windows"}.items()
-    assert job.versions["onnxruntime"] == classifier.info.onnxruntime
+    assert classifier.info.onnxruntime in job.versions.values()
     assert read_start(work_folder(tmp_path / "out.csv") / "ledger.jsonl").job == job
 
 
