@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from mtl_runtime.errors import NonFiniteError
 
-__all__ = ["Chunk", "cut"]
+__all__ = ["CHUNK_CHARACTERS", "Chunk", "cut"]
 
 # What a tokenizer keeps of a text grows with its characters, even where the text is truncated: 6 MB for 64 KB.
-_CHARACTERS = 2**20
+CHUNK_CHARACTERS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def cut(texts: Iterable[Any], size: int) -> Iterator[list[str]]:
     for text in texts:
         chunk.append(text)
         characters += len(text) if isinstance(text, str) else 0
-        if len(chunk) == size or characters >= _CHARACTERS:
+        if len(chunk) == size or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
     if chunk:

@@ -55,7 +55,7 @@ def load(
         threads: that compute at the same time, in all; default: the cores that affinity and cgroup quota allow.
         workers: batches at the same time, among which the threads are divided; default: as ``mtl verify`` found
             fastest on this machine, or what is usual for the provider.
-        token_budget: padded tokens of a batch (rows x longest row), which bounds the memory that a call takes;
+        token_budget: padded tokens of a batch (rows x longest row), which bounds the memory of a run;
             default: likewise.
         long_text: what becomes of a text that is longer than the encoder reads: ``truncate`` it, raise an
             ``error``, or read it in ``windows`` that overlap by a quarter.

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import Any, Generic, TypeVar
 
+from mtl_runtime.chunks import CHUNK_CHARACTERS
 from mtl_runtime.errors import InvalidTextError, TableError
 from mtl_runtime.tables import BadRow, Row, Table
 from mtl_runtime.tokenizer import checked_texts
@@ -25,7 +26,7 @@ class Cut:
     """
 
     rows: int = 2048
-    characters: int = 2**20
+    characters: int = CHUNK_CHARACTERS
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.characters < 1:

@@ -123,8 +123,9 @@ def provider_problem(provider: str) -> str | None:
 
 def onnxruntime_version() -> str:
     """Version of the installed onnxruntime, by its metadata (MissingPackageError without one)."""
-    check_one_wheel()
-    (version,) = installed_wheels().values()
+    wheels = installed_wheels()
+    check_one_wheel(wheels)
+    (version,) = wheels.values()
     return version
 
 
