@@ -1,0 +1,32 @@
+"""the contract -> System: what a driver opens, ours and every peer's alike."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Labels", "System"]
+
+# By task, one for each text: a label; labels joined by "|" (multi_label); a value (regression).
+Labels = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class System:
+    """A way to answer texts, open and ready; a driver is a function ``open(**settings) -> System``.
+
+    Attributes:
+        answer: texts and the size of a batch -> labels of every task. ``None`` as the size is what the driver takes
+            by itself; single texts are asked with it.
+        unit: what a batch is bounded by, ``texts`` or (padded) ``tokens``.
+        sizes: sizes worth trying, one at least; the fastest is taken for the offline scenario.
+        facts: what the driver chose, and the versions that matter.
+        warm_up: passes over the same texts before a timed one; compilers need more.
+        kernel: texts and size -> a call that runs the very batches in the model alone; None: not separable.
+    """
+
+    answer: Callable[[Sequence[str], int | None], Labels]
+    unit: str
+    sizes: Sequence[int]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    warm_up: int = 1
+    kernel: Callable[[Sequence[str], int | None], Callable[[], Any]] | None = None
