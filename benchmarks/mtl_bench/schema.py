@@ -60,17 +60,18 @@ class WorkloadFacts:
     """The texts that every system answered."""
 
     name: str  # "golden texts", a file's name, or a length profile
-    texts: int
-    labelled: Mapping[str, int]  # texts with a label, by task; empty: none
-    tokens: int  # of all texts, special ones included, as the bundle's tokenizer cuts them
+    texts: int  # that were timed
+    judged: int  # whose answers were compared: these and, where there are more, all others
+    labelled: Mapping[str, int]  # judged texts with a label, by task; empty: none
+    tokens: int  # of the timed texts, special ones included, as the bundle's tokenizer cuts them
     token_quantiles: tuple[int, ...]  # of a text: minimum, 10 %, 50 %, 90 %, maximum
-    sha256: str  # of the texts, each as JSON on a line of its own
+    sha256: str  # of the timed texts, each as JSON on a line of its own
     files: Mapping[str, FileSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """How right a system is, on all texts; the worst of its processes counts."""
+    """How right a system is, on all judged texts."""
 
     agreement: Mapping[str, float]  # share of texts with cpu-fp32's answer, by task
     metrics: Mapping[str, Mapping[str, float]] = field(

@@ -15,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Pace", "binary_stdout", "print_json", "print_table", "printable", "row_progress", "stages"]
+__all__ = ["Pace", "binary_stdout", "duration", "print_json", "print_table", "printable", "row_progress", "stages"]
 
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
@@ -111,10 +111,11 @@ class Pace:
         if rows == first or now == start:
             return f"{rows:,} rows"
         speed = (rows - first) / (now - start)
-        left = f", {_duration(rows * (1 / share - 1) / speed)} left" if share else ""
+        left = f", {duration(rows * (1 / share - 1) / speed)} left" if share else ""
         return f"{rows:,} rows, {speed:,.0f} rows/s{left}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as 0:02:07."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mtl_bench.batches import batches_of
+from mtl_bench.children import ChildError, child
+from mtl_bench.rounds import interleaved, ratios
 from mtl_bench.runtime import command
 from mtl_bench.runtime.bench import Amounts, Bench, verified_here
-from mtl_bench.runtime.children import ChildError, child
-from mtl_bench.runtime.kernel_bound import batches_of
 from mtl_bench.runtime.results import Circumstances, Line, Overhead, RuntimeSpeed, Throughput, WayResult
-from mtl_bench.runtime.rounds import interleaved, ratios
 from mtl_bench.runtime.sentences import accuracy, agreement, read_sentences
 from mtl_bench.runtime.soak import ragged_texts
 from mtl_bench.runtime.tables import filled, line_rows
@@ -47,7 +47,7 @@ encoder_learning_rate = 3e-3
 head_learning_rate = 3e-2
 """
 PEERS = """
-from mtl_bench.runtime.child import Prepared
+from mtl_bench.driven.child import Prepared
 
 
 def wrong(*, texts, **_):

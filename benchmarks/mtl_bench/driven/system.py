@@ -21,6 +21,7 @@ class System:
         sizes: sizes worth trying, one at least; the fastest is taken for the offline scenario.
         facts: what the driver chose, and the versions that matter.
         warm_up: passes over the same texts before a timed one; compilers need more.
+        concurrency: calls that it is made to answer at the same time.
         kernel: texts and size -> a call that runs the very batches in the model alone; None: not separable.
     """
 
@@ -29,4 +30,5 @@ class System:
     sizes: Sequence[int]
     facts: Mapping[str, str] = field(default_factory=dict)
     warm_up: int = 1
+    concurrency: int = 1
     kernel: Callable[[Sequence[str], int | None], Callable[[], Any]] | None = None

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtl_bench.rounds import interleaved
 from mtl_bench.runtime.bench import Bench
 from mtl_bench.runtime.overhead import SHORT_TEXT
 from mtl_bench.runtime.results import ColdStart, Line, circumstances
-from mtl_bench.runtime.rounds import interleaved
 from mtl_runtime import load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import CheckFailedError

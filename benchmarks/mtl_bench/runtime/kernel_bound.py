@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from mtl_bench.batches import batches_of
+from mtl_bench.children import child
+from mtl_bench.driven.child import Prepared
+from mtl_bench.rounds import interleaved, ratios
 from mtl_bench.runtime.bench import Bench
-from mtl_bench.runtime.child import Prepared
-from mtl_bench.runtime.children import child
 from mtl_bench.runtime.results import KernelBound, Line, circumstances
-from mtl_bench.runtime.rounds import interleaved, ratios
-from mtl_runtime import Classifier, load
-from mtl_runtime.batch import Batch
-from mtl_runtime.chunks import Chunk
-from mtl_runtime.classifier import CHUNK_TEXTS
-from mtl_runtime.longtext import windows_of
+from mtl_runtime import load
 from mtl_runtime.manifest import logits_output
-from mtl_runtime.scheduler import plan_batches
 
-__all__ = ["WANTED", "batches_of", "kernel_bound", "prepare"]
+__all__ = ["WANTED", "kernel_bound", "prepare"]
 
 WANTED = 0.90
 _SIDES = ("pipeline", "kernel")
@@ -66,15 +62,3 @@ def prepare(*, bundle: str, texts: Sequence[str]) -> Prepared:
         "token_budget": classifier.token_budget,
     }
     return Prepared({"pipeline": pipeline, "kernel": kernel}, facts)
-
-
-def batches_of(classifier: Classifier, texts: Sequence[str]) -> list[Batch]:
-    """The batches that a call with ``texts`` runs, in its order."""
-    chunk, _ = Chunk.distinct(texts)
-    batches = []
-    for some in chunk.cut(CHUNK_TEXTS):
-        windows, _ = windows_of(classifier.tokenize(some.texts))
-        plan = plan_batches([len(text) for text in windows], token_budget=classifier.token_budget)
-        pad_id = classifier.manifest.encoder.pad_id
-        batches += [Batch.of([windows[index] for index in indices], pad_id=pad_id) for indices in plan]
-    return batches

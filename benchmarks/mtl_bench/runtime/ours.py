@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mtl_bench.runtime.child import Prepared
+from mtl_bench.driven.child import Prepared
 from mtl_runtime import load
 
 __all__ = ["prepare"]

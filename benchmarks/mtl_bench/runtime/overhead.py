@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from mtl_bench.children import Child, child
+from mtl_bench.driven.child import Prepared
+from mtl_bench.rounds import interleaved
 from mtl_bench.runtime.bench import Bench
-from mtl_bench.runtime.child import Prepared
-from mtl_bench.runtime.children import Child, child
 from mtl_bench.runtime.results import Line, Overhead, circumstances
-from mtl_bench.runtime.rounds import interleaved
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.lasting import LastingSession

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from mtl_bench.children import child
+from mtl_bench.driven.child import Prepared
 from mtl_bench.runtime.bench import Bench
-from mtl_bench.runtime.child import Prepared
-from mtl_bench.runtime.children import child
 from mtl_bench.runtime.results import Line, Soak, circumstances
 from mtl_runtime import Classifier, Prediction, load
 from mtl_runtime.budgets import limits_for, precision_of

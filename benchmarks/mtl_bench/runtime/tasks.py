@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtl_bench.children import child
+from mtl_bench.driven.child import Prepared
+from mtl_bench.rounds import interleaved, ratios
 from mtl_bench.runtime.bench import Bench
-from mtl_bench.runtime.child import Prepared
-from mtl_bench.runtime.children import child
 from mtl_bench.runtime.results import Line, Tasks, circumstances
-from mtl_bench.runtime.rounds import interleaved, ratios
 from mtl_runtime import Classifier, load
 from mtl_runtime.sampling import spread
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtl_bench.children import Child, ChildError, Done, child
+from mtl_bench.plain_graphs import separate_graphs
+from mtl_bench.rounds import interleaved, ratios
 from mtl_bench.runtime.bench import Bench
-from mtl_bench.runtime.children import Child, ChildError, Done, child
-from mtl_bench.runtime.plain_graphs import separate_graphs
 from mtl_bench.runtime.results import Line, Throughput, WayResult, circumstances
-from mtl_bench.runtime.rounds import interleaved, ratios
 from mtl_bench.runtime.sentences import Labels, Sentences, accuracy, agreement
 from mtl_runtime.budgets import DEFAULTS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mtl_bench.runtime.child import Prepared
+from mtl_bench.driven.child import Prepared
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.machine import allowed_cores

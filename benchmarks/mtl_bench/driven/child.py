@@ -1,7 +1,8 @@
-"""``python -m mtl_bench.runtime.child module:function`` -> a process that prepares once, and runs when told.
+"""``python -m mtl_bench.driven.child module:function`` -> a process that prepares once, and runs when told.
 
 It reads the function's keyword arguments from the first line of stdin (JSON), answers with facts, and then with
-seconds and value for each further line, the name of a run. What libraries print goes to stderr.
+seconds and value for each further line: the name of a run and its keyword arguments. What libraries print goes to
+stderr.
 """
 
 import importlib
@@ -16,11 +17,11 @@ from typing import Any
 __all__ = ["Prepared"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
     """What a child can do; a value must be JSON."""
 
-    runs: Mapping[str, Callable[[], Any]]
+    runs: Mapping[str, Callable[..., Any]]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -37,9 +38,10 @@ def main() -> None:
         prepared: Prepared = getattr(importlib.import_module(module), function)(**json.loads(sys.stdin.readline()))
         tell(facts=prepared.facts)
         for line in sys.stdin:
-            run = prepared.runs[line.strip()]
+            told = json.loads(line)
+            run = prepared.runs[told["run"]]
             start = time.perf_counter()
-            value = run()
+            value = run(**told["arguments"])
             tell(seconds=time.perf_counter() - start, value=value)
     except Exception as error:  # a peer raises what it likes, and its failure is a result
         tell(error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,51 @@
+"""how thorough -> Amounts: how many processes, rounds and texts a run takes."""
+
+from dataclasses import dataclass
+
+__all__ = ["QUICK", "USUAL", "Amounts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """How much is measured."""
+
+    sittings: int  # fresh processes of each system
+    rounds: int  # of each process, interleaved with those of all others
+    texts: int  # timed in a pass
+    judged: int | None  # texts whose answers are compared; None: all
+    sweep_texts: int
+    stream: int  # single texts in each process
+    server_steps: int  # rates tried; 0: the scenario is left out
+    server_seconds: float  # that each rate is offered for, about
+    cold: int  # fresh processes until their first answer
+    soak_calls: int  # 0: no soak
+    parts: bool  # whether the parts beside the table are measured: tasks, roofline, lengths, threads
+    part_rounds: int = 7
+
+
+USUAL = Amounts(
+    sittings=3,
+    rounds=3,
+    texts=512,
+    judged=None,
+    sweep_texts=256,
+    stream=200,
+    server_steps=5,
+    server_seconds=2.5,
+    cold=5,
+    soak_calls=500,
+    parts=True,
+)
+QUICK = Amounts(
+    sittings=3,
+    rounds=2,
+    texts=256,
+    judged=1000,
+    sweep_texts=192,
+    stream=100,
+    server_steps=4,
+    server_seconds=1.5,
+    cold=5,
+    soak_calls=200,
+    parts=False,
+)

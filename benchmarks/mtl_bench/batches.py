@@ -1,0 +1,24 @@
+"""classifier + texts -> the batches that a call runs, in its order: what is to be timed without the rest."""
+
+from collections.abc import Sequence
+
+from mtl_runtime import Classifier
+from mtl_runtime.batch import Batch
+from mtl_runtime.chunks import Chunk
+from mtl_runtime.classifier import CHUNK_TEXTS
+from mtl_runtime.longtext import windows_of
+from mtl_runtime.scheduler import plan_batches
+
+__all__ = ["batches_of"]
+
+
+def batches_of(classifier: Classifier, texts: Sequence[str]) -> list[Batch]:
+    """Tokenized, sorted, cut and padded as the classifier's own call does it."""
+    chunk, _ = Chunk.distinct(texts)
+    batches = []
+    for some in chunk.cut(CHUNK_TEXTS):
+        windows, _ = windows_of(classifier.tokenize(some.texts))
+        plan = plan_batches([len(text) for text in windows], token_budget=classifier.token_budget)
+        pad_id = classifier.manifest.encoder.pad_id
+        batches += [Batch.of([windows[index] for index in indices], pad_id=pad_id) for indices in plan]
+    return batches

@@ -1,0 +1,106 @@
+"""what the command was given -> Report: the rows of the table, then the parts beside it."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mtl_bench.amounts import Amounts
+from mtl_bench.axes import lengths, threads
+from mtl_bench.conditions import Watch, run_doubts
+from mtl_bench.contenders import REFERENCE, Contender, ours, peer_contenders, plain
+from mtl_bench.countdown import Countdown, steps_of
+from mtl_bench.measure import measure
+from mtl_bench.peers import read_peers
+from mtl_bench.schema import Report
+from mtl_bench.workload import Workload
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.errors import MtlError
+from mtl_runtime.machine import allowed_cores, machine_facts
+from mtl_runtime.versions import MAKERS, installed_versions
+
+__all__ = ["Bench", "run_bench"]
+
+_PACKAGES = (*MAKERS, "onnxruntime-openvino", "onnxruntime-ep-openvino", "onnxruntime-gpu", "numpy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """One run of the suite."""
+
+    bundle: Bundle
+    workload: Workload
+    amounts: Amounts
+    peers: Path | None  # peers.toml or its folder
+    systems: Sequence[str]  # only these; empty: all
+    bound: float  # seconds, of the server scenario
+    command: str
+    alone: Callable[[str], str]  # a system's name -> the command that measures it alone
+    report: Callable[[str], None]  # is told what comes next
+    logs: Path  # a folder for what the systems print
+
+
+def run_bench(bench: Bench) -> Report:
+    """Measure all.
+
+    Raises:
+        MtlError: a system was asked for that is not there, or the reference failed.
+    """
+    watch = Watch.begin()
+    with tempfile.TemporaryDirectory() as folder:
+        mine, skipped = ours(bench.bundle)
+        peers = read_peers(bench.peers, bench.bundle.path) if bench.peers else ()
+        others = {**plain(bench.bundle, Path(folder)), **peer_contenders(peers, Path(folder))}
+        rows = _logged(_chosen({**mine, **others}, bench.systems), bench.logs)
+        step = Countdown(bench.report, steps_of(len(rows), len(mine), bench.amounts))
+        measured = measure(
+            rows,
+            bench.workload,
+            bench.bundle.manifest.tasks,
+            bench.amounts,
+            reference=mine[REFERENCE],
+            bound=bench.bound,
+            commands={name: bench.alone(name) for name in rows},
+            step=step,
+        )
+        working = {name: row for name, row in mine.items() if name in measured.systems and measured.systems[name].ran}
+        parts = _parts(bench, working, Path(folder), step) if bench.amounts.parts and working else {}
+    if not bench.amounts.parts:
+        skipped["tasks curve, roofline, lengths, threads"] = "left out by --quick"
+    conditions = watch.end()
+    return Report(
+        command=bench.command,
+        bundle=bench.bundle.path.absolute().name,
+        digest=bench.bundle.digest,
+        tasks={task.name: task.kind for task in bench.bundle.manifest.tasks},
+        machine=machine_facts(),
+        made_with=installed_versions(_PACKAGES),
+        conditions=conditions,
+        workload=bench.workload.facts(bench.bundle),
+        reference_seconds=measured.reference,
+        systems=measured.systems,
+        skipped=skipped,
+        doubts=run_doubts(conditions, measured.reference, cores=allowed_cores()),
+        **parts,
+    )
+
+
+def _chosen(rows: Mapping[str, Contender], names: Sequence[str]) -> dict[str, Contender]:
+    for name in names:
+        if name not in rows:
+            raise MtlError(f"there is no system {name!r}; there are: {', '.join(rows)}")
+    return {name: row for name, row in rows.items() if not names or name in names}
+
+
+def _logged(rows: Mapping[str, Contender], logs: Path) -> dict[str, Contender]:
+    return {name: replace(row, log=logs / f"{name}.log") for name, row in rows.items()}
+
+
+def _parts(bench: Bench, working: Mapping[str, Contender], folder: Path, step: Callable[[str], None]) -> dict[str, Any]:
+    """Fields of the report."""
+    texts, rounds = bench.workload.timed, bench.amounts.part_rounds
+    return {
+        "lengths": lengths(bench.bundle, working, rounds=rounds, step=step),
+        "threads": threads(bench.bundle, working, texts, rounds=rounds, step=step),
+    }

@@ -1,0 +1,135 @@
+"""module:function + arguments -> a process of its own that runs what the function prepared, one run at a time."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from mtl_runtime.errors import MtlError
+
+__all__ = ["HERE", "Child", "ChildError", "Done", "Environment", "child"]
+
+_MODULE = "mtl_bench.driven.child"
+_MOST_SECONDS = 900.0  # of one run: what takes longer hangs
+_END_SECONDS = 30.0  # that a process has to end by itself
+
+
+class ChildError(MtlError):
+    """The child could not do what it was told; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a child runs: an interpreter, and folders that it imports from beside its own packages."""
+
+    python: str = sys.executable
+    path: Sequence[Path] = ()
+
+    def variables(self) -> dict[str, str] | None:
+        """Variables of its process; None: those of this one."""
+        if not self.path:
+            return None
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder) for folder in self.path)}
+
+
+HERE = Environment()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One run."""
+
+    seconds: float  # by the child's own clock, pipes not counted
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that waits to be told; between runs it does nothing."""
+
+    facts: Mapping[str, Any]
+    started: float  # by time.perf_counter, just before its start
+    _process: "subprocess.Popen[str]"
+
+    def run(self, name: str, **arguments: Any) -> Done:
+        """Let it do the run ``name``, and wait.
+
+        Raises:
+            ChildError: it failed.
+        """
+        answer = _ask(self._process, json.dumps({"run": name, "arguments": arguments}))
+        return Done(answer["seconds"], answer["value"])
+
+
+@contextlib.contextmanager
+def child(
+    function: str, *, environment: Environment = HERE, log: Path | None = None, **arguments: Any
+) -> Iterator[Child]:
+    """Start a process, let it prepare, and end it with the block.
+
+    Each way has threads, memory and libraries of its own, so that none disturbs another, and what importing and
+    opening cost is not timed.
+
+    Args:
+        function: ``module:function`` that returns a :class:`mtl_bench.driven.child.Prepared`.
+        environment: default: this process's.
+        log: what it prints is added to this file; None: goes to this process's stderr.
+        arguments: of the function; JSON.
+
+    Raises:
+        ChildError: it failed.
+    """
+    with contextlib.ExitStack() as stack:
+        stderr = stack.enter_context(log.open("ab")) if log is not None else None
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [environment.python, "-m", _MODULE, function],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            encoding="utf-8",
+            env=environment.variables(),
+        )
+        stack.callback(_end, process)
+        yield Child(_ask(process, json.dumps(arguments))["facts"], started, process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """It ends when nothing more will come."""
+    with contextlib.suppress(BrokenPipeError):
+        _pipe(process.stdin).close()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:  # its threads do not end by themselves
+        process.kill()
+        process.wait()
+    _pipe(process.stdout).close()
+
+
+def _ask(process: "subprocess.Popen[str]", line: str) -> dict[str, Any]:
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and told why
+        _pipe(process.stdin).write(line + "\n")
+        _pipe(process.stdin).flush()
+    watchdog = threading.Timer(_MOST_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        told = _pipe(process.stdout).readline()
+    finally:
+        watchdog.cancel()
+    answer: dict[str, Any] = json.loads(told) if told else {"error": f"it ended with code {process.wait()}"}
+    if "error" in answer:
+        raise ChildError(answer["error"])
+    return answer
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None  # noqa: S101 - Popen was told to make pipes
+    return stream

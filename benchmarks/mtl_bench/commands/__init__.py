@@ -1,0 +1,1 @@
+"""Commands of ``mtl`` that this package adds."""

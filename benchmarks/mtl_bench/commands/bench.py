@@ -1,0 +1,104 @@
+"""``mtl bench``: bundle -> results.json and report.html in a folder, and a table on the terminal."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+
+from mtl_bench.amounts import QUICK, USUAL, Amounts
+from mtl_bench.bench import Bench, run_bench
+from mtl_bench.workload import Workload, golden_workload, read_workload
+from mtl_runtime import records
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.commands.options import bundle_argument, json_option
+from mtl_runtime.errors import MtlError
+from mtl_runtime.terminal import print_json, stages
+
+__all__ = ["bench"]
+
+_FILE = click.Path(path_type=Path)
+_LOGS = "logs"  # also what tells a report's folder from others
+
+
+@click.command()
+@bundle_argument()
+@click.option("-o", "--output", required=True, type=_FILE, help="Folder for results.json and report.html.")
+@click.option("--data", type=_FILE, help="Sentences to answer, best with labels; default: the bundle's golden texts.")
+@click.option("--column", default="text", show_default=True, help="Column of --data with the texts.")
+@click.option("--peers", type=_FILE, help="Also measure other systems: a peers.toml, or the folder it is in.")
+@click.option("--systems", default="", help="Only these, separated by commas; default: all.")
+@click.option("--quick", is_flag=True, help="Fewer texts and rounds, and only the table: under two minutes.")
+@click.option("--p99", default=100.0, show_default=True, type=click.FloatRange(min=0.1), help="Bound of it, in ms.")
+@click.option("--force", is_flag=True, help="Replace an earlier report.")
+@json_option()
+def bench(
+    bundle: Path,
+    output: Path,
+    data: Path | None,
+    column: str,
+    peers: Path | None,
+    systems: str,
+    quick: bool,
+    p99: float,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Measure how right and how fast BUNDLE is on this machine, beside other systems.
+
+    Every variant that runs here, text to labels, in fresh processes whose rounds are interleaved: offline throughput,
+    single-stream latency, server rate within a bound of the 99th percentile, cold start, memory, size. Nothing else
+    should run meanwhile; what did is told as a doubt.
+    """
+    logs = _room(output, force=force)
+    opened = Bundle.open(bundle.absolute())
+    amounts = QUICK if quick else USUAL
+    options = _options(data, column, peers, quick=quick, p99=p99)
+    with stages() as tell:
+        report = run_bench(
+            Bench(
+                bundle=opened,
+                workload=_workload(opened, data, column, amounts),
+                amounts=amounts,
+                peers=peers,
+                systems=[name for name in systems.split(",") if name],
+                bound=p99 / 1000,
+                command=_command(bundle, output, *options, *(["--systems", systems] if systems else [])),
+                alone=lambda name: _command(bundle, Path("one"), *options, "--systems", name),
+                report=tell,
+                logs=logs,
+            )
+        )
+    (output / "results.json").write_text(records.to_json(report), "utf-8")
+    if as_json:
+        print_json(records.to_dict(report))
+
+
+def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Amounts) -> Workload:
+    if data is None:
+        return golden_workload(bundle, timed=amounts.texts)
+    return read_workload(bundle, data, column=column, timed=amounts.texts, judged=amounts.judged)
+
+
+def _room(output: Path, *, force: bool) -> Path:
+    """Make the folder, and return that for logs in it."""
+    if output.exists():
+        if not force:
+            raise MtlError(f"{output} exists already; name another folder, or replace it with --force")
+        if not (output / _LOGS).is_dir():
+            raise MtlError(f"{output} holds no earlier report, and is not replaced; name another folder")
+        shutil.rmtree(output)
+    logs = output / _LOGS
+    logs.mkdir(parents=True)
+    return logs
+
+
+def _options(data: Path | None, column: str, peers: Path | None, *, quick: bool, p99: float) -> list[str]:
+    """What the command line said, to be said again."""
+    given = [("--data", data), ("--column", column if column != "text" else None), ("--peers", peers)]
+    said = [word for name, value in given if value is not None for word in (name, str(value))]
+    return [*said, *(["--p99", f"{p99:g}"] if p99 != 100 else []), *(["--quick"] if quick else [])]
+
+
+def _command(bundle: Path, output: Path, *options: str) -> str:
+    return shlex.join(["mtl", "bench", str(bundle), *options, "-o", str(output)])

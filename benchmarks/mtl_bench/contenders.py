@@ -1,0 +1,134 @@
+"""bundle + peers -> Contender rows: what is measured, and how each is opened."""
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import mtl_bench
+from mtl_bench.children import HERE, Environment
+from mtl_bench.peers import Peer
+from mtl_bench.plain_graphs import separate_graphs
+from mtl_runtime.budgets import precision_of
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.choice import DEFAULT_VARIANT
+from mtl_runtime.evidence_files import read_bundles_verdicts
+from mtl_runtime.machine import machine_facts
+from mtl_runtime.session import onnxruntime_version, provider_problem
+
+__all__ = ["REFERENCE", "Contender", "ours", "peer_contenders", "plain"]
+
+# What every other system's answers are compared with.
+REFERENCE = DEFAULT_VARIANT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One system to measure."""
+
+    title: str
+    kind: Literal["ours", "peer"]
+    driver: str  # module:function, see mtl_bench.driven.system
+    settings: Mapping[str, Any]
+    alone: Mapping[str, Any] | None = None  # settings for one text at a time; None: the same
+    environment: Environment = HERE
+    variant: str | None = None
+    precision: str | None = None
+    status: str | None = None
+    size_bytes: int | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None  # why it cannot be started
+    log: Path | None = None  # takes what its processes print; None: this process's stderr
+
+
+def ours(bundle: Bundle) -> tuple[dict[str, Contender], dict[str, str]]:
+    """Every variant whose provider is here, by name; and why the others are not."""
+    statuses = _statuses(bundle)
+    rows, skipped = {}, {}
+    for name, spec in bundle.manifest.variants.items():
+        if (problem := provider_problem(spec.provider)) is not None:
+            skipped[name] = problem
+            continue
+        settings = {"bundle": str(bundle.path.absolute()), "variant": name}
+        rows[name] = Contender(
+            title=f"ours, {name}",
+            kind="ours",
+            driver="mtl_bench.ours:open",
+            settings=settings,
+            # All cores for one text, as a service that answers texts one by one would open it.
+            alone={**settings, "optimize_for": "latency"},
+            variant=name,
+            precision=precision_of(name),
+            status=statuses.get(name, "unverified"),
+            size_bytes=sum(bundle.manifest.files[file].bytes for file in (spec.graph, "tokenizer.json")),
+        )
+    return rows, skipped
+
+
+def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
+    """What a bundle can be compared with where no peer is set up: one fp32 graph for each task in plain onnxruntime.
+
+    Args:
+        bundle: whose fp32 graph is cut.
+        folder: for the graphs.
+
+    Raises:
+        ModuleNotFoundError: onnx is not installed.
+    """
+    graphs = separate_graphs(bundle, folder)
+    return {
+        "separate-graphs": Contender(
+            title="one fp32 graph per task, plain onnxruntime",
+            kind="peer",
+            driver="mtl_bench.plain_graphs:open",
+            settings={"bundle": str(bundle.path.absolute()), "graphs": graphs},
+            precision="fp32",
+            size_bytes=sum(Path(graph).stat().st_size for graph in graphs.values()),
+        )
+    }
+
+
+def peer_contenders(peers: Iterable[Peer], folder: Path) -> dict[str, Contender]:
+    """Rows for peers; ``folder`` takes the little of this package that their environments import."""
+    driven = _copy_driven(folder)
+    return {peer.name: _peer(peer, driven) for peer in peers}
+
+
+def _peer(peer: Peer, driven: Path) -> Contender:
+    # A row of ours on another wheel has this whole package installed there.
+    path: Sequence[Path] = () if peer.kind == "ours" else (driven, peer.folder)
+    return Contender(
+        title=peer.title,
+        kind=peer.kind,
+        driver=peer.driver,
+        settings=peer.settings,
+        environment=Environment(str(peer.python), path),
+        precision=peer.precision,
+        size_bytes=peer.size_bytes() or None,
+        facts={"settings recommended at": peer.docs} if peer.docs else {},
+        problem=peer.problem,
+    )
+
+
+def _copy_driven(folder: Path) -> Path:
+    """A folder with nothing but :mod:`mtl_bench.driven` in it: a peer's environment must see no package of ours."""
+    package = Path(mtl_bench.__path__[0])
+    target = folder / package.name
+    shutil.copytree(package / "driven", target / "driven", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(package / "__init__.py", target)
+    return folder
+
+
+def _statuses(bundle: Bundle) -> dict[str, str]:
+    """What the latest evidence of this kind of machine says of each variant."""
+    here, version = machine_facts().name, onnxruntime_version()
+    found = sorted(
+        (
+            verdicts
+            for verdicts in read_bundles_verdicts(bundle)
+            if verdicts.machine.name == here and verdicts.made_with.get("onnxruntime") == version
+        ),
+        key=lambda verdicts: verdicts.measured_at,
+    )
+    return {name: verdict.status for verdicts in found for name, verdict in verdicts.variants.items()}

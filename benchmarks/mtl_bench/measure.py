@@ -1,0 +1,215 @@
+"""contenders + workload -> SystemResult of each: sweep, sittings, answers, server, memory, cold start."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mtl_bench.amounts import Amounts
+from mtl_bench.children import Child, ChildError
+from mtl_bench.cold_starts import cold_starts
+from mtl_bench.contenders import REFERENCE, Contender
+from mtl_bench.driven.system import Labels
+from mtl_bench.judging import judge
+from mtl_bench.row_doubts import row_doubts
+from mtl_bench.schema import Memory, Offline, Server, SingleStream, Swept, SystemResult, Values
+from mtl_bench.server_search import search
+from mtl_bench.sittings import Failures, Found, opened, sit
+from mtl_bench.sweep import fastest, sweep
+from mtl_bench.workload import Workload
+from mtl_runtime.manifest import TaskSpec
+
+__all__ = ["Measured", "measure"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All rows, and the reference product's seconds by sitting and round."""
+
+    systems: Mapping[str, SystemResult]
+    reference: Values
+
+
+@dataclass(slots=True)
+class _Extras:
+    """What one process of a system tells beside its rounds; the first sitting asks."""
+
+    labels: Labels | None = None
+    server: Server | None = None
+    soaked: int | None = None
+    doubts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One run of the suite."""
+
+    rows: Mapping[str, Contender]
+    workload: Workload
+    amounts: Amounts
+    bound: float
+    step: Callable[[str], None]
+    failures: Failures
+    found: Mapping[str, Found]
+    extras: Mapping[str, _Extras]
+    swept: dict[str, tuple[Swept, ...]] = field(default_factory=dict)
+
+    @property
+    def left(self) -> dict[str, Contender]:
+        """Those that have not failed."""
+        return {name: row for name, row in self.rows.items() if name not in self.failures}
+
+
+def measure(
+    rows: Mapping[str, Contender],
+    workload: Workload,
+    tasks: Sequence[TaskSpec],
+    amounts: Amounts,
+    *,
+    reference: Contender,
+    bound: float,
+    commands: Mapping[str, str],
+    step: Callable[[str], None],
+) -> Measured:
+    """Measure every row; one that fails is told with its error, and the others go on.
+
+    Args:
+        rows: systems by name.
+        workload: texts and labels.
+        tasks: of the bundle.
+        amounts: how much is measured.
+        reference: whose answers all others are compared with.
+        bound: of the server scenario's 99th percentile, in seconds.
+        commands: that measure a row alone, by name.
+        step: is told what comes next.
+
+    Raises:
+        ChildError: the reference failed.
+    """
+    run = _Run(
+        rows=rows,
+        workload=workload,
+        amounts=amounts,
+        bound=bound,
+        step=step,
+        failures={name: row.problem for name, row in rows.items() if row.problem is not None},
+        found={name: Found() for name in rows},
+        extras={name: _Extras() for name in rows},
+    )
+    _sweep_all(run)
+    products = [_sitting(run, number) for number in range(amounts.sittings)]
+    labels = _reference_labels(run, reference)
+    left = run.left
+    cold = cold_starts(left, workload.timed[0], processes=amounts.cold, step=step)
+    systems = {}
+    for name, row in rows.items():
+        result = _described(row, commands[name])
+        if name in run.failures:
+            systems[name] = replace(result, error=run.failures[name])
+            continue
+        answers = judge(tasks, _known(run.extras[name].labels), labels, workload.truth)
+        systems[name] = replace(_measured(run, name, result), answers=answers, cold_start=cold[name])
+    doubted = {
+        name: replace(result, doubts=(*row_doubts(result), *run.extras[name].doubts)) if result.ran else result
+        for name, result in systems.items()
+    }
+    return Measured(systems=doubted, reference=tuple(tuple(some) for some in products))
+
+
+def _sweep_all(run: _Run) -> None:
+    texts = list(run.workload.timed[: run.amounts.sweep_texts])
+    for name, row in run.left.items():
+        run.step(f"{name}: which batches are fastest")
+        try:
+            run.swept[name] = sweep(row, texts)
+        except ChildError as error:
+            run.failures[name] = str(error).strip().splitlines()[0]
+
+
+def _sitting(run: _Run, number: int) -> list[float]:
+    def after(name: str, process: Child) -> None:
+        if number == 0:
+            run.step(f"{name}: answers, server, soak")
+            _ask_extras(run, name, process)
+
+    return sit(
+        run.left,
+        {name: fastest(swept) for name, swept in run.swept.items()},
+        run.workload.timed,
+        run.amounts,
+        found=run.found,
+        failures=run.failures,
+        step=run.step,
+        after=after,
+    )
+
+
+def _ask_extras(run: _Run, name: str, process: Child) -> None:
+    amounts, extras = run.amounts, run.extras[name]
+    size = fastest(run.swept[name])
+    extras.labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
+    try:
+        if amounts.server_steps:
+            pace = len(run.workload.timed) / min(run.found[name].seconds[-1])
+            extras.server = search(
+                process, offline=pace, bound=run.bound, steps=amounts.server_steps, seconds=amounts.server_seconds
+            )
+        if amounts.soak_calls:
+            extras.soaked = process.run("soak", calls=amounts.soak_calls).value["resident"]
+    except ChildError as error:
+        extras.doubts.append(f"the server scenario or the soak failed: {error}")
+
+
+def _reference_labels(run: _Run, reference: Contender) -> Labels:
+    """Those of cpu-fp32, which need not be among the rows."""
+    if REFERENCE in run.left:
+        return _known(run.extras[REFERENCE].labels)
+    run.step(f"{REFERENCE}: answers")
+    with opened(reference, reference.settings, run.workload.timed) as process:
+        labels: Labels = process.run("labels", size=None, texts=list(run.workload.judged)).value
+        return labels
+
+
+def _known(labels: Labels | None) -> Labels:
+    assert labels is not None  # noqa: S101 - a system that was not asked, or did not answer, is among the failures
+    return labels
+
+
+def _described(row: Contender, command: str) -> SystemResult:
+    return SystemResult(
+        title=row.title,
+        kind=row.kind,
+        command=command,
+        variant=row.variant,
+        precision=row.precision,
+        status=row.status,
+        size_bytes=row.size_bytes,
+        facts=row.facts,
+    )
+
+
+def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
+    found, extras = run.found[name], run.extras[name]
+    return replace(
+        result,
+        provider=found.facts.get("provider"),
+        facts={**found.facts, **result.facts},
+        offline=Offline(
+            texts=len(run.workload.timed),
+            unit=found.unit,
+            size=fastest(run.swept[name]),
+            swept=run.swept[name],
+            seconds=_values(found.seconds),
+            kernel_seconds=_values(found.kernel),
+        ),
+        single_stream=SingleStream(latencies=_values(found.latencies)),
+        server=extras.server,
+        memory=Memory(
+            loaded=tuple(found.loaded),
+            peak=tuple(found.peak),
+            soaked=() if extras.soaked is None else (extras.soaked,),
+            soak_calls=run.amounts.soak_calls,
+        ),
+    )
+
+
+def _values(by_process: Sequence[Sequence[float]]) -> Values:
+    return tuple(tuple(some) for some in by_process)

@@ -1,0 +1,171 @@
+"""contenders + sizes -> what each gave, fresh process by fresh process, its rounds interleaved with all others'."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from mtl_bench.amounts import Amounts
+from mtl_bench.children import Child, ChildError, child
+from mtl_bench.contenders import Contender
+from mtl_bench.rounds import interleaved
+from mtl_bench.schema import Unit
+
+__all__ = ["Failures", "Found", "opened", "sit"]
+
+_REFERENCE = "reference product"
+PREPARE = "mtl_bench.driven.scenarios:prepare"
+
+Failures = dict[str, str]  # why a system dropped out, by name
+Step = Callable[[str], None]  # told what is done next
+
+
+@dataclass(slots=True)
+class Found:
+    """What the processes of one system gave; lists are by process."""
+
+    seconds: list[list[float]] = field(default_factory=list)
+    kernel: list[list[float]] = field(default_factory=list)
+    latencies: list[list[float]] = field(default_factory=list)
+    loaded: list[int] = field(default_factory=list)
+    peak: list[int] = field(default_factory=list)
+    unit: Unit = "texts"
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """One system's processes in one sitting: that which computes, and that which answers single texts."""
+
+    main: Child
+    alone: Child
+    size: int
+
+    def offline(self) -> tuple[float, float | None]:
+        seconds = self.main.run("offline", size=self.size).value
+        kernel = self.main.run("kernel", size=self.size).value if self.main.facts["separable"] else None
+        return seconds, kernel
+
+
+@contextlib.contextmanager
+def opened(row: Contender, settings: Mapping[str, Any], texts: Sequence[str]) -> Iterator[Child]:
+    """A process of that system."""
+    with child(
+        PREPARE,
+        environment=row.environment,
+        log=row.log,
+        driver=row.driver,
+        settings=dict(settings),
+        texts=list(texts),
+    ) as process:
+        yield process
+
+
+def sit(
+    rows: Mapping[str, Contender],
+    sizes: Mapping[str, int],
+    texts: Sequence[str],
+    amounts: Amounts,
+    *,
+    found: Mapping[str, Found],
+    failures: Failures,
+    step: Step,
+    after: Callable[[str, Child], None],
+) -> list[float]:
+    """Start a fresh process of each system, let all run in turn, and add what they gave to ``found``.
+
+    Args:
+        rows: systems by name; one that fails goes to ``failures`` and is left out from then on.
+        sizes: of the batches.
+        texts: that are timed.
+        amounts: how much.
+        found: is added to.
+        failures: is added to.
+        step: is told what comes next.
+        after: is called with each process that is left, at the end.
+
+    Returns:
+        Seconds of the reference product, by round.
+    """
+    with contextlib.ExitStack() as stack:
+        seats = {}
+        for name, row in rows.items():
+            step(f"{name}: starting, warming up")
+            with _dropping(name, failures):
+                seats[name] = _seated(row, sizes[name], texts, stack)
+        reference = stack.enter_context(child("mtl_bench.reference:prepare"))
+        reference.run("product")
+        products = _rounds(seats, reference, amounts, found, failures, step)
+        _streams(seats, amounts, found, failures, step)
+        for name, seat in seats.items():
+            if name not in failures:
+                found[name].facts = seat.main.facts["facts"]
+                found[name].unit = seat.main.facts["unit"]
+                found[name].loaded.append(seat.main.facts["loaded_bytes"])
+                with _dropping(name, failures):
+                    found[name].peak.append(seat.main.run("memory").value["peak"])
+                    after(name, seat.main)
+    return products
+
+
+def _seated(row: Contender, size: int, texts: Sequence[str], stack: contextlib.ExitStack) -> _Seat:
+    main = stack.enter_context(opened(row, row.settings, texts))
+    main.run("warm_up", size=size)
+    alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
+    alone.run("single_stream", count=10)
+    return _Seat(main, alone, size)
+
+
+def _rounds(
+    seats: Mapping[str, _Seat],
+    reference: Child,
+    amounts: Amounts,
+    found: Mapping[str, Found],
+    failures: Failures,
+    step: Step,
+) -> list[float]:
+    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").seconds}
+    runs |= {name: partial(_unless_failed, name, seat.offline, failures) for name, seat in seats.items()}
+    done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"offline, {line}"))
+    for name in seats:
+        if name not in failures:
+            found[name].seconds.append([seconds for seconds, _ in done[name]])
+            if all(kernel is not None for _, kernel in done[name]):
+                found[name].kernel.append([kernel for _, kernel in done[name]])
+    return [float(seconds) for seconds in done[_REFERENCE]]
+
+
+def _streams(
+    seats: Mapping[str, _Seat], amounts: Amounts, found: Mapping[str, Found], failures: Failures, step: Step
+) -> None:
+    """Single texts in blocks, a block of each system in turn."""
+    block = max(1, amounts.stream // amounts.rounds)
+    latencies: dict[str, list[float]] = {name: [] for name in seats}
+
+    def stream(name: str, seat: _Seat) -> None:
+        told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
+        latencies[name] += told
+
+    runs = {name: partial(_unless_failed, name, partial(stream, name, seat), failures) for name, seat in seats.items()}
+    interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"single-stream, {line}"))
+    for name in seats:
+        if name not in failures:
+            found[name].latencies.append(latencies[name])
+
+
+def _unless_failed(name: str, run: Callable[[], Any], failures: Failures) -> Any:
+    told = None
+    if name not in failures:
+        with _dropping(name, failures):
+            told = run()
+    return told
+
+
+@contextlib.contextmanager
+def _dropping(name: str, failures: Failures) -> Iterator[None]:
+    """A system that fails drops out, and the others go on."""
+    try:
+        yield
+    except ChildError as error:
+        failures[name] = str(error).strip().splitlines()[0]

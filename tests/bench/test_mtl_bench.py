@@ -1,0 +1,271 @@
+"""``mtl bench`` end to end on the tiny bundle, and what becomes of systems that fail or answer wrongly."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mtl_bench import bench as bench_module
+from mtl_bench.amounts import Amounts
+from mtl_bench.axes import thread_counts
+from mtl_bench.bench import Bench, run_bench
+from mtl_bench.children import Environment, child
+from mtl_bench.commands import bench as command
+from mtl_bench.contenders import ours, peer_contenders
+from mtl_bench.measure import measure
+from mtl_bench.peers import Peer
+from mtl_bench.schema import Report
+from mtl_bench.summary import pooled, speed_against, summary
+from mtl_bench.workload import golden_workload
+from mtl_runtime import records
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.errors import MtlError
+from tests.runtime.conftest import TINY_BUNDLE
+
+AMOUNTS = Amounts(
+    sittings=2,
+    rounds=2,
+    texts=6,
+    judged=None,
+    sweep_texts=3,
+    stream=4,
+    server_steps=2,
+    server_seconds=0.01,
+    cold=2,
+    soak_calls=2,
+    parts=True,
+    part_rounds=2,
+)
+DRIVERS = """
+from mtl_bench.driven.system import System
+
+ANSWERS = {"sentiment": "neutral", "topics": "", "stars": 0.0}
+
+
+def guessing(*, delay=0.0):
+    def answer(texts, size):
+        return {task: [label] * len(texts) for task, label in ANSWERS.items()}
+    return System(answer=answer, unit="texts", sizes=(1, 4), facts={"library": "1.2.3"})
+
+
+def broken():
+    raise RuntimeError("libfancy.so is missing\\nsee the log")
+
+
+def dying():
+    calls = []
+    def answer(texts, size):
+        calls.append(texts)
+        if len(calls) > 4:
+            raise MemoryError("no more")
+        return guessing().answer(texts, size)
+    return System(answer=answer, unit="texts", sizes=(1,))
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return Bundle.open(TINY_BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory):
+    """Peers in this very environment, as another one would see them."""
+    folder = tmp_path_factory.mktemp("peers")
+    (folder / "drivers_of_test.py").write_text(DRIVERS, "utf-8")
+    made = {name: peer(folder, name) for name in ("guessing", "broken", "dying")}
+    made["absent"] = dataclasses.replace(peer(folder, "absent"), problem="pip could not install fancy==9")
+    return made
+
+
+def peer(folder, name):
+    import sys
+
+    return Peer(
+        name=name,
+        title=f"peer, {name}",
+        kind="peer",
+        python=Path(sys.executable),
+        folder=folder,
+        driver=f"drivers_of_test:{name}",
+        settings={},
+        precision="fp32",
+        docs="https://example.org/efficiency",
+        files=(),
+        problem=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def report(bundle, peers, logs):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_module, "read_peers", lambda *_: tuple(peers.values()))
+        return run_bench(
+            Bench(
+                bundle=bundle,
+                workload=golden_workload(bundle, timed=AMOUNTS.texts),
+                amounts=AMOUNTS,
+                peers=Path("peers.toml"),
+                systems=(),
+                bound=0.1,
+                command="mtl bench tiny",
+                alone=lambda name: f"mtl bench tiny --systems {name}",
+                logs=logs,
+                report=lambda _: None,
+            )
+        )
+
+
+def test_a_variant_has_every_figure_of_the_table(report):
+    row = report.systems["cpu-fp32"]
+    found = summary(row)
+    assert row.error is None
+    assert row.answers.agreement == {"sentiment": 1.0, "topics": 1.0, "stars": 1.0}
+    assert [len(some) for some in row.offline.seconds] == [2, 2]
+    assert [len(some) for some in row.offline.kernel_seconds] == [2, 2]
+    assert [len(some) for some in row.single_stream.latencies] == [4, 4]
+    assert {one.size for one in row.offline.swept} >= {row.offline.size}
+    assert len(row.server.rates) == AMOUNTS.server_steps
+    assert len(row.cold_start.seconds) == len(row.cold_start.load_seconds) == AMOUNTS.cold
+    assert all(
+        0 < load < whole for load, whole in zip(row.cold_start.load_seconds, row.cold_start.seconds, strict=True)
+    )
+    assert 0 < min(row.memory.loaded) <= max(row.memory.peak)
+    assert found.size_bytes == sum((TINY_BUNDLE / name).stat().st_size for name in ("model.onnx", "tokenizer.json"))
+    assert row.provider == "cpu"
+    assert set(found.latency) == {50, 90, 95, 99}
+
+
+def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_show(report):
+    row = report.systems["guessing"]
+    assert row.error is None
+    assert row.facts["library"] == "1.2.3"
+    assert row.answers.agreement["sentiment"] < 1
+    assert any("cpu-fp32's answers" in doubt for doubt in row.doubts) is (row.precision != "fp32")
+    assert row.offline.kernel_seconds == ()
+    assert row.command == "mtl bench tiny --systems guessing"
+    assert speed_against(report, "guessing", "cpu-fp32").rounds == 4
+
+
+def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(report, logs):
+    assert report.systems["broken"].error == "RuntimeError: libfancy.so is missing"
+    assert report.systems["dying"].error == "MemoryError: no more"
+    assert report.systems["absent"].error == "pip could not install fancy==9"
+    assert "see the log" in (logs / "broken.log").read_text("utf-8")
+    assert all(report.systems[name].offline is None for name in ("broken", "dying", "absent"))
+
+
+def test_the_parts_beside_the_table_are_measured_for_ours(report):
+    assert {row.profile for row in report.lengths} == {"tweets", "sentences", "paragraphs", "mixed"}
+    assert all(set(row.seconds) == {"cpu-fp32", "cpu-int8"} for row in report.lengths)
+    assert {(row.workers, row.threads) for row in report.threads} >= {(1, 1)}
+    assert len(report.reference_seconds) == AMOUNTS.sittings
+    assert len(pooled(report.reference_seconds)) == AMOUNTS.sittings * AMOUNTS.rounds
+
+
+def test_a_report_is_read_back_as_it_was_written(report):
+    assert records.from_json(Report, records.to_json(report)) == report
+
+
+def test_a_system_that_is_not_there_is_named_with_those_that_are(bundle, tmp_path):
+    with pytest.raises(MtlError, match="no system 'cpu-int9'; there are: cpu-fp32"):
+        run_bench(
+            Bench(
+                bundle=bundle,
+                workload=golden_workload(bundle, timed=2),
+                amounts=AMOUNTS,
+                peers=None,
+                systems=("cpu-int9",),
+                bound=0.1,
+                command="",
+                alone=str,
+                logs=tmp_path,
+                report=lambda _: None,
+            )
+        )
+
+
+def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it(bundle, peers, tmp_path):
+    rows = peer_contenders([peers["guessing"]], tmp_path)
+    mine, _ = ours(bundle)
+    found = measure(
+        rows,
+        golden_workload(bundle, timed=3),
+        bundle.manifest.tasks,
+        dataclasses.replace(AMOUNTS, server_steps=0, soak_calls=0, sittings=1),
+        reference=mine["cpu-fp32"],
+        bound=0.1,
+        commands={"guessing": ""},
+        step=lambda _: None,
+    )
+    assert 0 < found.systems["guessing"].answers.agreement["sentiment"] < 1
+    assert found.systems["guessing"].server is None
+
+
+def test_a_peers_environment_sees_nothing_of_this_project_but_the_contract(peers, tmp_path):
+    row = peer_contenders([peers["guessing"]], tmp_path)["guessing"]
+    assert sorted(path.name for path in (tmp_path / "mtl_bench").iterdir()) == ["__init__.py", "driven"]
+    assert row.environment.path == (tmp_path, peers["guessing"].folder)
+
+
+def test_variants_whose_provider_is_absent_are_told_with_the_reason(bundle):
+    spec = bundle.manifest.variants["cpu-fp32"]
+    variants = {**bundle.manifest.variants, "cuda-fp16": dataclasses.replace(spec, provider="cuda")}
+    other = dataclasses.replace(bundle, manifest=dataclasses.replace(bundle.manifest, variants=variants))
+    rows, skipped = ours(other)
+    assert set(rows) == {"cpu-fp32", "cpu-int8"}
+    assert "onnxruntime-gpu" in skipped["cuda-fp16"]
+
+
+def test_a_child_of_another_environment_gets_that_environments_path(tmp_path):
+    (tmp_path / "here.py").write_text(
+        "import os\nfrom mtl_bench.driven.child import Prepared\n"
+        "def prepare():\n    return Prepared({}, {'path': os.environ['PYTHONPATH']})\n",
+        "utf-8",
+    )
+    import mtl_bench
+
+    paths = (tmp_path, Path(mtl_bench.__path__[0]).parent)
+    with child("here:prepare", environment=Environment(path=paths)) as process:
+        assert process.facts["path"].split(":") == [str(path) for path in paths]
+
+
+def test_thread_counts_double_up_to_all_cores():
+    assert [thread_counts(cores) for cores in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The command line, with the smallest amounts."""
+    monkeypatch.setattr(command, "USUAL", AMOUNTS)
+    monkeypatch.setattr(command, "QUICK", dataclasses.replace(AMOUNTS, parts=False))
+    return lambda *arguments: CliRunner().invoke(command.bench, [str(argument) for argument in arguments])
+
+
+def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path):
+    found = run(TINY_BUNDLE, "-o", tmp_path / "report", "--quick", "--systems", "cpu-fp32")
+    assert found.exit_code == 0, found.output
+    data = json.loads((tmp_path / "report" / "results.json").read_text("utf-8"))
+    assert list(data["systems"]) == ["cpu-fp32"]
+    assert data["skipped"] == {"tasks curve, roofline, lengths, threads": "left out by --quick"}
+    assert "--quick --systems cpu-fp32" in data["command"]
+    assert "<html" in (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert "cpu-fp32" in found.stdout
+
+
+def test_an_earlier_report_is_replaced_only_when_told_and_other_folders_never(run, tmp_path):
+    target = tmp_path / "report"
+    target.mkdir()
+    (target / "thesis.txt").write_text("years of work", "utf-8")
+    for more, words in (((), "exists already"), (("--force",), "holds no earlier report")):
+        found = run(TINY_BUNDLE, "-o", target, *more)
+        assert isinstance(found.exception, MtlError)
+        assert words in str(found.exception)
+    assert (target / "thesis.txt").is_file()
