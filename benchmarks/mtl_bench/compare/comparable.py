@@ -1,0 +1,108 @@
+"""two Reports -> refused, or what a reader of their comparison has to know."""
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mtl_bench.compare.costs import pace
+from mtl_bench.schema import Report, SystemResult
+from mtl_runtime.errors import MtlError
+
+__all__ = ["Across", "notes", "refuse", "same_machine"]
+
+Across = Literal["machines", "bundles", "workloads"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fact:
+    name: str
+    across: Across  # by which option a difference is allowed
+    read: Callable[[Report], object]
+
+
+_MUST_AGREE = (
+    _Fact(name="machine", across="machines", read=lambda report: report.machine.name),
+    _Fact(name="cores", across="machines", read=lambda report: report.machine.cores),
+    _Fact(name="architecture", across="machines", read=lambda report: report.machine.architecture),
+    _Fact(name="bundle's digest", across="bundles", read=lambda report: report.digest[:12]),
+    _Fact(name="texts", across="workloads", read=lambda report: f"{report.workload.name} ({_short(report)})"),
+)
+_ROW_FACTS: Mapping[str, Callable[[SystemResult], object]] = {
+    "provider": lambda row: row.provider,
+    "precision": lambda row: row.precision,
+    "gate": lambda row: row.status,
+    "fastest batch": lambda row: row.offline and f"{row.offline.size} {row.offline.unit}",
+}
+
+
+def refuse(a: Report, b: Report, across: Collection[Across]) -> None:
+    """Let pass what measured the same thing at the same place.
+
+    Args:
+        a: the run before.
+        b: the run after.
+        across: what may differ.
+
+    Raises:
+        MtlError: something else differs; the message names it and the option that allows it.
+    """
+    differing = [fact for fact in _differing(a, b) if fact.across not in across]
+    if differing:
+        told = "; ".join(f"{fact.name}: {fact.read(a)} in A, {fact.read(b)} in B" for fact in differing)
+        options = " ".join(dict.fromkeys(f"--across-{fact.across}" for fact in differing))
+        raise MtlError(f"the runs did not measure the same thing: {told}; to compare them all the same, add {options}")
+
+
+def same_machine(a: Report, b: Report) -> bool:
+    """Whether the reference of one run can be held against the other's."""
+    return all(fact.across != "machines" for fact in _differing(a, b))
+
+
+def notes(a: Report, b: Report) -> tuple[str, ...]:
+    """What differs without being refused, which versions above all, and what each run doubted of itself."""
+    differing = (f"{fact.name}: {fact.read(a)} in A, {fact.read(b)} in B" for fact in _differing(a, b))
+    doubts = (f"{side} doubts itself: {doubt}" for side, run in (("A", a), ("B", b)) for doubt in run.doubts)
+    return tuple(
+        itertools.chain(differing, _pace(a, b), _changes("", a.made_with, b.made_with), _row_notes(a, b), doubts)
+    )
+
+
+def _differing(a: Report, b: Report) -> list[_Fact]:
+    return [fact for fact in _MUST_AGREE if fact.read(a) != fact.read(b)]
+
+
+def _pace(a: Report, b: Report) -> Iterator[str]:
+    if not (a.reference_seconds and b.reference_seconds):
+        yield "a run has no reference, so values are as measured: a slower phase of the machine looks like a regression"
+    elif not same_machine(a, b):
+        yield "values are as measured: what the reference tells of one machine says nothing of another"
+    else:
+        times = pace(b.reference_seconds) / pace(a.reference_seconds)
+        yield f"the machine took {times:.2f} times as long for the same product during B; ratios have it divided out"
+
+
+def _row_notes(a: Report, b: Report) -> Iterator[str]:
+    for name, (before, after) in {name: (a.systems[name], b.systems[name]) for name in _common(a, b)}.items():
+        yield from _changes(f"{name}: ", before.facts, after.facts)
+        told = [{fact: str(read(row)) for fact, read in _ROW_FACTS.items()} for row in (before, after)]
+        yield from _changes(f"{name}: ", *told)
+        for side, row in (("A", before), ("B", after)):
+            yield from (f"{name}: {side} doubts it: {doubt}" for doubt in row.doubts)
+    for side, here, there in (("A", a, b), ("B", b, a)):
+        if only := sorted(here.systems.keys() - there.systems.keys()):
+            yield f"only in {side}: {', '.join(only)}"
+
+
+def _changes(of: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield f"{of}{name}: {before.get(name, 'none')} in A, {after.get(name, 'none')} in B"
+
+
+def _common(a: Report, b: Report) -> list[str]:
+    return [name for name in a.systems if name in b.systems]
+
+
+def _short(report: Report) -> str:
+    return report.workload.sha256[:12]

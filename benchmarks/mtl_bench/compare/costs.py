@@ -1,0 +1,122 @@
+"""SystemResult, reference -> Sample: a cost of each fresh process, the machine's pace divided out.
+
+Rounds of one process share its memory layout, its compiled kernels and its moment, so they are no independent samples;
+the process is, and its rounds are summed up by their median (T. Kalibera and R. Jones, "Rigorous benchmarking in
+reasonable time", ISMM 2013).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from mtl_bench.schema import SystemResult, Values
+from mtl_bench.summary import percentile
+from mtl_runtime.errors import MtlError
+
+__all__ = ["COSTS", "Cost", "Sample", "pace", "sample"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One thing that a system should have little of.
+
+    Attributes:
+        title: as tables name it.
+        read: a row -> its values by fresh process and round; None: not measured.
+        center: of one process's rounds.
+        timed: whether a slower moment of the machine makes it larger.
+        interleaved: whether its rounds are those in which the reference was timed.
+        words: for less of it, and for more.
+    """
+
+    title: str
+    read: Callable[[SystemResult], Values | None]
+    center: Callable[[tuple[float, ...]], float]
+    timed: bool = True
+    interleaved: bool = False
+    words: tuple[str, str] = ("faster", "slower")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One cost of one system in one run."""
+
+    raw: tuple[float, ...]  # by process, in seconds or bytes
+    logs: tuple[float, ...]  # by process, natural logarithms, of multiples of the reference where that is known
+    moments: tuple[
+        float, ...
+    ] = ()  # logarithms of the reference by sitting, where only its median could be divided out
+
+
+def sample(cost: Cost, result: SystemResult, reference: Values) -> Sample | None:
+    """Read one cost of one row; None where it was not measured.
+
+    Args:
+        cost: what to read.
+        result: of the run.
+        reference: seconds of the fixed product in the same run; empty: nothing is divided out.
+
+    Raises:
+        MtlError: a value is not above 0, so nothing can be a multiple of it.
+    """
+    values = tuple(filter(None, cost.read(result) or ()))
+    if not values:
+        return None
+    if min(map(min, values)) <= 0:
+        raise MtlError(f"{result.title}: a value of {cost.title} is not above 0; measure that run again")
+    raw = tuple(map(cost.center, values))
+    if not cost.timed or not reference:
+        return Sample(raw=raw, logs=_logs(raw))
+    if cost.interleaved and [*map(len, values)] == [*map(len, reference)]:
+        return Sample(raw=raw, logs=_logs(map(cost.center, _quotients(values, reference))))
+    moment = pace(reference)
+    return Sample(raw=raw, logs=_logs(value / moment for value in raw), moments=_logs(map(_median, reference)))
+
+
+def pace(reference: Values) -> float:
+    """Seconds of the fixed product in a whole run: the median over its sittings."""
+    return _median(tuple(map(_median, reference)))
+
+
+def _offline(result: SystemResult) -> Values | None:
+    if result.offline is None:
+        return None
+    texts = result.offline.texts
+    return tuple(tuple(seconds / texts for seconds in rounds) for rounds in result.offline.seconds)
+
+
+def _latencies(result: SystemResult) -> Values | None:
+    return result.single_stream.latencies if result.single_stream else None
+
+
+def _cold_starts(result: SystemResult) -> Values | None:
+    return tuple((seconds,) for seconds in result.cold_start.seconds) if result.cold_start else None
+
+
+def _peaks(result: SystemResult) -> Values | None:
+    return tuple((float(size),) for size in result.memory.peak) if result.memory else None
+
+
+def _median(values: tuple[float, ...]) -> float:
+    return float(np.median(values))
+
+
+def _quotients(values: Values, reference: Values) -> list[tuple[float, ...]]:
+    pairs = zip(values, reference, strict=True)
+    return [tuple(value / moment for value, moment in zip(*both, strict=True)) for both in pairs]
+
+
+def _logs(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(math.log(value) for value in values)
+
+
+COSTS: dict[str, Cost] = {
+    "offline": Cost(title="offline", read=_offline, center=_median, interleaved=True),
+    "p50": Cost(title="single text, p50", read=_latencies, center=partial(percentile, rank=50)),
+    "p99": Cost(title="single text, p99", read=_latencies, center=partial(percentile, rank=99)),
+    "cold_start": Cost(title="cold start", read=_cold_starts, center=_median),
+    "peak_memory": Cost(title="peak memory", read=_peaks, center=_median, timed=False, words=("less", "more")),
+}
