@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
+from mtl_bench.markdown import with_table
 from mtl_runtime import records
 from mtl_runtime.choice import DEFAULT_VARIANT
-from mtl_runtime.errors import MtlError
 from mtl_runtime.evidence import Evidence, TaskEvidence, VariantEvidence
 
-__all__ = ["START", "evidence_table", "with_table"]
+__all__ = ["MARKERS", "evidence_table"]
 
-START, END = "<!-- evidence table: start -->\n", "<!-- evidence table: end -->\n"
+MARKERS = "evidence table"
 
 _NO_SPEED = {DEFAULT_VARIANT: "1x"}  # what the others are multiples of
 _HEAD = ("variant", "task", "same answer", "accuracy", "macro-F1", "speed")
@@ -30,19 +30,6 @@ def evidence_table(found: Sequence[Evidence]) -> str:
     rows = [*_reference_rows(reference), *(row for name, measured in variants.items() for row in _rows(name, measured))]
     lines = [_HEAD, ("---", "---", "--:", "--:", "--:", "--:"), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def with_table(text: str, table: str) -> str:
-    """``text`` with ``table`` between its markers.
-
-    Raises:
-        MtlError: a marker is missing.
-    """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise MtlError(f"the page has no markers {START.strip()} and {END.strip()}")
-    return before + start + table + end + after
 
 
 def _best(found: Sequence[Evidence]) -> dict[str, VariantEvidence]:
@@ -80,7 +67,7 @@ def _cells(task: TaskEvidence) -> tuple[str, str, str]:
 def main(page: Path, files: Sequence[Path]) -> None:
     """Rewrite the table of PAGE from the evidence FILES."""
     found = [records.from_json(Evidence, file.read_bytes(), where=file.name) for file in files]
-    page.write_text(with_table(page.read_text("utf-8"), evidence_table(found)), "utf-8")
+    page.write_text(with_table(page.read_text("utf-8"), MARKERS, evidence_table(found)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.evidence_table import evidence_table, with_table
+from mtl_bench.evidence_table import MARKERS, evidence_table
+from mtl_bench.markdown import with_table
 from mtl_export.bundle import export_bundle
 from mtl_export.config import Config
 from mtl_export.training import train
@@ -73,7 +74,7 @@ def test_the_table_of_the_readme_is_that_of_the_results_files():
     folder = ROOT / "benchmarks" / "results"
     files = [folder / "demo_evidence.json", folder / "demo_evidence_openvino.json"]
     found = [records.from_json(Evidence, file.read_bytes()) for file in files]
-    assert with_table(README, evidence_table(found)) == README, "run `make results`"
+    assert with_table(README, MARKERS, evidence_table(found)) == README, "run `make results`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -3,15 +3,20 @@
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from mtl_bench.compare.costs import pace
-from mtl_bench.schema import Report, SystemResult
+from mtl_bench.schema import Report, SystemResult, Values
 from mtl_runtime.errors import MtlError
 
-__all__ = ["Across", "notes", "refuse", "same_machine"]
+__all__ = ["ACROSS", "Across", "notes", "refuse", "same_machine"]
 
 Across = Literal["machines", "bundles", "workloads"]
+
+ACROSS: tuple[Across, ...] = get_args(Across)
+
+
+_UNSTEADY = 1.1  # the slowest sitting as a multiple of the fastest, from which single moments tell little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,16 @@ def _pace(a: Report, b: Report) -> Iterator[str]:
     else:
         times = pace(b.reference_seconds) / pace(a.reference_seconds)
         yield f"the machine took {times:.2f} times as long for the same product during B; ratios have it divided out"
+        varied = {side: _variation(run.reference_seconds) for side, run in (("A", a), ("B", b))}
+        if max(varied.values()) > _UNSTEADY:
+            told = ", ".join(f"{times:.2f} times during {side}" for side, times in varied.items())
+            yield f"the machine's pace varied ({told}), which hides differences of single texts and cold starts"
+
+
+def _variation(reference: Values) -> float:
+    """The slowest sitting as a multiple of the fastest."""
+    paces = [pace((sitting,)) for sitting in reference]
+    return max(paces) / min(paces)
 
 
 def _row_notes(a: Report, b: Report) -> Iterator[str]:

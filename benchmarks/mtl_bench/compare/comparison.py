@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from mtl_bench.compare.changes import Change, CostChange, ScoreChange
 from mtl_bench.compare.comparable import Across, notes, refuse, same_machine
 from mtl_bench.compare.cost_changes import cost_changes
-from mtl_bench.compare.costs import COSTS
 from mtl_bench.compare.score_changes import score_changes
 from mtl_bench.schema import Report, Values
 from mtl_runtime.errors import MtlError
@@ -96,7 +95,7 @@ def _references(a: Report, b: Report) -> tuple[Values, Values]:
 def _weaknesses(costs: Sequence[CostChange]) -> Iterator[str]:
     few = [change for change in costs if min(change.processes) < _FEW]
     if few:
-        rows = ", ".join(f"{change.system}: {COSTS[change.cost].title}" for change in few)
+        rows = ", ".join(dict.fromkeys(change.system for change in few))
         fewest = min(min(change.processes) for change in few)
         yield (
             f"too few fresh processes to tell anything but very large differences: {fewest} where {_WANTED} are wanted "

@@ -115,8 +115,8 @@ def _logs(values: Iterable[float]) -> tuple[float, ...]:
 
 COSTS: dict[str, Cost] = {
     "offline": Cost(title="offline", read=_offline, center=_median, interleaved=True),
-    "p50": Cost(title="single text, p50", read=_latencies, center=partial(percentile, rank=50)),
-    "p99": Cost(title="single text, p99", read=_latencies, center=partial(percentile, rank=99)),
+    "p50": Cost(title="single-text p50", read=_latencies, center=partial(percentile, rank=50)),
+    "p99": Cost(title="single-text p99", read=_latencies, center=partial(percentile, rank=99)),
     "cold_start": Cost(title="cold start", read=_cold_starts, center=_median),
     "peak_memory": Cost(title="peak memory", read=_peaks, center=_median, timed=False, words=("less", "more")),
 }

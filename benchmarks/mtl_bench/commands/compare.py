@@ -1,0 +1,80 @@
+"""``mtl compare``: two results files -> what changed, and exit code 1 if something of ours became worse."""
+
+from pathlib import Path
+
+import click
+
+from mtl_bench.compare.comparable import ACROSS
+from mtl_bench.compare.comparison import Comparison
+from mtl_bench.compare.comparison import compare as compare_reports
+from mtl_bench.compare.text import headline, markdown, print_comparison
+from mtl_bench.report_files import read_report
+from mtl_runtime import records
+from mtl_runtime.commands.options import json_option
+from mtl_runtime.terminal import print_json
+
+__all__ = ["compare"]
+
+
+@click.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="The smallest difference in time or memory that counts.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0, max=100),
+    default=0.5,
+    show_default=True,
+    metavar="POINTS",
+    help="How far agreement, accuracy and macro-F1 may drop; one text always may.",
+)
+@click.option("--across-machines", is_flag=True, help="Let the machines differ; times are then compared as measured.")
+@click.option("--across-bundles", is_flag=True, help="Let the bundles differ.")
+@click.option("--across-workloads", is_flag=True, help="Let the texts differ.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, as for a comment on a pull request.")
+@json_option()
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    /,
+    a: Path,
+    b: Path,
+    threshold: float,
+    tolerance: float,
+    as_markdown: bool,
+    as_json: bool,
+    **across: bool,
+) -> None:
+    """Tell whether the benchmark run B is slower, larger or less right than the run A before it.
+
+    A and B are results files of `mtl bench`. Exits 1 if something of ours became worse; peers are shown, and decide
+    nothing.
+    """
+    if as_markdown and as_json:
+        raise click.UsageError("--markdown and --json exclude each other; name one")
+    found = compare_reports(
+        read_report(a),
+        read_report(b),
+        names=(str(a), str(b)),
+        threshold=threshold / 100,
+        tolerance=tolerance / 100,
+        across=[kind for kind in ACROSS if across[f"across_{kind}"]],
+    )
+    _show(found, as_json=as_json, as_markdown=as_markdown)
+    ctx.exit(1 if found.regressed else 0)
+
+
+def _show(found: Comparison, *, as_json: bool, as_markdown: bool) -> None:
+    if as_json:
+        print_json({"regressed": found.regressed, "headline": headline(found), **records.to_dict(found)})
+    elif as_markdown:
+        click.echo(markdown(found), nl=False)
+    else:
+        print_comparison(found)

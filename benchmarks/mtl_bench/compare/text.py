@@ -1,0 +1,137 @@
+"""Comparison -> verdict line, table rows and what weakens them, for the terminal and for Markdown."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import click
+
+from mtl_bench.compare.changes import Change, CostChange, ScoreChange, Verdict
+from mtl_bench.compare.comparison import Comparison
+from mtl_bench.compare.costs import COSTS
+from mtl_bench.markdown import cell, markdown_table
+from mtl_runtime.terminal import print_table, printable
+
+__all__ = ["HEADER", "headline", "markdown", "print_comparison", "row"]
+
+HEADER = ("system", "measure", "A", "B", "B / A", "interval", "would be found", "verdict")
+_ALIGN = "llrrrrrl"
+_WORTH_A_LOOK = frozenset({"better", "worse", "unknown"})
+
+_UNITS: Mapping[str, Callable[[float], str]] = {
+    "offline": lambda seconds: f"{1 / seconds:,.0f} texts/s",
+    "p50": lambda seconds: f"{1e3 * seconds:.2f} ms",
+    "p99": lambda seconds: f"{1e3 * seconds:.2f} ms",
+    "cold_start": lambda seconds: f"{seconds:.2f} s",
+    "peak_memory": lambda size: f"{size / 1e6:,.0f} MB",
+}
+_SCORES: Mapping[str, str] = {"agreement": "agreement", "accuracy": "accuracy", "macro_f1": "macro-F1"}
+
+
+def headline(comparison: Comparison) -> str:
+    """What a reader has to know first, in one line."""
+    if comparison.regressed:
+        worse = [(change.system, _measure(change)) for change in comparison.regressions]
+        worse += [(system, "runs no more") for system in comparison.broken]
+        return f"{_counted(len(worse), 'regression')}: {_grouped(worse)}"
+    better = [(change.system, _measure(change)) for change in comparison.changes if change.verdict == "better"]
+    if better:
+        return f"no regression, {_counted(len(better), 'improvement')}: {_grouped(better)}"
+    if comparison.costs and all(change.verdict == "unknown" for change in comparison.costs):
+        return "too few processes to tell a difference in time or memory"
+    return "no significant difference"
+
+
+def row(change: Change, threshold: float) -> tuple[str, ...]:
+    """Cells under :data:`HEADER`."""
+    if isinstance(change, ScoreChange):
+        return _score_row(change)
+    show = _UNITS[change.cost]
+    return (
+        change.system,
+        COSTS[change.cost].title,
+        show(change.a),
+        show(change.b),
+        f"{change.ratio:.3f}",
+        "" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
+        "" if change.detectable is None else f"{change.detectable - 1:+.0%}",
+        _cost_words(change, threshold)[change.verdict],
+    )
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print every row, and under them what broke, how to read them, and what else differs."""
+    rows = [row(change, comparison.threshold) for change in comparison.changes]
+    print_table(f"{comparison.b} (B) against {comparison.a} (A): {headline(comparison)}", HEADER, rows)
+    for line in _remarks(comparison):
+        click.echo(printable(line))
+
+
+def markdown(comparison: Comparison) -> str:
+    """A comment on a pull request: verdict and what changed, then all rows folded away."""
+    changed = [change for change in comparison.changes if change.verdict in _WORTH_A_LOOK]
+    parts = [
+        f"### `{comparison.b}` (B) against `{comparison.a}` (A)\n",
+        f"**{cell(headline(comparison))}**\n",
+        _table(changed, comparison),
+        "".join(f"- {cell(line)}\n" for line in _remarks(comparison)),
+        f"<details><summary>All {len(comparison.changes)} rows</summary>\n\n"
+        f"{_table(comparison.changes, comparison)}\n</details>\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _remarks(comparison: Comparison) -> list[str]:
+    return [
+        *(f"{system} ran in A and fails in B: {why}" for system, why in comparison.broken.items()),
+        *comparison.notes,
+        "B / A is of seconds or bytes, so more than 1 is worse. A difference counts if it is significant (Welch's test "
+        f"on fresh processes, 5 % for all tests together) and at least {100 * comparison.threshold:g} %; the interval "
+        "is the test's. One as large as under 'would be found' is found in four of five such pairs of runs.",
+    ]
+
+
+def _table(changes: Iterable[Change], comparison: Comparison) -> str:
+    rows = [[cell(part) for part in row(change, comparison.threshold)] for change in changes]
+    return markdown_table(HEADER, rows, _ALIGN)
+
+
+def _score_row(change: ScoreChange) -> tuple[str, ...]:
+    points = 100 * (change.b - change.a)
+    words = {"better": "more right", "worse": "LESS RIGHT", "small": "within its tolerance", "same": "the same"}
+    return (
+        change.system,
+        _measure(change),
+        f"{change.a:.2%}",
+        f"{change.b:.2%}",
+        f"{points:+.2f} points",
+        "",
+        f"{-100 * change.tolerance:.2f} points",
+        words[change.verdict],
+    )
+
+
+def _measure(change: Change) -> str:
+    if isinstance(change, CostChange):
+        return COSTS[change.cost].title
+    return f"{change.task}: {_SCORES[change.score]}"
+
+
+def _cost_words(change: CostChange, threshold: float) -> Mapping[Verdict, str]:
+    less, more = COSTS[change.cost].words
+    return {
+        "better": less,
+        "worse": more.upper(),
+        "same": "no significant difference",
+        "small": f"significant, but below {threshold:.0%}",
+        "unknown": "too few processes to tell",
+    }
+
+
+def _grouped(measures: Iterable[tuple[str, str]]) -> str:
+    by_system: dict[str, list[str]] = {}
+    for system, measure in measures:
+        by_system.setdefault(system, []).append(measure)
+    return "; ".join(f"{system} ({', '.join(told)})" for system, told in by_system.items())
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
