@@ -1,0 +1,1 @@
+"""a benchmark run -> text: tables for the terminal, and Markdown for pull requests and the README."""

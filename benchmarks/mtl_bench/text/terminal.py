@@ -1,0 +1,53 @@
+"""Report -> what a terminal shows: verdict, table in as many parts as its width asks for, and doubts."""
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+from rich.cells import cell_len
+
+from mtl_bench.schema import Report
+from mtl_bench.text.table import table
+from mtl_bench.text.verdict import verdict
+from mtl_runtime.terminal import print_table, printable
+
+__all__ = ["parts", "print_report"]
+
+_PADDING = 3  # what print_table puts between two columns
+_NO_TERMINAL = 240  # a row is one line there
+
+
+def print_report(report: Report, *, width: int | None = None) -> None:
+    """Print a run.
+
+    Args:
+        report: the run.
+        width: columns of the terminal; None: as it tells.
+    """
+    found = table(report)
+    rows = list(found.rows.values())
+    columns = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL)
+    workload = report.workload
+    titles = iter(
+        [f"{report.bundle}, {workload.texts:,} texts ({workload.name}) on {report.machine.name}: {verdict(report)}"]
+    )
+    for part in parts(found.header, rows, columns):
+        print_table(next(titles, ""), [found.header[i] for i in part], [[row[i] for i in part] for row in rows])
+    for remark in found.remarks:
+        click.echo(printable(f"- {remark}"))
+
+
+def parts(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[list[int]]:
+    """Numbers of the columns that fit side by side into ``width``; the first, which names the row, is in each part.
+
+    A column that is too wide by itself is a part by itself, and folded where it is printed.
+    """
+    widths = [max(cell_len(line[column]) for line in (header, *rows)) + _PADDING for column in range(len(header))]
+    part = [0]
+    for column in range(1, len(header)):
+        if len(part) > 1 and sum(widths[i] for i in part) + widths[column] > width:
+            yield part
+            part = [0]
+        part.append(column)
+    yield part

@@ -1,0 +1,162 @@
+"""A run as text: in terminals of any width, as Markdown, and as a page's table between its markers."""
+
+import dataclasses
+import re
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtl_bench import evidence_table, readme_table
+from mtl_bench.markdown import with_table
+from mtl_bench.report_files import read_report
+from mtl_bench.schema import Server, SystemResult
+from mtl_bench.summary import fastest
+from mtl_bench.text.markdown import report_markdown, table_markdown
+from mtl_bench.text.table import table
+from mtl_bench.text.terminal import parts, print_report
+from mtl_bench.text.verdict import verdict
+from mtl_runtime import records
+from mtl_runtime.errors import MtlError
+from tests.bench.noisy_runs import noisy_report, slowed, with_rows
+
+PAGE = "before\n<!-- benchmark table: start -->\nold\n<!-- benchmark table: end -->\nafter\n"
+
+
+@pytest.fixture
+def report():
+    """Four systems: one with a server's rate and in doubt, one that failed."""
+    made = noisy_report(1)
+    row = dataclasses.replace(
+        made.systems["cpu-int8"],
+        status="emulated",
+        size_bytes=23_400_000,
+        server=Server(bound=0.05, rates=(), best=612.4),
+        doubts=("its answers changed between processes",),
+    )
+    broken = SystemResult(title="a | b", kind="peer", command="mtl bench", error="ImportError: no <module>\nmore")
+    return dataclasses.replace(
+        with_rows(made, cpu_int8=row, broken=broken),
+        doubts=("the machine was busy",),
+        skipped={"cuda-fp16": "there is no GPU here"},
+    )
+
+
+def test_the_table_has_a_row_for_each_system_and_its_figures(report):
+    found = table(report)
+    assert list(found.rows) == list(report.systems)
+    int8 = dict(zip(found.header, found.rows["cpu-int8"], strict=True))
+    assert int8["agreement"] == "99.00%"
+    assert int8["sentiment: accuracy"] == "0.810"
+    assert int8["texts/s with p99 below 50 ms"] == "612"
+    assert int8["size, MB"] == "23"
+    assert re.fullmatch(r"\d+ \(\d+ to \d+\)", int8["texts/s"])
+    assert re.fullmatch(r"\d\.\d\d / \d\.\d\d", int8["p50 / p99, ms"])
+    assert re.fullmatch(r"2\.\d\dx", int8["times cpu-fp32"])
+    assert dict(zip(found.header, found.rows["cpu-fp32"], strict=True))["times cpu-fp32"] == "1.00x"
+
+
+def test_a_system_that_failed_is_a_row_and_its_reason_is_under_the_table(report):
+    found = table(report)
+    assert found.rows["broken"][:2] == ("a | b", "failed")
+    assert set(found.rows["broken"][2:]) == {""}
+    assert found.remarks == (
+        "cpu-int8: emulated, not verified on this machine",
+        "cpu-int8: its answers changed between processes",
+        "a | b failed: ImportError: no <module>",
+        "the machine was busy",
+        "cuda-fp16 was left out: there is no GPU here",
+    )
+
+
+def test_what_no_system_has_is_no_column():
+    bare = noisy_report(1)
+    rows = {
+        name.replace("-", "_"): dataclasses.replace(row, single_stream=None, cold_start=None)
+        for name, row in bare.systems.items()
+    }
+    header = table(with_rows(bare, **rows)).header
+    assert not {"p50 / p99, ms", "cold start, s", "size, MB"} & set(header)
+    assert not any(title.startswith("texts/s with p99") for title in header)
+
+
+def test_a_run_in_which_all_failed_is_a_table_of_failures(report):
+    everything = {
+        name.replace("-", "_"): SystemResult(title=name, kind="ours", command="", error="it broke")
+        for name in report.systems
+    }
+    failed = with_rows(report, **everything)
+    assert set(table(failed).rows.values()) == {(name, "failed") for name in report.systems}
+    assert verdict(failed) == "no variant of the bundle was timed"
+
+
+def test_the_verdict_is_of_the_fastest_of_ours_that_is_not_in_doubt(report):
+    assert fastest(report, "ours") == "cpu-fp32"
+    assert re.fullmatch(
+        r"cpu-fp32 answers \d+ texts/s; 1\.\d\d times \(.*\) as fast as the fastest peer, peer", verdict(report)
+    )
+    trusted = noisy_report(1)
+    assert re.fullmatch(
+        r"cpu-int8 answers \d+ texts/s; cpu-fp32's answer on 99\.00% of the texts \(task sentiment\); "
+        r"2\.\d\d times \(.*\) as fast as cpu-fp32; 3\.\d\d times \(.*\) as fast as the fastest peer, peer",
+        verdict(trusted),
+    )
+
+
+def test_what_cannot_be_told_apart_is_not_called_faster():
+    run = noisy_report(1)
+    assert "as fast as the fastest peer, peer, as far as these rounds tell" in verdict(slowed(run, "peer", 1.23 / 3.9))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 400])
+def test_a_terminal_shows_every_cell_and_no_line_wider_than_itself(report, width, capsys):
+    print_report(report, width=width)
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title.startswith("bundle, 400 texts (texts) on some-cpu-2c: cpu-fp32 answers")
+    assert max(len(line) for line in lines) <= width
+    shown = "\n".join(lines)
+    found = table(report)
+    for cell in (*found.header, *(cell for row in found.rows.values() for cell in row), *found.remarks):
+        assert cell in shown
+
+
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=12), st.integers(20, 200))
+def test_law_every_column_is_in_one_part_and_the_first_in_all(widths, width):
+    header = ["x" * size for size in widths]
+    found = list(parts(header, [], width))
+    assert [column for part in found for column in part[1:]] == list(range(1, len(header)))
+    assert {part[0] for part in found} == {0}
+
+
+def test_markdown_is_a_table_whatever_titles_and_errors_hold(report):
+    lines = [line for line in table_markdown(report).splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+    assert "| **cpu-int8** |" in "\n".join(lines)
+    assert r"| a \| b | failed |" in "\n".join(lines)
+    assert "- a \\| b failed: ImportError: no &lt;module>\n" in report_markdown(report)
+    assert "400 texts (texts); Some CPU, 2 of 4 cores; onnxruntime 1.23.0" in report_markdown(report)
+
+
+def test_the_readmes_table_is_put_between_its_markers_and_is_then_up_to_date(report, tmp_path):
+    page, results = tmp_path / "README.md", tmp_path / "bench.json"
+    page.write_text(PAGE, "utf-8")
+    results.write_text(records.to_json(report), "utf-8")
+    done = CliRunner().invoke(readme_table.main, [str(page), str(results)], catch_exceptions=False)
+    assert done.exit_code == 0
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n<!-- benchmark table: start -->\n| system |")
+    assert text.endswith("<!-- benchmark table: end -->\nafter\n")
+    assert with_table(text, readme_table.MARKERS, table_markdown(read_report(results))) == text
+    assert with_table(text, readme_table.MARKERS, table_markdown(noisy_report(2))) != text
+
+
+@pytest.mark.parametrize("page", ["nothing", PAGE.replace("end -->", "-->"), PAGE.replace("start", "")])
+def test_a_page_without_its_markers_is_told_so(page):
+    with pytest.raises(MtlError, match="no markers <!-- benchmark table: start --> and <!-- benchmark table: end -->"):
+        with_table(page, readme_table.MARKERS, "")
+
+
+def test_tables_of_other_names_are_left_alone():
+    both = PAGE.replace("benchmark", evidence_table.MARKERS.split()[0]) + PAGE
+    assert with_table(both, readme_table.MARKERS, "new\n") == both[: -len(PAGE)] + PAGE.replace("old", "new")
