@@ -50,8 +50,12 @@ def refuse(a: Report, b: Report, across: Collection[Across]) -> None:
         across: what may differ.
 
     Raises:
-        MtlError: something else differs; the message names it and the option that allows it.
+        MtlError: something else differs; the message names it and the option that allows it. Or a sitting has no time
+            of the reference that anything could be divided by.
     """
+    for side, run in (("A", a), ("B", b)):
+        if not all(sitting and min(sitting) > 0 for sitting in run.reference_seconds):
+            raise MtlError(f"{side} holds a sitting without a time of the reference above 0; measure that run again")
     differing = [fact for fact in _differing(a, b) if fact.across not in across]
     if differing:
         told = "; ".join(f"{fact.name}: {fact.read(a)} in A, {fact.read(b)} in B" for fact in differing)
