@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from mtl_bench.schema import Report, SystemResult, Values
 from mtl_runtime.evidence import Ratio
 from mtl_runtime.gate.speed import median_ratio
 
-__all__ = ["PERCENTILES", "Summary", "fastest", "percentile", "pooled", "speed_against", "summary"]
+__all__ = ["PERCENTILES", "Summary", "percentile", "pooled", "speed_against", "summary"]
 
 PERCENTILES = (50, 90, 95, 99)
 
@@ -53,17 +52,6 @@ def speed_against(report: Report, name: str, other: str) -> Ratio | None:
     ours, theirs = (pooled(side.seconds) for side in sides if side is not None)
     # Rounds are interleaved, so those of one number belong together; a system that lost a process has fewer.
     return median_ratio([b / a for a, b in zip(ours, theirs, strict=False)])
-
-
-def fastest(report: Report, kind: Literal["ours", "peer"]) -> str | None:
-    """The system with the highest offline throughput, of those without doubts if there are any; None: none ran.
-
-    What answers wrongly is in doubt and would win by it.
-    """
-    measured = {name: row for name, row in report.systems.items() if row.kind == kind and row.offline}
-    candidates = {name: row for name, row in measured.items() if not row.doubts} or measured
-    medians = {name: found.median for name, row in candidates.items() if (found := summary(row).throughput)}
-    return max(medians, key=medians.__getitem__, default=None)
 
 
 def percentile(values: Sequence[float], rank: float) -> float:

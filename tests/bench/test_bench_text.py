@@ -12,7 +12,6 @@ from mtl_bench import evidence_table, readme_table
 from mtl_bench.markdown import with_table
 from mtl_bench.report_files import read_report
 from mtl_bench.schema import Server, SystemResult
-from mtl_bench.summary import fastest
 from mtl_bench.text.markdown import report_markdown, table_markdown
 from mtl_bench.text.table import table
 from mtl_bench.text.terminal import parts, print_report
@@ -92,21 +91,17 @@ def test_a_run_in_which_all_failed_is_a_table_of_failures(report):
 
 
 def test_the_verdict_is_of_the_fastest_of_ours_that_is_not_in_doubt(report):
-    assert fastest(report, "ours") == "cpu-fp32"
+    assert re.fullmatch(r"cpu-fp32 answers \d+ texts/s", verdict(report))
     assert re.fullmatch(
-        r"cpu-fp32 answers \d+ texts/s; 1\.\d\d times \(.*\) as fast as the fastest peer, peer", verdict(report)
-    )
-    trusted = noisy_report(1)
-    assert re.fullmatch(
-        r"cpu-int8 answers \d+ texts/s; cpu-fp32's answer on 99\.00% of the texts \(task sentiment\); "
-        r"2\.\d\d times \(.*\) as fast as cpu-fp32; 3\.\d\d times \(.*\) as fast as the fastest peer, peer",
-        verdict(trusted),
+        r"cpu-int8 answers \d+ texts/s; 2\.\d\d times \(.*\) as fast as cpu-fp32; "
+        r"cpu-fp32's answer on 99\.00% of the texts \(task sentiment\)",
+        verdict(noisy_report(1)),
     )
 
 
 def test_what_cannot_be_told_apart_is_not_called_faster():
-    run = noisy_report(1)
-    assert "as fast as the fastest peer, peer, as far as these rounds tell" in verdict(slowed(run, "peer", 1.23 / 3.9))
+    run = slowed(noisy_report(1), "cpu-int8", 2.05)
+    assert "; as fast as cpu-fp32, as far as these rounds tell (" in verdict(run)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 400])
@@ -119,6 +114,16 @@ def test_a_terminal_shows_every_cell_and_no_line_wider_than_itself(report, width
     found = table(report)
     for cell in (*found.header, *(cell for row in found.rows.values() for cell in row), *found.remarks):
         assert cell in shown
+
+
+def test_a_long_title_is_folded_and_leaves_room_for_the_figures(capsys):
+    run = noisy_report(1)
+    title = "an engine whose title goes on for much longer than a terminal is wide"
+    print_report(with_rows(run, peer=dataclasses.replace(run.systems["peer"], title=title)), width=80)
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.lstrip().startswith("an engine whose title") and "99.00%" in line for line in lines)
+    assert sum("system" in line for line in lines) <= 4
 
 
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=12), st.integers(20, 200))

@@ -59,7 +59,7 @@ def row(change: Change, threshold: float) -> tuple[str, ...]:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print every row, and under them what broke, how to read them, and what else differs."""
-    rows = [row(change, comparison.threshold) for change in comparison.changes]
+    rows = [row(change, comparison.threshold) for change in _shown(comparison)]
     print_table(f"{comparison.b} (B) against {comparison.a} (A): {headline(comparison)}", HEADER, rows)
     for line in _remarks(comparison):
         click.echo(printable(line))
@@ -73,15 +73,20 @@ def markdown(comparison: Comparison) -> str:
         f"**{cell(headline(comparison))}**\n",
         _table(changed, comparison),
         "".join(f"- {cell(line)}\n" for line in _remarks(comparison)),
-        f"<details><summary>All {len(comparison.changes)} rows</summary>\n\n"
-        f"{_table(comparison.changes, comparison)}\n</details>\n",
+        f"<details><summary>All rows</summary>\n\n{_table(_shown(comparison), comparison)}\n</details>\n",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _shown(comparison: Comparison) -> list[Change]:
+    """A score that is the same to the last digit has nothing to show."""
+    return [*comparison.costs, *(change for change in comparison.scores if change.verdict != "same")]
 
 
 def _remarks(comparison: Comparison) -> list[str]:
     return [
         *(f"{system} ran in A and fails in B: {why}" for system, why in comparison.broken.items()),
+        *_same_scores(comparison),
         *comparison.notes,
         "B / A is of seconds or bytes, so more than 1 is worse. A difference counts if it is significant (Welch's test "
         f"on fresh processes, 5 % for all tests together) and at least {100 * comparison.threshold:g} %; the interval "
@@ -124,6 +129,11 @@ def _cost_words(change: CostChange, threshold: float) -> Mapping[Verdict, str]:
         "small": f"significant, but below {threshold:.0%}",
         "unknown": "too few processes to tell",
     }
+
+
+def _same_scores(comparison: Comparison) -> list[str]:
+    same = sum(change.verdict == "same" for change in comparison.scores)
+    return [f"the same in both runs: {_counted(same, 'score')} (agreement, accuracy, macro-F1)"] if same else []
 
 
 def _grouped(measures: Iterable[tuple[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import click
@@ -15,6 +16,7 @@ from mtl_runtime.terminal import print_table, printable
 __all__ = ["parts", "print_report"]
 
 _PADDING = 3  # what print_table puts between two columns
+_SHARE = 3  # of the width, at most one in so many is for the titles
 _NO_TERMINAL = 240  # a row is one line there
 
 
@@ -26,8 +28,8 @@ def print_report(report: Report, *, width: int | None = None) -> None:
         width: columns of the terminal; None: as it tells.
     """
     found = table(report)
-    rows = list(found.rows.values())
     columns = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL)
+    rows = [(_folded(title, columns // _SHARE), *cells) for title, *cells in found.rows.values()]
     workload = report.workload
     titles = iter(
         [f"{report.bundle}, {workload.texts:,} texts ({workload.name}) on {report.machine.name}: {verdict(report)}"]
@@ -43,7 +45,7 @@ def parts(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> I
 
     A column that is too wide by itself is a part by itself, and folded where it is printed.
     """
-    widths = [max(cell_len(line[column]) for line in (header, *rows)) + _PADDING for column in range(len(header))]
+    widths = [_width([line[column] for line in (header, *rows)]) + _PADDING for column in range(len(header))]
     part = [0]
     for column in range(1, len(header)):
         if len(part) > 1 and sum(widths[i] for i in part) + widths[column] > width:
@@ -51,3 +53,11 @@ def parts(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> I
             part = [0]
         part.append(column)
     yield part
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max(cell_len(line) for cell in cells for line in cell.split("\n"))
+
+
+def _folded(title: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(title, width))
