@@ -78,10 +78,12 @@ def run_bench(bench: Bench) -> Report:
         made_with=installed_versions(_PACKAGES),
         conditions=conditions,
         workload=bench.workload.facts(bench.bundle),
-        reference_seconds=measured.reference,
+        reference_seconds=measured.offline,
+        stream_reference_seconds=measured.streams,
+        cold_reference_seconds=measured.cold,
         systems=measured.systems,
         skipped=skipped,
-        doubts=run_doubts(conditions, measured.reference, cores=allowed_cores()),
+        doubts=run_doubts(conditions, measured.offline, cores=allowed_cores()),
         **parts,
     )
 

@@ -12,7 +12,7 @@ from mtl_bench.judging import judge
 from mtl_bench.row_doubts import row_doubts
 from mtl_bench.schema import Memory, Offline, Server, SingleStream, Swept, SystemResult, Values
 from mtl_bench.server_search import search
-from mtl_bench.sittings import Failures, Found, opened, sit
+from mtl_bench.sittings import Failures, Found, Reference, opened, sit
 from mtl_bench.sweep import fastest, sweep
 from mtl_bench.workload import Workload
 from mtl_runtime.manifest import TaskSpec
@@ -22,10 +22,12 @@ __all__ = ["Measured", "measure"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """All rows, and the reference product's seconds by sitting and round."""
+    """All rows, and the reference product's seconds beside what was timed."""
 
     systems: Mapping[str, SystemResult]
-    reference: Values
+    offline: Values  # by sitting and round
+    streams: Values
+    cold: Values
 
 
 @dataclass(slots=True)
@@ -95,10 +97,10 @@ def measure(
         extras={name: _Extras() for name in rows},
     )
     _sweep_all(run)
-    products = [_sitting(run, number) for number in range(amounts.sittings)]
+    sittings = [_sitting(run, number) for number in range(amounts.sittings)]
     labels = _reference_labels(run, reference)
     left = run.left
-    cold = cold_starts(left, workload.timed[0], processes=amounts.cold, step=step)
+    cold, beside = cold_starts(left, workload.timed[0], processes=amounts.cold, step=step)
     systems = {}
     for name, row in rows.items():
         result = _described(row, commands[name])
@@ -111,7 +113,12 @@ def measure(
         name: replace(result, doubts=(*row_doubts(result), *run.extras[name].doubts)) if result.ran else result
         for name, result in systems.items()
     }
-    return Measured(systems=doubted, reference=tuple(tuple(some) for some in products))
+    return Measured(
+        systems=doubted,
+        offline=tuple(product.offline for product in sittings),
+        streams=tuple(product.streams for product in sittings),
+        cold=beside,
+    )
 
 
 def _sweep_all(run: _Run) -> None:
@@ -124,14 +131,14 @@ def _sweep_all(run: _Run) -> None:
             run.failures[name] = str(error).strip().splitlines()[0]
 
 
-def _sitting(run: _Run, number: int) -> list[float]:
+def _sitting(run: _Run, number: int) -> Reference:
     def after(name: str, process: Child) -> None:
         if number == 0:
             run.step(f"{name}: answers, server, soak")
             _ask_extras(run, name, process)
 
     return sit(
-        run.left,
+        {name: row for name, row in run.left.items() if row.kind == "ours" or number < run.amounts.peer_sittings},
         {name: fastest(swept) for name, swept in run.swept.items()},
         run.workload.timed,
         run.amounts,

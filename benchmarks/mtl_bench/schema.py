@@ -133,7 +133,7 @@ class Server:
 class ColdStart:
     """Fresh processes, files in the page cache."""
 
-    seconds: tuple[float, ...]  # from the start of the process to its first answer
+    seconds: tuple[float, ...]  # from the start of the process to its first answer, by round
     load_seconds: tuple[float, ...]  # the part of it from the first import to a system that is ready
 
 
@@ -246,8 +246,10 @@ class Report:
     made_with: Mapping[str, str]
     conditions: Conditions
     workload: WorkloadFacts
-    reference_seconds: Values  # of a fixed numpy product, by sitting and round: what the machine gave at that moment
+    reference_seconds: Values  # of a fixed numpy product in each offline round: what the machine gave at that moment
     systems: Mapping[str, SystemResult]  # by name
+    stream_reference_seconds: Values = ()  # the same between the blocks of single texts, by sitting
+    cold_reference_seconds: Values = ()  # the same beside the cold starts: one in each round
     tasks_curve: TasksCurve | None = None
     roofline: Roofline | None = None
     lengths: tuple[Lengths, ...] = ()

@@ -12,7 +12,7 @@ from mtl_bench.contenders import Contender
 from mtl_bench.rounds import interleaved
 from mtl_bench.schema import Unit
 
-__all__ = ["Failures", "Found", "opened", "sit"]
+__all__ = ["PREPARE", "Failures", "Found", "Reference", "opened", "sit"]
 
 _REFERENCE = "reference product"
 PREPARE = "mtl_bench.driven.scenarios:prepare"
@@ -32,6 +32,14 @@ class Found:
     peak: list[int] = field(default_factory=list)
     unit: Unit = "texts"
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Seconds of the reference product in one sitting, by round."""
+
+    offline: tuple[float, ...]
+    streams: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ def sit(
     failures: Failures,
     step: Step,
     after: Callable[[str, Child], None],
-) -> list[float]:
+) -> Reference:
     """Start a fresh process of each system, let all run in turn, and add what they gave to ``found``.
 
     Args:
@@ -86,7 +94,7 @@ def sit(
         after: is called with each process that is left, at the end.
 
     Returns:
-        Seconds of the reference product, by round.
+        What the reference product took beside the offline rounds, and beside the blocks of single texts.
     """
     with contextlib.ExitStack() as stack:
         seats = {}
@@ -97,7 +105,7 @@ def sit(
         reference = stack.enter_context(child("mtl_bench.reference:prepare"))
         reference.run("product")
         products = _rounds(seats, reference, amounts, found, failures, step)
-        _streams(seats, amounts, found, failures, step)
+        between = _streams(seats, reference, amounts, found, failures, step)
         for name, seat in seats.items():
             if name not in failures:
                 found[name].facts = seat.main.facts["facts"]
@@ -106,7 +114,7 @@ def sit(
                 with _dropping(name, failures):
                     found[name].peak.append(seat.main.run("memory").value["peak"])
                     after(name, seat.main)
-    return products
+    return Reference(tuple(products), tuple(between))
 
 
 def _seated(row: Contender, size: int, texts: Sequence[str], stack: contextlib.ExitStack) -> _Seat:
@@ -137,8 +145,13 @@ def _rounds(
 
 
 def _streams(
-    seats: Mapping[str, _Seat], amounts: Amounts, found: Mapping[str, Found], failures: Failures, step: Step
-) -> None:
+    seats: Mapping[str, _Seat],
+    reference: Child,
+    amounts: Amounts,
+    found: Mapping[str, Found],
+    failures: Failures,
+    step: Step,
+) -> list[float]:
     """Single texts in blocks, a block of each system in turn."""
     block = max(1, amounts.stream // amounts.rounds)
     latencies: dict[str, list[float]] = {name: [] for name in seats}
@@ -147,11 +160,13 @@ def _streams(
         told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
         latencies[name] += told
 
-    runs = {name: partial(_unless_failed, name, partial(stream, name, seat), failures) for name, seat in seats.items()}
-    interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"single-stream, {line}"))
+    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").seconds}
+    runs |= {name: partial(_unless_failed, name, partial(stream, name, seat), failures) for name, seat in seats.items()}
+    done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"single-stream, {line}"))
     for name in seats:
         if name not in failures:
             found[name].latencies.append(latencies[name])
+    return [float(seconds) for seconds in done[_REFERENCE]]
 
 
 def _unless_failed(name: str, run: Callable[[], Any], failures: Failures) -> Any:

@@ -63,6 +63,7 @@ def noisy_report(seed, *, phases=True, processes=PROCESSES):
         workload=WorkloadFacts(
             name="texts",
             texts=TEXTS,
+            judged=TEXTS,
             labelled={"sentiment": TEXTS},
             tokens=20 * TEXTS,
             token_quantiles=(3, 8, 18, 40, 90),

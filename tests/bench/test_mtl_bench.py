@@ -26,6 +26,7 @@ from tests.runtime.conftest import TINY_BUNDLE
 
 AMOUNTS = Amounts(
     sittings=2,
+    peer_sittings=1,
     rounds=2,
     texts=6,
     judged=None,
@@ -151,7 +152,7 @@ def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_s
     assert any("cpu-fp32's answers" in doubt for doubt in row.doubts) is (row.precision != "fp32")
     assert row.offline.kernel_seconds == ()
     assert row.command == "mtl bench tiny --systems guessing"
-    assert speed_against(report, "guessing", "cpu-fp32").rounds == 4
+    assert speed_against(report, "guessing", "cpu-fp32").rounds == 2
 
 
 def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(report, logs):
@@ -167,7 +168,9 @@ def test_the_parts_beside_the_table_are_measured_for_ours(report):
     assert all(set(row.seconds) == {"cpu-fp32", "cpu-int8"} for row in report.lengths)
     assert {(row.workers, row.threads) for row in report.threads} >= {(1, 1)}
     assert len(report.reference_seconds) == AMOUNTS.sittings
-    assert len(pooled(report.reference_seconds)) == AMOUNTS.sittings * AMOUNTS.rounds
+    for field in (report.reference_seconds, report.stream_reference_seconds):
+        assert len(pooled(field)) == AMOUNTS.sittings * AMOUNTS.rounds
+    assert [len(some) for some in report.cold_reference_seconds] == [1] * AMOUNTS.cold
 
 
 def test_a_report_is_read_back_as_it_was_written(report):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from mtl_bench.compare.changes import Change, CostChange, ScoreChange
 from mtl_bench.compare.comparable import Across, notes, refuse, same_machine
 from mtl_bench.compare.cost_changes import cost_changes
+from mtl_bench.compare.costs import References, references_of
 from mtl_bench.compare.score_changes import score_changes
-from mtl_bench.schema import Report, Values
+from mtl_bench.schema import Report
 from mtl_runtime.errors import MtlError
 
 __all__ = ["Comparison", "compare"]
@@ -86,10 +87,10 @@ def compare(
     )
 
 
-def _references(a: Report, b: Report) -> tuple[Values, Values]:
+def _references(a: Report, b: Report) -> tuple[References, References]:
     """What is divided out: nothing where only one run has it, or where it would stand for two different machines."""
     usable = a.reference_seconds and b.reference_seconds and same_machine(a, b)
-    return (a.reference_seconds, b.reference_seconds) if usable else ((), ())
+    return (references_of(a), references_of(b)) if usable else ({}, {})
 
 
 def _weaknesses(costs: Sequence[CostChange]) -> Iterator[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_bench.compare.changes import CostChange, Verdict
-from mtl_bench.compare.costs import COSTS, Sample, sample
+from mtl_bench.compare.costs import COSTS, References, Sample, sample
 from mtl_bench.compare.welch import Contrast, contrast, holm
-from mtl_bench.schema import SystemResult, Values
+from mtl_bench.schema import SystemResult
 
 __all__ = ["Pair", "cost_changes"]
 
@@ -26,7 +26,7 @@ class _Measured:
 
 
 def cost_changes(
-    pairs: Mapping[str, Pair], references: tuple[Values, Values], threshold: float
+    pairs: Mapping[str, Pair], references: tuple[References, References], threshold: float
 ) -> tuple[CostChange, ...]:
     """Compare every cost that was measured in both runs.
 
@@ -35,7 +35,7 @@ def cost_changes(
 
     Args:
         pairs: rows by system.
-        references: seconds of the fixed product in A and in B; empty: nothing is divided out.
+        references: of A and of B; empty: nothing is divided out.
         threshold: the smallest relative difference that counts.
     """
     found = [measured for name, pair in pairs.items() for measured in _measured(name, pair, references)]
@@ -43,7 +43,7 @@ def cost_changes(
     return tuple(_judged(one, levels[one.change.ours], math.log1p(threshold)) for one in found)
 
 
-def _measured(name: str, pair: Pair, references: tuple[Values, Values]) -> Iterator[_Measured]:
+def _measured(name: str, pair: Pair, references: tuple[References, References]) -> Iterator[_Measured]:
     for cost, reading in COSTS.items():
         a, b = (sample(reading, row, reference) for row, reference in zip(pair, references, strict=True))
         if a is not None and b is not None:

@@ -6,17 +6,20 @@ reasonable time", ISMM 2013).
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from mtl_bench.schema import SystemResult, Values
+from mtl_bench.schema import Report, SystemResult, Values
 from mtl_bench.summary import percentile
 from mtl_runtime.errors import MtlError
 
-__all__ = ["COSTS", "Cost", "Sample", "pace", "sample"]
+__all__ = ["COSTS", "Cost", "References", "Sample", "pace", "references_of", "sample"]
+
+# By the report's field; empty: nothing is divided out.
+References = Mapping[str, Values]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class Cost:
         read: a row -> its values by fresh process and round; None: not measured.
         center: of one process's rounds.
         timed: whether a slower moment of the machine makes it larger.
-        interleaved: whether its rounds are those in which the reference was timed.
+        reference: the report's field with the reference that was timed beside it.
         words: for less of it, and for more.
     """
 
@@ -36,7 +39,7 @@ class Cost:
     read: Callable[[SystemResult], Values | None]
     center: Callable[[tuple[float, ...]], float]
     timed: bool = True
-    interleaved: bool = False
+    reference: str = "reference_seconds"
     words: tuple[str, str] = ("faster", "slower")
 
 
@@ -51,13 +54,13 @@ class Sample:
     ] = ()  # logarithms of the reference by sitting, where only its median could be divided out
 
 
-def sample(cost: Cost, result: SystemResult, reference: Values) -> Sample | None:
+def sample(cost: Cost, result: SystemResult, references: References) -> Sample | None:
     """Read one cost of one row; None where it was not measured.
 
     Args:
         cost: what to read.
         result: of the run.
-        reference: seconds of the fixed product in the same run; empty: nothing is divided out.
+        references: of the same run; empty: nothing is divided out.
 
     Raises:
         MtlError: a value is not above 0, so nothing can be a multiple of it.
@@ -68,12 +71,23 @@ def sample(cost: Cost, result: SystemResult, reference: Values) -> Sample | None
     if min(map(min, values)) <= 0:
         raise MtlError(f"{result.title}: a value of {cost.title} is not above 0; measure that run again")
     raw = tuple(map(cost.center, values))
-    if not cost.timed or not reference:
+    if not cost.timed or not references:
         return Sample(raw=raw, logs=_logs(raw))
-    if cost.interleaved and [*map(len, values)] == [*map(len, reference)]:
-        return Sample(raw=raw, logs=_logs(map(cost.center, _quotients(values, reference))))
-    moment = pace(reference)
-    return Sample(raw=raw, logs=_logs(value / moment for value in raw), moments=_logs(map(_median, reference)))
+    # A peer may have sat in the first sittings only.
+    beside = references.get(cost.reference, ())[: len(values)]
+    if [*map(len, values)] == [*map(len, beside)]:
+        return Sample(raw=raw, logs=_logs(map(cost.center, _quotients(values, beside))))
+    if len(values) == len(beside):
+        return Sample(raw=raw, logs=_logs(a / _median(b) for a, b in zip(raw, beside, strict=True)))
+    everywhere = references["reference_seconds"]
+    moment = pace(everywhere)
+    return Sample(raw=raw, logs=_logs(value / moment for value in raw), moments=_logs(map(_median, everywhere)))
+
+
+def references_of(report: Report) -> References:
+    """Seconds of the fixed product in a run, by the field that holds them."""
+    fields = ("reference_seconds", "stream_reference_seconds", "cold_reference_seconds")
+    return {field: getattr(report, field) for field in fields}
 
 
 def pace(reference: Values) -> float:
@@ -113,10 +127,19 @@ def _logs(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(math.log(value) for value in values)
 
 
+def _percentile(rank: int) -> Cost:
+    return Cost(
+        title=f"single-text p{rank}",
+        read=_latencies,
+        center=partial(percentile, rank=rank),
+        reference="stream_reference_seconds",
+    )
+
+
 COSTS: dict[str, Cost] = {
-    "offline": Cost(title="offline", read=_offline, center=_median, interleaved=True),
-    "p50": Cost(title="single-text p50", read=_latencies, center=partial(percentile, rank=50)),
-    "p99": Cost(title="single-text p99", read=_latencies, center=partial(percentile, rank=99)),
-    "cold_start": Cost(title="cold start", read=_cold_starts, center=_median),
+    "offline": Cost(title="offline", read=_offline, center=_median),
+    "p50": _percentile(50),
+    "p99": _percentile(99),
+    "cold_start": Cost(title="cold start", read=_cold_starts, center=_median, reference="cold_reference_seconds"),
     "peak_memory": Cost(title="peak memory", read=_peaks, center=_median, timed=False, words=("less", "more")),
 }
