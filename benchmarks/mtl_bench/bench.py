@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mtl_bench.amounts import Amounts
-from mtl_bench.axes import lengths, threads
 from mtl_bench.conditions import Watch, run_doubts
 from mtl_bench.contenders import REFERENCE, Contender, ours, peer_contenders, plain
 from mtl_bench.countdown import Countdown, steps_of
 from mtl_bench.measure import measure
+from mtl_bench.parts import NEEDS_ONNX, parts
 from mtl_bench.peers import read_peers
-from mtl_bench.schema import Report
+from mtl_bench.schema import Report, SystemResult
+from mtl_bench.summary import summary
 from mtl_bench.workload import Workload
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError
@@ -51,7 +52,9 @@ def run_bench(bench: Bench) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         mine, skipped = ours(bench.bundle)
         peers = read_peers(bench.peers, bench.bundle.path) if bench.peers else ()
-        others = {**plain(bench.bundle, Path(folder)), **peer_contenders(peers, Path(folder))}
+        graphs, why = _with_plain(bench.bundle, Path(folder))
+        skipped |= why
+        others = {**graphs, **peer_contenders(peers, Path(folder))}
         rows = _logged(_chosen({**mine, **others}, bench.systems), bench.logs)
         step = Countdown(bench.report, steps_of(len(rows), len(mine), bench.amounts))
         measured = measure(
@@ -64,8 +67,19 @@ def run_bench(bench: Bench) -> Report:
             commands={name: bench.alone(name) for name in rows},
             step=step,
         )
-        working = {name: row for name, row in mine.items() if name in measured.systems and measured.systems[name].ran}
-        parts = _parts(bench, working, Path(folder), step) if bench.amounts.parts and working else {}
+        working = {name: row for name, row in mine.items() if name in rows and measured.systems[name].ran}
+        fields: dict[str, Any] = {}
+        if bench.amounts.parts and working:
+            fields, why = parts(
+                bench.bundle,
+                working,
+                _fastest({name: measured.systems[name] for name in working}),
+                bench.workload.timed,
+                rounds=bench.amounts.part_rounds,
+                folder=Path(folder),
+                step=step,
+            )
+            skipped |= why
     if not bench.amounts.parts:
         skipped["tasks curve, roofline, lengths, threads"] = "left out by --quick"
     conditions = watch.end()
@@ -84,7 +98,7 @@ def run_bench(bench: Bench) -> Report:
         systems=measured.systems,
         skipped=skipped,
         doubts=run_doubts(conditions, measured.offline, cores=allowed_cores()),
-        **parts,
+        **fields,
     )
 
 
@@ -99,10 +113,16 @@ def _logged(rows: Mapping[str, Contender], logs: Path) -> dict[str, Contender]:
     return {name: replace(row, log=logs / f"{name}.log") for name, row in rows.items()}
 
 
-def _parts(bench: Bench, working: Mapping[str, Contender], folder: Path, step: Callable[[str], None]) -> dict[str, Any]:
-    """Fields of the report."""
-    texts, rounds = bench.workload.timed, bench.amounts.part_rounds
-    return {
-        "lengths": lengths(bench.bundle, working, rounds=rounds, step=step),
-        "threads": threads(bench.bundle, working, texts, rounds=rounds, step=step),
-    }
+def _fastest(systems: Mapping[str, SystemResult]) -> str:
+    """The variant of ours with the highest offline throughput."""
+    speeds = {name: found.median for name, row in systems.items() if (found := summary(row).throughput) is not None}
+    return max(speeds, key=lambda name: speeds[name])
+
+
+def _with_plain(bundle: Bundle, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
+    try:
+        return plain(bundle, folder), {}
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        return {}, {"separate-graphs": NEEDS_ONNX}

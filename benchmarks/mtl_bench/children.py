@@ -56,6 +56,7 @@ class Child:
 
     facts: Mapping[str, Any]
     started: float  # by time.perf_counter, just before its start
+    pid: int
     _process: "subprocess.Popen[str]"
 
     def run(self, name: str, **arguments: Any) -> Done:
@@ -99,7 +100,7 @@ def child(
             env=environment.variables(),
         )
         stack.callback(_end, process)
-        yield Child(_ask(process, json.dumps(arguments))["facts"], started, process)
+        yield Child(_ask(process, json.dumps(arguments))["facts"], started, process.pid, process)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

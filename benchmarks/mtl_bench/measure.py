@@ -198,7 +198,7 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
     return replace(
         result,
         provider=found.facts.get("provider"),
-        facts={**found.facts, **result.facts},
+        facts={**found.facts, **result.facts, **({"GPU clock": found.clock} if found.clock else {})},
         offline=Offline(
             texts=len(run.workload.timed),
             unit=found.unit,
@@ -214,6 +214,7 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
             peak=tuple(found.peak),
             soaked=() if extras.soaked is None else (extras.soaked,),
             soak_calls=run.amounts.soak_calls,
+            device=tuple(found.device),
         ),
     )
 

@@ -11,8 +11,8 @@ from time import perf_counter
 
 import numpy as np
 
+from mtl_bench.driven.child import Prepared
 from mtl_bench.product_graph import OUTPUT, TABLE_ROWS, ProductShape, product_graph
-from mtl_bench.runtime.child import Prepared
 from mtl_runtime.batch import Batch
 from mtl_runtime.machine import allowed_cores
 from mtl_runtime.pace import layouts

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from mtl_bench.children import Child, child
+from mtl_bench.driven.child import Prepared
 from mtl_bench.flops import flops_of
 from mtl_bench.peaks import PEAKS, PRODUCTS, peak_name
-from mtl_bench.runtime.child import Prepared
-from mtl_bench.runtime.children import Child, child
-from mtl_bench.runtime.rounds import interleaved
+from mtl_bench.rounds import interleaved
 from mtl_bench.schema import Peak, Roofline, Useful
 from mtl_runtime import load
 from mtl_runtime.budgets import precision_of

@@ -145,6 +145,7 @@ class Memory:
     peak: tuple[int, ...]  # highest of the whole process
     soaked: tuple[int, ...] = ()  # after the soak; empty: not soaked
     soak_calls: int = 0
+    device: tuple[int, ...] = ()  # on a GPU, after the rounds; empty: none, or not told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

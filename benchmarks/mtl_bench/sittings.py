@@ -9,6 +9,7 @@ from typing import Any
 from mtl_bench.amounts import Amounts
 from mtl_bench.children import Child, ChildError, child
 from mtl_bench.contenders import Contender
+from mtl_bench.gpu import clock, memory_by_process
 from mtl_bench.rounds import interleaved
 from mtl_bench.schema import Unit
 
@@ -30,6 +31,8 @@ class Found:
     latencies: list[list[float]] = field(default_factory=list)
     loaded: list[int] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
+    device: list[int] = field(default_factory=list)
+    clock: str | None = None  # of the GPU
     unit: Unit = "texts"
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,6 +108,7 @@ def sit(
         reference = stack.enter_context(child("mtl_bench.reference:prepare"))
         reference.run("product")
         products = _rounds(seats, reference, amounts, found, failures, step)
+        _note_device(seats, found)
         between = _streams(seats, reference, amounts, found, failures, step)
         for name, seat in seats.items():
             if name not in failures:
@@ -142,6 +146,15 @@ def _rounds(
             if all(kernel is not None for _, kernel in done[name]):
                 found[name].kernel.append([kernel for _, kernel in done[name]])
     return [float(seconds) for seconds in done[_REFERENCE]]
+
+
+def _note_device(seats: Mapping[str, _Seat], found: Mapping[str, Found]) -> None:
+    """What each holds on a GPU, and the clock, right after the rounds."""
+    used = memory_by_process()
+    for name, seat in seats.items():
+        if seat.main.pid in used:
+            found[name].device.append(used[seat.main.pid])
+            found[name].clock = clock()
 
 
 def _streams(

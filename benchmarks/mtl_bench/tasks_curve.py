@@ -8,10 +8,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from mtl_bench.children import Child, child
+from mtl_bench.driven.child import Prepared
 from mtl_bench.many_heads import in_turn, with_copied_heads
-from mtl_bench.runtime.child import Prepared
-from mtl_bench.runtime.children import Child, child
-from mtl_bench.runtime.rounds import interleaved, ratios
+from mtl_bench.rounds import interleaved, ratios
 from mtl_bench.schema import TasksCurve, Values
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle import Bundle

@@ -167,6 +167,9 @@ def test_the_parts_beside_the_table_are_measured_for_ours(report):
     assert {row.profile for row in report.lengths} == {"tweets", "sentences", "paragraphs", "mixed"}
     assert all(set(row.seconds) == {"cpu-fp32", "cpu-int8"} for row in report.lengths)
     assert {(row.workers, row.threads) for row in report.threads} >= {(1, 1)}
+    assert report.tasks_curve.counts == tuple(range(1, 9))
+    assert set(report.roofline.variants) == {"cpu-fp32", "cpu-int8"}
+    assert report.skipped == {}
     assert len(report.reference_seconds) == AMOUNTS.sittings
     for field in (report.reference_seconds, report.stream_reference_seconds):
         assert len(pooled(field)) == AMOUNTS.sittings * AMOUNTS.rounds

@@ -23,7 +23,7 @@ def test_every_public_name_of_the_exporter_has_its_home():
 
 def test_every_command_of_the_entry_points_loads():
     entries = {entry.name: entry.load() for entry in metadata.entry_points(group="mtl.commands")}
-    assert set(entries) == {"train", "export", "predict", "inspect", "verify", "doctor", "compare"}
+    assert set(entries) == {"train", "export", "predict", "inspect", "verify", "doctor", "bench", "compare"}
     assert all(command.help for command in entries.values())
 
 
@@ -39,8 +39,8 @@ def test_packages_say_that_they_are_typed(package):
     assert resources.files(package).joinpath("py.typed").is_file()
 
 
-def test_help_of_train_and_export_needs_no_torch():
-    for command in ("train", "export"):
+def test_help_of_heavy_commands_needs_no_torch():
+    for command in ("train", "export", "bench", "compare"):
         code = (
             f"import sys; sys.argv = ['mtl', '{command}', '--help']\n"
             "from mtl_runtime.cli import main\n"
