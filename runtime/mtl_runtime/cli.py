@@ -27,7 +27,7 @@ _HELP = {
     "export": "Export a checkpoint to a bundle with one ONNX graph.",
     "verify": "Check a bundle's files, and gate its variants on this machine.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",
-    "bench": "Measure how right and how fast a bundle is here, beside other systems.",
+    "bench": "Measure how right and how fast a bundle is on this machine.",
     "compare": "Tell whether one benchmark run is slower than another.",
     "inspect": "Show what a bundle holds.",
     "doctor": "Show what is installed, what runs here, and how to mend the rest.",
