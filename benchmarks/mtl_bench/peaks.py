@@ -23,7 +23,7 @@ __all__ = ["PEAKS", "PRODUCTS", "Row", "peak_name", "prepare"]
 
 PRODUCTS = "products"
 # Seconds of one candidate, and of one round of the best.
-_TRIED, _MEASURED = 0.1, 0.25
+_TRIED, _MEASURED = 0.1, 0.5
 # Batches of 256 to 4096 tokens, and the products of small, base and large encoders.
 _SHAPES = tuple(
     ProductShape(rows=rows, inner=inner, columns=columns)

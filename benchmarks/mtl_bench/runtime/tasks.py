@@ -1,58 +1,77 @@
 """sentences -> Tasks: what seven further tasks cost, on bundles that share everything but the number of heads."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mtl_bench.children import child
 from mtl_bench.driven.child import Prepared
+from mtl_bench.flops import flops_of
+from mtl_bench.many_heads import with_copied_heads
 from mtl_bench.rounds import interleaved, ratios
 from mtl_bench.runtime.bench import Bench
 from mtl_bench.runtime.results import Line, Tasks, circumstances
 from mtl_runtime import Classifier, load
-from mtl_runtime.sampling import spread
+from mtl_runtime.bundle import Bundle
 
 __all__ = ["MANY", "WANTED", "prepare", "tasks"]
 
 WANTED = 1.05
 MANY = 8
 ONE, ALL, ONE_OF_MANY = "1 task", f"{MANY} tasks", f"1 of {MANY} tasks"
-# For int8's ranges, and for the gate of bundles whose answers nobody uses.
-_EXPORT_TEXTS = 128
 
 
 def tasks(bench: Bench) -> Tasks:
-    """Export both bundles in the precision that ``load`` takes of the real one, and time both at its pace."""
-    from mtl_bench.runtime.copied_heads import bundle_with, shares
-
+    """Make both bundles from the variant that ``load`` takes of the real one, and time both at its pace."""
     now = circumstances(bench.sentences)
     classifier = load(bench.bundle.path)
-    texts = bench.sentences.texts
+    variant, first = classifier.info.variant, classifier.tasks[0]
     one, many = (
-        bundle_with(
-            count,
-            bench.checkpoint,
-            bench.folder,
-            variant=classifier.info.variant,
-            texts=spread(texts, _EXPORT_TEXTS),
-            report=bench.report,
-        )
+        with_copied_heads(bench.bundle, variant, [first] * count, bench.folder / f"bundle-{count}")
         for count in (1, MANY)
     )
-    length = round(float(np.mean([len(text) for text in classifier.tokenize(texts)])))
-    share = shares(bench.checkpoint, MANY, length)
-    seconds, agreement = _timed(bench, classifier, str(one), str(many))
+    length = round(float(np.mean([len(text) for text in classifier.tokenize(bench.sentences.texts)])))
+    share = _shares(one, many, variant, length)
+    seconds, agreement = _timed(bench, classifier, str(one.path), str(many.path))
     cost = ratios(seconds[ALL], seconds[ONE])
     return Tasks(
         circumstances=now,
         lines=(Line.of(f"time of {MANY} tasks, times that of one", "times", cost, at_most=WANTED),),
-        variant=classifier.info.variant,
-        heads=f"copies of the checkpoint's first, {classifier.tasks[0]}",
+        variant=variant,
+        heads=f"copies of the bundle's first, {first}",
         seconds={name: tuple(values) for name, values in seconds.items()},
         parameters=share.parameters,
         flops=share.flops,
         agreement=agreement,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What part of a model its heads are."""
+
+    parameters: float
+    flops: float  # for one sentence
+
+
+def _shares(one: Bundle, many: Bundle, variant: str, tokens: int) -> _Shares:
+    """Of the graph with many heads, which are alike and are all that it has more than the graph with one."""
+
+    def share(small: int, large: int) -> float:
+        return (large - small) * MANY / (MANY - 1) / large
+
+    return _Shares(
+        parameters=share(_parameters(one, variant), _parameters(many, variant)),
+        flops=share(flops_of(one, variant).of([tokens]), flops_of(many, variant).of([tokens])),
+    )
+
+
+def _parameters(bundle: Bundle, variant: str) -> int:
+    import onnx
+
+    graph = onnx.load(bundle.check(bundle.manifest.variants[variant].graph)).graph
+    return sum(int(np.prod(given.dims)) for given in graph.initializer)
 
 
 def _timed(bench: Bench, classifier: Classifier, one: str, many: str) -> tuple[dict[str, list[float]], float]:
