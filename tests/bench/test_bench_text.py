@@ -61,7 +61,6 @@ def test_a_system_that_failed_is_a_row_and_its_reason_is_under_the_table(report)
     assert found.rows["broken"][:2] == ("a | b", "failed")
     assert set(found.rows["broken"][2:]) == {""}
     assert found.remarks == (
-        "cpu-int8: emulated, not verified on this machine",
         "cpu-int8: its answers changed between processes",
         "a | b failed: ImportError: no <module>",
         "the machine was busy",

@@ -8,6 +8,8 @@ import click
 
 from mtl_bench.amounts import QUICK, USUAL, Amounts
 from mtl_bench.bench import Bench, run_bench
+from mtl_bench.text.markdown import report_markdown
+from mtl_bench.text.terminal import print_report
 from mtl_bench.workload import Workload, golden_workload, read_workload
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
@@ -31,6 +33,7 @@ _LOGS = "logs"  # also what tells a report's folder from others
 @click.option("--quick", is_flag=True, help="Fewer texts and rounds, and only the table: under two minutes.")
 @click.option("--p99", default=100.0, show_default=True, type=click.FloatRange(min=0.1), help="Bound of it, in ms.")
 @click.option("--force", is_flag=True, help="Replace an earlier report.")
+@click.option("--markdown", is_flag=True, help="Print the table for a pull request.")
 @json_option()
 def bench(
     bundle: Path,
@@ -42,6 +45,7 @@ def bench(
     quick: bool,
     p99: float,
     force: bool,
+    markdown: bool,
     as_json: bool,
 ) -> None:
     """Measure how right and how fast BUNDLE is on this machine, beside other systems.
@@ -72,6 +76,11 @@ def bench(
     (output / "results.json").write_text(records.to_json(report), "utf-8")
     if as_json:
         print_json(records.to_dict(report))
+    elif markdown:
+        click.echo(report_markdown(report), nl=False)
+    else:
+        print_report(report)
+        click.echo(f"report: {output / 'report.html'}")
 
 
 def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Amounts) -> Workload:

@@ -122,8 +122,6 @@ def _remarks(report: Report) -> Iterator[str]:
     for row in report.systems.values():
         if row.error is not None:
             yield f"{row.title} failed: {row.error.splitlines()[0] if row.error else 'no reason is known'}"
-        if row.status not in (None, "verified"):
-            yield f"{row.title}: {row.status}, not verified on this machine"
         yield from (f"{row.title}: {doubt}" for doubt in row.doubts)
     yield from report.doubts
     yield from (f"{part} was left out: {why}" for part, why in report.skipped.items())
