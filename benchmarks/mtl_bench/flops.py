@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mtl_bench.onnx_package import onnx_package
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError
 
@@ -43,10 +44,10 @@ def flops_of(bundle: Bundle, variant: str) -> Flops:
 
     Raises:
         IntegrityError: the graph's bytes are not those that the manifest promises.
+        MissingPackageError: onnx is not installed.
         MtlError: as :func:`counted`.
     """
-    import onnx
-
+    onnx = onnx_package()
     graph = bundle.check(bundle.manifest.variants[variant].graph)
     return counted(onnx.load(graph, load_external_data=False))  # shapes do not lie outside
 

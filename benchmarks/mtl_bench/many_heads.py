@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from mtl_bench.head_graph import Head, with_heads
+from mtl_bench.onnx_package import onnx_package
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.golden import GOLDEN_NAME, parse_golden, render_golden
-from mtl_runtime.manifest import (
-    EMBEDDING_OUTPUT,
-    MANIFEST_NAME,
-    FileSpec,
-    Manifest,
-    logits_output,
-)
+from mtl_runtime.manifest import EMBEDDING_OUTPUT, MANIFEST_NAME, FileSpec, Manifest, logits_output
 
 __all__ = ["in_turn", "with_copied_heads"]
 
@@ -47,6 +42,7 @@ def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], targ
     Raises:
         UnknownVariantError, UnknownTaskError: the bundle has no such variant, or task.
         MtlError: the graph's weights lie outside it, as they do above 2 GB.
+        MissingPackageError: onnx is not installed.
         IntegrityError: a file's bytes are not those that the manifest promises.
     """
     manifest = bundle.manifest
@@ -71,8 +67,7 @@ def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], targ
 
 
 def _graph(bundle: Bundle, variant: str, copied_from: Mapping[str, str]) -> bytes:
-    import onnx
-
+    onnx = onnx_package()
     name = bundle.manifest.variants[variant].graph
     if bundle.external_data(name):
         raise MtlError(

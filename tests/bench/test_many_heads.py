@@ -2,6 +2,8 @@
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
+from mtl_bench.flops import flops_of
 from mtl_bench.many_heads import in_turn, with_copied_heads
 from mtl_export.bundle import export_bundle
 from mtl_export.config import Config
@@ -20,7 +23,7 @@ from mtl_export.training import train
 from mtl_runtime import load
 from mtl_runtime.budgets import Budget, GateConfig
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.errors import MtlError, UnknownTaskError, UnknownVariantError
+from mtl_runtime.errors import MissingPackageError, MtlError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.manifest import MANIFEST_NAME, FileSpec, graph_metadata
 from mtl_runtime.session import Session
@@ -190,3 +193,20 @@ def bundle_with_outside_weights(tmp_path):
     files = {**manifest.files, "model.onnx.data": FileSpec.of(b"weights")}
     (folder / MANIFEST_NAME).write_text(dataclasses.replace(manifest, files=files).to_json())
     return Bundle.open(folder)
+
+
+def test_without_onnx_the_extra_to_install_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'mtl-export\[bench\]'"):
+        with_copied_heads(Bundle.open(TINY), "cpu-fp32", ["stars"], tmp_path / "made")
+    with pytest.raises(MissingPackageError, match="onnx cannot be imported"):
+        flops_of(Bundle.open(TINY), "cpu-fp32")
+
+
+def test_importing_what_makes_and_times_such_bundles_imports_nothing_heavy():
+    code = (
+        "import sys, mtl_bench.tasks_curve, mtl_bench.roofline, mtl_bench.peaks;"
+        "print({'torch', 'onnx', 'onnxruntime', 'transformers', 'mtl_export'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
