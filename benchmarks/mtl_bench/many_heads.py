@@ -32,6 +32,8 @@ def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], targ
     """Write a bundle with the tasks t1, t2, ... to the folder ``target``; it answers as the tasks it is copied from.
 
     The encoder is stored once, and each head has weights of its own. One task makes the bundle of a separate model.
+    onnxruntime's CPU provider computes every head. OpenVINO seems to merge equal ones: logits of
+    openvino-bf16 are rounded once more where a task was taken twice, and differ from the original's by that much.
 
     Args:
         bundle: any.
