@@ -1,12 +1,13 @@
 """Repair -> inline SVG: the curve of speed against agreement, a line with marks of its own for each task."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtl_runtime.evidence import Repair
 from mtl_runtime.page import figures
 from mtl_runtime.page.charts import Plot, label, svg
+from mtl_runtime.page.marks import MARKS
 from mtl_runtime.page.markup import Markup, join, tag
 
 __all__ = ["repair_curve"]
@@ -73,15 +74,15 @@ def _line(repair: Repair, task: str, number: int, plot: Plot, across: _Scale, up
     spots = [(plot.x(across.share(s.speed)), plot.y(up.share(100 * s.agreement[task])), s) for s in steps]
     path = " ".join(f"{x:.2f},{y:.2f}" for x, y, _ in spots)
     marks = [
-        _MARKS[number % len(_MARKS)](
+        MARKS[number % len(MARKS)](
             x,
             y,
-            f"s{number % len(_MARKS)} {'holds' if step.holds else 'misses'}",
+            f"s{number % len(MARKS)} {'holds' if step.holds else 'misses'}",
             f"{task}, {_step(step.kept, step.speed)}, {figures.percent(step.agreement[task])}",
         )
         for x, y, step in spots
     ]
-    return join(tag("polyline", points=path, class_=f"line s{number % len(_MARKS)}"), marks)
+    return join(tag("polyline", points=path, class_=f"line s{number % len(MARKS)}"), marks)
 
 
 def _chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
@@ -102,26 +103,5 @@ def _step(kept: int, speed: float) -> str:
 
 
 def _key(task: str, number: int) -> Markup:
-    mark = _MARKS[number % len(_MARKS)](7, 7, f"s{number % len(_MARKS)} holds", task)
+    mark = MARKS[number % len(MARKS)](7, 7, f"s{number % len(MARKS)} holds", task)
     return tag("span", tag("svg", mark, viewBox="0 0 14 14", width=14, height=14, aria_hidden="true"), " ", task)
-
-
-def _circle(x: float, y: float, class_: str, title: str) -> Markup:
-    return tag("circle", tag("title", title), cx=x, cy=y, r=4.2, class_=class_)
-
-
-def _polygon(*corners: tuple[float, float]) -> Callable[[float, float, str, str], Markup]:
-    def draw(x: float, y: float, class_: str, title: str) -> Markup:
-        points = " ".join(f"{x + dx:.2f},{y + dy:.2f}" for dx, dy in corners)
-        return tag("polygon", tag("title", title), points=points, class_=class_)
-
-    return draw
-
-
-# Shapes tell tasks apart where colours do not.
-_MARKS: Sequence[Callable[[float, float, str, str], Markup]] = (
-    _circle,
-    _polygon((-3.8, -3.8), (3.8, -3.8), (3.8, 3.8), (-3.8, 3.8)),
-    _polygon((0, -5), (4.8, 3.6), (-4.8, 3.6)),
-    _polygon((0, -5.4), (5.4, 0), (0, 5.4), (-5.4, 0)),
-)
