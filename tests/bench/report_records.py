@@ -120,7 +120,7 @@ def system(
     **more: object,
 ) -> SystemResult:
     """A row with all of its figures."""
-    command = f"mtl bench demo --only {title.split(maxsplit=1)[0].lower()}"
+    command = f"mtl bench demo --system {title.split(maxsplit=1)[0].lower()}"
     fields = {"kind": "peer", "facts": {"threads": "2"}, "command": command}
     return SystemResult(
         title=title,
@@ -135,7 +135,9 @@ def system(
     )
 
 
-def ours(variant: str, rate: float, single_ms: float, right: Answers, **more: object) -> SystemResult:
+def ours(
+    variant: str, rate: float, single_ms: float, right: Answers, status: str = "verified", **more: object
+) -> SystemResult:
     """A row of the bundle's own."""
     return system(
         f"mtl_runtime, {variant}",
@@ -145,11 +147,11 @@ def ours(variant: str, rate: float, single_ms: float, right: Answers, **more: ob
         kind="ours",
         variant=variant,
         provider="cpu",
-        precision=variant.partition("-")[2],
-        status="verified",
+        precision=variant.split("-")[1],
+        status=status,
         unit="tokens",
         size_swept=2048,
-        command=f"mtl bench demo --variants {variant} --no-peers",
+        command=f"mtl bench demo --system {variant}",
         facts={"threads": "1", "workers": "2", "onnxruntime": "1.31.1", "batch": "2,048 padded tokens"},
         **more,
     )
@@ -170,6 +172,7 @@ SYSTEMS = {
         mib=168,
         size=24,
         kernel=0.84,
+        status="failed",
         doubts=("Its 3 processes differ by 14 %; more rounds would tell why.",),
     ),
     "pipeline": system(
@@ -239,7 +242,7 @@ SYSTEMS = {
     "engine": SystemResult(
         title=f"an engine {SMUGGLED}",
         kind="peer",
-        command=f"mtl bench demo --only 'engine {SMUGGLED}'",
+        command=f"mtl bench demo --system 'engine {SMUGGLED}'",
         facts={"docs": "https://example.org/engine"},
         error=f"exit status 132 (illegal instruction): this build needs AMX {SMUGGLED}",
     ),

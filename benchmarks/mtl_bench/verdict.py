@@ -1,0 +1,152 @@
+"""Report -> what a run says in plain sentences, the most important one first; every figure is derived from it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from mtl_bench.schema import Report
+from mtl_bench.standing import EQUAL_WITHIN, Contest, Rival, baseline, contest, lead
+from mtl_bench.summary import Summary, speed_against, summary
+from mtl_runtime.page import figures
+
+__all__ = ["doubts", "sentences"]
+
+_FEW = 4  # tasks or systems that a sentence may name one by one
+_AS_RIGHT = "at equal or better accuracy"
+
+
+def sentences(report: Report) -> tuple[str, ...]:
+    """The verdict; at least one sentence."""
+    leader = lead(report)
+    if leader is None:
+        return ("No variant of this bundle was timed: there is no verdict on its speed.",)
+    found = contest(report, leader)
+    return (
+        _speed(report, leader),
+        *_offline(leader, found),
+        *_best_of(report, leader, found, _single_stream),
+        *_best_of(report, leader, found, _server),
+        *_others(found),
+    )
+
+
+def doubts(report: Report) -> tuple[tuple[str, str], ...]:
+    """Whose, and why the figures may not be trusted; those about the whole run, first, have an empty name."""
+    own = [(name, doubt) for name, result in report.systems.items() for doubt in result.doubts]
+    return (*(("", doubt) for doubt in report.doubts), *own)
+
+
+def _speed(report: Report, leader: str) -> str:
+    other, right = baseline(report, leader), _agreement(report, leader)
+    times = speed_against(report, leader, other) if other and other != leader else None
+    if times is None:
+        rate = summary(report.systems[leader]).throughput
+        return f"{leader} answers {figures.small(rate.median if rate else 0)} texts per second{right}."
+    span = f"95 %: {figures.small(times.low)}{figures.DASH}{figures.small(times.high)}"
+    return f"{leader} answers {figures.small(times.median)} times ({span}) as many texts per second as {other}{right}."
+
+
+def _agreement(report: Report, leader: str) -> str:
+    """How many of the reference's answers it gives, task by task."""
+    answers = report.systems[leader].answers
+    if answers is None or not answers.agreement:
+        return "; how right it is was not measured"
+    if all(share == 1 for share in answers.agreement.values()):
+        return ", with every one of cpu-fp32's answers"
+    if len(answers.agreement) > _FEW:
+        worst = min(answers.agreement, key=answers.agreement.__getitem__)
+        share = figures.percent(answers.agreement[worst])
+        return f", with at least {share} of cpu-fp32's answers in each of {len(answers.agreement)} tasks ({worst})"
+    shares = " / ".join(figures.percent(share) for share in answers.agreement.values())
+    return f", at {shares} of cpu-fp32's answers ({' / '.join(answers.agreement)})"
+
+
+def _offline(leader: str, found: Contest) -> Iterator[str]:
+    """Against the peers that are as right."""
+    groups: Mapping[str, list[Rival]] = {
+        outcome: [rival for rival in found.rivals if rival.outcome == outcome]
+        for outcome in ("ahead", "level", "behind")
+    }
+    count = len(found.rivals)
+    if not count:
+        yield f"No peer ran {_AS_RIGHT}, so offline there is nothing to be ahead of."
+    elif len(groups["ahead"]) == count:
+        nearest = found.rivals[0]
+        every = "the only peer" if count == 1 else f"all {count} peers"
+        yield (
+            f"In offline throughput {leader} is ahead of {every} that ran {_AS_RIGHT}; the nearest is "
+            f"{_times(nearest)}."
+        )
+    else:
+        yield f"In offline throughput {leader} is {_places(groups, count)} that ran {_AS_RIGHT}."
+
+
+def _places(groups: Mapping[str, Sequence[Rival]], count: int) -> str:
+    """``behind x (0.8 times its throughput), level with y (1.0 times) and ahead of 3 of the 5 peers``."""
+    words = {"behind": "behind", "level": "level with"}
+    parts = [
+        f"{word} {_listed([_times(rival) for rival in rivals])}"
+        for outcome, word in words.items()
+        if (rivals := groups[outcome])
+    ]
+    every = f"{len(groups['ahead'])} of the {figures.plural(count, 'peer')}"
+    return f"{', '.join(parts)} and ahead of {every}"
+
+
+def _times(rival: Rival) -> str:
+    return f"{rival.name} ({figures.small(rival.times.median)} times its throughput)"
+
+
+def _best_of(
+    report: Report, leader: str, found: Contest, scenario: Callable[[str, Summary, Mapping[str, Summary]], str | None]
+) -> Iterator[str]:
+    """What one scenario says of the leader and of the peers that are as right."""
+    peers = {rival.name: summary(report.systems[rival.name]) for rival in found.rivals}
+    sentence = scenario(leader, summary(report.systems[leader]), peers)
+    if sentence is not None:
+        bound = {result.server.bound for result in report.systems.values() if result.server}
+        yield sentence.replace("BOUND", " or ".join(f"{1000 * value:g}" for value in sorted(bound)))
+
+
+def _single_stream(leader: str, ours: Summary, peers: Mapping[str, Summary]) -> str | None:
+    if not ours.latency:
+        return None
+    own = ours.latency[99].median
+    told = f"One text at a time, {leader} answers 99 % within {figures.small(1000 * own)} ms"
+    waits = {name: peer.latency[99].median for name, peer in peers.items() if peer.latency}
+    if not waits:
+        return f"{told}."
+    best = min(waits, key=waits.__getitem__)
+    order = "behind the quickest" if waits[best] < own else "ahead of the quickest"
+    return f"{told}, {order} such peer, {best} ({figures.small(1000 * waits[best])} ms)."
+
+
+def _server(leader: str, ours: Summary, peers: Mapping[str, Summary]) -> str | None:
+    held = {name: peer.server_rate for name, peer in peers.items() if peer.server_rate is not None}
+    if ours.server_rate is None:
+        return None
+    told = (
+        f"With texts that arrive at random, {leader} holds {figures.small(ours.server_rate)} a second "
+        "with the 99th percentile within BOUND ms"
+    )
+    if not held:
+        return f"{told}."
+    best = max(held, key=held.__getitem__)
+    order = "behind" if held[best] > ours.server_rate else "ahead of"
+    return f"{told}, {order} the best such peer, {best} ({figures.small(held[best])})."
+
+
+def _others(found: Contest) -> Iterator[str]:
+    """The peers that nothing above speaks of."""
+    if found.less_right:
+        names = _listed([f"{name} by {100 * less:.1f}" for name, less in found.less_right.items()])
+        count = figures.plural(len(found.less_right), "peer")
+        yield f"{count} answered less accurately, by more than {100 * EQUAL_WITHIN:g} points: {names}."
+    if found.unmeasured:
+        yield f"{figures.plural(len(found.unmeasured), 'peer')} ran without all figures: {_listed(found.unmeasured)}."
+    if found.failed:
+        yield f"{figures.plural(len(found.failed), 'peer')} failed: {_listed(found.failed)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _FEW:
+        return f"{', '.join(names[:_FEW])} and {len(names) - _FEW} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
