@@ -1,0 +1,85 @@
+"""Report -> the top of its page: the verdict, the doubts about it, and machine, moment and workload in a line each."""
+
+from collections.abc import Iterator
+
+from mtl_bench.page import words
+from mtl_bench.schema import Report
+from mtl_bench.verdict import doubts, sentences
+from mtl_runtime.page import figures
+from mtl_runtime.page.markup import Content, Markup, table, tag
+
+__all__ = ["overview"]
+
+
+def overview(report: Report, *, title: str) -> Markup:
+    """Everything above the table."""
+    first, *others = sentences(report)
+    return tag(
+        "header",
+        tag("p", "Benchmark of a bundle", class_="kind"),
+        tag("h1", title),
+        tag("p", first, class_="verdict"),
+        tag("ul", [tag("li", sentence) for sentence in others], class_="also") if others else "",
+        _doubts(report),
+        tag("p", _machine(report), tag("br"), _workload(report), class_="where"),
+        tag("details", tag("summary", "Machine, moment and workload in full"), _in_full(report), class_="in-full"),
+    )
+
+
+def _doubts(report: Report) -> Markup | str:
+    found = doubts(report)
+    if not found:
+        return ""
+    lines = [tag("li", tag("strong", name, ": ") if name else "", doubt) for name, doubt in found]
+    return tag("div", tag("p", "What speaks against these figures"), tag("ul", lines), class_="doubts", role="note")
+
+
+def _machine(report: Report) -> str:
+    machine, conditions = report.machine, report.conditions
+    cores = f"{machine.cores_allowed} of {figures.plural(machine.cores, 'core')}"
+    gpus = f", {', '.join(machine.gpus)}" if machine.gpus else ""
+    started = conditions.started_at[:16].replace("T", " ")
+    return f"{machine.cpu}, {cores}{gpus}, {machine.system}; {started} UTC, {conditions.seconds / 60:.0f} minutes."
+
+
+def _workload(report: Report) -> str:
+    work = report.workload
+    least, *_, most = work.token_quantiles or (0, 0)
+    labelled = max(work.labelled.values(), default=0)
+    told = f"{figures.count(labelled)} labelled" if labelled else "without labels"
+    return (
+        f"{figures.plural(work.texts, 'text')} of {work.name} ({told}), {figures.count(work.tokens)} tokens, "
+        f"{least} to {most} each; {figures.plural(len(report.tasks), 'task')}."
+    )
+
+
+def _in_full(report: Report) -> Markup:
+    facts = [tag("div", tag("dt", name), tag("dd", value)) for name, value in _facts(report)]
+    files = [
+        (name, figures.count(file.bytes), tag("code", file.sha256)) for name, file in report.workload.files.items()
+    ]
+    data = table("Data files", ("file", "bytes", "SHA-256"), files, words=(2,)) if files else ""
+    return tag("div", tag("dl", facts, class_="facts"), data, class_="body")
+
+
+def _facts(report: Report) -> Iterator[tuple[str, Content]]:
+    machine, now, work = report.machine, report.conditions, report.workload
+    yield "Bundle (SHA-256 of its manifest)", tag("code", f"{report.bundle}: {report.digest}")
+    yield "Command", tag("code", report.command)
+    yield "Started at (UTC)", tag("time", now.started_at, datetime=now.started_at)
+    yield "Processor", f"{machine.cpu}, {machine.architecture}, {machine.system}"
+    quota = "no quota" if machine.cores_by_cgroup is None else f"quota {machine.cores_by_cgroup:g}"
+    yield "Cores", f"{machine.cores_allowed} allowed of {machine.cores} (affinity {machine.cores_by_affinity}, {quota})"
+    yield "Processor flags", ", ".join(machine.cpu_flags) or "none that count here"
+    yield "Load in the minute before", f"{now.load_before:.2f} runnable processes"
+    yield "Taken by a hypervisor", "not told" if now.steal is None else figures.percent(now.steal)
+    yield "Held back by a quota", "no quota" if now.throttled is None else words.seconds(now.throttled)
+    yield "Governor", now.governor or "not readable"
+    yield "Tasks", ", ".join(f"{name} ({kind})" for name, kind in report.tasks.items())
+    yield (
+        "Labelled texts",
+        ", ".join(f"{name} {figures.count(count)}" for name, count in work.labelled.items()) or "none",
+    )
+    yield "Tokens of a text (least, 10 %, median, 90 %, most)", ", ".join(map(str, work.token_quantiles))
+    yield "Texts (SHA-256)", tag("code", work.sha256)
+    yield "Made with", ", ".join(f"{package} {version}" for package, version in report.made_with.items())
