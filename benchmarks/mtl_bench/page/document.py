@@ -16,7 +16,7 @@ from mtl_bench.page.server_chart import server_chart
 from mtl_bench.page.speed_charts import accuracy_chart, cold_start_chart, session_chart, throughput_chart
 from mtl_bench.page.systems import systems_table
 from mtl_bench.schema import Report
-from mtl_runtime.page.markup import Content, Markup, tag
+from mtl_runtime.page.markup import Markup, tag
 
 __all__ = ["report_page"]
 
@@ -91,5 +91,5 @@ def _hashed(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
-def _section(heading: str, *content: Content, class_: str | None = None) -> Markup:
+def _section(heading: str, *content: Markup, class_: str | None = None) -> Markup:
     return tag("section", tag("h2", heading), content, class_=class_)

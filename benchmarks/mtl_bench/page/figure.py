@@ -17,7 +17,6 @@ def figure(
     note: Content,
     *,
     shown: Iterable[Look] = (),
-    broad: bool = False,
 ) -> Markup:
     """A chart with what it shows above it and how to read it below.
 
@@ -27,7 +26,6 @@ def figure(
         views: the first is shown, and printed; buttons switch to the others.
         note: how to read it.
         shown: whose marks a key explains.
-        broad: whether it takes a whole row.
     """
     looks = list(shown)
     return tag(
@@ -38,7 +36,7 @@ def figure(
         [tag("div", chart, class_="view", hidden=index > 0) for index, (_, chart) in enumerate(views)],
         key(looks) if looks else "",
         tag("figcaption", note),
-        class_="chart broad-chart" if broad else "chart",
+        class_="chart",
     )
 
 

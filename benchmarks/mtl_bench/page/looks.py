@@ -52,7 +52,6 @@ def key(shown: Iterable[Look]) -> Markup:
         tag(
             "button",
             _sample(look),
-            " ",
             look.name,
             type="button",
             aria_pressed="true",

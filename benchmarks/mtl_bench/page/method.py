@@ -11,8 +11,8 @@ _METHOD = (
     "so that what slows the machine for a while slows all. Multiples are taken round by round.",
     "A figure is the median over the rounds of all processes. Its 95 % interval comes from the order statistics (sign "
     "test); with fewer than six rounds it is the whole range.",
-    "Every way is timed from text to labels: tokenizing, padding, batching and decoding count. Each has its own fastest "
-    "batch size, found by a sweep before.",
+    "Every way is timed from text to labels: tokenizing, padding, batching and decoding count. Each has its own "
+    "fastest batch size, found by a sweep before.",
     "Answers are compared with cpu-fp32's, and with the labels where the texts have them.",
     "A fixed product of matrices is timed between the systems; where its time moves, the machine did, and a doubt says "
     "so.",
@@ -56,8 +56,8 @@ _TERMS = (
 def method(report: Report) -> Markup:
     """In short, and where the raw values are."""
     raw = (
-        f"All raw values are in results.json beside this page (schema version {report.schema_version}); each figure here "
-        "is derived from it."
+        f"All raw values are in results.json beside this page (schema version {report.schema_version}); each figure "
+        "here is derived from it."
     )
     return join(tag("ul", [tag("li", line) for line in _METHOD], class_="method"), tag("p", raw))
 

@@ -46,12 +46,12 @@ def tasks_chart(report: Report) -> Markup | None:
     one, many = sides["one graph"][-1].median, sides["separate models"][-1].median
     return figure(
         "One graph, N tasks",
-        f"{figures.plural(curve.counts[-1], 'task')} take {figures.small(one)} times as long as {curve.counts[0]} in one "
-        f"graph, {figures.small(many)} times in separate models; one graph is flat within "
+        f"{figures.plural(curve.counts[-1], 'task')} take {figures.small(one)} times as long as {curve.counts[0]} in "
+        f"one graph, {figures.small(many)} times in separate models; one graph is flat within "
         f"{figures.small(100 * flat_within(sides['one graph']))} %.",
         views,
-        f"{curve.variant}, {figures.plural(curve.texts, 'text')}: medians of the rounds with 95 % intervals, each round "
-        "against the same round of one graph with the first count.",
+        f"{curve.variant}, {figures.plural(curve.texts, 'text')}: medians of the rounds with 95 % intervals, each "
+        "round against the same round of one graph with the first count.",
         shown=drawn.values(),
     )
 
@@ -129,14 +129,8 @@ def sweep_charts(report: Report, looks: Looks) -> list[Markup]:
 
 
 def _sweep(report: Report, looks: Looks, unit: Unit) -> Markup | None:
-    swept = {
-        name: offline.swept
-        for name in looks
-        if name in report.systems
-        and (offline := report.systems[name].offline) is not None
-        and offline.unit == unit
-        and len(offline.swept) > 1
-    }
+    offline = {name: result.offline for name, result in report.systems.items() if result.offline is not None}
+    swept = {name: run.swept for name, run in offline.items() if run.unit == unit and len(run.swept) > 1}
     if not swept:
         return None
     best = {name: max(each.texts_per_second for each in sizes) for name, sizes in swept.items()}
@@ -149,10 +143,8 @@ def _sweep(report: Report, looks: Looks, unit: Unit) -> Markup | None:
         ])
         for name, sizes in swept.items()
     ]  # fmt: skip
-    across = (
-        f"{'padded tokens' if unit == 'tokens' else 'texts'} in a batch",
-        logarithmic(each.size for sizes in swept.values() for each in sizes),
-    )
+    sizes_tried = logarithmic(each.size for sizes in swept.values() for each in sizes)
+    across = (f"{'padded tokens' if unit == 'tokens' else 'texts'} in a batch", sizes_tried)
     up = ("share of its own best", linear([1.0], words=lambda share: f"{100 * share:.3g} %"))
     return figure(
         f"Size of a batch, in {unit}",

@@ -22,11 +22,8 @@ _BEYOND = 3.0
 
 def server_chart(report: Report, looks: Mapping[str, Look]) -> Markup | None:
     """A line for each system, in four views: percentile by scale."""
-    measured = {
-        name: server
-        for name in looks
-        if name in report.systems and (server := report.systems[name].server) is not None and server.rates
-    }
+    servers = {name: result.server for name, result in report.systems.items() if result.server is not None}
+    measured = {name: servers[name] for name in looks if name in servers and servers[name].rates}
     if not measured:
         return None
     bound = max(server.bound for server in measured.values())
@@ -42,10 +39,9 @@ def server_chart(report: Report, looks: Mapping[str, Look]) -> Markup | None:
         "Server: latency against offered rate",
         join(tag("strong", top), said) if top else f"No system held any rate within {words.milliseconds(bound)}.",
         views,
-        "Texts arrive at random moments (Poisson); a latency counts from the moment that its text was due. Faint marks: "
-        "the system did not keep up. What lies above a linear scale is drawn at its edge.",
+        "Texts arrive at random moments (Poisson); a latency counts from the moment that its text was due. Faint "
+        "marks: the system did not keep up. What lies above a linear scale is drawn at its edge.",
         shown=[looks[name] for name in measured],
-        broad=True,
     )
 
 
@@ -70,10 +66,8 @@ def _view(measured: Mapping[str, Server], looks: Mapping[str, Look], bound: floa
 def _point(name: str, rate: Rate, rank: int) -> Point:
     waited = percentile(rate.latencies, rank)
     kept = "" if rate.kept_up else ", did not keep up"
-    told = (
-        f"{name}: {figures.small(rate.offered)} texts/s offered, p50 {words.milliseconds(percentile(rate.latencies, 50))}, "
-        f"p99 {words.milliseconds(percentile(rate.latencies, 99))}, {figures.count(rate.queries)} texts{kept}"
-    )
+    waits = ", ".join(f"p{each} {words.milliseconds(percentile(rate.latencies, each))}" for each in (50, 99))
+    told = f"{name}: {words.rate(rate.offered)} offered, {waits}, {figures.count(rate.queries)} texts{kept}"
     return Point(x=rate.offered, y=1000 * waited, told=told, lost=not rate.kept_up)
 
 

@@ -1,4 +1,4 @@
-"""Report -> charts with a figure for each system: offline throughput, accuracy against it, session alone, cold start."""
+"""Report -> charts with a figure for each system: throughput, accuracy against it, session alone, cold start."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,12 +14,13 @@ from mtl_bench.summary import Summary, summary
 from mtl_runtime.evidence import Ratio
 from mtl_runtime.page import figures
 from mtl_runtime.page.charts import label
-from mtl_runtime.page.markup import Markup, tag
+from mtl_runtime.page.markup import Markup, join, tag
 
 __all__ = ["accuracy_chart", "cold_start_chart", "pareto", "session_chart", "throughput_chart"]
 
 Looks = Mapping[str, Look]
 _SCALES: Mapping[str, Callable[[list[float]], Axis]] = {"linear": linear, "log": logarithmic}
+_FAR = 25.0  # longest by shortest bar: beyond it a linear one is a hair
 _LETTER = 6.2  # pixels that a letter of a chart takes at most, on average
 
 
@@ -34,7 +35,7 @@ def throughput_chart(report: Report, looks: Looks) -> Markup | None:
     ]
     return figure(
         "Offline throughput",
-        f"{_first(bars)} is the fastest of {len(bars)}, at {bars[0].figure} texts per second.",
+        _said(bars, f"is the fastest of {len(bars)}, at {bars[0].figure} texts per second."),
         _scaled("offline throughput", bars, "texts per second"),
         "All texts at once. Lines at the ends are 95 % intervals over the rounds.",
     )
@@ -53,7 +54,7 @@ def cold_start_chart(report: Report, looks: Looks) -> Markup | None:
     ]  # fmt: skip
     return figure(
         "Cold start",
-        f"{_first(bars)} gives its first answer soonest, after {bars[0].figure} s.",
+        _said(bars, f"gives its first answer soonest, after {bars[0].figure} s."),
         _scaled("cold start", bars, "seconds from the start of the process"),
         "From the start of a fresh process to its first answer, files in the page cache. Darker: import and load.",
     )
@@ -93,7 +94,7 @@ def accuracy_chart(report: Report, looks: Looks) -> Markup | None:
     views = [
         (name, _scatter(spots, front, looks, ("offline texts per second", scale([x for x, _ in spots.values()])),
                         (f"{measure} over tasks", up)))
-        for name, scale in reversed(_SCALES.items())
+        for name, scale in sorted(_SCALES.items(), reverse=True)
     ]  # fmt: skip
     return figure(
         "Accuracy against throughput",
@@ -145,9 +146,8 @@ def _names(front: Sequence[str], corners: Sequence[tuple[float, float]]) -> list
         start = left + 8 if fits_right else left - 8 - _LETTER * len(name)
         free = all(abs(top - other) > 14 or start > end for other, end in taken)
         if free and start > PLOT.x(0):
-            drawn.append(
-                label(left + (8 if fits_right else -8), top - 7, name, anchor="start" if fits_right else "end")
-            )
+            side, anchor = (8, "start") if fits_right else (-8, "end")
+            drawn.append(label(left + side, top - 7, name, anchor=anchor))
             taken.append((top, start + _LETTER * len(name)))
     return drawn
 
@@ -176,16 +176,17 @@ def _bar(look: Look, measured: Ratio, shown: str, told: str, *, part: float | No
 
 
 def _scaled(title: str, bars: Sequence[Bar], axis_title: str) -> list[View]:
-    """One view for each scale."""
-    ends = [value for bar in bars for value in (bar.value, bar.high or bar.value, bar.part or bar.value)]
+    """One view for each scale; where the longest bar would leave nothing of the others, the logarithm comes first."""
+    ends = [value for bar in bars for value in (bar.value, bar.high or bar.value)]
+    order = sorted(_SCALES, key=lambda name: (name == "linear") == (max(ends) > _FAR * min(ends)))
     return [
-        (name, bar_chart(title, [Group(heading="", bars=bars)], axis_title, scale(ends)))
-        for name, scale in _SCALES.items()
+        (name, bar_chart(f"{title}, {name}", [Group(heading="", bars=bars)], axis_title, _SCALES[name](ends)))
+        for name in order
     ]
 
 
-def _first(bars: Sequence[Bar]) -> Markup:
-    return tag("strong", bars[0].name)
+def _said(bars: Sequence[Bar], words_after: str) -> Markup:
+    return join(tag("strong", bars[0].name), " ", words_after)
 
 
 def _percent(share: float) -> str:

@@ -19,6 +19,7 @@ _CAPTION = (
     "Every system on the same texts. Small figures: 95 % intervals. A system's line below its figures opens what it "
     "was told, and the command that measures it alone."
 )
+_TIMES = "\u00d7"
 _KINDS = {"all": "all systems", "ours": "ours only", "peer": "peers only"}
 
 
@@ -111,14 +112,13 @@ def _multiple(report: Report, name: str, against: str | None) -> Markup:
         return tag("td", figures.DASH, class_="n none")
     shown, small, value = told[against]
     data = json.dumps(told, ensure_ascii=False)
-    return tag(
-        "td", f"{shown}×", tag("small", str(small)), class_="n multiple", data_value=repr(value), data_against=data
-    )
+    content = join(f"{shown}{_TIMES}", tag("small", str(small)))
+    return tag("td", content, class_="n multiple", data_value=repr(value), data_against=data)
 
 
 def _details(result: SystemResult) -> Markup:
     parts = ["settings", "command", *(["docs"] if "docs" in result.facts else [])]
-    summary_words: list[Content] = [", ".join(parts)]
+    summary_words = [", ".join(parts)]
     if result.doubts:
         summary_words.append(tag("span", f" · {figures.plural(len(result.doubts), 'doubt')}", class_="doubt-count"))
     doubts = tag("ul", [tag("li", doubt) for doubt in result.doubts], class_="doubts") if result.doubts else ""
