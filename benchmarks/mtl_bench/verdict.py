@@ -41,7 +41,18 @@ def _speed(report: Report, leader: str) -> str:
         rate = summary(report.systems[leader]).throughput
         return f"{leader} answers {figures.small(rate.median if rate else 0)} texts per second{right}."
     span = f"95 %: {figures.small(times.low)}{figures.DASH}{figures.small(times.high)}"
-    return f"{leader} answers {figures.small(times.median)} times ({span}) as many texts per second as {other}{right}."
+    slowest = f"{other}, {_slowest(report, leader)}" if report.systems[str(other)].kind == "peer" else other
+    return (
+        f"{leader} answers {figures.small(times.median)} times ({span}) as many texts per second as {slowest}{right}."
+    )
+
+
+def _slowest(report: Report, leader: str) -> str:
+    """What the baseline is among the peers: a multiple of the slowest must say so."""
+    count = len(contest(report, leader).rivals)
+    if not count:
+        return "the slowest peer"
+    return f"{'the only peer' if count == 1 else f'the slowest of {count} peers'} {_AS_RIGHT}"
 
 
 def _agreement(report: Report, leader: str) -> str:

@@ -40,12 +40,17 @@ def spread(middle: float, *, processes: int = PROCESSES, rounds: int = ROUNDS, n
     return tuple(tuple(float(level * _DRAWS.lognormal(0, noise / 2)) for _ in range(rounds)) for level in levels)
 
 
+def around(middle: float) -> float:
+    """One value near ``middle``."""
+    return float(middle * _DRAWS.lognormal(0, 0.03))
+
+
 def latencies(middle: float, count: int) -> tuple[float, ...]:
     """Seconds of single texts, with the long tail that they have on a shared machine."""
     return tuple(float(value) for value in middle * _DRAWS.lognormal(0, 0.28, count))
 
 
-def queued(service: float, offered: float, count: int = 160) -> tuple[float, ...]:
+def queued(service: float, offered: float, count: int = 400) -> tuple[float, ...]:
     """Seconds of texts that arrive at random before one counter, first come first served (Lindley's recursion)."""
     waiting, told = 0.0, []
     for gap, work in zip(_DRAWS.exponential(1 / offered, count), latencies(service, count), strict=True):
@@ -74,7 +79,9 @@ def offline(rate: float, *, size: int = 32, unit: str = "texts", kernel: float |
         texts=TEXTS,
         unit=unit,
         size=size,
-        swept=tuple(Swept(size=each, texts_per_second=rate * share) for each, share in swept),
+        swept=tuple(
+            Swept(size=each, texts_per_second=rate * share * float(_DRAWS.lognormal(0, 0.03))) for each, share in swept
+        ),
         seconds=seconds,
         kernel_seconds=tuple(tuple(kernel * value for value in process) for process in seconds) if kernel else (),
     )
@@ -326,10 +333,10 @@ REPORT = Report(
             },
         )
         for profile, tokens in (
-            ("8 tokens", 8),
-            ("16 tokens", 16),
-            ("64 tokens", 64),
-            ("256 tokens", 256),
+            ("tweet", 8),
+            ("sentence", 21),
+            ("paragraph", 96),
+            ("page", 256),
             ("mixed", 61),
         )
     ),

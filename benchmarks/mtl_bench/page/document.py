@@ -51,10 +51,10 @@ def _charts(report: Report) -> Markup:
         tasks_chart(report),
         session_chart(report, look),
         roofline_chart(report, look),
-        lengths_chart(report, look),
-        threads_chart(report, look),
         *sweep_charts(report, look),
+        lengths_chart(report, look),
         cold_start_chart(report, look),
+        threads_chart(report, look),
     ]
     shown = [chart for chart in drawn if chart is not None]
     return tag("div", shown, class_="charts") if shown else tag("p", "Nothing was measured that a chart could show.")

@@ -134,6 +134,7 @@ def _sweep(report: Report, looks: Looks, unit: Unit) -> Markup | None:
     if not swept:
         return None
     best = {name: max(each.texts_per_second for each in sizes) for name, sizes in swept.items()}
+    shares = [each.texts_per_second / best[name] for name, sizes in swept.items() for each in sizes]
     series = [
         Series(look=looks[name], points=[
             Point(x=each.size, y=each.texts_per_second / best[name],
@@ -145,7 +146,7 @@ def _sweep(report: Report, looks: Looks, unit: Unit) -> Markup | None:
     ]  # fmt: skip
     sizes_tried = logarithmic(each.size for sizes in swept.values() for each in sizes)
     across = (f"{'padded tokens' if unit == 'tokens' else 'texts'} in a batch", sizes_tried)
-    up = ("share of its own best", linear([1.0], words=lambda share: f"{100 * share:.3g} %"))
+    up = ("share of its own best", linear(shares, low=None, high=1.0, words=lambda share: f"{100 * share:.3g} %"))
     return figure(
         f"Size of a batch, in {unit}",
         "",

@@ -12,6 +12,7 @@ from mtl_bench.standing import baseline, lead
 from mtl_bench.summary import speed_against, summary
 from mtl_runtime.page import figures
 from mtl_runtime.page.markup import Content, Markup, join, scrolling, tag
+from mtl_runtime.page.standing import STANDINGS, badge
 
 __all__ = ["anchor", "systems_table"]
 
@@ -53,7 +54,7 @@ def _controls(report: Report, against: str | None) -> Markup:
 def _head(shown: Sequence[Column]) -> Markup:
     first = tag("th", _sorter("system", first="ascending"), scope="col", rowspan=2, class_="w", aria_sort="none")
     groups = [(group, len(list(some))) for group, some in groupby(column.group for column in shown)]
-    over = [tag("th", group, scope="colgroup", colspan=count, class_="n over") for group, count in groups]
+    over = [tag("th", group, scope="colgroup", colspan=count, class_="over") for group, count in groups]
     under = [
         tag("th", _sorter(column.name, first="descending" if column.more_is_better else "ascending"), scope="col",
             class_="n", aria_sort="none")
@@ -69,14 +70,21 @@ def _sorter(name: str, *, first: str) -> Markup:
 
 def _system(report: Report, look: Look, shown: Sequence[Column], against: str | None) -> Markup:
     result = report.systems[look.name]
-    badge = tag("span", "ours", class_="b ours-badge") if result.kind == "ours" else ""
-    name = tag(
-        "th", tag("span", look.name, class_="name"), " ", badge, tag("small", result.title), scope="row", class_="w"
-    )
+    name = [tag("span", look.name, class_="name"), " ", *_badges(result), tag("small", result.title)]
     cells = list(_cells(report, look.name, shown, against)) if result.ran else [_error(result, len(shown))]
-    more = tag("tr", tag("td", _details(result), colspan=len(shown) + 1, class_="w"), class_="more")
-    return tag("tbody", tag("tr", name, cells, class_="row"), more, id=anchor(look), data_kind=result.kind,
-               data_name=look.name, data_failed=not result.ran)  # fmt: skip
+    rows = (
+        tag("tr", tag("th", name, scope="row", class_="w"), cells, class_="row"),
+        tag("tr", tag("td", _details(result), colspan=len(shown) + 1, class_="w"), class_="more"),
+    )
+    return tag("tbody", rows, id=anchor(look), data_kind=result.kind, data_name=look.name)
+
+
+def _badges(result: SystemResult) -> list[Markup]:
+    """Whose it is, and what the gate found here."""
+    if result.kind != "ours":
+        return []
+    standing = STANDINGS.get(result.status or "")
+    return [tag("span", "ours", class_="b ours-badge"), *([badge(standing)] if standing else [])]
 
 
 def _error(result: SystemResult, count: int) -> Markup:
