@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study bulk runtime-speed clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -98,6 +98,16 @@ runtime-speed: install   ## how fast is the runtime beside plain onnxruntime and
 	$(BIN)/python -m mtl_bench.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
+
+bench: install   ## the bundle of `make demo` beside the systems of `make peers`; leaves build/report/report.html (40 minutes)
+	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo
+	$(BIN)/mtl bench $(DEMO)/bundle --data $(DEMO)/data/test.csv --peers benchmarks/peers -o build/report --force
+
+bench-results:   ## keep the report of `make bench` as the README's results file, and renew its table and pictures
+	cp build/report/results.json benchmarks/results/bench.json
+	$(BIN)/python -m mtl_bench.readme_table README.md benchmarks/results/bench.json
+	$(BIN)/python -m mtl_bench.page benchmarks/results/bench.json build/report/report.html
+	$(BIN)/python -m mtl_bench.page.pictures build/report/report.html docs
 
 clean:           ## remove all that was built
 	rm -rf build dist .venv examples/node/node_modules

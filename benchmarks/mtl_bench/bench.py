@@ -11,13 +11,13 @@ from mtl_bench.conditions import Watch, run_doubts
 from mtl_bench.contenders import REFERENCE, Contender, ours, peer_contenders, plain
 from mtl_bench.countdown import Countdown, steps_of
 from mtl_bench.measure import measure
-from mtl_bench.parts import NEEDS_ONNX, parts
+from mtl_bench.parts import parts
 from mtl_bench.peers import read_peers
 from mtl_bench.schema import Report, SystemResult
 from mtl_bench.summary import summary
 from mtl_bench.workload import Workload
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.errors import MtlError
+from mtl_runtime.errors import MissingPackageError, MtlError
 from mtl_runtime.machine import allowed_cores, machine_facts
 from mtl_runtime.versions import MAKERS, installed_versions
 
@@ -122,7 +122,5 @@ def _fastest(systems: Mapping[str, SystemResult]) -> str:
 def _with_plain(bundle: Bundle, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
     try:
         return plain(bundle, folder), {}
-    except ModuleNotFoundError as error:
-        if error.name != "onnx":
-            raise
-        return {}, {"separate-graphs": NEEDS_ONNX}
+    except MissingPackageError as error:
+        return {}, {"separate-graphs": str(error)}

@@ -74,7 +74,7 @@ def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
         folder: for the graphs.
 
     Raises:
-        ModuleNotFoundError: onnx is not installed.
+        MissingPackageError: onnx is not installed.
     """
     graphs = separate_graphs(bundle, folder)
     return {

@@ -11,9 +11,8 @@ from mtl_bench.tasks_curve import tasks_curve
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError
 
-__all__ = ["NEEDS_ONNX", "parts"]
+__all__ = ["parts"]
 
-NEEDS_ONNX = "onnx is not installed; run `pip install 'mtl-export[bench]'`"
 # A pass of eight separate models, or of a slow variant, shall not take minutes.
 _TEXTS = 256
 
@@ -59,10 +58,6 @@ def parts(
             fields[name] = measured()
         except MtlError as error:
             missing[name.replace("_", " ")] = str(error).strip().splitlines()[0]
-        except ModuleNotFoundError as error:
-            if error.name != "onnx":
-                raise
-            missing[name.replace("_", " ")] = NEEDS_ONNX
     return fields, missing
 
 

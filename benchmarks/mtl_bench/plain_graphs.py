@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_bench.driven.system import Labels, System
+from mtl_bench.onnx_package import onnx_package
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT
 from mtl_runtime.decode import decode
@@ -24,7 +25,11 @@ def separate_graphs(bundle: Bundle, folder: Path) -> dict[str, str]:
 
     Returns:
         Path of the graph by task.
+
+    Raises:
+        MissingPackageError: onnx is not installed.
     """
+    onnx_package()
     from onnx.utils import extract_model
 
     whole = bundle.check(bundle.manifest.variants[DEFAULT_VARIANT].graph)

@@ -8,6 +8,7 @@ import click
 
 from mtl_bench.amounts import QUICK, USUAL, Amounts
 from mtl_bench.bench import Bench, run_bench
+from mtl_bench.page.document import report_page
 from mtl_bench.text.markdown import report_markdown
 from mtl_bench.text.terminal import print_report
 from mtl_bench.workload import Workload, golden_workload, read_workload
@@ -74,6 +75,7 @@ def bench(
             )
         )
     (output / "results.json").write_text(records.to_json(report), "utf-8")
+    (output / "report.html").write_text(report_page(report, title=report.bundle), "utf-8")
     if as_json:
         print_json(records.to_dict(report))
     elif markdown:
