@@ -1,0 +1,131 @@
+"""kit folder -> tasks, heads and the loop over batches that drivers share: numpy and safetensors, no other library."""
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtl_bench.driven.system import Labels, System
+
+Logits = Mapping[str, Any]  # float (B, width) by task
+SIZES = (8, 16, 32, 64, 128)  # texts of a batch
+DEFAULT_SIZE = 32
+
+
+class PeerError(Exception):
+    """This system cannot express or run the model; the message says why and becomes its row."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question, and how logits become its answer."""
+
+    name: str
+    kind: str
+    labels: Sequence[str]
+    thresholds: Sequence[float]
+    temperature: float
+    head: str
+
+    def answers(self, logits: Any) -> list[Any]:
+        """Logits (B, width) -> a label, labels joined by ``|``, or a value for each text."""
+        rows = np.asarray(logits, dtype=np.float64)
+        if self.kind == "single_label":
+            return [self.labels[index] for index in rows.argmax(axis=1).tolist()]
+        if self.kind == "regression":
+            return [float(value) for value in rows[:, 0]]
+        given = 1 / (1 + np.exp(-rows / self.temperature)) >= np.asarray(self.thresholds)
+        return ["|".join(name for name, is_given in zip(self.labels, row, strict=True) if is_given) for row in given]
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What kit.py wrote."""
+
+    folder: Path
+    tasks: Sequence[Task]
+    max_length: int
+    pooling: str
+    family: str
+
+    @classmethod
+    def read(cls, folder: str) -> "Kit":
+        content = json.loads((Path(folder) / "kit.json").read_text("utf-8"))
+        tasks = [Task(**task) for task in content["tasks"]]
+        return cls(Path(folder), tasks, content["max_length"], content["pooling"], content["family"])
+
+    def of_task(self, task: Task) -> str:
+        """The folder of the model that answers ``task`` alone."""
+        return str(self.folder / "sequence-classification" / task.name)
+
+    def weights(self, task: Task) -> dict[str, Any]:
+        """Arrays of the head of ``task``, float32, named as in training: ``output.weight`` (width, H) and so on."""
+        from safetensors.numpy import load_file
+
+        begin = f"{task.name}."
+        everything = load_file(self.folder / "heads.safetensors")
+        return {name.removeprefix(begin): value for name, value in everything.items() if name.startswith(begin)}
+
+    def linear(self, task: Task) -> tuple[Any, Any]:
+        """Weight (width, H) and bias (width,) of a head that is one linear layer.
+
+        Raises:
+            PeerError: it is more than that.
+        """
+        if task.head != "linear":
+            raise PeerError(f"a linear head of scikit-learn cannot hold the {task.head} head of task {task.name!r}")
+        weights = self.weights(task)
+        return weights["output.weight"], weights["output.bias"]
+
+    def head(self, task: Task) -> Callable[[Any], Any]:
+        """The head of ``task`` in numpy: embeddings (B, H) -> logits (B, width)."""
+        weights = self.weights(task)
+
+        def run(x: Any) -> Any:
+            if task.head == "layernorm":
+                spread = np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+                x = (x - x.mean(axis=1, keepdims=True)) / spread * weights["norm.weight"] + weights["norm.bias"]
+            if task.head == "mlp":
+                x = np.maximum(x @ weights["hidden.weight"].T + weights["hidden.bias"], 0)
+            return x @ weights["output.weight"].T + weights["output.bias"]
+
+        return run
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions by package."""
+    return {package: importlib.metadata.version(package) for package in packages}
+
+
+def batched(kit: Kit, run: Callable[[list[str]], Logits], *, by_length: bool) -> Callable[..., Labels]:
+    """Texts and a size -> labels, through batches of that many texts, as they come or longest first."""
+
+    def answer(texts: Sequence[str], size: int | None) -> Labels:
+        order = sorted(range(len(texts)), key=lambda index: -len(texts[index])) if by_length else range(len(texts))
+        given: dict[str, list[Any]] = {task.name: [None] * len(texts) for task in kit.tasks}
+        for start in range(0, len(texts), size or DEFAULT_SIZE):
+            indices = order[start : start + (size or DEFAULT_SIZE)]
+            logits = run([texts[index] for index in indices])
+            for task in kit.tasks:
+                for index, label in zip(indices, task.answers(logits[task.name]), strict=True):
+                    given[task.name][index] = label
+        return given
+
+    return answer
+
+
+def system(
+    answer: Callable[..., Labels], facts: Mapping[str, str], *, sizes: Sequence[int] = SIZES, warm_up: int = 1
+) -> System:
+    """A peer whose batches are counted in texts."""
+    return System(answer=answer, unit="texts", sizes=sizes, facts=facts, warm_up=warm_up)

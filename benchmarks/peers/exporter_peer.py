@@ -1,0 +1,56 @@
+"""kit -> transformers' own ONNX exporter: one graph for all tasks, run by plain onnxruntime."""
+
+from pathlib import Path
+from typing import Any
+
+from carried import Kit, batched, cores, system, versions
+
+from mtl_bench.driven.system import System
+
+
+def prepare(*, kit: str, folder: str, int8: bool = False, **_: Any) -> None:
+    """Export with the fusions for onnxruntime's CPU provider into ``folder``; ``int8``: quantize dynamically."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.exporters import OnnxConfig, OnnxExporter, OnnxRuntimeDynamicConfig, OnnxRuntimeQuantizer
+
+    source = Kit.read(kit).folder / "multi-task"
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    model = AutoModel.from_pretrained(source, trust_remote_code=True).eval()
+    # Several texts of several tokens, so that neither axis is taken for a constant.
+    inputs = dict(tokenizer(["a sentence", "and another, longer one"], padding=True, return_tensors="pt"))
+    batch, sequence = torch.export.Dim.DYNAMIC, torch.export.Dim.DYNAMIC
+    config = OnnxConfig(
+        dynamic_shapes={name: {0: batch, 1: sequence} for name in inputs},
+        ort_fusions="cpu",
+        quantizer=OnnxRuntimeQuantizer(OnnxRuntimeDynamicConfig()) if int8 else None,
+    )
+    OnnxExporter().export(model, inputs, config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def open(*, kit: str, folder: str, order: str, **_: Any) -> System:
+    """One session on all allowed cores.
+
+    Args:
+        kit: what kit.py wrote.
+        folder: what :func:`prepare` wrote.
+        order: of texts in batches: ``as they come`` or ``by length``.
+    """
+    import onnxruntime
+    from transformers import AutoTokenizer
+
+    read = Kit.read(kit)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores()
+    session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options, providers=["CPUExecutionProvider"])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    wanted = [value.name for value in session.get_inputs()]
+    names = [value.name for value in session.get_outputs()]
+
+    def run(texts: list[str]) -> dict[str, Any]:
+        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="np")
+        return dict(zip(names, session.run(None, {name: inputs[name] for name in wanted}), strict=True))
+
+    facts = {"threads": str(cores()), "order": order, **versions("transformers", "onnxruntime")}
+    return system(batched(read, run, by_length=order == "by length"), facts)

@@ -1,0 +1,48 @@
+"""kit -> transformers' text-classification pipeline, one for each task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from carried import Kit, Task, cores, system, versions
+
+from mtl_bench.driven.system import Labels, System
+
+
+def open(*, kit: str, precision: str) -> System:
+    """Pipelines on all allowed cores; ``precision`` is a name of torch's.
+
+    The documentation advises against batches on a CPU, so single texts are among the sizes.
+    """
+    import numpy as np
+    import torch
+    from transformers import pipeline
+
+    torch.set_num_threads(cores())
+    read = Kit.read(kit)
+    made = {
+        task.name: pipeline(
+            "text-classification",
+            model=read.of_task(task),
+            trust_remote_code=True,
+            dtype=getattr(torch, precision),
+            function_to_apply="none",
+            top_k=None,
+            truncation=True,
+        )
+        for task in read.tasks
+    }
+
+    def row(task: Task, found: list[dict[str, Any]]) -> list[float]:
+        scores = {item["label"]: item["score"] for item in found}
+        return [scores[label] for label in task.labels or ("value",)]
+
+    def answer(texts: Sequence[str], size: int | None) -> Labels:
+        return {
+            task.name: task.answers(
+                np.asarray([row(task, found) for found in made[task.name](list(texts), batch_size=size or 1)])
+            )
+            for task in read.tasks
+        }
+
+    facts = {"threads": str(torch.get_num_threads()), **versions("torch", "transformers")}
+    return system(answer, facts, sizes=(1, 8, 32))
