@@ -1,40 +1,145 @@
-"""peers.toml -> Peer rows: other systems, each in an environment of its own."""
+"""peers.toml -> the other systems, each with the interpreter of its environment, or with what stands against it."""
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mtl_runtime.errors import MtlError
+from mtl_runtime import records
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.errors import RecordError
 
-__all__ = ["Peer", "read_peers"]
+__all__ = ["ERRORS", "KIT_FACTS", "Peer", "read_peers"]
+
+KIT_FACTS = "kit.json"  # in the kit: its tasks, and the digest of the bundle that they belong to
+ERRORS = "errors"  # folder in the kit: <peer>.txt says why a peer could not be prepared
+_TABLE = "peers.toml"
+
+Setting = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One system, and how its process is started."""
+    """A system to measure beside ours; paths are absolute."""
 
     name: str
     title: str
-    kind: Literal["ours", "peer"]
-    python: Path  # interpreter of its environment
-    folder: Path  # of drivers
-    driver: str  # module:function
+    kind: Literal["peer", "ours"]
+    environment: str
+    python: Path  # interpreter of the environment
+    folder: Path  # of the drivers
+    driver: str  # module:function, a function of the settings that returns a System
+    prepare: str | None  # module:function of the same settings, called once after the kit was written
     settings: Mapping[str, Any]
-    precision: str | None
-    docs: str  # page that recommends the settings
-    files: tuple[Path, ...]  # of its model
+    precision: str
+    docs: str  # the page that recommends the settings
+    files: tuple[Path, ...]  # the model's
     problem: str | None  # why it cannot be started
 
-    def size_bytes(self) -> int:
-        """Of its model files."""
-        return sum(file.stat().st_size for file in self.files)
+    def size_bytes(self) -> int | None:
+        """Bytes of the model's files; None: it has none of its own."""
+        return sum(file.stat().st_size for file in self.files) if self.files else None
 
 
-def read_peers(path: Path, bundle: Path) -> tuple[Peer, ...]:
-    """Rows of a table of peers for a bundle.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    title: str
+    environment: str
+    driver: str
+    precision: str
+    docs: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    kind: Literal["peer", "ours"] = "peer"
+    prepare: str | None = None
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    environments: str
+    kit: str
+    environment: Mapping[str, str]
+    peer: Mapping[str, _Row]
+
+    def __post_init__(self) -> None:
+        for name, row in self.peer.items():
+            if row.environment not in self.environment:
+                known = ", ".join(self.environment)
+                raise RecordError(f"peer.{name}.environment", f"{row.environment!r} is none of {known}")
+            for key in ("driver", "prepare"):
+                function = getattr(row, key)
+                if function is not None and function.count(":") != 1:
+                    raise RecordError(f"peer.{name}.{key}", f"{function!r} is not written as module:function")
+
+
+def read_peers(table: Path, bundle: Path) -> tuple[Peer, ...]:
+    """Read the table of peers.
+
+    Args:
+        table: peers.toml, or the folder that holds it.
+        bundle: that ``{bundle}`` stands for in settings, and that the kit has to belong to.
 
     Raises:
-        MtlError: always, since no table of peers is read yet.
+        RecordError: the table has an unknown or missing key, or a value of the wrong kind.
+        BundleError: no bundle is there.
     """
-    raise MtlError(f"{path}: tables of peers for {bundle} are not read yet")
+    file = (table / _TABLE if table.is_dir() else table).absolute()
+    try:
+        data = tomllib.loads(file.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecordError(file.name, f"not valid TOML: {error}") from error
+    read = records.from_dict(_Table, data, where=file.name)
+    kit, environments = (file.parent / read.kit).resolve(), (file.parent / read.environments).resolve()
+    stale = _problem_of_kit(kit, Bundle.open(bundle).digest)
+    names = {"kit": str(kit), "bundle": str(bundle.resolve())}
+    return tuple(
+        Peer(
+            name=name,
+            title=row.title,
+            kind=row.kind,
+            environment=row.environment,
+            python=environments / row.environment / "bin" / "python",
+            folder=file.parent,
+            driver=row.driver,
+            prepare=row.prepare,
+            settings={key: _filled(value, names) for key, value in row.settings.items()},
+            precision=row.precision,
+            docs=row.docs,
+            files=tuple(sorted(found for pattern in row.files for found in kit.glob(pattern))),
+            problem=_problem_of_environment(environments, row.environment)
+            or (stale or _problem_of_peer(kit, name) if row.kind == "peer" else None),
+        )
+        for name, row in read.peer.items()
+    )
+
+
+def _filled(value: Setting, names: Mapping[str, str]) -> Setting:
+    if isinstance(value, str):
+        for name, path in names.items():
+            value = value.replace(f"{{{name}}}", path)
+    return value
+
+
+def _problem_of_environment(environments: Path, name: str) -> str | None:
+    complaint = environments / f"{name}.error"
+    if complaint.is_file():
+        return f"the environment {name} could not be made: {complaint.read_text('utf-8').strip()}"
+    # pip may fail long after the interpreter is there; what it installed is noted last.
+    if not (environments / name / "installed.txt").is_file():
+        return f"the environment {name} is not made; run `make peers`"
+    return None
+
+
+def _problem_of_kit(kit: Path, digest: str) -> str | None:
+    facts = kit / KIT_FACTS
+    if not facts.is_file():
+        return f"{kit} is not made; run `make peers`"
+    if records.parse_json(facts.read_bytes(), where=str(facts)).get("bundle") != digest:
+        return f"{kit} was made for another bundle; run benchmarks/peers/kit.py and prepare.py with this one"
+    return None
+
+
+def _problem_of_peer(kit: Path, name: str) -> str | None:
+    complaint = kit / ERRORS / f"{name}.txt"
+    return complaint.read_text("utf-8").strip() if complaint.is_file() else None
