@@ -99,6 +99,11 @@ runtime-speed: install   ## how fast is the runtime beside plain onnxruntime and
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 
+peers: install   ## make the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 8 GB; needs `make demo` before)
+	$(BIN)/python benchmarks/peers/install.py
+	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
+	PYTHONPATH=benchmarks $(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle
+
 bench: install   ## the bundle of `make demo` beside the systems of `make peers`; leaves build/report/report.html (40 minutes)
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo
 	$(BIN)/mtl bench $(DEMO)/bundle --data $(DEMO)/data/test.csv --peers benchmarks/peers -o build/report --force

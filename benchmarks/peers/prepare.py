@@ -1,0 +1,73 @@
+"""bundle + kit -> what peers make ahead of time, such as optimized graphs; errors become <kit>/errors/<peer>.txt.
+
+python benchmarks/peers/prepare.py BUNDLE [PEER ...]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mtl_bench.peers import ERRORS, Peer, read_peers
+from mtl_runtime.errors import MtlError
+
+HERE = Path(__file__).parent
+_CALL = """
+import importlib, json, sys
+module, _, function = sys.argv[1].partition(":")
+getattr(importlib.import_module(module), function)(**json.loads(sys.argv[2]))
+"""
+_LAST_LINES = 12  # of a traceback, as much as is kept
+
+
+def prepare(peer: Peer) -> str | None:
+    """Run what ``peer`` makes ahead of time in its environment; what went wrong, or None."""
+    environment = {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [str(peer.python), "-c", _CALL, str(peer.prepare), json.dumps(dict(peer.settings))],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return "\n".join(done.stderr.splitlines()[-_LAST_LINES:]) if done.returncode else None
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("names", nargs=-1)
+def main(bundle: Path, names: Sequence[str]) -> None:
+    """Prepare the peers NAMES, or all of them, with the kit of BUNDLE."""
+    try:
+        known = {peer.name: peer for peer in read_peers(HERE, bundle)}
+        if unknown := [name for name in names if name not in known]:
+            raise click.UsageError(f"there is no peer {', '.join(unknown)}; there are: {', '.join(known)}")
+        for name in names or known:
+            _complaint(known[name]).unlink(missing_ok=True)  # of an earlier attempt
+        peers = {peer.name: peer for peer in read_peers(HERE, bundle)}
+    except MtlError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    for peer in (peers[name] for name in names or peers if peers[name].prepare is not None):
+        begin = time.monotonic()
+        problem = peer.problem or prepare(peer)
+        if peer.problem is None and problem is not None:
+            _complaint(peer).parent.mkdir(exist_ok=True)
+            _complaint(peer).write_text(f"it could not be prepared: {problem}\n", "utf-8")
+        print(f"{peer.name}: {'FAILED' if problem else 'prepared'} ({time.monotonic() - begin:.0f} s)", flush=True)
+        if problem is not None:
+            print(f"    {problem.splitlines()[-1]}")
+
+
+def _complaint(peer: Peer) -> Path:
+    return Path(peer.settings.get("kit", "")) / ERRORS / f"{peer.name}.txt"
+
+
+if __name__ == "__main__":
+    main()

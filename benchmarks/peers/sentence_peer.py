@@ -1,0 +1,117 @@
+"""kit -> sentence-transformers on one of its backends, and a scikit-learn head of the trained weights per task."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from carried import Kit, PeerError, Task, cores, system, versions
+
+from mtl_bench.driven.system import Labels, System
+
+
+def prepare(
+    *, kit: str, folder: str, backend: str, level: str | None = None, int8: str | None = None, **_: Any
+) -> None:
+    """Export the encoder for ``backend`` into ``folder``, optimized to ``level`` or quantized for ``int8``."""
+    from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
+    from sentence_transformers.backend import export_optimized_onnx_model
+
+    model = SentenceTransformer(_source(Kit.read(kit)), backend=backend, model_kwargs={"export": True})
+    model.save_pretrained(folder)
+    if level is not None:
+        export_optimized_onnx_model(model, level, folder)
+    if int8 is not None:
+        export_dynamic_quantized_onnx_model(model, int8, folder)
+
+
+def open(
+    *, kit: str, backend: str, folder: str | None = None, file: str | None = None, precision: str = "float32", **_: Any
+) -> System:
+    """One encoder on all allowed cores; it sorts texts by length itself.
+
+    Args:
+        kit: what kit.py wrote.
+        backend: of sentence-transformers: torch, onnx or openvino.
+        folder: what :func:`prepare` wrote; None: the kit's own, which torch reads.
+        file: graph in it.
+        precision: of torch's weights.
+
+    Raises:
+        PeerError: the kit's pooling or a head cannot be expressed.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    torch.set_num_threads(cores())
+    read = Kit.read(kit)
+    model = SentenceTransformer(
+        folder or _source(read), backend=backend, device="cpu", model_kwargs=_arguments(backend, file, precision)
+    )
+    heads = {task.name: sklearn_head(read, task) for task in read.tasks}
+
+    def answer(texts: Sequence[str], size: int | None) -> Labels:
+        # bfloat16 has no numpy type, and scikit-learn computes in double precision anyway.
+        found = model.encode(list(texts), batch_size=size or 32, show_progress_bar=False, convert_to_tensor=True)
+        embeddings = found.float().numpy()
+        return {name: head(embeddings) for name, head in heads.items()}
+
+    used = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}[backend]
+    facts = {"threads": str(cores()), **versions("sentence-transformers", used, "scikit-learn", "transformers")}
+    return system(answer, facts)
+
+
+def _source(kit: Kit) -> str:
+    folder = kit.folder / "sentence-transformers"
+    if not folder.is_dir():
+        raise PeerError(f"sentence-transformers has no pooling {kit.pooling!r}")
+    return str(folder)
+
+
+def _arguments(backend: str, file: str | None, precision: str) -> dict[str, Any]:
+    import torch
+
+    if backend == "torch":
+        return {"dtype": getattr(torch, precision)}
+    arguments: dict[str, Any] = {"file_name": file}
+    if backend == "onnx":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = cores()
+        arguments |= {"provider": "CPUExecutionProvider", "session_options": options}
+    return arguments
+
+
+def sklearn_head(kit: Kit, task: Task) -> Callable[[Any], list[Any]]:
+    """Embeddings (B, H) -> answers, through scikit-learn's linear models.
+
+    Raises:
+        PeerError: the head is no linear layer.
+    """
+    from sklearn.linear_model import LinearRegression
+
+    weight, bias = kit.linear(task)
+    if task.kind == "single_label":
+        model = logistic(weight, bias, task.labels)
+        return lambda embeddings: model.predict(embeddings).tolist()
+    if task.kind == "regression":
+        line = LinearRegression()
+        line.coef_, line.intercept_, line.n_features_in_ = weight[0], bias[0], weight.shape[1]
+        return lambda embeddings: [float(value) for value in line.predict(embeddings)]
+    # decision_function is the logits; each label has a threshold of its own, which predict does not know.
+    several = logistic(weight, bias, task.labels) if len(task.labels) > 2 else None
+    return lambda embeddings: task.answers(
+        several.decision_function(embeddings) if several is not None else embeddings @ weight.T + bias
+    )
+
+
+def logistic(weight: Any, bias: Any, labels: Sequence[str]) -> Any:
+    """A fitted LogisticRegression that holds ``weight`` (width, H) and ``bias`` (width,)."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression()
+    if len(labels) == 2:  # scikit-learn keeps the difference to the first class alone
+        weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
+    model.classes_ = np.asarray(labels)
+    model.coef_, model.intercept_, model.n_features_in_ = weight, bias, weight.shape[1]
+    return model
