@@ -18,25 +18,24 @@ class Amounts:
     stream: int  # single texts in each process
     server_steps: int  # rates tried; 0: the scenario is left out
     server_seconds: float  # that each rate is offered for, about
-    cold: int  # fresh processes until their first answer
     soak_calls: int  # 0: no soak
     parts: bool  # whether the parts beside the table are measured: tasks, roofline, lengths, threads
-    part_rounds: int = 7
+    part_rounds: int = 0
 
 
 USUAL = Amounts(
     sittings=5,
-    peer_sittings=3,
-    rounds=2,
-    texts=512,
-    judged=None,
-    sweep_texts=256,
-    stream=200,
-    server_steps=5,
-    server_seconds=2.5,
-    cold=5,
-    soak_calls=500,
+    peer_sittings=2,
+    rounds=3,
+    texts=384,
+    judged=1200,
+    sweep_texts=128,
+    stream=150,
+    server_steps=4,
+    server_seconds=2.0,
+    soak_calls=200,
     parts=True,
+    part_rounds=9,
 )
 QUICK = Amounts(
     sittings=5,
@@ -48,7 +47,6 @@ QUICK = Amounts(
     stream=60,
     server_steps=3,
     server_seconds=1.0,
-    cold=5,
     soak_calls=100,
     parts=False,
 )

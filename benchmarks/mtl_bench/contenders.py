@@ -105,7 +105,7 @@ def _peer(peer: Peer, driven: Path) -> Contender:
         settings=peer.settings,
         environment=Environment(str(peer.python), path),
         precision=peer.precision,
-        size_bytes=peer.size_bytes() or None,
+        size_bytes=peer.size_bytes(),
         facts={"settings recommended at": peer.docs} if peer.docs else {},
         problem=peer.problem,
     )

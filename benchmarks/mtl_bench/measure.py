@@ -1,16 +1,15 @@
-"""contenders + workload -> SystemResult of each: sweep, sittings, answers, server, memory, cold start."""
+"""contenders + workload -> SystemResult of each: sweep, sittings, answers, server, memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mtl_bench.amounts import Amounts
 from mtl_bench.children import Child, ChildError
-from mtl_bench.cold_starts import cold_starts
 from mtl_bench.contenders import REFERENCE, Contender
 from mtl_bench.driven.system import Labels
 from mtl_bench.judging import judge
 from mtl_bench.row_doubts import row_doubts
-from mtl_bench.schema import Memory, Offline, Server, SingleStream, Swept, SystemResult, Values
+from mtl_bench.schema import ColdStart, Memory, Offline, Server, SingleStream, Swept, SystemResult, Values
 from mtl_bench.server_search import search
 from mtl_bench.sittings import Failures, Found, Reference, opened, sit
 from mtl_bench.sweep import fastest, sweep
@@ -99,8 +98,6 @@ def measure(
     _sweep_all(run)
     sittings = [_sitting(run, number) for number in range(amounts.sittings)]
     labels = _reference_labels(run, reference)
-    left = run.left
-    cold, beside = cold_starts(left, workload.timed[0], processes=amounts.cold, step=step)
     systems = {}
     for name, row in rows.items():
         result = _described(row, commands[name])
@@ -108,7 +105,7 @@ def measure(
             systems[name] = replace(result, error=run.failures[name])
             continue
         answers = judge(tasks, _known(run.extras[name].labels), labels, workload.truth)
-        systems[name] = replace(_measured(run, name, result), answers=answers, cold_start=cold[name])
+        systems[name] = replace(_measured(run, name, result), answers=answers)
     doubted = {
         name: replace(result, doubts=(*row_doubts(result), *run.extras[name].doubts)) if result.ran else result
         for name, result in systems.items()
@@ -117,7 +114,7 @@ def measure(
         systems=doubted,
         offline=tuple(product.offline for product in sittings),
         streams=tuple(product.streams for product in sittings),
-        cold=beside,
+        cold=tuple((product.cold,) for product in sittings),
     )
 
 
@@ -209,6 +206,7 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
         ),
         single_stream=SingleStream(latencies=_values(found.latencies)),
         server=extras.server,
+        cold_start=ColdStart(seconds=tuple(found.cold), load_seconds=tuple(found.loading)),
         memory=Memory(
             loaded=tuple(found.loaded),
             peak=tuple(found.peak),

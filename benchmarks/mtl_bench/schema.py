@@ -133,7 +133,7 @@ class Server:
 class ColdStart:
     """Fresh processes, files in the page cache."""
 
-    seconds: tuple[float, ...]  # from the start of the process to its first answer, by round
+    seconds: tuple[float, ...]  # from the start of the process to its first answer
     load_seconds: tuple[float, ...]  # the part of it from the first import to a system that is ready
 
 
@@ -250,7 +250,7 @@ class Report:
     reference_seconds: Values  # of a fixed numpy product in each offline round: what the machine gave at that moment
     systems: Mapping[str, SystemResult]  # by name
     stream_reference_seconds: Values = ()  # the same between the blocks of single texts, by sitting
-    cold_reference_seconds: Values = ()  # the same beside the cold starts: one in each round
+    cold_reference_seconds: Values = ()  # the same before the systems were started, one in each sitting
     tasks_curve: TasksCurve | None = None
     roofline: Roofline | None = None
     lengths: tuple[Lengths, ...] = ()

@@ -1,6 +1,7 @@
 """contenders + sizes -> what each gave, fresh process by fresh process, its rounds interleaved with all others'."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,8 @@ class Found:
     seconds: list[list[float]] = field(default_factory=list)
     kernel: list[list[float]] = field(default_factory=list)
     latencies: list[list[float]] = field(default_factory=list)
+    cold: list[float] = field(default_factory=list)
+    loading: list[float] = field(default_factory=list)
     loaded: list[int] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
     device: list[int] = field(default_factory=list)
@@ -41,6 +44,7 @@ class Found:
 class Reference:
     """Seconds of the reference product in one sitting, by round."""
 
+    cold: float  # before the systems were started
     offline: tuple[float, ...]
     streams: tuple[float, ...]
 
@@ -100,13 +104,14 @@ def sit(
         What the reference product took beside the offline rounds, and beside the blocks of single texts.
     """
     with contextlib.ExitStack() as stack:
+        reference = stack.enter_context(child("mtl_bench.reference:prepare"))
+        reference.run("product")
+        before = reference.run("product").seconds
         seats = {}
         for name, row in rows.items():
             step(f"{name}: starting, warming up")
             with _dropping(name, failures):
-                seats[name] = _seated(row, sizes[name], texts, stack)
-        reference = stack.enter_context(child("mtl_bench.reference:prepare"))
-        reference.run("product")
+                seats[name] = _seated(row, sizes[name], texts, found[name], stack)
         products = _rounds(seats, reference, amounts, found, failures, step)
         _note_device(seats, found)
         between = _streams(seats, reference, amounts, found, failures, step)
@@ -118,11 +123,14 @@ def sit(
                 with _dropping(name, failures):
                     found[name].peak.append(seat.main.run("memory").value["peak"])
                     after(name, seat.main)
-    return Reference(tuple(products), tuple(between))
+    return Reference(before, tuple(products), tuple(between))
 
 
-def _seated(row: Contender, size: int, texts: Sequence[str], stack: contextlib.ExitStack) -> _Seat:
+def _seated(row: Contender, size: int, texts: Sequence[str], found: Found, stack: contextlib.ExitStack) -> _Seat:
     main = stack.enter_context(opened(row, row.settings, texts))
+    main.run("single_stream", count=1)
+    found.cold.append(time.perf_counter() - main.started)
+    found.loading.append(main.facts["load_seconds"])
     main.run("warm_up", size=size)
     alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
     alone.run("single_stream", count=10)

@@ -34,7 +34,6 @@ AMOUNTS = Amounts(
     stream=4,
     server_steps=2,
     server_seconds=0.01,
-    cold=2,
     soak_calls=2,
     parts=True,
     part_rounds=2,
@@ -92,6 +91,8 @@ def peer(folder, name):
         folder=folder,
         driver=f"drivers_of_test:{name}",
         settings={},
+        environment="here",
+        prepare=None,
         precision="fp32",
         docs="https://example.org/efficiency",
         files=(),
@@ -134,7 +135,7 @@ def test_a_variant_has_every_figure_of_the_table(report):
     assert [len(some) for some in row.single_stream.latencies] == [4, 4]
     assert {one.size for one in row.offline.swept} >= {row.offline.size}
     assert len(row.server.rates) == AMOUNTS.server_steps
-    assert len(row.cold_start.seconds) == len(row.cold_start.load_seconds) == AMOUNTS.cold
+    assert len(row.cold_start.seconds) == len(row.cold_start.load_seconds) == AMOUNTS.sittings
     assert all(
         0 < load < whole for load, whole in zip(row.cold_start.load_seconds, row.cold_start.seconds, strict=True)
     )
@@ -173,7 +174,7 @@ def test_the_parts_beside_the_table_are_measured_for_ours(report):
     assert len(report.reference_seconds) == AMOUNTS.sittings
     for field in (report.reference_seconds, report.stream_reference_seconds):
         assert len(pooled(field)) == AMOUNTS.sittings * AMOUNTS.rounds
-    assert [len(some) for some in report.cold_reference_seconds] == [1] * AMOUNTS.cold
+    assert [len(some) for some in report.cold_reference_seconds] == [1] * AMOUNTS.sittings
 
 
 def test_a_report_is_read_back_as_it_was_written(report):
