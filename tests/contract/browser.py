@@ -73,6 +73,28 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def point_at(self, expression: str) -> tuple[float, float]:
+        """Scroll the element that ``expression`` names into sight and move the mouse to its middle."""
+        middle = "(e => (e.scrollIntoView({block: 'center'}), e.getBoundingClientRect()))"
+        box = self.value(f"(r => [r.left + r.width / 2, r.top + r.height / 2])({middle}({expression}))")
+        # A scroll is told to the page a frame later, and would take away what the mouse just called up.
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
+        return box[0], box[1]
+
+    def click(self, expression: str) -> None:
+        """As a mouse does it, so that what lies above the element gets the click instead."""
+        x, y = self.point_at(expression)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def press(self, key: str) -> None:
+        """One key, named as in ``KeyboardEvent.key``."""
+        code = {"Enter": 13, "Escape": 27, "ArrowRight": 39, "ArrowLeft": 37, "Tab": 9, "ArrowDown": 40}[key]
+        words = {"text": "\r"} if key == "Enter" else {}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **words)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
     def screenshot(self, *, whole: bool = False) -> bytes:
         """A PNG of the window, or of the whole page."""
         clip = {}

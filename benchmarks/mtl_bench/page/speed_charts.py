@@ -35,7 +35,7 @@ def throughput_chart(report: Report, looks: Looks) -> Markup | None:
     ]
     return figure(
         "Offline throughput",
-        _said(bars, f"is the fastest of {len(bars)}, at {bars[0].figure} texts per second."),
+        _said(bars, f"is the fastest of all {len(bars)}, at whatever accuracy: {bars[0].figure} texts per second."),
         _scaled("offline throughput", bars, "texts per second"),
         "All texts at once. Lines at the ends are 95 % intervals over the rounds.",
     )
@@ -56,7 +56,7 @@ def cold_start_chart(report: Report, looks: Looks) -> Markup | None:
         "Cold start",
         _said(bars, f"gives its first answer soonest, after {bars[0].figure} s."),
         _scaled("cold start", bars, "seconds from the start of the process"),
-        "From the start of a fresh process to its first answer, files in the page cache. Darker: import and load.",
+        "From the start of a fresh process to its first answer, files in the page cache. Shaded: import and load.",
     )
 
 

@@ -57,7 +57,7 @@ def _head(shown: Sequence[Column]) -> Markup:
     over = [tag("th", group, scope="colgroup", colspan=count, class_="over") for group, count in groups]
     under = [
         tag("th", _sorter(column.name, first="descending" if column.more_is_better else "ascending"), scope="col",
-            class_="n", aria_sort="none")
+            class_="n", aria_sort="none", data_group=column.group)
         for column in shown
     ]  # fmt: skip
     return tag("thead", tag("tr", first, over), tag("tr", under))

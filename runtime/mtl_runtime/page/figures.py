@@ -46,9 +46,10 @@ def small(value: float) -> str:
     """``0.0123``, and ``4.5 x 10⁻⁶`` below a thousandth."""
     if value == 0:
         return "0"
-    if 1e-3 <= abs(value) < 1e3:
+    # Three digits of 999.5 and more are a thousand.
+    if 1e-3 <= abs(value) < 999.5:
         return _minus(f"{value:.3g}")
-    if 1e3 <= abs(value) < 1e6:
+    if 999.5 <= abs(value) < 1e6:
         return _minus(f"{value:,.0f}")
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{_minus(mantissa)} {_TIMES} {power(int(exponent))}"
