@@ -66,7 +66,7 @@ def logarithmic(values: Iterable[float], *, words: Callable[[float], str] = numb
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1, 2, 5) if high / low < 200 else (1,)
     inside = [tick for power in exponents for factor in factors if low <= (tick := factor * 10.0**power) <= high]
-    kept = inside[:: math.ceil(len(inside) / 6)] if inside else [low, high]
+    kept = inside[:: math.ceil(len(inside) / 6)] if inside else [min(some)]
     return Axis(low=low, high=high, ticks=tuple(float(f"{tick:.3g}") for tick in kept), log=True, words=words)
 
 
