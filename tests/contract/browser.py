@@ -77,7 +77,7 @@ class Page:
         """Scroll the element that ``expression`` names into sight and move the mouse to its middle."""
         middle = "(e => (e.scrollIntoView({block: 'center'}), e.getBoundingClientRect()))"
         box = self.value(f"(r => [r.left + r.width / 2, r.top + r.height / 2])({middle}({expression}))")
-        # A scroll is told to the page a frame later, and would take away what the mouse just called up.
+        # A scroll is told to the page a frame later; what it moves must stand still before the mouse comes.
         self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
         return box[0], box[1]

@@ -114,6 +114,16 @@
     current = null;
     tip.hidden = true;
   };
+  // Above its mark where there is room, and never beyond the window's sides.
+  const place = () => {
+    if (!current) return;
+    const box = current.getBoundingClientRect();
+    const { width, height } = tip.getBoundingClientRect();
+    const most = document.documentElement.clientWidth - width - 4;
+    const left = Math.max(4, Math.min(box.left + box.width / 2 - width / 2, most));
+    const above = box.top - height - 8;
+    tip.style.transform = `translate(${left}px, ${above > 4 ? above : box.bottom + 8}px)`;
+  };
   const tell = (mark, told) => {
     if (mark === current) return;
     leave();
@@ -121,13 +131,10 @@
     mark.classList.add("now");
     tip.textContent = told;
     tip.hidden = false;
-    const box = mark.getBoundingClientRect();
-    const { width, height } = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(4, box.left + box.width / 2 - width / 2), document.documentElement.clientWidth - width - 4);
-    const above = box.top - height - 8;
-    tip.style.transform = `translate(${left}px, ${above > 4 ? above : box.bottom + 8}px)`;
+    place();
   };
-  const distance = (box, x, y) => Math.hypot(Math.max(box.left - x, 0, x - box.right), Math.max(box.top - y, 0, y - box.bottom));
+  const outside = (low, high, at) => Math.max(low - at, 0, at - high);
+  const distance = (box, x, y) => Math.hypot(outside(box.left, box.right, x), outside(box.top, box.bottom, y));
 
   for (const svg of all(".view svg")) {
     // The script tells it in its own way, at once and on a touch, too.
@@ -158,7 +165,8 @@
       if (next) tell(next, told.get(next));
     });
   }
-  addEventListener("scroll", leave, { passive: true });
+  addEventListener("scroll", place, { passive: true });
+  addEventListener("resize", place);
 
   // Paper shows all, whatever is folded on the screen -------------------------------------------------------------
   let folded = [];

@@ -32,17 +32,23 @@ def server_chart(report: Report, looks: Mapping[str, Look]) -> Markup | None:
         for rank in _RANKS
         for log in (True, False)
     ]
-    best = {name: server.best for name, server in measured.items() if server.best is not None}
-    top = max(best, key=best.__getitem__, default=None)
-    said = f" holds {figures.small(best[top])} texts per second within {words.milliseconds(bound)}." if top else ""
     return figure(
         "Server: latency against offered rate",
-        join(tag("strong", top), said) if top else f"No system held any rate within {words.milliseconds(bound)}.",
+        _said(measured, bound),
         views,
         "Texts arrive at random moments (Poisson); a latency counts from the moment that its text was due. Faint "
         "marks: the system did not keep up. What lies above a linear scale is drawn at its edge.",
         shown=[looks[name] for name in measured],
     )
+
+
+def _said(measured: Mapping[str, Server], bound: float) -> Markup:
+    held = {name: server.best for name, server in measured.items() if server.best is not None}
+    within = f"within {words.milliseconds(bound)}"
+    if not held:
+        return join(f"No system held any rate {within}.")
+    top = max(held, key=held.__getitem__)
+    return join(tag("strong", top), f" holds the most, {figures.small(held[top])} texts per second {within}.")
 
 
 def _view(measured: Mapping[str, Server], looks: Mapping[str, Look], bound: float, rank: int, *, log: bool) -> Markup:

@@ -140,9 +140,10 @@ def _details(result: SystemResult) -> Markup:
 
 
 def _facts(result: SystemResult) -> Iterator[tuple[str, Content]]:
-    own = (("variant", result.variant), ("provider", result.provider), ("precision", result.precision),
-           ("gate on this machine", result.status))  # fmt: skip
-    yield from ((name, value) for name, value in own if value is not None)
+    own = {"variant": result.variant, "provider": result.provider, "precision": result.precision}
+    yield from ((name, value) for name, value in own.items() if value is not None and name not in result.facts)
+    if result.status is not None:
+        yield "gate on this machine", result.status
     if result.offline is not None:
         yield "fastest batch", f"{figures.count(result.offline.size)} {result.offline.unit}"
     if result.memory is not None and result.memory.soaked:
