@@ -283,6 +283,7 @@ REPORT = Report(
     workload=WorkloadFacts(
         name="test.csv",
         texts=TEXTS,
+        judged=TEXTS,
         labelled={"sentiment": 2351, "domain": 2354},
         tokens=TOKENS,
         token_quantiles=(4, 9, 24, 46, 128),

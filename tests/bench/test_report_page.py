@@ -446,6 +446,13 @@ def test_every_axis_holds_all_of_its_values_in_their_order(values):
         assert all(axis.low - 1e-9 <= tick <= axis.high * (1 + 1e-9) for tick in axis.ticks)
 
 
+@given(value=st.floats(1e-6, 1e9))
+def test_an_axis_has_room_even_where_all_values_are_the_highest_that_makes_sense(value):
+    axis = linear([value, value], low=None, high=value)
+    assert axis.low < axis.high
+    assert 0 <= axis.share(value) <= 1
+
+
 def test_thirty_two_systems_look_different_and_ours_are_filled():
     systems = {f"p{number}": replace(SYSTEMS["openvino"]) for number in range(31)}
     drawn = looks(replace(REPORT, systems={**systems, "cpu-int8": SYSTEMS["cpu-int8"]}, roofline=None, threads=()))

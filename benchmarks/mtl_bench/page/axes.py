@@ -54,6 +54,8 @@ def linear(
     first = math.floor(least / step + 1e-9)
     last = max(first + 1, math.ceil(most / step - 1e-9))
     end = last * step if high is None else min(last * step, high)
+    # Where all values are the highest that makes sense, there is room below them only.
+    first = min(first, math.ceil(end / step - 1e-9) - 1)
     ticks = (round(count * step, 12) for count in range(first, last + 1))
     return Axis(low=first * step, high=end, ticks=tuple(tick for tick in ticks if tick <= end * 1.000001), words=words)
 
