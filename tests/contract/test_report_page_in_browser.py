@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,10 @@ OUTSIDE = """[...document.querySelectorAll('.view svg text')].filter(t => {
 TOO_WIDE = """[...document.querySelectorAll('h1, h2, h3, p, li, dd, figcaption, button, select, code')].filter(e =>
   !e.closest('.scroll') && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(e => e.textContent)"""
+HEADS_OUTSIDE = """[...document.querySelectorAll('.systems thead button')].filter(b => {
+  const box = b.getBoundingClientRect(), cell = b.parentElement.getBoundingClientRect();
+  return box.left < cell.left - 1 || box.right > cell.right + 1;
+}).map(b => b.textContent)"""
 # Contrast of every text with what lies behind it, after WCAG 2.2; opacity is not looked at: no text has it.
 CONTRAST = """(() => {
   const parse = (c) => c.match(/[\\d.]+/g).map(Number);
@@ -106,6 +111,7 @@ def test_no_label_of_a_chart_is_cut_off_or_covers_another(browser, file, window)
     assert browser.value("document.querySelectorAll('.view svg text').length") > 200
     assert browser.value(OUTSIDE) == []
     assert browser.value(OVERLAPS) == []
+    assert browser.value(HEADS_OUTSIDE) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -314,3 +320,29 @@ def test_the_docs_pictures_come_from_a_command(file, tmp_path):
         png = (tmp_path / name).read_bytes()
         width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
         assert (width, height) == (picture.scale * picture.width, picture.scale * picture.height)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_long_names_many_tasks_and_many_systems_find_room(browser, tmp_path, window):
+    tasks = [f"a_task_with_a_name_of_many_letters_{number}" for number in range(7)]
+    right = {name: replace(row.answers, agreement=dict.fromkeys(tasks, 0.99)) if row.answers else None
+             for name, row in REPORT.systems.items()}  # fmt: skip
+    systems = {
+        f"{name}{'-of-a-long-name' * again}": replace(row, answers=right[name], command=row.command * (1 + 4 * again))
+        for again in range(3)
+        for name, row in REPORT.systems.items()
+    }
+    page = tmp_path / "report.html"
+    page.write_text(
+        report_page(replace(REPORT, tasks=dict.fromkeys(tasks, "single_label"), systems=systems), title="x" * 90),
+        "utf-8",
+    )
+    browser.open(page, **WINDOWS[window])
+    for step in (OPEN_ALL, SHOW_ALL_VIEWS):
+        browser.value(step)
+        assert browser.value("document.documentElement.scrollWidth") == WINDOWS[window]["width"]
+    assert browser.value(TOO_WIDE) == []
+    assert browser.value(HEADS_OUTSIDE) == []
+    assert browser.value(OUTSIDE) == []
+    assert browser.value(OVERLAPS) == []
+    (tmp_path / f"{window}.png").write_bytes(browser.screenshot(whole=True))
