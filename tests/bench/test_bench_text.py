@@ -15,10 +15,9 @@ from mtl_bench.schema import Server, SystemResult
 from mtl_bench.text.markdown import report_markdown, table_markdown
 from mtl_bench.text.table import table
 from mtl_bench.text.terminal import parts, print_report
-from mtl_bench.text.verdict import verdict
 from mtl_runtime import records
 from mtl_runtime.errors import MtlError
-from tests.bench.noisy_runs import noisy_report, slowed, with_rows
+from tests.bench.noisy_runs import noisy_report, with_rows
 
 PAGE = "before\n<!-- benchmark table: start -->\nold\n<!-- benchmark table: end -->\nafter\n"
 
@@ -86,28 +85,14 @@ def test_a_run_in_which_all_failed_is_a_table_of_failures(report):
     }
     failed = with_rows(report, **everything)
     assert set(table(failed).rows.values()) == {(name, "failed") for name in report.systems}
-    assert verdict(failed) == "no variant of the bundle was timed"
-
-
-def test_the_verdict_is_of_the_fastest_of_ours_that_is_not_in_doubt(report):
-    assert re.fullmatch(r"cpu-fp32 answers \d+ texts/s", verdict(report))
-    assert re.fullmatch(
-        r"cpu-int8 answers \d+ texts/s; 2\.\d\d times \(.*\) as fast as cpu-fp32; "
-        r"cpu-fp32's answer on 99\.00% of the texts \(task sentiment\)",
-        verdict(noisy_report(1)),
-    )
-
-
-def test_what_cannot_be_told_apart_is_not_called_faster():
-    run = slowed(noisy_report(1), "cpu-int8", 2.05)
-    assert "; as fast as cpu-fp32, as far as these rounds tell (" in verdict(run)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 400])
 def test_a_terminal_shows_every_cell_and_no_line_wider_than_itself(report, width, capsys):
     print_report(report, width=width)
-    title, *lines = capsys.readouterr().out.splitlines()
-    assert title.startswith("bundle, 400 texts (texts) on some-cpu-2c: cpu-fp32 answers")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("cpu-int8 answers 3.")
+    assert "bundle, 400 texts (texts) on some-cpu-2c" in lines
     assert max(len(line) for line in lines) <= width
     shown = "\n".join(lines)
     found = table(report)

@@ -1,11 +1,14 @@
 """Report -> Markdown: the table for the README, and with verdict and circumstances a comment on a pull request."""
 
+from collections.abc import Sequence
+
 from mtl_bench.markdown import cell, markdown_table
 from mtl_bench.schema import Report
 from mtl_bench.text.table import table
-from mtl_bench.text.verdict import verdict
+from mtl_bench.verdict import sentences
+from mtl_runtime.errors import MtlError
 
-__all__ = ["report_markdown", "table_markdown"]
+__all__ = ["report_markdown", "rows_markdown", "table_markdown"]
 
 
 def report_markdown(report: Report) -> str:
@@ -19,17 +22,34 @@ def report_markdown(report: Report) -> str:
             report.conditions.started_at,
         ]
     )
-    heads = [f"### `mtl bench` of {cell(report.bundle)}", f"**{cell(verdict(report))}**", cell(circumstances)]
+    first, *others = map(cell, sentences(report))
+    heads = [
+        f"### `mtl bench` of {cell(report.bundle)}",
+        f"**{first}** {' '.join(others)}".rstrip(),
+        cell(circumstances),
+    ]
     return "\n\n".join([*heads, table_markdown(report)])
 
 
 def table_markdown(report: Report) -> str:
     """The table, ours in bold, and under it failures, doubts and what was left out."""
+    remarks = "".join(f"- {cell(remark)}\n" for remark in table(report).remarks)
+    return "\n".join(filter(None, [rows_markdown(report), remarks]))
+
+
+def rows_markdown(report: Report, systems: Sequence[str] = ()) -> str:
+    """The table alone; of ``systems``, in that order, or of all.
+
+    Raises:
+        MtlError: one of them is not in the report.
+    """
     found = table(report)
+    for name in systems:
+        if name not in found.rows:
+            raise MtlError(f"there is no system {name!r} in the results; there are: {', '.join(found.rows)}")
     rows = [
         [f"**{cell(title)}**" if report.systems[name].kind == "ours" else cell(title), *map(cell, cells)]
-        for name, (title, *cells) in found.rows.items()
+        for name in systems or found.rows
+        for title, *cells in [found.rows[name]]
     ]
-    remarks = "".join(f"- {cell(remark)}\n" for remark in found.remarks)
-    text = markdown_table([cell(title) for title in found.header], rows, "l" + "r" * (len(found.header) - 1))
-    return f"{text}\n{remarks}" if remarks else text
+    return markdown_table([cell(title) for title in found.header], rows, "l" + "r" * (len(found.header) - 1))

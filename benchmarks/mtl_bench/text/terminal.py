@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from mtl_bench.schema import Report
 from mtl_bench.text.table import table
-from mtl_bench.text.verdict import verdict
+from mtl_bench.verdict import sentences
 from mtl_runtime.terminal import print_table, printable
 
 __all__ = ["parts", "print_report"]
@@ -31,9 +31,9 @@ def print_report(report: Report, *, width: int | None = None) -> None:
     columns = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL)
     rows = [(_folded(title, columns // _SHARE), *cells) for title, *cells in found.rows.values()]
     workload = report.workload
-    titles = iter(
-        [f"{report.bundle}, {workload.texts:,} texts ({workload.name}) on {report.machine.name}: {verdict(report)}"]
-    )
+    for line in textwrap.wrap(printable(" ".join(sentences(report))), columns):
+        click.echo(line)
+    titles = iter([f"{report.bundle}, {workload.texts:,} texts ({workload.name}) on {report.machine.name}"])
     for part in parts(found.header, rows, columns):
         print_table(next(titles, ""), [found.header[i] for i in part], [[row[i] for i in part] for row in rows])
     for remark in found.remarks:
