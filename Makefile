@@ -110,7 +110,8 @@ bench: install   ## the bundle of `make demo` beside the systems of `make peers`
 
 bench-results:   ## keep the report of `make bench` as the README's results file, and renew its table and pictures
 	cp build/report/results.json benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.readme_table README.md benchmarks/results/bench.json
+	$(BIN)/python -m mtl_bench.readme_table README.md benchmarks/results/bench.json --short
+	$(BIN)/python -m mtl_bench.readme_table docs/benchmarks.md benchmarks/results/bench.json
 	$(BIN)/python -m mtl_bench.page benchmarks/results/bench.json build/report/report.html
 	$(BIN)/python -m mtl_bench.page.pictures build/report/report.html docs
 

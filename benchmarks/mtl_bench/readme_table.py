@@ -1,6 +1,6 @@
 """results file of `mtl bench` -> a page's benchmark table, between its two markers.
 
-python -m mtl_bench.readme_table README.md benchmarks/results/bench.json --systems cpu-int8,torch-eager-fp32
+python -m mtl_bench.readme_table README.md benchmarks/results/bench.json --short
 """
 
 from pathlib import Path
@@ -12,28 +12,44 @@ from mtl_bench.report_files import read_report
 from mtl_bench.schema import Report
 from mtl_bench.text.markdown import rows_markdown, table_markdown
 
-__all__ = ["MARKERS", "main", "rewritten"]
+__all__ = ["MARKERS", "SHORT", "main", "rewritten"]
 
 MARKERS = "benchmark table"
+# Ours, and of each project what its users start with and what is fastest of it.
+SHORT = (
+    "cpu-fp32",
+    "cpu-int8",
+    "openvino-bf16-wheel",
+    "torch-eager-fp32",
+    "torch-compile-bf16",
+    "transformers-pipeline",
+    "transformers-onnx",
+    "optimum-fp32",
+    "optimum-int8",
+    "sentence-transformers-torch",
+    "sentence-transformers-openvino",
+    "setfit",
+    "infinity-torch",
+    "fastembed",
+)
 
 
 @click.command()
 @click.argument("page", type=click.Path(path_type=Path))
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--systems", default="", help="Only these rows, separated by commas, without remarks; default: all.")
-def main(page: Path, results: Path, systems: str) -> None:
+@click.option("--short", is_flag=True, help="Ours, and one row of each project; default: all rows, and remarks.")
+def main(page: Path, results: Path, short: bool) -> None:
     """Rewrite the benchmark table of PAGE from RESULTS."""
-    page.write_text(rewritten(page.read_text("utf-8"), read_report(results), systems), "utf-8")
+    page.write_text(rewritten(page.read_text("utf-8"), read_report(results), short=short), "utf-8")
 
 
-def rewritten(page: str, report: Report, systems: str = "") -> str:
+def rewritten(page: str, report: Report, *, short: bool) -> str:
     """The page with the table of ``report`` between its markers.
 
     Raises:
-        MtlError: the page has no markers, or the report no such system.
+        MtlError: the page has no markers, or the report lacks a row of the short table.
     """
-    names = [name for name in systems.split(",") if name]
-    return with_table(page, MARKERS, rows_markdown(report, names) if names else table_markdown(report))
+    return with_table(page, MARKERS, rows_markdown(report, SHORT) if short else table_markdown(report))
 
 
 if __name__ == "__main__":

@@ -291,7 +291,7 @@ def test_without_doubts_there_is_no_box_of_them():
     "fact",
     [
         "Invented <8-Core> Processor, 2 of 8 cores, Linux; 2026-11-24 13:25 UTC, 47 minutes.",
-        "2,354 texts of test.csv (2,354 labelled), 61,204 tokens, 4 to 128 each; 2 tasks.",
+        "2,354 texts of test.csv timed, 2,354 judged (2,354 labelled); 61,204 tokens, 4 to 128 each; 2 tasks.",
         REPORT.digest,
         REPORT.command,
         REPORT.workload.sha256,

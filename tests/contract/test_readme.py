@@ -7,6 +7,8 @@ import pytest
 
 from mtl_bench.evidence_table import MARKERS, evidence_table
 from mtl_bench.markdown import with_table
+from mtl_bench.readme_table import rewritten
+from mtl_bench.report_files import read_report
 from mtl_export.bundle import export_bundle
 from mtl_export.config import Config
 from mtl_export.training import train
@@ -75,6 +77,13 @@ def test_the_table_of_the_readme_is_that_of_the_results_files():
     files = [folder / "demo_evidence.json", folder / "demo_evidence_openvino.json"]
     found = [records.from_json(Evidence, file.read_bytes()) for file in files]
     assert with_table(README, MARKERS, evidence_table(found)) == README, "run `make results`"
+
+
+@pytest.mark.parametrize(("page", "short"), [("README.md", True), ("docs/benchmarks.md", False)])
+def test_the_benchmark_tables_are_those_of_the_results_file(page, short):
+    report = read_report(ROOT / "benchmarks" / "results" / "bench.json")
+    text = (ROOT / page).read_text("utf-8")
+    assert rewritten(text, report, short=short) == text, "run `make bench-results`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

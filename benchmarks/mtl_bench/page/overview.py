@@ -48,8 +48,8 @@ def _workload(report: Report) -> str:
     labelled = max(work.labelled.values(), default=0)
     told = f"{figures.count(labelled)} labelled" if labelled else "without labels"
     return (
-        f"{figures.plural(work.texts, 'text')} of {work.name} ({told}), {figures.count(work.tokens)} tokens, "
-        f"{least} to {most} each; {figures.plural(len(report.tasks), 'task')}."
+        f"{figures.plural(work.texts, 'text')} of {work.name} timed, {figures.count(work.judged)} judged ({told}); "
+        f"{figures.count(work.tokens)} tokens, {least} to {most} each; {figures.plural(len(report.tasks), 'task')}."
     )
 
 
