@@ -102,7 +102,7 @@ runtime-speed: install   ## how fast is the runtime beside plain onnxruntime and
 peers: install   ## make the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 8 GB; needs `make demo` before)
 	$(BIN)/python benchmarks/peers/install.py
 	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
-	PYTHONPATH=benchmarks $(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle
+	$(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle
 
 bench: install   ## the bundle of `make demo` beside the systems of `make peers`; leaves build/report/report.html (40 minutes)
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo

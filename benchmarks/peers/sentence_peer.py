@@ -1,6 +1,9 @@
 """kit -> sentence-transformers on one of its backends, and a scikit-learn head of the trained weights per task."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from carried import Kit, PeerError, Task, cores, system, versions
@@ -9,22 +12,42 @@ from mtl_bench.driven.system import Labels, System
 
 
 def prepare(
-    *, kit: str, folder: str, backend: str, level: str | None = None, int8: str | None = None, **_: Any
+    *,
+    kit: str,
+    folder: str,
+    backend: str,
+    level: str | None = None,
+    int8: str | None = None,
+    calibration: str | None = None,
+    **_: Any,
 ) -> None:
-    """Export the encoder for ``backend`` into ``folder``, optimized to ``level`` or quantized for ``int8``."""
-    from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
-    from sentence_transformers.backend import export_optimized_onnx_model
+    """Export the encoder for ``backend`` into ``folder``.
 
-    model = SentenceTransformer(_source(Kit.read(kit)), backend=backend, model_kwargs={"export": True})
+    Args:
+        kit: what kit.py wrote.
+        folder: to write.
+        backend: onnx or openvino.
+        level: onnx: of graph optimization, such as O3.
+        int8: onnx: processor to quantize for dynamically, such as avx512_vnni.
+        calibration: openvino: file of JSON lines with ``text``, to quantize statically with.
+    """
+    import sentence_transformers as library
+
+    model = library.SentenceTransformer(_source(Kit.read(kit)), backend=backend, model_kwargs={"export": True})
     model.save_pretrained(folder)
     if level is not None:
-        export_optimized_onnx_model(model, level, folder)
+        library.export_optimized_onnx_model(model, level, folder)
     if int8 is not None:
-        export_dynamic_quantized_onnx_model(model, int8, folder)
+        library.export_dynamic_quantized_onnx_model(model, int8, folder)
+    if calibration is not None:
+        # datasets takes a folder for a data set, with all that lies in it.
+        with tempfile.TemporaryDirectory() as texts:
+            shutil.copy(calibration, Path(texts) / "train.jsonl")
+            library.export_static_quantized_openvino_model(model, None, folder, texts, "default", "train", "text")
 
 
 def open(
-    *, kit: str, backend: str, folder: str | None = None, file: str | None = None, precision: str = "float32", **_: Any
+    *, kit: str, backend: str, precision: str, folder: str | None = None, file: str | None = None, **_: Any
 ) -> System:
     """One encoder on all allowed cores; it sorts texts by length itself.
 
@@ -33,7 +56,7 @@ def open(
         backend: of sentence-transformers: torch, onnx or openvino.
         folder: what :func:`prepare` wrote; None: the kit's own, which torch reads.
         file: graph in it.
-        precision: of torch's weights.
+        precision: torch's name of its weights' type, or OpenVINO's of what it computes in; onnx: as the graph.
 
     Raises:
         PeerError: the kit's pooling or a head cannot be expressed.
@@ -72,6 +95,9 @@ def _arguments(backend: str, file: str | None, precision: str) -> dict[str, Any]
     if backend == "torch":
         return {"dtype": getattr(torch, precision)}
     arguments: dict[str, Any] = {"file_name": file}
+    if backend == "openvino":
+        # Left alone it takes bf16 wherever the processor has it.
+        arguments |= {"ov_config": {"INFERENCE_PRECISION_HINT": precision}}
     if backend == "onnx":
         import onnxruntime
 
