@@ -10,7 +10,7 @@ class Amounts:
     """How much is measured."""
 
     sittings: int  # fresh processes of each variant of ours: mtl compare needs five to see a difference of 15 %
-    peer_sittings: int  # those of them in which peers sit too
+    peer_sittings: int  # those of them in which peers sit too; two at least, for the first one sweeps
     rounds: int  # of each process, interleaved with those of all others
     texts: int  # timed in a pass
     judged: int | None  # texts whose answers are compared; None: all
@@ -27,15 +27,15 @@ USUAL = Amounts(
     sittings=5,
     peer_sittings=2,
     rounds=3,
-    texts=384,
-    judged=1200,
-    sweep_texts=128,
-    stream=150,
+    texts=256,
+    judged=1000,
+    sweep_texts=64,
+    stream=120,
     server_steps=4,
-    server_seconds=2.0,
-    soak_calls=200,
+    server_seconds=1.5,
+    soak_calls=150,
     parts=True,
-    part_rounds=9,
+    part_rounds=15,
 )
 QUICK = Amounts(
     sittings=5,

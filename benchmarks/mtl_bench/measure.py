@@ -9,10 +9,10 @@ from mtl_bench.contenders import REFERENCE, Contender
 from mtl_bench.driven.system import Labels
 from mtl_bench.judging import judge
 from mtl_bench.row_doubts import row_doubts
-from mtl_bench.schema import ColdStart, Memory, Offline, Server, SingleStream, Swept, SystemResult, Values
+from mtl_bench.schema import ColdStart, Memory, Offline, Server, SingleStream, SystemResult, Values
 from mtl_bench.server_search import search
 from mtl_bench.sittings import Failures, Found, Reference, opened, sit
-from mtl_bench.sweep import fastest, sweep
+from mtl_bench.sweep import fastest
 from mtl_bench.workload import Workload
 from mtl_runtime.manifest import TaskSpec
 
@@ -51,7 +51,6 @@ class _Run:
     failures: Failures
     found: Mapping[str, Found]
     extras: Mapping[str, _Extras]
-    swept: dict[str, tuple[Swept, ...]] = field(default_factory=dict)
 
     @property
     def left(self) -> dict[str, Contender]:
@@ -95,7 +94,6 @@ def measure(
         found={name: Found() for name in rows},
         extras={name: _Extras() for name in rows},
     )
-    _sweep_all(run)
     sittings = [_sitting(run, number) for number in range(amounts.sittings)]
     labels = _reference_labels(run, reference)
     systems = {}
@@ -118,25 +116,15 @@ def measure(
     )
 
 
-def _sweep_all(run: _Run) -> None:
-    texts = list(run.workload.timed[: run.amounts.sweep_texts])
-    for name, row in run.left.items():
-        run.step(f"{name}: which batches are fastest")
-        try:
-            run.swept[name] = sweep(row, texts)
-        except ChildError as error:
-            run.failures[name] = str(error).strip().splitlines()[0]
-
-
 def _sitting(run: _Run, number: int) -> Reference:
     def after(name: str, process: Child) -> None:
-        if number == 0:
+        last = run.amounts.sittings if run.rows[name].kind == "ours" else run.amounts.peer_sittings
+        if number == last - 1:
             run.step(f"{name}: answers, server, soak")
             _ask_extras(run, name, process)
 
     return sit(
         {name: row for name, row in run.left.items() if row.kind == "ours" or number < run.amounts.peer_sittings},
-        {name: fastest(swept) for name, swept in run.swept.items()},
         run.workload.timed,
         run.amounts,
         found=run.found,
@@ -148,7 +136,7 @@ def _sitting(run: _Run, number: int) -> Reference:
 
 def _ask_extras(run: _Run, name: str, process: Child) -> None:
     amounts, extras = run.amounts, run.extras[name]
-    size = fastest(run.swept[name])
+    size = fastest(run.found[name].swept)
     extras.labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
     try:
         if amounts.server_steps:
@@ -199,8 +187,8 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
         offline=Offline(
             texts=len(run.workload.timed),
             unit=found.unit,
-            size=fastest(run.swept[name]),
-            swept=run.swept[name],
+            size=fastest(run.found[name].swept),
+            swept=found.swept,
             seconds=_values(found.seconds),
             kernel_seconds=_values(found.kernel),
         ),

@@ -12,7 +12,8 @@ from mtl_bench.children import Child, ChildError, child
 from mtl_bench.contenders import Contender
 from mtl_bench.gpu import clock, memory_by_process
 from mtl_bench.rounds import interleaved
-from mtl_bench.schema import Unit
+from mtl_bench.schema import Swept, Unit
+from mtl_bench.sweep import fastest, sweep
 
 __all__ = ["PREPARE", "Failures", "Found", "Reference", "opened", "sit"]
 
@@ -27,6 +28,7 @@ Step = Callable[[str], None]  # told what is done next
 class Found:
     """What the processes of one system gave; lists are by process."""
 
+    swept: tuple[Swept, ...] = ()
     seconds: list[list[float]] = field(default_factory=list)
     kernel: list[list[float]] = field(default_factory=list)
     latencies: list[list[float]] = field(default_factory=list)
@@ -56,6 +58,7 @@ class _Seat:
     main: Child
     alone: Child
     size: int
+    swept: bool
 
     def offline(self) -> tuple[float, float | None]:
         seconds = self.main.run("offline", size=self.size).value
@@ -79,7 +82,6 @@ def opened(row: Contender, settings: Mapping[str, Any], texts: Sequence[str]) ->
 
 def sit(
     rows: Mapping[str, Contender],
-    sizes: Mapping[str, int],
     texts: Sequence[str],
     amounts: Amounts,
     *,
@@ -92,7 +94,6 @@ def sit(
 
     Args:
         rows: systems by name; one that fails goes to ``failures`` and is left out from then on.
-        sizes: of the batches.
         texts: that are timed.
         amounts: how much.
         found: is added to.
@@ -111,7 +112,7 @@ def sit(
         for name, row in rows.items():
             step(f"{name}: starting, warming up")
             with _dropping(name, failures):
-                seats[name] = _seated(row, sizes[name], texts, found[name], stack)
+                seats[name] = _seated(row, texts, amounts.sweep_texts, found[name], stack)
         products = _rounds(seats, reference, amounts, found, failures, step)
         _note_device(seats, found)
         between = _streams(seats, reference, amounts, found, failures, step)
@@ -121,20 +122,26 @@ def sit(
                 found[name].unit = seat.main.facts["unit"]
                 found[name].loaded.append(seat.main.facts["loaded_bytes"])
                 with _dropping(name, failures):
-                    found[name].peak.append(seat.main.run("memory").value["peak"])
+                    if not seat.swept:  # sizes that are not taken would count
+                        found[name].peak.append(seat.main.run("memory").value["peak"])
                     after(name, seat.main)
     return Reference(before, tuple(products), tuple(between))
 
 
-def _seated(row: Contender, size: int, texts: Sequence[str], found: Found, stack: contextlib.ExitStack) -> _Seat:
+def _seated(row: Contender, texts: Sequence[str], sweep_texts: int, found: Found, stack: contextlib.ExitStack) -> _Seat:
+    """Its processes, warmed up; the first of a system sweeps the sizes of its batches."""
     main = stack.enter_context(opened(row, row.settings, texts))
     main.run("single_stream", count=1)
     found.cold.append(time.perf_counter() - main.started)
     found.loading.append(main.facts["load_seconds"])
+    sweeps = not found.swept
+    if sweeps:
+        found.swept = sweep(main, min(sweep_texts, len(texts)))
+    size = fastest(found.swept)
     main.run("warm_up", size=size)
     alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
     alone.run("single_stream", count=10)
-    return _Seat(main, alone, size)
+    return _Seat(main, alone, size, sweeps)
 
 
 def _rounds(

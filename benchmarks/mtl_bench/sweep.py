@@ -1,34 +1,27 @@
-"""a contender -> the size of its batches that answers fastest here, and what the others gave."""
+"""a process -> the size of its batches that answers fastest here, and what the others gave."""
 
 from collections.abc import Sequence
 
-from mtl_bench.contenders import Contender
+from mtl_bench.children import Child
 from mtl_bench.schema import Swept
-from mtl_bench.sittings import opened
 
 __all__ = ["fastest", "sweep"]
 
-_ROUNDS = 2
+_WARM_UP = 32  # texts: what a size needs to have its buffers
 
 
-def sweep(row: Contender, texts: Sequence[str]) -> tuple[Swept, ...]:
-    """Time every size in a process of its own, the better of two passes each, all sizes in turn.
-
-    Args:
-        row: the system.
-        texts: to be answered.
+def sweep(process: Child, count: int) -> tuple[Swept, ...]:
+    """Time every size on the first ``count`` texts.
 
     Raises:
         ChildError: it failed.
     """
-    with opened(row, row.settings, texts) as process:
-        sizes = list(process.facts["sizes"])
-        for size in sizes:
-            process.run("warm_up", size=size)
-        rounds = [{size: process.run("offline", size=size).value for size in sizes} for _ in range(_ROUNDS)]
-    return tuple(
-        Swept(size=size, texts_per_second=len(texts) / min(seconds[size] for seconds in rounds)) for size in sizes
-    )
+    found = []
+    for size in process.facts["sizes"]:
+        process.run("warm_up", size=size, count=min(count, _WARM_UP))
+        seconds = process.run("offline", size=size, count=count).value
+        found.append(Swept(size=size, texts_per_second=count / seconds))
+    return tuple(found)
 
 
 def fastest(swept: Sequence[Swept]) -> int:
