@@ -99,7 +99,7 @@ runtime-speed: install   ## how fast is the runtime beside plain onnxruntime and
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 
-peers: install   ## make the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 8 GB; needs `make demo` before)
+peers: install   ## make the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 9 GB; needs `make demo` before)
 	$(BIN)/python benchmarks/peers/install.py
 	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
 	$(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle

@@ -38,8 +38,8 @@ class Peer:
     problem: str | None  # why it cannot be started
 
     def size_bytes(self) -> int | None:
-        """Bytes of the model's files; None: it has none of its own."""
-        return sum(file.stat().st_size for file in self.files) if self.files else None
+        """Bytes of the model's files; None: it has none of its own, or cannot run."""
+        return sum(file.stat().st_size for file in self.files) if self.files and self.problem is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

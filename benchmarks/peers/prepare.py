@@ -22,7 +22,7 @@ import importlib, json, sys
 module, _, function = sys.argv[1].partition(":")
 getattr(importlib.import_module(module), function)(**json.loads(sys.argv[2]))
 """
-_LAST_LINES = 12  # of a traceback, as much as is kept
+_LAST_LINES = 12  # of a complaint, as much as is kept
 
 
 def prepare(peer: Peer) -> str | None:
@@ -36,7 +36,14 @@ def prepare(peer: Peer) -> str | None:
         text=True,
         check=False,
     )
-    return "\n".join(done.stderr.splitlines()[-_LAST_LINES:]) if done.returncode else None
+    return said_last(done.stderr) or f"it ended with {done.returncode}" if done.returncode else None
+
+
+def said_last(stderr: str) -> str:
+    """The error below a traceback: the frames above it are of this machine's folders."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    frames = [index for index, line in enumerate(lines) if line.startswith("  ")]
+    return "\n".join(lines[frames[-1] + 1 if frames else 0 :][-_LAST_LINES:])
 
 
 @click.command()

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -165,6 +166,9 @@ def test_what_stands_against_a_peer_is_said_and_what_only_concerns_the_kit_does_
     (table / "kit" / "errors").mkdir()
     (table / "kit" / "errors" / "a-peer.txt").write_text("RuntimeError: no such operator\n")
     assert problems() == ["RuntimeError: no such operator", None]
+    assert (
+        read_peers(table, BUNDLE)[0].size_bytes() is None
+    )  # a graph may be left from a step before the one that failed
     (table / "kit" / "kit.json").write_text('{"bundle": "0"}')
     assert "was made for another bundle" in problems()[0]
     (table / "environments" / "one.error").write_text("ERROR: no matching distribution\n")
@@ -220,6 +224,16 @@ def test_a_step_that_fails_says_what_it_said_last_without_warnings(tmp_path):
     script = "print('WARNING: old'); print('the reason'); raise SystemExit(3)"
     with pytest.raises(module.InstallError, match=r"\Athe reason\Z"):
         module.run([sys.executable, "-c", script])
+
+
+def test_what_went_wrong_while_preparing_is_kept_without_the_folders_of_this_machine(tmp_path):
+    prepare = import_module("prepare")
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint('a warning', file=sys.stderr)\nraise RuntimeError('no such operator')")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert str(tmp_path) in done.stderr
+    assert prepare.said_last(done.stderr) == "RuntimeError: no such operator"
+    assert prepare.said_last("Killed\n") == "Killed"
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
