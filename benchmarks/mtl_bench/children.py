@@ -19,6 +19,8 @@ __all__ = ["HERE", "Child", "ChildError", "Done", "Environment", "child"]
 _MODULE = "mtl_bench.driven.child"
 _MOST_SECONDS = 900.0  # of one run: what takes longer hangs
 _END_SECONDS = 30.0  # that a process has to end by itself
+# Everything measured lies on this disk: what a hub or a usage counter answers must not be in the figures.
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
 
 class ChildError(MtlError):
@@ -36,7 +38,7 @@ class Environment:
         """Variables of its process; None: those of this one."""
         if not self.path:
             return None
-        return {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder) for folder in self.path)}
+        return {**os.environ, **_OFFLINE, "PYTHONPATH": os.pathsep.join(str(folder) for folder in self.path)}
 
 
 HERE = Environment()
