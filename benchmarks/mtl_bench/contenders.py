@@ -1,5 +1,6 @@
 """bundle + peers -> Contender rows: what is measured, and how each is opened."""
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +108,8 @@ def _peer(peer: Peer, driven: Path) -> Contender:
         precision=peer.precision,
         size_bytes=peer.size_bytes(),
         facts={"settings recommended at": peer.docs} if peer.docs else {},
-        problem=peer.problem,
+        # A results file is shown around: whose disk this is does not belong into it.
+        problem=peer.problem and peer.problem.replace(f"{Path.cwd()}{os.sep}", ""),
     )
 
 

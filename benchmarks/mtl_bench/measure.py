@@ -12,7 +12,6 @@ from mtl_bench.row_doubts import row_doubts
 from mtl_bench.schema import ColdStart, Memory, Offline, Server, SingleStream, SystemResult, Values
 from mtl_bench.server_search import search
 from mtl_bench.sittings import Failures, Found, Reference, opened, sit
-from mtl_bench.sweep import fastest
 from mtl_bench.workload import Workload
 from mtl_runtime.manifest import TaskSpec
 
@@ -35,7 +34,7 @@ class _Extras:
 
     labels: Labels | None = None
     server: Server | None = None
-    soaked: int | None = None
+    soak: Mapping[str, int] | None = None  # resident memory, early and at the end
     doubts: list[str] = field(default_factory=list)
 
 
@@ -136,7 +135,7 @@ def _sitting(run: _Run, number: int) -> Reference:
 
 def _ask_extras(run: _Run, name: str, process: Child) -> None:
     amounts, extras = run.amounts, run.extras[name]
-    size = fastest(run.found[name].swept)
+    size = run.found[name].size
     extras.labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
     try:
         if amounts.server_steps:
@@ -145,7 +144,7 @@ def _ask_extras(run: _Run, name: str, process: Child) -> None:
                 process, offline=pace, bound=run.bound, steps=amounts.server_steps, seconds=amounts.server_seconds
             )
         if amounts.soak_calls:
-            extras.soaked = process.run("soak", calls=amounts.soak_calls).value["resident"]
+            extras.soak = process.run("soak", calls=amounts.soak_calls).value
     except ChildError as error:
         extras.doubts.append(f"the server scenario or the soak failed: {error}")
 
@@ -187,7 +186,7 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
         offline=Offline(
             texts=len(run.workload.timed),
             unit=found.unit,
-            size=fastest(run.found[name].swept),
+            size=run.found[name].size,
             swept=found.swept,
             seconds=_values(found.seconds),
             kernel_seconds=_values(found.kernel),
@@ -198,7 +197,8 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
         memory=Memory(
             loaded=tuple(found.loaded),
             peak=tuple(found.peak),
-            soaked=() if extras.soaked is None else (extras.soaked,),
+            soaked=() if extras.soak is None else (extras.soak["resident"],),
+            early=() if extras.soak is None else (extras.soak["early"],),
             soak_calls=run.amounts.soak_calls,
             device=tuple(found.device),
         ),

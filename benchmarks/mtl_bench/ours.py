@@ -45,6 +45,7 @@ def open(
         answer=answer,
         unit="tokens",
         sizes=sorted({info.token_budget, *budgets(classifier.manifest.variants[info.variant].provider)}),
+        usual=info.token_budget,  # what the gate measured to be fastest
         facts={
             "variant": info.variant,
             "provider": info.provider,

@@ -15,7 +15,7 @@ _MOST_APART = 1.25
 _PROCESSES_APART = 1.10
 # An order-statistics interval of 95 % needs six.
 _FEWEST_ROUNDS = 6
-# Soaked memory as a multiple of the peak before.
+# Memory at the end of the soak as a multiple of that after a fifth of it.
 _MOST_GROWTH = 1.10
 
 
@@ -38,11 +38,11 @@ def _of_times(result: SystemResult) -> Iterator[str]:
 
 def _of_memory(result: SystemResult) -> Iterator[str]:
     memory = result.memory
-    if memory is None or not memory.soaked:
+    if memory is None or not memory.soaked or not memory.early:
         return
-    growth = max(memory.soaked) / max(memory.peak)
+    growth = max(memory.soaked) / max(memory.early)
     if growth > _MOST_GROWTH:
-        yield f"memory grew to {growth:.2f} times its peak in {memory.soak_calls} further calls"
+        yield f"memory grew to {growth:.2f} times in {memory.soak_calls} calls"
 
 
 def _of_answers(result: SystemResult) -> Iterator[str]:

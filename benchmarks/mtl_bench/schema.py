@@ -145,6 +145,7 @@ class Memory:
     peak: tuple[int, ...]  # highest of the whole process
     soaked: tuple[int, ...] = ()  # after the soak; empty: not soaked
     soak_calls: int = 0
+    early: tuple[int, ...] = ()  # after a fifth of the soak
     device: tuple[int, ...] = ()  # on a GPU, after the rounds; empty: none, or not told
 
 

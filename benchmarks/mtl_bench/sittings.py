@@ -13,7 +13,7 @@ from mtl_bench.contenders import Contender
 from mtl_bench.gpu import clock, memory_by_process
 from mtl_bench.rounds import interleaved
 from mtl_bench.schema import Swept, Unit
-from mtl_bench.sweep import fastest, sweep
+from mtl_bench.sweep import chosen, sweep
 
 __all__ = ["PREPARE", "Failures", "Found", "Reference", "opened", "sit"]
 
@@ -29,6 +29,7 @@ class Found:
     """What the processes of one system gave; lists are by process."""
 
     swept: tuple[Swept, ...] = ()
+    size: int = 0  # of its batches
     seconds: list[list[float]] = field(default_factory=list)
     kernel: list[list[float]] = field(default_factory=list)
     latencies: list[list[float]] = field(default_factory=list)
@@ -107,7 +108,7 @@ def sit(
     with contextlib.ExitStack() as stack:
         reference = stack.enter_context(child("mtl_bench.reference:prepare"))
         reference.run("product")
-        before = reference.run("product").seconds
+        before = reference.run("product").value
         seats = {}
         for name, row in rows.items():
             step(f"{name}: starting, warming up")
@@ -137,11 +138,11 @@ def _seated(row: Contender, texts: Sequence[str], sweep_texts: int, found: Found
     sweeps = not found.swept
     if sweeps:
         found.swept = sweep(main, min(sweep_texts, len(texts)))
-    size = fastest(found.swept)
-    main.run("warm_up", size=size)
+        found.size = chosen(found.swept, main.facts["usual"])
+    main.run("warm_up", size=found.size)
     alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
     alone.run("single_stream", count=10)
-    return _Seat(main, alone, size, sweeps)
+    return _Seat(main, alone, found.size, sweeps)
 
 
 def _rounds(
@@ -152,7 +153,7 @@ def _rounds(
     failures: Failures,
     step: Step,
 ) -> list[float]:
-    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").seconds}
+    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").value}
     runs |= {name: partial(_unless_failed, name, seat.offline, failures) for name, seat in seats.items()}
     done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"offline, {line}"))
     for name in seats:
@@ -188,7 +189,7 @@ def _streams(
         told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
         latencies[name] += told
 
-    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").seconds}
+    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").value}
     runs |= {name: partial(_unless_failed, name, partial(stream, name, seat), failures) for name, seat in seats.items()}
     done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"single-stream, {line}"))
     for name in seats:

@@ -26,7 +26,7 @@ SOUND = SystemResult(
     status="verified",
     answers=Answers(agreement={"sentiment": 0.99}),
     offline=Offline(texts=10, unit="tokens", size=512, swept=(), seconds=STEADY),
-    memory=Memory(loaded=(1,), peak=(100,), soaked=(105,), soak_calls=50),
+    memory=Memory(loaded=(1,), peak=(100,), early=(100,), soaked=(105,), soak_calls=50),
 )
 
 
@@ -100,9 +100,9 @@ def test_growing_memory_wrong_answers_and_a_missing_verdict_are_said_with_their_
         SOUND,
         status="unverified",
         answers=Answers(agreement={"sentiment": 0.9}),
-        memory=Memory(loaded=(1,), peak=(100,), soaked=(150,), soak_calls=50),
+        memory=Memory(loaded=(1,), peak=(100,), early=(100,), soaked=(150,), soak_calls=50),
     )
     told = " / ".join(row_doubts(row))
-    assert "1.50 times its peak in 50 further calls" in told
+    assert "1.50 times in 50 calls" in told
     assert "90.0 % of cpu-fp32's answers" in told
     assert "unverified" in told

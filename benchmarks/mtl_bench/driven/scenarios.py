@@ -32,6 +32,7 @@ def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -
         "loaded_bytes": resident_bytes(),
         "unit": system.unit,
         "sizes": list(system.sizes),
+        "usual": system.usual,
         "separable": system.kernel is not None,
         "facts": dict(system.facts),
     }
@@ -93,11 +94,14 @@ class _Driven:
         )
 
     def soak(self, calls: int) -> dict[str, int]:
-        """Memory after so many calls of 1 to 4 texts; what stays with a system shows here."""
+        """Memory after the first fifth of so many calls of 1 to 4 texts, and after all: what stays shows here."""
+        early = 0
         for number in range(calls):
             start = (number * 7) % len(self.texts)
             self.system.answer(self.texts[start : start + 1 + number % 4], None)
-        return self.memory()
+            if number == calls // 5:
+                early = resident_bytes()
+        return {"early": early, "resident": resident_bytes()}
 
     def memory(self) -> dict[str, int]:
         return {"resident": resident_bytes(), "peak": peak_bytes()}

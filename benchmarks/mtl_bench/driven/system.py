@@ -19,6 +19,7 @@ class System:
             by itself; single texts are asked with it.
         unit: what a batch is bounded by, ``texts`` or (padded) ``tokens``.
         sizes: sizes worth trying, one at least; the fastest is taken for the offline scenario.
+        usual: the one of them that stays unless another is clearly faster; None: there is none.
         facts: what the driver chose, and the versions that matter.
         warm_up: passes over the same texts before a timed one; compilers need more.
         concurrency: calls that it is made to answer at the same time.
@@ -28,6 +29,7 @@ class System:
     answer: Callable[[Sequence[str], int | None], Labels]
     unit: str
     sizes: Sequence[int]
+    usual: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     warm_up: int = 1
     concurrency: int = 1
