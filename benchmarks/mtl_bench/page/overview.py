@@ -1,6 +1,6 @@
 """Report -> the top of its page: the verdict, the doubts about it, and machine, moment and workload in a line each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mtl_bench.page import words
 from mtl_bench.schema import Report
@@ -30,8 +30,21 @@ def _doubts(report: Report) -> Markup | str:
     found = doubts(report)
     if not found:
         return ""
-    lines = [tag("li", tag("strong", name, ": ") if name else "", doubt) for name, doubt in found]
-    return tag("div", tag("p", "What speaks against these figures"), tag("ul", lines), class_="doubts", role="note")
+    peers = {name for name, result in report.systems.items() if result.kind == "peer"}
+    first, folded = ([one for one in found if (one[0] in peers) == side] for side in (False, True))
+    rest = tag("details", tag("summary", f"{figures.plural(len(folded), 'doubt')} about peers"), _list(folded))
+    return tag(
+        "div",
+        tag("p", "What speaks against these figures"),
+        _list(first) if first else "",
+        rest if folded else "",
+        class_="doubts",
+        role="note",
+    )
+
+
+def _list(found: Sequence[tuple[str, str]]) -> Markup:
+    return tag("ul", [tag("li", tag("strong", name, ": ") if name else "", doubt) for name, doubt in found])
 
 
 def _machine(report: Report) -> str:
