@@ -13,8 +13,8 @@ from mtl_bench.countdown import Countdown, steps_of
 from mtl_bench.measure import measure
 from mtl_bench.parts import parts
 from mtl_bench.peers import read_peers
-from mtl_bench.schema import Report, SystemResult
-from mtl_bench.summary import summary
+from mtl_bench.schema import Report
+from mtl_bench.standing import leader
 from mtl_bench.workload import Workload
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MissingPackageError, MtlError
@@ -69,11 +69,12 @@ def run_bench(bench: Bench) -> Report:
         )
         working = {name: row for name, row in mine.items() if name in rows and measured.systems[name].ran}
         fields: dict[str, Any] = {}
-        if bench.amounts.parts and working:
+        fastest = leader({name: measured.systems[name] for name in working})
+        if bench.amounts.parts and fastest is not None:
             fields, why = parts(
                 bench.bundle,
                 working,
-                _fastest({name: measured.systems[name] for name in working}),
+                fastest,
                 bench.workload.timed,
                 rounds=bench.amounts.part_rounds,
                 folder=Path(folder),
@@ -111,12 +112,6 @@ def _chosen(rows: Mapping[str, Contender], names: Sequence[str]) -> dict[str, Co
 
 def _logged(rows: Mapping[str, Contender], logs: Path) -> dict[str, Contender]:
     return {name: replace(row, log=logs / f"{name}.log") for name, row in rows.items()}
-
-
-def _fastest(systems: Mapping[str, SystemResult]) -> str:
-    """The variant of ours with the highest offline throughput."""
-    speeds = {name: found.median for name, row in systems.items() if (found := summary(row).throughput) is not None}
-    return max(speeds, key=lambda name: speeds[name])
 
 
 def _with_plain(bundle: Bundle, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:

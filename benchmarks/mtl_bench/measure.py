@@ -30,7 +30,7 @@ class Measured:
 
 @dataclass(slots=True)
 class _Extras:
-    """What one process of a system tells beside its rounds; the first sitting asks."""
+    """What one process of a system tells beside its rounds; its last sitting asks."""
 
     labels: Labels | None = None
     server: Server | None = None
@@ -186,7 +186,7 @@ def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
         offline=Offline(
             texts=len(run.workload.timed),
             unit=found.unit,
-            size=run.found[name].size,
+            size=found.size,
             swept=found.swept,
             seconds=_values(found.seconds),
             kernel_seconds=_values(found.kernel),

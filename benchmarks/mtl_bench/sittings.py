@@ -1,4 +1,4 @@
-"""contenders + sizes -> what each gave, fresh process by fresh process, its rounds interleaved with all others'."""
+"""contenders + texts -> what each gave, fresh process by fresh process, its rounds interleaved with all others'."""
 
 import contextlib
 import time

@@ -18,6 +18,7 @@ __all__ = [
     "contest",
     "headline",
     "lead",
+    "leader",
     "right_enough",
     "task_accuracy",
 ]
@@ -56,8 +57,13 @@ class Contest:
 
 
 def lead(report: Report) -> str | None:
+    """The variant that leads in a run; None: none was timed."""
+    return leader(report.systems)
+
+
+def leader(systems: Mapping[str, SystemResult]) -> str | None:
     """The fastest variant offline; one that the gate has not passed only if there is no other. None: none was timed."""
-    timed = {name: result for name, result in report.systems.items() if result.kind == "ours" and _rate(result)}
+    timed = {name: result for name, result in systems.items() if result.kind == "ours" and _rate(result)}
     sound = {name: result for name, result in timed.items() if result.status == "verified"}
     return max(sound or timed, key=lambda name: _rate(timed[name]), default=None)
 

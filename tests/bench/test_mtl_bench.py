@@ -276,3 +276,12 @@ def test_an_earlier_report_is_replaced_only_when_told_and_other_folders_never(ru
         assert isinstance(found.exception, MtlError)
         assert words in str(found.exception)
     assert (target / "thesis.txt").is_file()
+
+
+def test_a_mistake_in_the_command_leaves_the_earlier_report(run, tmp_path):
+    earlier = tmp_path / "report" / "logs"
+    earlier.mkdir(parents=True)
+    for wrong in ((tmp_path / "nothing",), (TINY_BUNDLE, "--data", tmp_path / "nothing.csv")):
+        found = run(*wrong, "-o", tmp_path / "report", "--force")
+        assert found.exit_code != 0
+        assert earlier.is_dir()

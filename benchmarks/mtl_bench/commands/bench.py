@@ -55,15 +55,16 @@ def bench(
     single-stream latency, server rate within a bound of the 99th percentile, cold start, memory, size. Nothing else
     should run meanwhile; what did is told as a doubt.
     """
-    logs = _room(output, force=force)
     opened = Bundle.open(bundle.absolute())
     amounts = QUICK if quick else USUAL
+    workload = _workload(opened, data, column, amounts)
+    logs = _room(output, force=force)  # an earlier report goes only once there is something to measure
     options = _options(data, column, peers, quick=quick, p99=p99)
     with stages() as tell:
         report = run_bench(
             Bench(
                 bundle=opened,
-                workload=_workload(opened, data, column, amounts),
+                workload=workload,
                 amounts=amounts,
                 peers=peers,
                 systems=[name for name in systems.split(",") if name],

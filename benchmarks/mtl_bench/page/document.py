@@ -4,8 +4,6 @@ Nothing is loaded, from anywhere. The page's own policy lets a browser apply exa
 script, so that nothing that data could smuggle in would run; without the script all is there but the choices.
 """
 
-import base64
-import hashlib
 from importlib import resources
 
 from mtl_bench.page.looks import looks
@@ -16,6 +14,7 @@ from mtl_bench.page.server_chart import server_chart
 from mtl_bench.page.speed_charts import accuracy_chart, cold_start_chart, session_chart, throughput_chart
 from mtl_bench.page.systems import systems_table
 from mtl_bench.schema import Report
+from mtl_runtime.page.frame import head, section, shared_style
 from mtl_runtime.page.markup import Markup, tag
 
 __all__ = ["report_page"]
@@ -28,18 +27,20 @@ def report_page(report: Report, *, title: str) -> str:
         report: of one run.
         title: heading of the page, such as the bundle's name.
     """
+    script = _asset("report.js")
     body = tag(
         "main",
         overview(report, title=title),
-        _section("Systems", systems_table(report, list(looks(report).values())), class_="broad"),
-        _section("Charts", _charts(report)),
-        _section("How it was measured", method(report)),
-        _section("Not measured", skipped(report)),
-        _section("Terms", glossary()),
+        section("Systems", systems_table(report, list(looks(report).values())), class_="broad"),
+        section("Charts", _charts(report)),
+        section("How it was measured", method(report)),
+        section("Not measured", skipped(report)),
+        section("Terms", glossary()),
         tag("div", id="tip", role="status", hidden=True),
-        tag("script", Markup(_asset("report.js"))),
+        tag("script", Markup(script)),
     )
-    return f"<!DOCTYPE html>\n{tag('html', _head(title), tag('body', body), lang='en')}\n"
+    top = head(f"{title}: benchmark", shared_style() + _asset("report.css"), script=script)
+    return f"<!DOCTYPE html>\n{tag('html', top, tag('body', body), lang='en')}\n"
 
 
 def _charts(report: Report) -> Markup:
@@ -60,36 +61,5 @@ def _charts(report: Report) -> Markup:
     return tag("div", shown, class_="charts") if shown else tag("p", "Nothing was measured that a chart could show.")
 
 
-def _head(title: str) -> Markup:
-    style, script = _style(), _asset("report.js")
-    policy = (
-        f"default-src 'none'; style-src {_hashed(style)}; script-src {_hashed(script)}; base-uri 'none'; "
-        "form-action 'none'"
-    )
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title}: benchmark"),
-        tag("style", Markup(style)),
-    )
-
-
-def _style() -> str:
-    """The evidence page's style, and what only this page needs."""
-    shared = resources.files("mtl_runtime.page").joinpath("page.css").read_text("utf-8")
-    return shared + _asset("report.css")
-
-
 def _asset(name: str) -> str:
     return resources.files("mtl_bench.page").joinpath(name).read_text("utf-8")
-
-
-def _hashed(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-
-
-def _section(heading: str, *content: Markup, class_: str | None = None) -> Markup:
-    return tag("section", tag("h2", heading), content, class_=class_)

@@ -4,13 +4,11 @@ No script, no font, no image and no style from elsewhere. The page's own policy 
 sheet, so that nothing that data could smuggle in would run.
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib import resources
 
 from mtl_runtime.evidence import Evidence
 from mtl_runtime.page.comparison import comparison
+from mtl_runtime.page.frame import head, section, shared_style
 from mtl_runtime.page.glossary import glossary
 from mtl_runtime.page.markup import Markup, join, tag
 from mtl_runtime.page.overview import overview
@@ -31,31 +29,13 @@ def evidence_page(evidence: Evidence, *, title: str) -> str:
     body = tag(
         "main",
         overview(evidence, found, title=title),
-        _section("Comparison", comparison(found, evidence.reference), class_="broad"),
-        _section("Variants", *(variant_details(verdict) for verdict in found)),
-        _section("What the figures mean", glossary()),
-        _section("Release decision", _decision(evidence, found)),
+        section("Comparison", comparison(found, evidence.reference), class_="broad"),
+        section("Variants", *(variant_details(verdict) for verdict in found)),
+        section("What the figures mean", glossary()),
+        section("Release decision", _decision(evidence, found)),
     )
-    return f"<!DOCTYPE html>\n{tag('html', _head(title), tag('body', body), lang='en')}\n"
-
-
-def _head(title: str) -> Markup:
-    style = resources.files("mtl_runtime.page").joinpath("page.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title}: evidence"),
-        tag("style", Markup(style)),
-    )
-
-
-def _section(heading: str, *content: Markup, class_: str | None = None) -> Markup:
-    return tag("section", tag("h2", heading), content, class_=class_)
+    top = head(f"{title}: evidence", shared_style())
+    return f"<!DOCTYPE html>\n{tag('html', top, tag('body', body), lang='en')}\n"
 
 
 def _decision(evidence: Evidence, found: Sequence[Verdict]) -> Markup:
