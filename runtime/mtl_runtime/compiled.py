@@ -42,7 +42,7 @@ def compiled_folder(key: str) -> Iterator[Path | None]:
     """A folder for the provider to read from or write to while a session is opened in the block.
 
     What was written becomes the folder of that key when the block ends without an error; of several processes at
-    once the last one's stays. None for a user without a home.
+    once the first one's stays, for others may read from it already. None for a user without a home.
     """
     cache = cache_folder()
     if cache is None:
@@ -87,6 +87,6 @@ def _keep(fresh: Path, kept: Path) -> None:
         if not found:
             return
         (fresh / _SEAL).write_text(records.to_json(_Seal(files=found)), "utf-8")
-        if kept.exists():
+        if kept.exists() and not _is_sealed(kept):
             shutil.rmtree(kept)
         fresh.rename(kept)

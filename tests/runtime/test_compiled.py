@@ -90,6 +90,14 @@ def test_many_at_once_end_with_one_sealed_folder(home):
     assert [entry.name for entry in home.iterdir()] == [KEY]
 
 
+def test_a_sealed_folder_that_others_may_be_reading_is_not_replaced(home):
+    with compiled_folder(KEY) as slower:
+        compile_into(slower, b"compiled too")
+        assert compiles()
+    assert (home / KEY / "part" / "1.blob").read_bytes() == b"compiled"
+    assert [entry.name for entry in home.iterdir()] == [KEY]
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions bind")
 def test_a_home_that_may_not_be_written_is_done_without(tmp_path):
     tmp_path.chmod(0o500)
