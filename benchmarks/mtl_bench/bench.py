@@ -39,7 +39,7 @@ class Bench:
     command: str
     alone: Callable[[str], str]  # a system's name -> the command that measures it alone
     report: Callable[[str], None]  # is told what comes next
-    logs: Path  # a folder for what the systems print
+    room: Callable[[], Path]  # makes a folder for what the systems print, once it is known that they can be measured
 
 
 def run_bench(bench: Bench) -> Report:
@@ -54,8 +54,8 @@ def run_bench(bench: Bench) -> Report:
         peers = read_peers(bench.peers, bench.bundle.path) if bench.peers else ()
         graphs, why = _with_plain(bench.bundle, Path(folder))
         skipped |= why
-        others = {**graphs, **peer_contenders(peers, Path(folder))}
-        rows = _logged(_chosen({**mine, **others}, bench.systems), bench.logs)
+        others = {**graphs, **peer_contenders(peers, bench.bundle, Path(folder))}
+        rows = _logged(_chosen({**mine, **others}, bench.systems), bench.room())
         step = Countdown(bench.report, steps_of(len(rows), len(mine), bench.amounts))
         measured = measure(
             rows,

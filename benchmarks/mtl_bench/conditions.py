@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,19 @@ _THROTTLED = (
     (Path("/sys/fs/cgroup/cpu/cpu.stat"), "throttled_time", 1e9),
 )
 _MOST_STEAL = 0.02
+_MOST_OTHERS = 0.03  # of the cores' time
 _MOST_LOAD = 0.5  # runnable processes for each core
 _MOST_SPREAD = 1.10  # of the reference: its 90th percentile, times its 10th
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticks:
+    """Of all cores since the system started."""
+
+    stolen: int
+    busy: int
+    all: int
+    own: float  # this process's, and those of its children that ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ class Watch:
     started_at: str
     start: float
     load: float
-    ticks: tuple[int, int] | None  # stolen, all
+    ticks: _Ticks | None
     throttled: float | None
 
     @classmethod
@@ -50,7 +61,8 @@ class Watch:
             started_at=self.started_at,
             seconds=time.monotonic() - self.start,
             load_before=self.load,
-            steal=_share(self.ticks, ticks),
+            steal=_share(self.ticks, ticks, lambda of: of.stolen),
+            others=_share(self.ticks, ticks, lambda of: of.busy - of.own),
             throttled=held_back,
             governor=_read(_GOVERNOR).strip() or None,
         )
@@ -66,6 +78,8 @@ def _doubts(found: Conditions, reference: list[float], cores: int) -> Iterator[s
         yield f"other work: {found.load_before:.1f} processes were runnable in the minute before, on {cores} cores"
     if found.steal is not None and found.steal > _MOST_STEAL:
         yield f"stolen time: the hypervisor gave {100 * found.steal:.1f} % of the cores' time to others"
+    if found.others is not None and found.others > _MOST_OTHERS:
+        yield f"other work: other processes took {100 * found.others:.0f} % of the cores' time during the run"
     if found.throttled:
         yield f"throttled: the container's CPU quota held it back for {found.throttled:.1f} s"
     if found.governor not in (None, "performance"):
@@ -79,19 +93,20 @@ def _doubts(found: Conditions, reference: list[float], cores: int) -> Iterator[s
             )
 
 
-def _ticks() -> tuple[int, int] | None:
-    """Ticks of all cores: stolen, and in all."""
+def _ticks() -> _Ticks | None:
     fields = _read(_STAT).partition("\n")[0].split()[1:9]
     if len(fields) < 8:
         return None
-    counts = [int(field) for field in fields]
-    return counts[7], sum(counts)
+    user, nice, system, idle, waiting, irq, softirq, stolen = (int(field) for field in fields)
+    busy = user + nice + system + irq + softirq
+    own = sum(os.times()[:4]) * os.sysconf("SC_CLK_TCK")
+    return _Ticks(stolen, busy, busy + idle + waiting + stolen, own)
 
 
-def _share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
-    if before is None or after is None or after[1] == before[1]:
+def _share(before: _Ticks | None, after: _Ticks | None, part: Callable[[_Ticks], float]) -> float | None:
+    if before is None or after is None or after.all == before.all:
         return None
-    return (after[0] - before[0]) / (after[1] - before[1])
+    return max(0.0, part(after) - part(before)) / (after.all - before.all)
 
 
 def _throttled() -> float | None:

@@ -16,7 +16,7 @@ from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.machine import machine_facts
-from mtl_runtime.session import onnxruntime_version, provider_problem
+from mtl_runtime.session import provider_problem
 
 __all__ = ["REFERENCE", "Contender", "ours", "peer_contenders", "plain"]
 
@@ -36,7 +36,7 @@ class Contender:
     environment: Environment = HERE
     variant: str | None = None
     precision: str | None = None
-    status: str | None = None
+    gates: Mapping[str, str] = field(default_factory=dict)  # what the gate said here, by onnxruntime's version
     size_bytes: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None  # why it cannot be started
@@ -45,26 +45,33 @@ class Contender:
 
 def ours(bundle: Bundle) -> tuple[dict[str, Contender], dict[str, str]]:
     """Every variant whose provider is here, by name; and why the others are not."""
-    statuses = _statuses(bundle)
     rows, skipped = {}, {}
     for name, spec in bundle.manifest.variants.items():
         if (problem := provider_problem(spec.provider)) is not None:
             skipped[name] = problem
             continue
-        settings = {"bundle": str(bundle.path.absolute()), "variant": name}
         rows[name] = Contender(
             title=f"ours, {name}",
             kind="ours",
             driver="mtl_bench.ours:open",
-            settings=settings,
-            # All cores for one text, as a service that answers texts one by one would open it.
-            alone={**settings, "optimize_for": "latency"},
-            variant=name,
             precision=precision_of(name),
-            status=statuses.get(name, "unverified"),
-            size_bytes=sum(bundle.manifest.files[file].bytes for file in (spec.graph, "tokenizer.json")),
+            **_variant(bundle, name),
         )
     return rows, skipped
+
+
+def _variant(bundle: Bundle, name: str) -> dict[str, Any]:
+    """What rows of ours have in common, whatever wheel they run on."""
+    settings = {"bundle": str(bundle.path.absolute()), "variant": name}
+    files = (bundle.manifest.variants[name].graph, "tokenizer.json")
+    return {
+        "settings": settings,
+        # All cores for one text, as a service that answers texts one by one would open it.
+        "alone": {**settings, "optimize_for": "latency"},
+        "variant": name,
+        "gates": _gates(bundle, name),
+        "size_bytes": sum(bundle.manifest.files[file].bytes for file in files),
+    }
 
 
 def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
@@ -90,23 +97,23 @@ def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
     }
 
 
-def peer_contenders(peers: Iterable[Peer], folder: Path) -> dict[str, Contender]:
+def peer_contenders(peers: Iterable[Peer], bundle: Bundle, folder: Path) -> dict[str, Contender]:
     """Rows for peers; ``folder`` takes the little of this package that their environments import."""
     driven = _copy_driven(folder)
-    return {peer.name: _peer(peer, driven) for peer in peers}
+    return {peer.name: _peer(peer, bundle, driven) for peer in peers}
 
 
-def _peer(peer: Peer, driven: Path) -> Contender:
+def _peer(peer: Peer, bundle: Bundle, driven: Path) -> Contender:
     # A row of ours on another wheel has this whole package installed there.
     path: Sequence[Path] = () if peer.kind == "ours" else (driven, peer.folder)
+    own = {"settings": peer.settings, "size_bytes": peer.size_bytes()}
     return Contender(
+        **(own if peer.kind == "peer" else _variant(bundle, peer.settings["variant"])),
         title=peer.title,
         kind=peer.kind,
         driver=peer.driver,
-        settings=peer.settings,
         environment=Environment(str(peer.python), path),
         precision=peer.precision,
-        size_bytes=peer.size_bytes(),
         facts={"settings recommended at": peer.docs} if peer.docs else {},
         # A results file is shown around: whose disk this is does not belong into it.
         problem=peer.problem and peer.problem.replace(f"{Path.cwd()}{os.sep}", ""),
@@ -122,15 +129,15 @@ def _copy_driven(folder: Path) -> Path:
     return folder
 
 
-def _statuses(bundle: Bundle) -> dict[str, str]:
-    """What the latest evidence of this kind of machine says of each variant."""
-    here, version = machine_facts().name, onnxruntime_version()
+def _gates(bundle: Bundle, variant: str) -> dict[str, str]:
+    """What the latest evidence of this kind of machine says of a variant, by the onnxruntime that it was made with."""
+    here = machine_facts().name
     found = sorted(
         (
             verdicts
             for verdicts in read_bundles_verdicts(bundle)
-            if verdicts.machine.name == here and verdicts.made_with.get("onnxruntime") == version
+            if verdicts.machine.name == here and variant in verdicts.variants
         ),
         key=lambda verdicts: verdicts.measured_at,
     )
-    return {name: verdict.status for verdicts in found for name, verdict in verdicts.variants.items()}
+    return {verdicts.made_with.get("onnxruntime", ""): verdicts.variants[variant].status for verdicts in found}

@@ -101,6 +101,7 @@ def measure(
         if name in run.failures:
             systems[name] = replace(result, error=run.failures[name])
             continue
+        result = replace(result, status=_status(row, run.found[name]))
         answers = judge(tasks, _known(run.extras[name].labels), labels, workload.truth)
         systems[name] = replace(_measured(run, name, result), answers=answers)
     doubted = {
@@ -171,10 +172,14 @@ def _described(row: Contender, command: str) -> SystemResult:
         command=command,
         variant=row.variant,
         precision=row.precision,
-        status=row.status,
         size_bytes=row.size_bytes,
         facts=row.facts,
     )
+
+
+def _status(row: Contender, found: Found) -> str | None:
+    """What the gate said of a variant, on this kind of machine and the onnxruntime that ran it."""
+    return row.gates.get(found.facts.get("onnxruntime", ""), "unverified") if row.kind == "ours" else None
 
 
 def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:

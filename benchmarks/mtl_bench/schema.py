@@ -53,6 +53,7 @@ class Conditions:
     steal: float | None  # share of the cores' time that a hypervisor gave to others; None: not told
     throttled: float | None  # seconds that a CPU quota held this container back; None: no quota
     governor: str | None  # of the first core; None: not readable
+    others: float | None = None  # share of the cores' time that other processes took; None: not told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,7 @@ def _streams(
     latencies: dict[str, list[float]] = {name: [] for name in seats}
 
     def stream(name: str, seat: _Seat) -> None:
+        seat.alone.run("single_stream", count=1)  # the block before was another system's: caches are cold
         told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
         latencies[name] += told
 

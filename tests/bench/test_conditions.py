@@ -1,6 +1,9 @@
 """What else went on during a run, and the doubts that follow."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +51,7 @@ def test_what_the_system_counted_between_begin_and_end_is_told(system):
     (system / "cpu.stat").write_text("usage_usec 9\nthrottled_usec 3500000\n")
     found = watch.end()
     assert found.steal == pytest.approx(20 / 100)
+    assert found.others == pytest.approx(50 / 100, abs=0.05)  # less what this process computed meanwhile
     assert found.throttled == pytest.approx(2.5)
     assert found.governor == "powersave"
     assert found.seconds >= 0
@@ -55,7 +59,17 @@ def test_what_the_system_counted_between_begin_and_end_is_told(system):
 
 def test_what_a_system_does_not_tell_is_none(system):
     found = Watch.begin().end()
-    assert (found.steal, found.throttled, found.governor) == (None, None, None)
+    assert (found.steal, found.others, found.throttled, found.governor) == (None, None, None, None)
+
+
+def test_what_the_run_itself_and_its_processes_compute_is_not_other_work(monkeypatch):
+    # The very ticks of this process: only a counter that leaves them out finds nothing.
+    busy = "import time\nstart = time.process_time()\nwhile time.process_time() - start < 0.5: pass"
+    monkeypatch.setattr(conditions, "_read", lambda _: f"cpu {round(sum(os.times()[:4]) * 100)} 0 0 0 0 0 0 100 0 0")
+    monkeypatch.setattr(os, "sysconf", lambda _: 100)
+    watch = Watch.begin()
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert watch.end().others == pytest.approx(0.0, abs=0.05)
 
 
 def test_a_quiet_steady_run_has_no_doubts():
@@ -68,6 +82,7 @@ def test_a_quiet_steady_run_has_no_doubts():
     [
         ({"load_before": 1.5}, "other work: 1.5 processes"),
         ({"steal": 0.05}, "stolen time: the hypervisor gave 5.0 %"),
+        ({"others": 0.2}, "other processes took 20 % of the cores' time during the run"),
         ({"throttled": 2.0}, "held it back for 2.0 s"),
         ({"governor": "powersave"}, "the governor is powersave"),
     ],

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from mtl_bench import bench as bench_module
+from mtl_bench import contenders
 from mtl_bench.amounts import Amounts
 from mtl_bench.axes import thread_counts
 from mtl_bench.bench import Bench, run_bench
@@ -22,6 +24,7 @@ from mtl_bench.workload import golden_workload
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError
+from mtl_runtime.machine import machine_facts
 from tests.runtime.conftest import TINY_BUNDLE
 
 AMOUNTS = Amounts(
@@ -119,7 +122,7 @@ def report(bundle, peers, logs):
                 bound=0.1,
                 command="mtl bench tiny",
                 alone=lambda name: f"mtl bench tiny --systems {name}",
-                logs=logs,
+                room=lambda: logs,
                 report=lambda _: None,
             )
         )
@@ -193,14 +196,14 @@ def test_a_system_that_is_not_there_is_named_with_those_that_are(bundle, tmp_pat
                 bound=0.1,
                 command="",
                 alone=str,
-                logs=tmp_path,
+                room=lambda: tmp_path,
                 report=lambda _: None,
             )
         )
 
 
 def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it(bundle, peers, tmp_path):
-    rows = peer_contenders([peers["guessing"]], tmp_path)
+    rows = peer_contenders([peers["guessing"]], bundle, tmp_path)
     mine, _ = ours(bundle)
     found = measure(
         rows,
@@ -216,10 +219,37 @@ def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it
     assert found.systems["guessing"].server is None
 
 
-def test_a_peers_environment_sees_nothing_of_this_project_but_the_contract(peers, tmp_path):
-    row = peer_contenders([peers["guessing"]], tmp_path)["guessing"]
+def test_a_peers_environment_sees_nothing_of_this_project_but_the_contract(bundle, peers, tmp_path):
+    row = peer_contenders([peers["guessing"]], bundle, tmp_path)["guessing"]
     assert sorted(path.name for path in (tmp_path / "mtl_bench").iterdir()) == ["__init__.py", "driven"]
     assert row.environment.path == (tmp_path, peers["guessing"].folder)
+
+
+def test_a_row_of_ours_on_another_wheel_is_the_variant_with_what_the_gate_said_of_that_wheel(
+    bundle, peers, tmp_path, monkeypatch
+):
+    def evidence(version, status, measured_at):
+        return SimpleNamespace(
+            machine=machine_facts(),
+            made_with={"onnxruntime": version},
+            measured_at=measured_at,
+            variants={"cpu-int8": SimpleNamespace(status=status)},
+        )
+
+    found = [evidence("1.24.1", "verified", 2), evidence("1.31.1", "failed", 3), evidence("1.24.1", "failed", 1)]
+    monkeypatch.setattr(contenders, "read_bundles_verdicts", lambda _: found)
+    wheel = dataclasses.replace(
+        peers["guessing"], kind="ours", settings={"bundle": str(bundle.path), "variant": "cpu-int8"}
+    )
+    row = peer_contenders([wheel], bundle, tmp_path)["guessing"]
+    mine = ours(bundle)[0]["cpu-int8"]
+    assert row.gates == {"1.24.1": "verified", "1.31.1": "failed"}
+    assert (row.variant, row.settings, row.alone, row.size_bytes) == (
+        mine.variant,
+        mine.settings,
+        mine.alone,
+        mine.size_bytes,
+    )
 
 
 def test_variants_whose_provider_is_absent_are_told_with_the_reason(bundle):
@@ -281,7 +311,11 @@ def test_an_earlier_report_is_replaced_only_when_told_and_other_folders_never(ru
 def test_a_mistake_in_the_command_leaves_the_earlier_report(run, tmp_path):
     earlier = tmp_path / "report" / "logs"
     earlier.mkdir(parents=True)
-    for wrong in ((tmp_path / "nothing",), (TINY_BUNDLE, "--data", tmp_path / "nothing.csv")):
+    for wrong in (
+        (tmp_path / "nothing",),
+        (TINY_BUNDLE, "--data", tmp_path / "nothing.csv"),
+        (TINY_BUNDLE, "--systems", "cpu-int9"),
+    ):
         found = run(*wrong, "-o", tmp_path / "report", "--force")
         assert found.exit_code != 0
         assert earlier.is_dir()

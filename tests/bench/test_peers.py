@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -112,9 +113,7 @@ def test_every_peer_of_the_table_has_a_driver_and_every_environment_its_requirem
     assert {peer.environment for peer in peers} == requirements
     for peer in peers:
         assert peer.docs.startswith("https://")
-        if peer.kind == "ours":
-            continue
-        for where in filter(None, (peer.driver, peer.prepare)):
+        for where in filter(None, (peer.driver if peer.kind == "peer" else None, peer.prepare)):
             module, _, function = where.partition(":")
             body = ast.parse((PEERS / f"{module}.py").read_text("utf-8")).body
             (found,) = [part for part in body if isinstance(part, ast.FunctionDef) and part.name == function]
@@ -296,3 +295,16 @@ def test_a_pooling_that_sentence_transformers_lacks_is_said_by_its_driver(made):
         return
     with pytest.raises(carried.PeerError, match="has no pooling 'pooler'"):
         driver._source(kit)
+
+
+def test_a_wheel_of_ours_is_gated_where_it_runs_and_one_that_fails_says_so(tmp_path):
+    verify_here = import_module("ours_verified").verify_here
+    bundle = tmp_path / "bundle"
+    shutil.copytree(BUNDLE, bundle)
+    before = {file.name for file in (bundle / "evidence").glob("*")}
+    verify_here(bundle=str(bundle), variant="cpu-fp32")
+    assert {file.name for file in (bundle / "evidence").glob("*")} > before
+    with (bundle / "tokenizer.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(RuntimeError, match=r"tokenizer\.json"):
+        verify_here(bundle=str(bundle), variant="cpu-fp32")

@@ -58,7 +58,6 @@ def bench(
     opened = Bundle.open(bundle.absolute())
     amounts = QUICK if quick else USUAL
     workload = _workload(opened, data, column, amounts)
-    logs = _room(output, force=force)  # an earlier report goes only once there is something to measure
     options = _options(data, column, peers, quick=quick, p99=p99)
     with stages() as tell:
         report = run_bench(
@@ -72,7 +71,7 @@ def bench(
                 command=_command(bundle, output, *options, *(["--systems", systems] if systems else [])),
                 alone=lambda name: _command(bundle, Path("one"), *options, "--systems", name),
                 report=tell,
-                logs=logs,
+                room=lambda: _room(output, force=force),
             )
         )
     (output / "results.json").write_text(records.to_json(report), "utf-8")

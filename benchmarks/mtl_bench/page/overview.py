@@ -85,6 +85,7 @@ def _facts(report: Report) -> Iterator[tuple[str, Content]]:
     yield "Cores", f"{machine.cores_allowed} allowed of {machine.cores} (affinity {machine.cores_by_affinity}, {quota})"
     yield "Processor flags", ", ".join(machine.cpu_flags) or "none that count here"
     yield "Load in the minute before", f"{now.load_before:.2f} runnable processes"
+    yield "Taken by other processes", "not told" if now.others is None else figures.percent(now.others)
     yield "Taken by a hypervisor", "not told" if now.steal is None else figures.percent(now.steal)
     yield "Held back by a quota", "no quota" if now.throttled is None else words.seconds(now.throttled)
     yield "Governor", now.governor or "not readable"
