@@ -18,8 +18,6 @@ from onnx import numpy_helper
 from mtl_bench.flops import flops_of
 from mtl_bench.many_heads import in_turn, with_copied_heads
 from mtl_export.bundle import export_bundle
-from mtl_export.config import Config
-from mtl_export.training import train
 from mtl_runtime import load
 from mtl_runtime.budgets import Budget, GateConfig
 from mtl_runtime.bundle import Bundle
@@ -27,39 +25,27 @@ from mtl_runtime.errors import MissingPackageError, MtlError, UnknownTaskError, 
 from mtl_runtime.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.manifest import MANIFEST_NAME, FileSpec, graph_metadata
 from mtl_runtime.session import Session
-from tests.export.tiny import project, rows
+from tests.bench.tiny_checkpoint import tiny_checkpoint
+from tests.export.tiny import rows
 
 TINY = Path(__file__).parents[1] / "runtime" / "data" / "tiny_bundle"
 TASKS = ("sentiment", "topics", "stars")
 # One epoch of a tiny model: copies are compared with it, not it with PyTorch.
 ANY_ANSWER = GateConfig(budget=Budget(max_logit_difference=100.0, min_agreement=0.0, max_metric_drop=100.0))
-CONFIG = """
-[encoder]
-model = "encoder"
-max_length = 40
+THREE_HEADS = """
 [tasks.sentiment]
 [tasks.topic]
 head = "mlp"
 [tasks.tags]
 kind = "multi_label"
 head = "layernorm"
-[data]
-train = "train.csv"
-validation = "validation.csv"
-[training]
-epochs = 1
-batch_size = 8
-encoder_learning_rate = 3e-3
-head_learning_rate = 3e-2
 """
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A bundle with cpu-fp32, cpu-int8, openvino-bf16 and cuda-fp16, and one head of each kind."""
-    folder = project(tmp_path_factory.mktemp("project"), train=64)
-    (folder / "config.toml").write_text(CONFIG)
-    train(Config.from_toml(folder / "config.toml"), folder / "checkpoint")
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("project"), tasks=THREE_HEADS, train=64)
     variants = ["cpu-int8", "openvino-bf16", "cuda-fp16"]
     return export_bundle(folder / "checkpoint", folder / "bundle", variants=variants, gate=ANY_ANSWER).bundle
 

@@ -17,40 +17,21 @@ from mtl_bench.quantization.methods import BASELINE, DEFAULT, METHODS, Method
 from mtl_bench.quantization.results import Study
 from mtl_bench.quantization.tables import filled
 from mtl_export.checkpoint import load_checkpoint
-from mtl_export.config import Config
 from mtl_export.export.smoothing import smoothed
-from mtl_export.training import train
 from mtl_runtime import records
 from mtl_runtime.batch import Batch
 from mtl_runtime.session import Session
-from tests.export.tiny import project, rows
+from tests.bench.tiny_checkpoint import tiny_checkpoint
+from tests.export.tiny import rows
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "quantization.json"
 PAGE = ROOT / "docs" / "quantization.md"
-CONFIG = """
-[encoder]
-model = "encoder"
-max_length = 40
-[tasks.sentiment]
-[tasks.topic]
-[data]
-train = "train.csv"
-validation = "validation.csv"
-[training]
-epochs = 1
-batch_size = 8
-encoder_learning_rate = 3e-3
-head_learning_rate = 3e-2
-"""
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    folder = project(tmp_path_factory.mktemp("project"))
-    (folder / "config.toml").write_text(CONFIG)
-    train(Config.from_toml(folder / "config.toml"), folder / "checkpoint")
-    return folder
+    return tiny_checkpoint(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="module")

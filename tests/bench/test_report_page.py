@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
@@ -26,41 +25,9 @@ from mtl_bench.verdict import doubts, sentences
 from mtl_runtime.page import figures
 from mtl_runtime.records import from_dict, to_dict, to_json
 from tests.bench.report_records import REPORT, SMUGGLED, SYSTEMS, TEXTS
+from tests.runtime.page_document import Document
 
 OURS = {name: result for name, result in SYSTEMS.items() if result.kind == "ours"}
-
-
-class Document(HTMLParser):
-    """Elements, attributes and texts; raises where a tag closes another than the last open one."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open, self.elements, self.texts, self.assets = [], [], [], {}
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert len(dict(attrs)) == len(attrs), f"an attribute twice in {tag}"
-        self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("style", "script"):
-            self.assets[self.open[-1]] = data
-        else:
-            self.texts.append(data)
-
-    def named(self, name):
-        return [attributes for tag, attributes in self.elements if tag == name]
-
-    @property
-    def text(self):
-        return re.sub(r" (?=[;,.:)])", "", " ".join(" ".join(self.texts).split()))
 
 
 @pytest.fixture(scope="module")

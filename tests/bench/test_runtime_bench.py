@@ -19,33 +19,16 @@ from mtl_bench.runtime.tables import filled, line_rows
 from mtl_bench.runtime.tasks import ALL, ONE, ONE_OF_MANY, tasks
 from mtl_bench.runtime.throughput import BASELINE, OURS, Way, compared, measured, ways
 from mtl_export.bundle import export_bundle
-from mtl_export.config import Config
-from mtl_export.training import train
 from mtl_runtime import load, records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.evidence import Ratio
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import FileSpec
-from tests.export.tiny import project
+from tests.bench.tiny_checkpoint import tiny_checkpoint
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "runtime.json"
 PAGE = ROOT / "docs" / "runtime-speed.md"
-CONFIG = """
-[encoder]
-model = "encoder"
-max_length = 40
-[tasks.sentiment]
-[tasks.topic]
-[data]
-train = "train.csv"
-validation = "validation.csv"
-[training]
-epochs = 1
-batch_size = 8
-encoder_learning_rate = 3e-3
-head_learning_rate = 3e-2
-"""
 PEERS = """
 from mtl_bench.driven.child import Prepared
 
@@ -67,9 +50,7 @@ def talkative(*, text):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder with checkpoint, bundle (cpu-fp32) and test.csv."""
-    folder = project(tmp_path_factory.mktemp("project"), train=64)
-    (folder / "config.toml").write_text(CONFIG)
-    train(Config.from_toml(folder / "config.toml"), folder / "checkpoint")
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("project"), train=64)
     export_bundle(folder / "checkpoint", folder / "bundle", variants=["cpu-fp32"])
     return folder
 

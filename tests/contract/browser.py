@@ -15,6 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+WINDOWS = {
+    "desktop": {"width": 1280, "height": 900},
+    "phone": {"width": 390, "height": 844, "phone": True},
+    "narrowest phone": {"width": 320, "height": 640, "phone": True},
+}
+OPEN_ALL = "document.querySelectorAll('details').forEach(details => details.open = true)"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless",

@@ -9,17 +9,12 @@ import zlib
 import pytest
 
 from mtl_runtime.page.document import evidence_page
-from tests.contract.browser import FLAGS, NAMES, find_browser, open_browser
+from tests.contract.browser import FLAGS, NAMES, OPEN_ALL, WINDOWS, find_browser, open_browser
 from tests.runtime.evidence_records import EVIDENCE, SMUGGLED
 
 BROWSER = find_browser()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser here; install one of {', '.join(NAMES)}")
 
-WINDOWS = {
-    "desktop": {"width": 1280, "height": 900},
-    "phone": {"width": 390, "height": 844, "phone": True},
-    "narrowest phone": {"width": 320, "height": 640, "phone": True},
-}
 # Words of different blocks that lie over each other; scrolled boxes are looked at as they stand.
 OVERLAPS = """(() => {
   const boxes = [...document.querySelectorAll('svg text')].map(t => [t.closest('svg'), t.textContent,
@@ -35,7 +30,6 @@ OUTSIDE = """[...document.querySelectorAll('svg text')].filter(t => {
   const box = t.getBoundingClientRect(), svg = t.closest('svg').getBoundingClientRect();
   return box.width && (box.left < svg.left - 1 || box.right > svg.right + 1 || box.bottom > svg.bottom + 1);
 }).map(t => t.textContent)"""
-OPEN_ALL = "document.querySelectorAll('details').forEach(details => details.open = true)"
 
 
 @pytest.fixture(scope="module")

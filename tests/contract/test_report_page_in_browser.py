@@ -9,17 +9,11 @@ import pytest
 from mtl_bench.page import report_page
 from mtl_bench.page.pictures import PICTURES, take
 from tests.bench.report_records import REPORT, SMUGGLED
-from tests.contract.browser import NAMES, find_browser, open_browser
+from tests.contract.browser import NAMES, OPEN_ALL, WINDOWS, find_browser, open_browser
 
 BROWSER = find_browser()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser here; install one of {', '.join(NAMES)}")
 
-WINDOWS = {
-    "desktop": {"width": 1280, "height": 900},
-    "phone": {"width": 390, "height": 844, "phone": True},
-    "narrowest phone": {"width": 320, "height": 640, "phone": True},
-}
-OPEN_ALL = "document.querySelectorAll('details').forEach(details => details.open = true)"
 SHOW_ALL_VIEWS = "document.querySelectorAll('.view').forEach(view => view.hidden = false)"
 OVERLAPS = """[...document.querySelectorAll('.view svg')].flatMap(svg => {
   const boxes = [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
