@@ -9,8 +9,8 @@ __all__ = ["QUICK", "USUAL", "Amounts"]
 class Amounts:
     """How much is measured."""
 
-    sittings: int  # fresh processes of each variant of ours: mtl compare needs five to see a difference of 15 %
-    peer_sittings: int  # those of them in which peers sit too; two at least, for the first one sweeps
+    sittings: int  # fresh processes of each system: mtl compare needs five to see a difference of 15 %
+    sittings_with_peers: int  # the same where a table of peers is measured; two at least, for the first one sweeps
     rounds: int  # of each process, interleaved with those of all others
     texts: int  # timed in a pass
     judged: int | None  # texts whose answers are compared; None: all
@@ -25,26 +25,26 @@ class Amounts:
 
 USUAL = Amounts(
     sittings=5,
-    peer_sittings=2,
+    sittings_with_peers=3,
     rounds=3,
-    texts=256,
+    texts=192,
     judged=800,
     sweep_texts=64,
     stream=100,
     server_steps=4,
     server_seconds=1.5,
-    soak_calls=100,
+    soak_calls=60,
     parts=True,
     part_rounds=15,
 )
 QUICK = Amounts(
     sittings=5,
-    peer_sittings=3,
+    sittings_with_peers=3,
     rounds=3,
     texts=128,
     judged=500,
     sweep_texts=64,
-    stream=60,
+    stream=100,
     server_steps=3,
     server_seconds=1.0,
     soak_calls=100,

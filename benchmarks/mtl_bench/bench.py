@@ -56,12 +56,13 @@ def run_bench(bench: Bench) -> Report:
         skipped |= why
         others = {**graphs, **peer_contenders(peers, bench.bundle, Path(folder))}
         rows = _logged(_chosen({**mine, **others}, bench.systems), bench.room())
-        step = Countdown(bench.report, steps_of(len(rows), len(mine), bench.amounts))
+        amounts = replace(bench.amounts, sittings=bench.amounts.sittings_with_peers) if peers else bench.amounts
+        step = Countdown(bench.report, steps_of(len(rows), len(mine), amounts))
         measured = measure(
             rows,
             bench.workload,
             bench.bundle.manifest.tasks,
-            bench.amounts,
+            amounts,
             reference=mine[REFERENCE],
             bound=bench.bound,
             commands={name: bench.alone(name) for name in rows},
@@ -82,7 +83,7 @@ def run_bench(bench: Bench) -> Report:
             )
             skipped |= why
     if not bench.amounts.parts:
-        skipped["tasks curve, roofline, lengths, threads"] = "left out by --quick"
+        skipped["tasks curve, roofline, lengths, threads"] = "--quick takes the table alone"
     conditions = watch.end()
     return Report(
         command=bench.command,

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,16 +30,16 @@ class ChildError(MtlError):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a child runs: an interpreter, and folders that it imports from beside its own packages."""
+    """Where a child runs: an interpreter, folders that it imports from beside its own packages, and variables."""
 
     python: str = sys.executable
     path: Sequence[Path] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def variables(self) -> dict[str, str] | None:
-        """Variables of its process; None: those of this one."""
-        if not self.path:
-            return None
-        return {**os.environ, **_OFFLINE, "PYTHONPATH": os.pathsep.join(str(folder) for folder in self.path)}
+    def all_variables(self) -> dict[str, str]:
+        """Those of this process too; a child with folders of its own is a peer's, and sees no hub."""
+        paths = {**_OFFLINE, "PYTHONPATH": os.pathsep.join(str(folder) for folder in self.path)} if self.path else {}
+        return {**os.environ, **paths, **self.variables}
 
 
 HERE = Environment()
@@ -92,36 +93,58 @@ def child(
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(log.open("ab")) if log is not None else None
         started = time.perf_counter()
-        process = subprocess.Popen(
+        process = _started(function, environment, stderr)
+        stack.callback(_end, process)
+        try:
+            yield Child(_ask(process, json.dumps(arguments))["facts"], started, process.pid, process)
+        except (KeyboardInterrupt, SystemExit):  # whoever runs this wants to stop, and not to wait for thirty systems
+            _kill(process)
+            raise
+
+
+def _started(function: str, environment: Environment, stderr: IO[bytes] | None) -> "subprocess.Popen[str]":
+    """A process in a group of its own, so that what it starts can be ended with it."""
+    try:
+        return subprocess.Popen(
             [environment.python, "-m", _MODULE, function],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
             encoding="utf-8",
-            env=environment.variables(),
+            errors="replace",
+            env=environment.all_variables(),
+            start_new_session=True,
         )
-        stack.callback(_end, process)
-        yield Child(_ask(process, json.dumps(arguments))["facts"], started, process.pid, process)
+    except OSError as error:
+        raise ChildError(f"{environment.python} cannot be started ({error.strerror})") from error
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
     """It ends when nothing more will come."""
     with contextlib.suppress(BrokenPipeError):
         _pipe(process.stdin).close()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:  # its threads do not end by themselves
-        process.kill()
-        process.wait()
+    _kill(process)
     _pipe(process.stdout).close()
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """End it, where it does not by itself, and all that it started and left behind."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
 
 
 def _ask(process: "subprocess.Popen[str]", line: str) -> dict[str, Any]:
     with contextlib.suppress(BrokenPipeError):  # it has ended, and told why
         _pipe(process.stdin).write(line + "\n")
         _pipe(process.stdin).flush()
-    watchdog = threading.Timer(_MOST_SECONDS, process.kill)
+    watchdog = threading.Timer(_MOST_SECONDS, _kill, [process])
     watchdog.start()
     try:
         told = _pipe(process.stdout).readline()

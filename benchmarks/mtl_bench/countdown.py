@@ -12,10 +12,9 @@ __all__ = ["Countdown", "steps_of"]
 
 def steps_of(systems: int, variants: int, amounts: Amounts) -> int:
     """Steps that a run tells: those of the table for each system, and those of the parts for each variant of ours."""
-    sittings = amounts.sittings * 2 * amounts.rounds + amounts.peer_sittings * systems
-    table = sittings + systems
+    table = amounts.sittings * (systems + 2 * amounts.rounds) + systems
     # The curve, the roofline, and the axes.
-    parts = amounts.part_rounds * 2 + len(PROFILES) + variants
+    parts = 1 + amounts.part_rounds + variants + amounts.part_rounds + len(PROFILES) + variants
     return table + (parts if amounts.parts else 0)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mtl_runtime.errors import MtlError
+from mtl_runtime.terminal import printable
 
 __all__ = ["cell", "markdown_table", "with_table"]
 
@@ -24,7 +25,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: 
 
 def cell(text: str) -> str:
     """``text`` as it may stand in a cell: on one line, its bars no ends of cells, its angles no HTML."""
-    return " ".join(text.split()).replace("|", r"\|").replace("<", "&lt;")
+    return printable(" ".join(text.split())).replace("|", r"\|").replace("<", "&lt;")
 
 
 def with_table(page: str, name: str, table: str) -> str:

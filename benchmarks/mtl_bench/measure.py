@@ -12,6 +12,7 @@ from mtl_bench.row_doubts import row_doubts
 from mtl_bench.schema import ColdStart, Memory, Offline, Server, SingleStream, SystemResult, Values
 from mtl_bench.server_search import search
 from mtl_bench.sittings import Failures, Found, Reference, opened, sit
+from mtl_bench.told import check_labels
 from mtl_bench.workload import Workload
 from mtl_runtime.manifest import TaskSpec
 
@@ -44,6 +45,7 @@ class _Run:
 
     rows: Mapping[str, Contender]
     workload: Workload
+    tasks: Sequence[TaskSpec]
     amounts: Amounts
     bound: float
     step: Callable[[str], None]
@@ -86,6 +88,7 @@ def measure(
     run = _Run(
         rows=rows,
         workload=workload,
+        tasks=tasks,
         amounts=amounts,
         bound=bound,
         step=step,
@@ -118,13 +121,12 @@ def measure(
 
 def _sitting(run: _Run, number: int) -> Reference:
     def after(name: str, process: Child) -> None:
-        last = run.amounts.sittings if run.rows[name].kind == "ours" else run.amounts.peer_sittings
-        if number == last - 1:
+        if number == run.amounts.sittings - 1:
             run.step(f"{name}: answers, server, soak")
             _ask_extras(run, name, process)
 
     return sit(
-        {name: row for name, row in run.left.items() if row.kind == "ours" or number < run.amounts.peer_sittings},
+        run.left,
         run.workload.timed,
         run.amounts,
         found=run.found,
@@ -137,15 +139,23 @@ def _sitting(run: _Run, number: int) -> Reference:
 def _ask_extras(run: _Run, name: str, process: Child) -> None:
     amounts, extras = run.amounts, run.extras[name]
     size = run.found[name].size
-    extras.labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
+    labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
+    check_labels(labels, run.tasks, len(run.workload.judged))
+    extras.labels = labels
     try:
         if amounts.server_steps:
             pace = len(run.workload.timed) / min(run.found[name].seconds[-1])
             extras.server = search(
-                process, offline=pace, bound=run.bound, steps=amounts.server_steps, seconds=amounts.server_seconds
+                process,
+                size=size,
+                most=len(run.workload.timed),
+                offline=pace,
+                bound=run.bound,
+                steps=amounts.server_steps,
+                seconds=amounts.server_seconds,
             )
         if amounts.soak_calls:
-            extras.soak = process.run("soak", calls=amounts.soak_calls).value
+            extras.soak = process.run("soak", calls=amounts.soak_calls, size=size).value
     except ChildError as error:
         extras.doubts.append(f"the server scenario or the soak failed: {error}")
 

@@ -18,16 +18,16 @@ def read_report(path: Path) -> Report:
         MtlError: it cannot be read, is not a report, or is one of another version.
     """
     try:
-        content = records.parse_json(path.read_bytes(), where=path.name)
+        content = records.parse_json(path.read_bytes(), where=str(path))
     except OSError as error:
-        raise MtlError(f"{path.name} cannot be read ({error.strerror}); {_REMEDY}") from error
+        raise MtlError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
     except RecordError as error:
         raise MtlError(f"{error}; {_REMEDY}") from error
     if not isinstance(content, dict) or "schema_version" not in content or "systems" not in content:
-        raise MtlError(f"{path.name} is not a benchmark's results file; {_REMEDY}")
+        raise MtlError(f"{path} is not a benchmark's results file; {_REMEDY}")
     if content["schema_version"] != SCHEMA_VERSION:
         raise MtlError(
-            f"{path.name} has schema version {content['schema_version']!r}, this mtl-export reads {SCHEMA_VERSION}; "
+            f"{path} has schema version {content['schema_version']!r}, this mtl-export reads {SCHEMA_VERSION}; "
             "measure again with it, or read the file with the version that wrote it"
         )
-    return records.from_dict(Report, content, where=path.name)
+    return records.from_dict(Report, content, where=str(path))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mtl_bench.schema import SystemResult, Values
-from mtl_bench.summary import pooled
+from mtl_bench.summary import percentile, pooled
 from mtl_runtime.budgets import DEFAULTS
 
 __all__ = ["row_doubts"]
@@ -13,8 +13,10 @@ __all__ = ["row_doubts"]
 # Ends of the rounds, or of the processes' medians, as a multiple: further apart is unstable (after pyperf's warnings).
 _MOST_APART = 1.25
 _PROCESSES_APART = 1.10
-# An order-statistics interval of 95 % needs six.
-_FEWEST_ROUNDS = 6
+# The interval of two is nine times their spread: it says nothing.
+_FEWEST_PROCESSES = 3
+# 99th percentiles of single texts, as a multiple: a hundred texts have one, which a single hiccup moves.
+_TAILS_APART = 2.0
 # Memory at the end of the soak as a multiple of that after a fifth of it.
 _MOST_GROWTH = 1.10
 
@@ -27,13 +29,16 @@ def row_doubts(result: SystemResult) -> tuple[str, ...]:
 def _of_times(result: SystemResult) -> Iterator[str]:
     if result.offline is None:
         return
-    rounds = pooled(result.offline.seconds)
-    if len(rounds) < _FEWEST_ROUNDS:
-        yield f"only {len(rounds)} rounds: too few for a 95 % interval"
+    rounds, processes = pooled(result.offline.seconds), len(result.offline.seconds)
+    if processes < _FEWEST_PROCESSES:
+        yield f"too few fresh processes ({processes}) for an interval that says anything"
     if max(rounds) > _MOST_APART * min(rounds):
         yield f"unstable: the slowest round took {max(rounds) / min(rounds):.2f} times the fastest"
     if (apart := _apart(result.offline.seconds)) > _PROCESSES_APART:
         yield f"its processes differ: the slowest's median is {apart:.2f} times the fastest's"
+    tails = [percentile(some, 99) for some in result.single_stream.latencies] if result.single_stream else []
+    if tails and max(tails) > _TAILS_APART * min(tails):
+        yield f"single texts: p99 lies between {1e3 * min(tails):.0f} and {1e3 * max(tails):.0f} ms in its processes"
 
 
 def _of_memory(result: SystemResult) -> Iterator[str]:

@@ -249,7 +249,7 @@ class Report:
     made_with: Mapping[str, str]
     conditions: Conditions
     workload: WorkloadFacts
-    reference_seconds: Values  # of a fixed numpy product in each offline round: what the machine gave at that moment
+    reference_seconds: Values  # of fixed numpy products in each offline round: what the machine gave then
     systems: Mapping[str, SystemResult]  # by name
     stream_reference_seconds: Values = ()  # the same between the blocks of single texts, by sitting
     cold_reference_seconds: Values = ()  # the same before the systems were started, one in each sitting

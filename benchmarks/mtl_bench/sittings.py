@@ -11,9 +11,12 @@ from mtl_bench.amounts import Amounts
 from mtl_bench.children import Child, ChildError, child
 from mtl_bench.contenders import Contender
 from mtl_bench.gpu import clock, memory_by_process
+from mtl_bench.reference import ALONE
 from mtl_bench.rounds import interleaved
 from mtl_bench.schema import Swept, Unit
 from mtl_bench.sweep import chosen, sweep
+from mtl_bench.told import check_facts
+from mtl_runtime.errors import MtlError
 
 __all__ = ["PREPARE", "Failures", "Found", "Reference", "opened", "sit"]
 
@@ -106,9 +109,9 @@ def sit(
         What the reference product took beside the offline rounds, and beside the blocks of single texts.
     """
     with contextlib.ExitStack() as stack:
-        reference = stack.enter_context(child("mtl_bench.reference:prepare"))
-        reference.run("product")
-        before = reference.run("product").value
+        reference = stack.enter_context(child("mtl_bench.reference:prepare", environment=ALONE))
+        _product(reference)
+        before = _product(reference)
         seats = {}
         for name, row in rows.items():
             step(f"{name}: starting, warming up")
@@ -132,6 +135,7 @@ def sit(
 def _seated(row: Contender, texts: Sequence[str], sweep_texts: int, found: Found, stack: contextlib.ExitStack) -> _Seat:
     """Its processes, warmed up; the first of a system sweeps the sizes of its batches."""
     main = stack.enter_context(opened(row, row.settings, texts))
+    check_facts(main.facts)
     main.run("single_stream", count=1)
     found.cold.append(time.perf_counter() - main.started)
     found.loading.append(main.facts["load_seconds"])
@@ -153,7 +157,7 @@ def _rounds(
     failures: Failures,
     step: Step,
 ) -> list[float]:
-    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").value}
+    runs: dict[str, Callable[[], Any]] = {_REFERENCE: partial(_product, reference)}
     runs |= {name: partial(_unless_failed, name, seat.offline, failures) for name, seat in seats.items()}
     done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"offline, {line}"))
     for name in seats:
@@ -161,7 +165,7 @@ def _rounds(
             found[name].seconds.append([seconds for seconds, _ in done[name]])
             if all(kernel is not None for _, kernel in done[name]):
                 found[name].kernel.append([kernel for _, kernel in done[name]])
-    return [float(seconds) for seconds in done[_REFERENCE]]
+    return done[_REFERENCE]
 
 
 def _note_device(seats: Mapping[str, _Seat], found: Mapping[str, Found]) -> None:
@@ -190,13 +194,21 @@ def _streams(
         told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
         latencies[name] += told
 
-    runs: dict[str, Callable[[], Any]] = {_REFERENCE: lambda: reference.run("product").value}
+    runs: dict[str, Callable[[], Any]] = {_REFERENCE: partial(_product, reference)}
     runs |= {name: partial(_unless_failed, name, partial(stream, name, seat), failures) for name, seat in seats.items()}
     done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"single-stream, {line}"))
     for name in seats:
         if name not in failures:
             found[name].latencies.append(latencies[name])
-    return [float(seconds) for seconds in done[_REFERENCE]]
+    return done[_REFERENCE]
+
+
+def _product(reference: Child) -> float:
+    """Its seconds; without it no figure can be trusted, so the run ends."""
+    try:
+        return float(reference.run("product").value)
+    except ChildError as error:
+        raise MtlError(f"the reference product, which everything is held against, failed: {error}") from error
 
 
 def _unless_failed(name: str, run: Callable[[], Any], failures: Failures) -> Any:
@@ -213,4 +225,5 @@ def _dropping(name: str, failures: Failures) -> Iterator[None]:
     try:
         yield
     except ChildError as error:
-        failures[name] = str(error).strip().splitlines()[0]
+        told = str(error).strip() or "it gave no reason"
+        failures[name] = told.splitlines()[0].encode("utf-8", "replace").decode()  # any bytes may have been in it

@@ -10,7 +10,6 @@ from mtl_runtime.page import figures
 __all__ = ["doubts", "sentences"]
 
 _FEW = 4  # tasks or systems that a sentence may name one by one
-_AS_RIGHT = "at equal or better accuracy"
 
 
 def sentences(report: Report) -> tuple[str, ...]:
@@ -21,7 +20,7 @@ def sentences(report: Report) -> tuple[str, ...]:
     found = contest(report, leader)
     return (
         _speed(report, leader),
-        *_offline(leader, found),
+        *_offline(report, leader, found),
         *_best_of(report, leader, found, _single_stream),
         *_best_of(report, leader, found, _server),
         *_others(found),
@@ -39,55 +38,65 @@ def _speed(report: Report, leader: str) -> str:
     times = speed_against(report, leader, other) if other and other != leader else None
     if times is None:
         rate = summary(report.systems[leader]).throughput
-        return f"{leader} answers {figures.small(rate.median if rate else 0)} texts per second{right}."
-    span = f"95 %: {figures.small(times.low)}{figures.DASH}{figures.small(times.high)}"
-    slowest = f"{other}, {_slowest(report, leader)}" if report.systems[str(other)].kind == "peer" else other
+        return f"{leader} answers {figures.small(rate.median if rate else 0)} texts per second; {right}."
+    rivals = contest(report, leader).rivals
+    # The fastest peer says most, and only it: any figure can be had by a slow enough one.
+    than = _peers(report, leader, rivals) if rivals else str(other)
+    nearest = rivals[0].times if rivals else times
+    span = f"95 %: {figures.small(nearest.low)}{figures.DASH}{figures.small(nearest.high)}"
     return (
-        f"{leader} answers {figures.small(times.median)} times ({span}) as many texts per second as {slowest}{right}."
+        f"{leader} answers {figures.small(nearest.median)} times ({span}) as many texts per second as {than}; {right}."
     )
 
 
-def _slowest(report: Report, leader: str) -> str:
-    """What the baseline is among the peers: a multiple of the slowest must say so."""
-    count = len(contest(report, leader).rivals)
-    if not count:
-        return "the slowest peer"
-    return f"{'the only peer' if count == 1 else f'the slowest of {count} peers'} {_AS_RIGHT}"
+def _peers(report: Report, leader: str, rivals: Sequence[Rival]) -> str:
+    """Those at the two ends, the fastest first."""
+    fastest, slowest = rivals[0], rivals[-1]
+    right = _as_right(report, leader)
+    if len(rivals) == 1:
+        return f"{fastest.name} ({report.systems[fastest.name].title}), the only peer {right}"
+    most = figures.small(slowest.times.median)
+    return (
+        f"{fastest.name}, the fastest of {len(rivals)} peers {right}, and {most} times as many as the slowest, "
+        f"{slowest.name}"
+    )
+
+
+def _as_right(report: Report, leader: str) -> str:
+    answers = report.systems[leader].answers
+    return f"at equal or better {'accuracy' if answers and answers.metrics else 'agreement'}"
 
 
 def _agreement(report: Report, leader: str) -> str:
     """How many of the reference's answers it gives, task by task."""
     answers = report.systems[leader].answers
     if answers is None or not answers.agreement:
-        return "; how right it is was not measured"
+        return "how right it is was not measured"
     if all(share == 1 for share in answers.agreement.values()):
-        return ", with every one of cpu-fp32's answers"
+        return "with every one of cpu-fp32's answers"
     if len(answers.agreement) > _FEW:
         worst = min(answers.agreement, key=answers.agreement.__getitem__)
         share = figures.percent(answers.agreement[worst])
-        return f", with at least {share} of cpu-fp32's answers in each of {len(answers.agreement)} tasks ({worst})"
+        return f"with at least {share} of cpu-fp32's answers in each of {len(answers.agreement)} tasks ({worst})"
     shares = " / ".join(figures.percent(share) for share in answers.agreement.values())
-    return f", at {shares} of cpu-fp32's answers ({' / '.join(answers.agreement)})"
+    return f"at {shares} of cpu-fp32's answers ({' / '.join(answers.agreement)})"
 
 
-def _offline(leader: str, found: Contest) -> Iterator[str]:
+def _offline(report: Report, leader: str, found: Contest) -> Iterator[str]:
     """Against the peers that are as right."""
     groups: Mapping[str, list[Rival]] = {
         outcome: [rival for rival in found.rivals if rival.outcome == outcome]
         for outcome in ("ahead", "level", "behind")
     }
-    count = len(found.rivals)
-    if not count:
-        yield f"No peer ran {_AS_RIGHT}, so offline there is nothing to be ahead of."
-    elif len(groups["ahead"]) == count:
-        nearest = found.rivals[0]
-        every = "the only peer" if count == 1 else f"all {count} peers"
-        yield (
-            f"In offline throughput {leader} is ahead of {every} that ran {_AS_RIGHT}; the nearest is "
-            f"{_times(nearest)}."
-        )
-    else:
-        yield f"In offline throughput {leader} is {_places(groups, count)} that ran {_AS_RIGHT}."
+    count, right = len(found.rivals), _as_right(report, leader)
+    if not any(result.kind == "peer" for result in report.systems.values()):
+        yield "No peer was measured."
+    elif not count:
+        yield f"No peer ran {right}, so offline there is nothing to be ahead of."
+    elif len(groups["ahead"]) < count:
+        yield f"In offline throughput {leader} is {_places(groups, count)} that ran {right}."
+    elif count > 1:
+        yield f"In offline throughput {leader} is ahead of all {count} peers that ran {right}."
 
 
 def _places(groups: Mapping[str, Sequence[Rival]], count: int) -> str:
@@ -134,9 +143,10 @@ def _server(leader: str, ours: Summary, peers: Mapping[str, Summary]) -> str | N
     held = {name: peer.server_rate for name, peer in peers.items() if peer.server_rate is not None}
     if ours.server_rate is None:
         return None
+    over = f" (and not {figures.small(ours.server_limit)})" if ours.server_limit else ""
     told = (
-        f"With texts that arrive at random, {leader} holds {figures.small(ours.server_rate)} a second "
-        "with the 99th percentile within BOUND ms"
+        f"With texts that arrive at random, {leader} holds {figures.small(ours.server_rate)} a second{over} with the "
+        "99th percentile within BOUND ms"
     )
     if not held:
         return f"{told}."

@@ -1,6 +1,8 @@
 """bundle + kit -> what peers make ahead of time, such as optimized graphs; errors become <kit>/errors/<peer>.txt.
 
-python benchmarks/peers/prepare.py BUNDLE [PEER ...]
+    python benchmarks/peers/prepare.py BUNDLE [PEER ...]
+
+Of all peers, one that fails is a finding that the benchmark shows; of those named, it makes the exit code 1.
 """
 
 import json
@@ -8,12 +10,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from mtl_bench.peers import ERRORS, Peer, read_peers
+from mtl_bench.peers import ERRORS, PREPARED, Peer, read_peers
 from mtl_runtime.errors import MtlError
 
 HERE = Path(__file__).parent
@@ -52,28 +54,40 @@ def said_last(stderr: str) -> str:
 def main(bundle: Path, names: Sequence[str]) -> None:
     """Prepare the peers NAMES, or all of them, with the kit of BUNDLE."""
     try:
-        known = {peer.name: peer for peer in read_peers(HERE, bundle)}
+        known = {peer.name: peer for peer in read_peers(HERE, bundle, preparing=True)}
         if unknown := [name for name in names if name not in known]:
             raise click.UsageError(f"there is no peer {', '.join(unknown)}; there are: {', '.join(known)}")
-        for name in names or known:
-            _complaint(known[name]).unlink(missing_ok=True)  # of an earlier attempt
-        peers = {peer.name: peer for peer in read_peers(HERE, bundle)}
     except MtlError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    for peer in (peers[name] for name in names or peers if peers[name].prepare is not None):
-        begin = time.monotonic()
-        problem = peer.problem or prepare(peer)
-        if peer.problem is None and problem is not None:
-            _complaint(peer).parent.mkdir(exist_ok=True)
-            _complaint(peer).write_text(f"it could not be prepared: {problem}\n", "utf-8")
-        print(f"{peer.name}: {'FAILED' if problem else 'prepared'} ({time.monotonic() - begin:.0f} s)", flush=True)
-        if problem is not None:
-            print(f"    {problem.splitlines()[-1]}")
+    chosen = [known[name] for name in ordered(names or known, known) if known[name].prepare is not None]
+    failed = [peer.name for peer in chosen if not _prepared(peer)]
+    sys.exit(1 if names and failed else 0)
 
 
-def _complaint(peer: Peer) -> Path:
-    return Path(peer.settings.get("kit", "")) / ERRORS / f"{peer.name}.txt"
+def ordered(names: Iterable[str], known: Mapping[str, Peer]) -> list[str]:
+    """``names`` and what they need, that first."""
+    return list(dict.fromkeys(each for name in names for each in (*ordered(known[name].needs, known), name)))
+
+
+def _prepared(peer: Peer) -> bool:
+    begin = time.monotonic()
+    for folder in (ERRORS, PREPARED):
+        (peer.kit / folder / f"{peer.name}.txt").unlink(missing_ok=True)  # of an earlier attempt
+    problem = peer.problem or prepare(peer)
+    if problem is None:
+        _note(peer, PREPARED, "")
+    elif peer.problem is None:
+        _note(peer, ERRORS, f"it could not be prepared: {problem}\n")
+    print(f"{peer.name}: {'FAILED' if problem else 'prepared'} ({time.monotonic() - begin:.0f} s)", flush=True)
+    if problem is not None:
+        print(f"    {problem.splitlines()[-1]}")
+    return problem is None
+
+
+def _note(peer: Peer, folder: str, content: str) -> None:
+    (peer.kit / folder).mkdir(exist_ok=True)
+    (peer.kit / folder / f"{peer.name}.txt").write_text(content, "utf-8")
 
 
 if __name__ == "__main__":

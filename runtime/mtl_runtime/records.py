@@ -6,6 +6,7 @@ frozen dataclasses of ``str | int | float | bool | None``, tuples, string-keyed 
 
 import dataclasses
 import json
+import math
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -63,7 +64,7 @@ def parse_json(text: str | bytes, *, where: str = "") -> Any:
         RecordError: the text is not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RecordError(where, f"not valid JSON: {error}") from error
 
@@ -139,6 +140,13 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise RecordError(where, f"expected {hint.__name__}, found {_show(value)}")
     return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is too large")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

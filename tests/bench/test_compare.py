@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 from mtl_bench.commands.compare import compare as command
 from mtl_bench.compare.comparison import compare
 from mtl_bench.compare.costs import COSTS
-from mtl_bench.compare.students_t import critical, two_sided
 from mtl_bench.compare.text import headline, markdown
 from mtl_bench.compare.welch import holm
 from mtl_bench.schema import Report
+from mtl_bench.students_t import critical, two_sided
 from mtl_runtime import records
 from mtl_runtime.errors import MtlError
+from mtl_runtime.manifest import FileSpec
 from tests.bench.noisy_runs import noisy_report, on_slower_machine, slowed, with_rows
 
 RECORDED = Path(__file__).parent / "data" / "same_machine"
 OURS = "cpu-int8"
 TRIES = 40
 SEEDS = st.integers(0, 10_000)
-FACTORS = st.floats(0.2, 5)
+FACTORS = st.floats(0.9, 1.1)
 
 
 def recorded_pairs():
@@ -87,9 +88,20 @@ def test_a_variant_that_really_computed_15_percent_longer_is_caught_in_every_rec
 
 def test_a_slower_phase_that_hit_one_whole_run_is_no_regression():
     a, b = noisy_report(1), noisy_report(2)
-    assert not changed(compare(a, on_slower_machine(b, 1.3)))
+    assert not changed(compare(a, on_slower_machine(b, 1.15)))
     bare = [dataclasses.replace(run, reference_seconds=()) for run in (a, on_slower_machine(b, 1.3))]
     assert (OURS, "offline") in changed(compare(*bare)), "without a reference nothing tells the machine from the code"
+
+
+def test_a_machine_at_quite_another_pace_is_refused_and_compared_as_measured_where_that_is_wanted():
+    a = noisy_report(1)
+    b = on_slower_machine(noisy_report(1), 5)
+    for pair, times in (((a, b), "5.00"), ((b, a), "0.20")):
+        with pytest.raises(MtlError, match=rf"took {times} times as long .* during B as during A.*--across-machines"):
+            compare(*pair)
+    found = compare(a, b, across=["machines"])
+    assert all(one.ratio == pytest.approx(5) for one in found.costs if COSTS[one.cost].timed)
+    assert any(note.startswith("values are as measured") for note in found.notes)
 
 
 def test_many_rounds_do_not_stand_in_for_processes():
@@ -200,7 +212,7 @@ def test_fewer_right_answers_are_a_regression_beyond_their_own_tolerance():
 
 def test_one_text_may_change_its_answer_however_few_there_are():
     a = noisy_report(1)
-    a = dataclasses.replace(a, workload=dataclasses.replace(a.workload, texts=20))
+    a = dataclasses.replace(a, workload=dataclasses.replace(a.workload, texts=5, judged=20))
 
     def agreeing(texts):
         row = a.systems[OURS]
@@ -219,6 +231,32 @@ def test_more_memory_is_a_regression():
     assert changed(found) == {(OURS, "peak_memory"): "worse"}
 
 
+def test_memory_is_not_compared_where_the_sweeps_chose_other_batches():
+    a = noisy_report(1)
+    row = a.systems[OURS]
+    larger = dataclasses.replace(row.memory, peak=tuple(int(1.4 * size) for size in row.memory.peak))
+    other = dataclasses.replace(row, memory=larger, offline=dataclasses.replace(row.offline, size=8192))
+    found = compare(a, with_rows(a, cpu_int8=other))
+    assert not found.regressed
+    assert "cpu-int8: fastest batch: 4096 tokens in A, 8192 tokens in B" in found.notes
+
+
+def test_a_peer_that_failed_in_one_run_is_called_failed_and_nothing_else_is_said_of_it():
+    a, b = noisy_report(1), noisy_report(2)
+    failed = dataclasses.replace(
+        a.systems["peer"],
+        error="OSError: no file\nmore",
+        offline=None,
+        single_stream=None,
+        cold_start=None,
+        memory=None,
+    )
+    for pair, side in (((with_rows(a, peer=failed), b), "A"), ((a, with_rows(b, peer=failed)), "B")):
+        found = compare(*pair)
+        assert not found.regressed
+        assert [note for note in found.notes if note.startswith("peer")] == [f"peer failed in {side}: OSError: no file"]
+
+
 def test_a_peer_that_became_slower_is_shown_and_no_regression_of_ours():
     found = compare(noisy_report(1), slowed(noisy_report(2), "peer", 1.5))
     assert {system for system, _ in changed(found)} == {"peer"}
@@ -232,8 +270,41 @@ def test_a_variant_that_runs_no_more_is_a_regression():
     )
     found = compare(a, with_rows(a, cpu_int8=broken))
     assert found.regressed
-    assert headline(found) == "1 regression: cpu-int8 (runs no more)"
-    assert "cpu-int8 ran in A and fails in B: ProviderError: no such kernel" in markdown(found)
+    assert headline(found) == "1 regression: cpu-int8 (measured no more)"
+    assert "cpu-int8 was measured in A, and is not in B: ProviderError: no such kernel" in markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("b", "why"),
+    [
+        (lambda a: dataclasses.replace(with_rows(a, cpu_int8=None), skipped={OURS: "no provider"}), "no provider"),
+        (lambda a: with_rows(a, cpu_int8=None), "it was not measured"),
+        (
+            lambda a: with_rows(a, cpu_int8=dataclasses.replace(a.systems[OURS], offline=None, answers=None)),
+            "without answers, offline",
+        ),
+    ],
+)
+def test_what_b_says_nothing_of_does_not_pass_for_unchanged(b, why):
+    a = noisy_report(1)
+    found = compare(a, b(a))
+    assert found.regressed
+    assert found.broken == {OURS: why}
+
+
+def test_other_labels_and_other_judged_texts_are_refused():
+    a = noisy_report(1)
+    for change in ({"judged": 7}, {"files": {"data.csv": FileSpec.of(b"other")}}):
+        b = dataclasses.replace(a, workload=dataclasses.replace(a.workload, **change))
+        with pytest.raises(MtlError, match=r"judged: 400 texts in A, .* in B; .*--across-workloads"):
+            compare(a, b)
+
+
+@pytest.mark.parametrize("field", ["stream_reference_seconds", "cold_reference_seconds"])
+def test_no_reference_of_any_kind_may_be_0(field):
+    a = noisy_report(1)
+    with pytest.raises(MtlError, match="without a time of the reference above 0"):
+        compare(a, dataclasses.replace(a, **{field: ((0.0,),) * 5}))
 
 
 def test_a_system_that_lost_a_process_is_compared_by_what_is_left():
@@ -261,7 +332,7 @@ MACHINE = noisy_report(0).machine
         ({"digest": "d" * 64}, "bundle's digest: aaaaaaaaaaaa in A, dddddddddddd in B", "bundles"),
         (
             {"workload": dataclasses.replace(noisy_report(0).workload, sha256="e" * 64)},
-            "texts: texts (bbbbbbbbbbbb) in A, texts (eeeeeeeeeeee) in B",
+            "texts: 400 of texts (bbbbbbbbbbbb) in A, 400 of texts (eeeeeeeeeeee) in B",
             "workloads",
         ),
     ],
@@ -381,6 +452,7 @@ def test_markdown_shows_what_changed_and_folds_the_rest(run):
     ("content", "said"),
     [
         ("no json", "a.json: not valid JSON"),
+        ('{"schema_version": 1, "systems": {"a": 1e400}}', "1e400 is too large"),
         ("[]", "a.json is not a benchmark's results file; name a results file that `mtl bench BUNDLE` wrote"),
         ('{"schema_version": 1, "variants": {}}', "a.json is not a benchmark's results file"),
         ('{"schema_version": 7, "systems": {}}', "a.json has schema version 7, this mtl-export reads 1; measure again"),
@@ -407,6 +479,12 @@ def test_a_reference_that_nothing_can_be_divided_by_is_refused(sitting):
     a = noisy_report(1)
     with pytest.raises(MtlError, match=r"^B holds a sitting without a time of the reference above 0; measure"):
         compare(a, dataclasses.replace(a, reference_seconds=(*a.reference_seconds[1:], sitting)))
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--tolerance"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_counts_as_a_difference_is_a_number(run, option, value):
+    assert run(noisy_report(1), noisy_report(2), option, value).exit_code == 2
 
 
 def test_markdown_and_json_exclude_each_other(run):

@@ -10,7 +10,7 @@ import pytest
 from mtl_bench import conditions
 from mtl_bench.conditions import Watch, run_doubts
 from mtl_bench.row_doubts import row_doubts
-from mtl_bench.schema import Answers, Conditions, Memory, Offline, SystemResult
+from mtl_bench.schema import Answers, Conditions, Memory, Offline, SingleStream, SystemResult
 
 QUIET = Conditions(
     started_at="2026-01-01T00:00:00+00:00",
@@ -20,7 +20,7 @@ QUIET = Conditions(
     throttled=None,
     governor=None,
 )
-STEADY = ((1.0, 1.01, 0.99), (1.0, 1.0, 1.02))
+STEADY = ((1.0, 1.01, 0.99), (1.0, 1.0, 1.02), (1.0, 1.0, 1.0))
 SOUND = SystemResult(
     title="ours, cpu-int8",
     kind="ours",
@@ -100,7 +100,7 @@ def test_a_reference_product_that_varies_makes_the_whole_run_doubtful():
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"seconds": ((1.0, 1.0),)}, "only 2 rounds"),
+        ({"seconds": ((1.0, 1.0, 1.0),) * 2}, "too few fresh processes (2)"),
         ({"seconds": ((1.0, 1.0, 1.4), (1.0, 1.0, 1.0))}, "the slowest round took 1.40 times"),
         ({"seconds": ((1.0, 1.0, 1.0), (1.2, 1.2, 1.2))}, "its processes differ"),
     ],
@@ -108,6 +108,12 @@ def test_a_reference_product_that_varies_makes_the_whole_run_doubtful():
 def test_doubtful_times_are_said_with_their_row(changed, words):
     row = dataclasses.replace(SOUND, offline=dataclasses.replace(SOUND.offline, **changed))
     assert any(words in doubt for doubt in row_doubts(row))
+
+
+def test_processes_whose_slowest_single_texts_differ_are_said_with_their_row():
+    latencies = ((0.01,) * 99 + (0.02,), (0.01,) * 98 + (0.5,) * 2)
+    row = dataclasses.replace(SOUND, single_stream=SingleStream(latencies=latencies))
+    assert "single texts: p99 lies between 10 and 500 ms in its processes" in row_doubts(row)
 
 
 def test_growing_memory_wrong_answers_and_a_missing_verdict_are_said_with_their_row():

@@ -1,25 +1,30 @@
 """``mtl bench`` end to end on the tiny bundle, and what becomes of systems that fail or answer wrongly."""
 
+import contextlib
 import dataclasses
 import json
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
+import mtl_bench
 from mtl_bench import bench as bench_module
 from mtl_bench import contenders
 from mtl_bench.amounts import Amounts
 from mtl_bench.axes import thread_counts
 from mtl_bench.bench import Bench, run_bench
-from mtl_bench.children import Environment, child
+from mtl_bench.children import ChildError, Environment, child
 from mtl_bench.commands import bench as command
 from mtl_bench.contenders import ours, peer_contenders
 from mtl_bench.measure import measure
 from mtl_bench.peers import Peer
 from mtl_bench.schema import Report
 from mtl_bench.summary import pooled, speed_against, summary
+from mtl_bench.told import check_labels
 from mtl_bench.workload import golden_workload
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
@@ -29,7 +34,7 @@ from tests.runtime.conftest import TINY_BUNDLE
 
 AMOUNTS = Amounts(
     sittings=2,
-    peer_sittings=2,
+    sittings_with_peers=2,
     rounds=2,
     texts=6,
     judged=None,
@@ -65,7 +70,58 @@ def dying():
             raise MemoryError("no more")
         return guessing().answer(texts, size)
     return System(answer=answer, unit="texts", sizes=(1,))
+
+
+def instead(**given):
+    def answer(texts, size):
+        answers = {**guessing().answer(texts, size), **given}
+        return {task: labels for task, labels in answers.items() if labels is not None}
+    return System(answer=answer, unit="texts", sizes=(1,))
+
+
+def short():
+    return instead(sentiment=["neutral"])
+
+
+def without_a_task():
+    return instead(sentiment=None)
+
+
+def numbers():
+    return instead(sentiment=[3] * 99)
+
+
+def no_number():
+    return System(answer=lambda texts, size: {**guessing().answer(texts, size), "stars": [float("nan")] * len(texts)},
+                  unit="texts", sizes=(1,))
+
+
+def no_sizes():
+    return System(answer=guessing().answer, unit="texts", sizes=())
+
+
+def unknown_unit():
+    return System(answer=guessing().answer, unit="furlongs", sizes=(1,))
+
+
+def odd_facts():
+    return System(answer=guessing().answer, unit="texts", sizes=(1,), facts={"threads": None})
+
+
+def eats_commands():
+    import subprocess
+    subprocess.Popen(["cat"])
+    return guessing()
 """
+WRONG = {
+    "short": "it gave 1 answers for 'sentiment'",
+    "without_a_task": "it gave 0 answers for 'sentiment'",
+    "numbers": "it gave 99 answers for 'sentiment'",
+    "no_number": "it answered nan for 'stars', a regression task",
+    "no_sizes": "its sizes of batches are []",
+    "unknown_unit": "bounded by 'furlongs'",
+    "odd_facts": "its facts threads are no strings",
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,24 +134,24 @@ def peers(tmp_path_factory):
     """Peers in this very environment, as another one would see them."""
     folder = tmp_path_factory.mktemp("peers")
     (folder / "drivers_of_test.py").write_text(DRIVERS, "utf-8")
-    made = {name: peer(folder, name) for name in ("guessing", "broken", "dying")}
+    made = {name: peer(folder, name) for name in ("guessing", "broken", "dying", *WRONG)}
     made["absent"] = dataclasses.replace(peer(folder, "absent"), problem="pip could not install fancy==9")
     return made
 
 
 def peer(folder, name):
-    import sys
-
     return Peer(
         name=name,
         title=f"peer, {name}",
         kind="peer",
         python=Path(sys.executable),
         folder=folder,
+        kit=folder,
         driver=f"drivers_of_test:{name}",
         settings={},
         environment="here",
         prepare=None,
+        needs=(),
         precision="fp32",
         docs="https://example.org/efficiency",
         files=(),
@@ -156,7 +212,7 @@ def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_s
     assert any("cpu-fp32's answers" in doubt for doubt in row.doubts) is (row.precision != "fp32")
     assert row.offline.kernel_seconds == ()
     assert row.command == "mtl bench tiny --systems guessing"
-    assert speed_against(report, "guessing", "cpu-fp32").rounds == 4
+    assert speed_against(report, "guessing", "cpu-fp32").rounds == AMOUNTS.sittings_with_peers
 
 
 def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(report, logs):
@@ -165,6 +221,51 @@ def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(
     assert report.systems["absent"].error == "pip could not install fancy==9"
     assert "see the log" in (logs / "broken.log").read_text("utf-8")
     assert all(report.systems[name].offline is None for name in ("broken", "dying", "absent"))
+
+
+def test_a_system_that_tells_what_no_system_may_is_a_row_with_that_as_its_error(report):
+    for name, words in WRONG.items():
+        assert words in report.systems[name].error
+
+
+def test_labels_of_the_wrong_kind_are_an_error_and_those_of_all_kinds_pass(bundle):
+    tasks = bundle.manifest.tasks
+    good = {"sentiment": ["neutral"], "topics": ["food|sport"], "stars": [1.5]}
+    check_labels(good, tasks, 1)
+    check_labels({**good, "topics": [["food", "sport"]], "stars": [2]}, tasks, 1)
+    for task, wrong in (("sentiment", None), ("sentiment", 3), ("topics", [1]), ("stars", "many"), ("stars", True)):
+        with pytest.raises(ChildError, match=f"it answered .* for '{task}'"):
+            check_labels({**good, task: [wrong]}, tasks, 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked up in /proc")
+def test_what_a_system_starts_can_neither_eat_its_commands_nor_outlive_it(peers):
+    row = peers["guessing"]
+    environment = Environment(row.python, (row.folder, Path(mtl_bench.__path__[0]).parent))
+    start = {"driver": "drivers_of_test:eats_commands", "settings": {}, "texts": ["a"]}
+    with child("mtl_bench.driven.scenarios:prepare", environment=environment, **start) as process:
+        assert process.run("offline", size=1).value > 0
+        group = process.pid
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and _group_lives(group):
+        time.sleep(0.05)
+    assert not _group_lives(group)
+
+
+def _group_lives(group):
+    """Whether any process of it is more than a zombie that nobody has waited for."""
+    told = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            told.append(file.read_text().rpartition(")")[2].split()[:3])  # state, parent, group
+    return any(int(of) == group and state != "Z" for state, _, of in told)
+
+
+def test_an_interpreter_that_cannot_be_started_is_a_failure_of_that_system(tmp_path):
+    missing = Environment(str(tmp_path / "python"))
+    words = r"python cannot be started \(No such file or directory\)"
+    with pytest.raises(ChildError, match=words), child("a:b", environment=missing):
+        pass
 
 
 def test_the_parts_beside_the_table_are_measured_for_ours(report):
@@ -267,8 +368,6 @@ def test_a_child_of_another_environment_gets_that_environments_path(tmp_path):
         "def prepare():\n    return Prepared({}, {'path': os.environ['PYTHONPATH']})\n",
         "utf-8",
     )
-    import mtl_bench
-
     paths = (tmp_path, Path(mtl_bench.__path__[0]).parent)
     with child("here:prepare", environment=Environment(path=paths)) as process:
         assert process.facts["path"].split(":") == [str(path) for path in paths]
@@ -291,7 +390,7 @@ def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path)
     assert found.exit_code == 0, found.output
     data = json.loads((tmp_path / "report" / "results.json").read_text("utf-8"))
     assert list(data["systems"]) == ["cpu-fp32"]
-    assert data["skipped"] == {"tasks curve, roofline, lengths, threads": "left out by --quick"}
+    assert data["skipped"] == {"tasks curve, roofline, lengths, threads": "--quick takes the table alone"}
     assert "--quick --systems cpu-fp32" in data["command"]
     assert "<html" in (tmp_path / "report" / "report.html").read_text("utf-8")
     assert "cpu-fp32" in found.stdout
@@ -299,13 +398,35 @@ def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path)
 
 def test_an_earlier_report_is_replaced_only_when_told_and_other_folders_never(run, tmp_path):
     target = tmp_path / "report"
-    target.mkdir()
+    (target / "logs").mkdir(parents=True)
     (target / "thesis.txt").write_text("years of work", "utf-8")
-    for more, words in (((), "exists already"), (("--force",), "holds no earlier report")):
+    for more, words in (((), "exists already"), (("--force",), "holds more than an earlier report")):
         found = run(TINY_BUNDLE, "-o", target, *more)
         assert isinstance(found.exception, MtlError)
         assert words in str(found.exception)
     assert (target / "thesis.txt").is_file()
+
+
+def test_an_earlier_report_stays_whole_until_the_new_one_is(run, tmp_path, monkeypatch):
+    target = tmp_path / "report"
+    (target / "logs").mkdir(parents=True)
+    (target / "results.json").write_text("earlier", "utf-8")
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "report_page", stopped)
+        run(TINY_BUNDLE, "-o", target, "--force", "--quick", "--systems", "cpu-fp32")
+    assert (target / "results.json").read_text("utf-8") == "earlier"
+    assert run(TINY_BUNDLE, "-o", target, "--force", "--quick", "--systems", " cpu-fp32 ,").exit_code == 0
+    assert json.loads((target / "results.json").read_text("utf-8"))["systems"].keys() == {"cpu-fp32"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize("bound", ["nan", "inf", "0"])
+def test_a_bound_that_is_no_number_is_refused_before_anything_is_measured(run, tmp_path, bound):
+    assert run(TINY_BUNDLE, "-o", tmp_path / "report", "--p99", bound).exit_code == 2
 
 
 def test_a_mistake_in_the_command_leaves_the_earlier_report(run, tmp_path):

@@ -82,14 +82,15 @@ class Queue:
     def __init__(self, limit):
         self.limit, self.asked = limit, []
 
-    def run(self, name, *, rate, queries, most, seed):
+    def run(self, name, *, rate, queries, size, most, seed):
         self.asked.append((rate, queries))
+        self.most = most
         return type("Done", (), {"value": [0.01 if rate <= self.limit else 10.0] * queries})
 
 
 @given(limit=st.floats(1.0, 999.0))
 def test_the_search_ends_below_the_limit_and_within_its_last_step(limit):
-    found = search(Queue(limit), offline=1000.0, bound=0.1, steps=6, seconds=1.0)
+    found = search(Queue(limit), size=8, most=100, offline=1000.0, bound=0.1, steps=6, seconds=1.0)
     best = found.best or 0.0
     assert best <= limit
     assert limit - best <= 1000.0 / 2**6
@@ -98,7 +99,8 @@ def test_the_search_ends_below_the_limit_and_within_its_last_step(limit):
 
 def test_a_rate_is_offered_to_a_hundred_texts_at_least_and_a_system_that_keeps_none_has_no_best():
     process = Queue(0.0)
-    found = search(process, offline=10.0, bound=0.1, steps=3, seconds=0.1)
+    found = search(process, size=8, most=30, offline=10.0, bound=0.1, steps=3, seconds=0.1)
     assert found.best is None
+    assert process.most == 30  # of 30 texts none may be asked twice in one call
     assert all(queries == 100 for _, queries in process.asked)
     assert all(isinstance(rate, Rate) and rate.queries == 100 for rate in found.rates)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from mtl_bench.peers import read_peers
 from mtl_export.bundle import export_bundle
@@ -180,6 +181,8 @@ def test_what_stands_against_a_peer_is_said_and_what_only_concerns_the_kit_does_
         ("precision", "precison", "unknown key; did you mean 'precision'"),
         ('kind = "ours"', 'kind = "theirs"', "'theirs' is not one of"),
         ('environment = "one"', 'environment = "two"', "'two' is none of one"),
+        ("[peer.a-peer]", '[peer."a/peer"]', "small letters, digits and hyphens only"),
+        ('driver = "driver:open"', 'driver = "driver:open"\nneeds = ["b"]', "there is no peer 'b'"),
         ('"driver:open"', '"driver.open"', "not written as module:function"),
         ("[environment]", "[environment", "not valid TOML"),
     ],
@@ -223,6 +226,42 @@ def test_a_step_that_fails_says_what_it_said_last_without_warnings(tmp_path):
     script = "print('WARNING: old'); print('the reason'); raise SystemExit(3)"
     with pytest.raises(module.InstallError, match=r"\Athe reason\Z"):
         module.run([sys.executable, "-c", script])
+
+
+def test_a_peer_that_is_to_be_prepared_says_how_until_it_is(table):
+    (table / "peers.toml").write_text(
+        TABLE.replace('driver = "driver:open"', 'driver = "driver:open"\nprepare = "driver:make"')
+    )
+    ready(table)
+    (problem,) = [peer.problem for peer in read_peers(table, BUNDLE) if peer.kind == "peer"]
+    assert problem == "it is not prepared; run benchmarks/peers/prepare.py with the bundle and a-peer"
+    assert all(peer.problem is None for peer in read_peers(table, BUNDLE, preparing=True))
+    (table / "kit" / "prepared").mkdir()
+    (table / "kit" / "prepared" / "a-peer.txt").write_text("")
+    assert all(peer.problem is None for peer in read_peers(table, BUNDLE))
+
+
+def test_what_a_peer_needs_is_prepared_before_it_and_once():
+    prepare = import_module("prepare")
+    known = {peer.name: peer for peer in read_peers(PEERS, BUNDLE)}
+    onnx, fast = "sentence-transformers-onnx", "fastembed"
+    assert prepare.ordered([fast], known) == [onnx, fast]
+    assert prepare.ordered([fast, onnx, "optimum-o1"], known) == [onnx, fast, "optimum-o1"]
+
+
+@pytest.mark.parametrize(("works", "code"), [(True, 0), (False, 1)])
+def test_preparing_by_name_notes_how_it_went_and_exits_1_where_it_failed(table, monkeypatch, works, code):
+    prepare = import_module("prepare")
+    (table / "peers.toml").write_text(
+        TABLE.replace('driver = "driver:open"', 'driver = "driver:open"\nprepare = "driver:make"')
+    )
+    ready(table)
+    monkeypatch.setattr(prepare, "HERE", table)
+    monkeypatch.setattr(prepare, "prepare", lambda _: None if works else "OSError: disk full")
+    done = CliRunner().invoke(prepare.main, [str(BUNDLE), "a-peer"])
+    assert done.exit_code == code
+    (problem,) = [peer.problem for peer in read_peers(table, BUNDLE) if peer.kind == "peer"]
+    assert problem == (None if works else "it could not be prepared: OSError: disk full")
 
 
 def test_what_went_wrong_while_preparing_is_kept_without_the_folders_of_this_machine(tmp_path):

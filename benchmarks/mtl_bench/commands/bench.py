@@ -2,6 +2,8 @@
 
 import shlex
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -9,19 +11,20 @@ import click
 from mtl_bench.amounts import QUICK, USUAL, Amounts
 from mtl_bench.bench import Bench, run_bench
 from mtl_bench.page.document import report_page
+from mtl_bench.schema import Report
 from mtl_bench.text.markdown import report_markdown
 from mtl_bench.text.terminal import print_report
 from mtl_bench.workload import Workload, golden_workload, read_workload
 from mtl_runtime import records
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.commands.options import bundle_argument, json_option
+from mtl_runtime.commands.options import bundle_argument, finite, json_option
 from mtl_runtime.errors import MtlError
 from mtl_runtime.terminal import print_json, stages
 
 __all__ = ["bench"]
 
 _FILE = click.Path(path_type=Path)
-_LOGS = "logs"  # also what tells a report's folder from others
+_RESULTS, _PAGE, _LOGS = "results.json", "report.html", "logs"
 
 
 @click.command()
@@ -32,7 +35,14 @@ _LOGS = "logs"  # also what tells a report's folder from others
 @click.option("--peers", type=_FILE, help="Also measure other systems: a peers.toml, or the folder it is in.")
 @click.option("--systems", default="", help="Only these, separated by commas; default: all.")
 @click.option("--quick", is_flag=True, help="Fewer texts and rounds, and only the table: under two minutes.")
-@click.option("--p99", default=100.0, show_default=True, type=click.FloatRange(min=0.1), help="Bound of it, in ms.")
+@click.option(
+    "--p99",
+    default=100.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 3.6e6),
+    callback=finite,
+    help="Server scenario: bound of the 99th percentile of latencies, in ms.",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier report.")
 @click.option("--markdown", is_flag=True, help="Print the table for a pull request.")
 @json_option()
@@ -53,8 +63,11 @@ def bench(
 
     Every variant that runs here, text to labels, in fresh processes whose rounds are interleaved: offline throughput,
     single-stream latency, server rate within a bound of the 99th percentile, cold start, memory, size. Nothing else
-    should run meanwhile; what did is told as a doubt.
+    should run meanwhile; what did is told as a doubt. A system that fails is a row with its error, and the exit code
+    stays 0.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made in passing is removed on the way out
+    chosen = [name for part in systems.split(",") if (name := part.strip())]
     opened = Bundle.open(bundle.absolute())
     amounts = QUICK if quick else USUAL
     workload = _workload(opened, data, column, amounts)
@@ -66,23 +79,22 @@ def bench(
                 workload=workload,
                 amounts=amounts,
                 peers=peers,
-                systems=[name for name in systems.split(",") if name],
+                systems=chosen,
                 bound=p99 / 1000,
-                command=_command(bundle, output, *options, *(["--systems", systems] if systems else [])),
-                alone=lambda name: _command(bundle, Path("one"), *options, "--systems", name),
+                command=_command(bundle, output, *options, *(["--systems", ",".join(chosen)] if chosen else [])),
+                alone=lambda name: _command(bundle, Path(f"report-{name}"), *options, "--systems", name),
                 report=tell,
                 room=lambda: _room(output, force=force),
             )
         )
-    (output / "results.json").write_text(records.to_json(report), "utf-8")
-    (output / "report.html").write_text(report_page(report, title=report.bundle), "utf-8")
+    _keep(report, output)
     if as_json:
         print_json(records.to_dict(report))
     elif markdown:
         click.echo(report_markdown(report), nl=False)
     else:
         print_report(report)
-        click.echo(f"report: {output / 'report.html'}")
+        click.echo(f"report: {output / _PAGE}")
 
 
 def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Amounts) -> Workload:
@@ -92,16 +104,37 @@ def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Amounts) 
 
 
 def _room(output: Path, *, force: bool) -> Path:
-    """Make the folder, and return that for logs in it."""
-    if output.exists():
-        if not force:
-            raise MtlError(f"{output} exists already; name another folder, or replace it with --force")
-        if not (output / _LOGS).is_dir():
-            raise MtlError(f"{output} holds no earlier report, and is not replaced; name another folder")
-        shutil.rmtree(output)
-    logs = output / _LOGS
-    logs.mkdir(parents=True)
+    """Make the folder for logs, in one beside ``output``: an earlier report stays until this one is whole."""
+    if output.exists() and not force:
+        raise MtlError(f"{output} exists already; name another folder, or replace it with --force")
+    for folder in (output, _unfinished(output)):
+        if folder.exists() and not _is_report(folder):
+            raise MtlError(f"{folder} holds more than an earlier report, and is not replaced; name another folder")
+    shutil.rmtree(_unfinished(output), ignore_errors=True)
+    logs = _unfinished(output) / _LOGS
+    try:
+        logs.mkdir(parents=True)
+    except OSError as error:
+        raise MtlError(f"{logs} cannot be made ({error.strerror}); name another folder") from error
     return logs
+
+
+def _keep(report: Report, output: Path) -> None:
+    """Write the report, and put it in the place of an earlier one."""
+    fresh = _unfinished(output)
+    (fresh / _RESULTS).write_text(records.to_json(report), "utf-8")
+    (fresh / _PAGE).write_text(report_page(report, title=report.bundle), "utf-8")
+    if output.exists():
+        shutil.rmtree(output)
+    fresh.rename(output)
+
+
+def _unfinished(output: Path) -> Path:
+    return output.with_name(f"{output.name}.unfinished")
+
+
+def _is_report(folder: Path) -> bool:
+    return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= {_RESULTS, _PAGE, _LOGS}
 
 
 def _options(data: Path | None, column: str, peers: Path | None, *, quick: bool, p99: float) -> list[str]:

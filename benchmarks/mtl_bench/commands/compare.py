@@ -10,7 +10,7 @@ from mtl_bench.compare.comparison import compare as compare_reports
 from mtl_bench.compare.text import headline, markdown, print_comparison
 from mtl_bench.report_files import read_report
 from mtl_runtime import records
-from mtl_runtime.commands.options import json_option
+from mtl_runtime.commands.options import finite, json_option
 from mtl_runtime.terminal import print_json
 
 __all__ = ["compare"]
@@ -22,6 +22,7 @@ __all__ = ["compare"]
 @click.option(
     "--threshold",
     type=click.FloatRange(min=0),
+    callback=finite,
     default=5.0,
     show_default=True,
     metavar="PERCENT",
@@ -30,6 +31,7 @@ __all__ = ["compare"]
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=100),
+    callback=finite,
     default=0.5,
     show_default=True,
     metavar="POINTS",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_bench.compare.changes import Change, CostChange, ScoreChange
-from mtl_bench.compare.comparable import Across, notes, refuse, same_machine
+from mtl_bench.compare.comparable import Across, notes, refuse, same_pace
 from mtl_bench.compare.cost_changes import cost_changes
 from mtl_bench.compare.costs import References, references_of
 from mtl_bench.compare.score_changes import score_changes
@@ -15,6 +15,7 @@ __all__ = ["Comparison", "compare"]
 
 _FEW = 3  # processes below which Welch's test has so few degrees of freedom that even large differences hide
 _WANTED = 5
+_PARTS = ("answers", "offline", "single_stream", "cold_start", "memory")  # of a row, that are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Comparison:
     threshold: float  # the smallest relative difference of a cost that counts
     costs: tuple[CostChange, ...]
     scores: tuple[ScoreChange, ...]
-    broken: Mapping[str, str]  # ours that ran in A and not in B: why
+    broken: Mapping[str, str]  # ours that ran in A, and that B has no more, or not all figures of: why
     notes: tuple[str, ...]  # what weakens the comparison, and what else differs
 
     @property
@@ -78,23 +79,33 @@ def compare(
         threshold=threshold,
         costs=costs,
         scores=score_changes(pairs, b.workload, tolerance),
-        broken={
-            name: after.error or ""
-            for name, (before, after) in pairs.items()
-            if after.kind == "ours" and before.ran and not after.ran
-        },
+        broken=dict(_broken(a, b)),
         notes=(*_weaknesses(costs), *notes(a, b)),
     )
 
 
+def _broken(a: Report, b: Report) -> Iterator[tuple[str, str]]:
+    """What B says nothing of must not pass for unchanged."""
+    for name, before in a.systems.items():
+        if before.kind != "ours" or not before.ran:
+            continue
+        after = b.systems.get(name)
+        if after is None:
+            yield name, b.skipped.get(name, "it was not measured")
+        elif not after.ran:
+            yield name, after.error or "no reason is known"
+        elif lost := [part for part in _PARTS if getattr(before, part) and not getattr(after, part)]:
+            yield name, f"without {', '.join(part.replace('_', ' ') for part in lost)}"
+
+
 def _references(a: Report, b: Report) -> tuple[References, References]:
-    """What is divided out: nothing where only one run has it, or where it would stand for two different machines."""
-    usable = a.reference_seconds and b.reference_seconds and same_machine(a, b)
+    """What is divided out: nothing where only one run has it, or where it would stand for two machines or paces."""
+    usable = a.reference_seconds and b.reference_seconds and same_pace(a, b)
     return (references_of(a), references_of(b)) if usable else ({}, {})
 
 
 def _weaknesses(costs: Sequence[CostChange]) -> Iterator[str]:
-    few = [change for change in costs if min(change.processes) < _FEW]
+    few = [change for change in costs if change.ours and min(change.processes) < _FEW]
     if few:
         rows = ", ".join(dict.fromkeys(change.system for change in few))
         fewest = min(min(change.processes) for change in few)

@@ -45,9 +45,16 @@ def cost_changes(
 
 def _measured(name: str, pair: Pair, references: tuple[References, References]) -> Iterator[_Measured]:
     for cost, reading in COSTS.items():
+        if not reading.timed and _batches_differ(*pair):
+            continue
         a, b = (sample(reading, row, reference) for row, reference in zip(pair, references, strict=True))
         if a is not None and b is not None:
-            yield _Measured(_change(name, pair[1].kind == "ours", cost, a, b), contrast(a, b))
+            yield _Measured(_change(name, pair[0].kind == "ours", cost, a, b), contrast(a, b))
+
+
+def _batches_differ(a: SystemResult, b: SystemResult) -> bool:
+    """Whether the sweeps chose otherwise: what a batch takes says nothing of what another takes."""
+    return a.offline is not None and b.offline is not None and a.offline.size != b.offline.size
 
 
 def _change(system: str, ours: bool, cost: str, a: Sample, b: Sample) -> CostChange:

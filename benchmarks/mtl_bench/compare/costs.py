@@ -98,7 +98,7 @@ def pace(reference: Values) -> float:
 def _offline(result: SystemResult) -> Values | None:
     if result.offline is None:
         return None
-    texts = result.offline.texts
+    texts = max(1, result.offline.texts)
     return tuple(tuple(seconds / texts for seconds in rounds) for rounds in result.offline.seconds)
 
 

@@ -38,7 +38,7 @@ def _changes(name: str, pair: Pair, workload: WorkloadFacts, tolerance: float) -
         allowed = max(tolerance, 1 / b.texts)
         yield ScoreChange(
             system=name,
-            ours=pair[1].kind == "ours",
+            ours=pair[0].kind == "ours",
             score=score,
             task=task,
             a=a.value,
@@ -52,9 +52,9 @@ def _scores(answers: Answers | None, workload: WorkloadFacts) -> Iterator[tuple[
     if answers is None:
         return
     for task, share in answers.agreement.items():
-        yield ("agreement", task), _Score(share, max(1, workload.texts))
+        yield ("agreement", task), _Score(share, max(1, workload.judged))
     for task, metrics in answers.metrics.items():
-        texts = max(1, workload.labelled.get(task, workload.texts))
+        texts = max(1, workload.labelled.get(task, workload.judged))
         yield from (((name, task), _Score(metrics[name], texts)) for name in _METRICS if name in metrics)
 
 

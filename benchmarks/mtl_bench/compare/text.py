@@ -12,8 +12,9 @@ from mtl_runtime.terminal import print_table, printable
 
 __all__ = ["HEADER", "headline", "markdown", "print_comparison", "row"]
 
-HEADER = ("system", "measure", "A", "B", "B / A", "interval", "would be found", "verdict")
+HEADER = ("system", "measure", "A", "B", "B / A at one pace", "interval", "would be found", "verdict")
 _ALIGN = "llrrrrrl"
+_HOPELESS = 2.0  # a pair of runs that would show no less tells nothing of this cost
 _WORTH_A_LOOK = frozenset({"better", "worse", "unknown"})
 
 _UNITS: Mapping[str, Callable[[float], str]] = {
@@ -30,7 +31,7 @@ def headline(comparison: Comparison) -> str:
     """What a reader has to know first, in one line."""
     if comparison.regressed:
         worse = [(change.system, _measure(change)) for change in comparison.regressions]
-        worse += [(system, "runs no more") for system in comparison.broken]
+        worse += [(system, "measured no more") for system in comparison.broken]
         return f"{_counted(len(worse), 'regression')}: {_grouped(worse)}"
     better = [(change.system, _measure(change)) for change in comparison.changes if change.verdict == "better"]
     if better:
@@ -52,7 +53,7 @@ def row(change: Change, threshold: float) -> tuple[str, ...]:
         show(change.b),
         f"{change.ratio:.3f}",
         "" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
-        "" if change.detectable is None else f"{change.detectable - 1:+.0%}",
+        _detectable(change.detectable),
         _cost_words(change, threshold)[change.verdict],
     )
 
@@ -85,10 +86,11 @@ def _shown(comparison: Comparison) -> list[Change]:
 
 def _remarks(comparison: Comparison) -> list[str]:
     return [
-        *(f"{system} ran in A and fails in B: {why}" for system, why in comparison.broken.items()),
+        *(f"{system} was measured in A, and is not in B: {why}" for system, why in comparison.broken.items()),
         *_same_scores(comparison),
         *comparison.notes,
-        "B / A is of seconds or bytes, so more than 1 is worse. A difference counts if it is significant (Welch's test "
+        "B / A is of seconds or bytes, so more than 1 is worse; the machine's pace is divided out of it, and not of A "
+        "and B. A difference counts if it is significant (Welch's test "
         f"on fresh processes, 5 % for all tests together) and at least {100 * comparison.threshold:g} %; the interval "
         "is the test's. One as large as under 'would be found' is found in four of five such pairs of runs.",
     ]
@@ -112,6 +114,12 @@ def _score_row(change: ScoreChange) -> tuple[str, ...]:
         f"{-100 * change.tolerance:.2f} points",
         words[change.verdict],
     )
+
+
+def _detectable(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio - 1:+.0%}" if ratio < _HOPELESS else f"over {_HOPELESS - 1:+.0%}"
 
 
 def _measure(change: Change) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_bench.compare.costs import Sample
-from mtl_bench.compare.students_t import critical, two_sided
+from mtl_bench.students_t import critical, two_sided
 
 __all__ = ["Contrast", "contrast", "holm"]
 

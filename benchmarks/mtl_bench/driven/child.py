@@ -27,7 +27,10 @@ class Prepared:
 
 def main() -> None:
     """Serve until stdin ends."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    # What a peer starts inherits 0 and 1: it must neither eat commands nor write between answers.
+    commands, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
 
     def tell(**content: Any) -> None:
@@ -35,9 +38,9 @@ def main() -> None:
 
     try:
         module, _, function = sys.argv[1].partition(":")
-        prepared: Prepared = getattr(importlib.import_module(module), function)(**json.loads(sys.stdin.readline()))
+        prepared: Prepared = getattr(importlib.import_module(module), function)(**json.loads(commands.readline()))
         tell(facts=prepared.facts)
-        for line in sys.stdin:
+        for line in commands:
             told = json.loads(line)
             run = prepared.runs[told["run"]]
             start = time.perf_counter()

@@ -84,21 +84,21 @@ class _Driven:
             seconds.append(time.perf_counter() - start)
         return seconds
 
-    def server(self, rate: float, queries: int, most: int, seed: int) -> list[float]:
+    def server(self, rate: float, queries: int, size: int | None, most: int, seed: int) -> list[float]:
         """Seconds from the moment each text was due to its answer; ``most`` that wait are answered in one call."""
         return open_loop(
-            lambda indices: self.system.answer([self.texts[index % len(self.texts)] for index in indices], None),
+            lambda indices: self.system.answer([self.texts[index % len(self.texts)] for index in indices], size),
             arrivals(rate, queries, seed),
             most=most,
             threads=self.system.concurrency,
         )
 
-    def soak(self, calls: int) -> dict[str, int]:
+    def soak(self, calls: int, size: int | None = None) -> dict[str, int]:
         """Memory after the first fifth of so many calls of 1 to 4 texts, and after all: what stays shows here."""
         early = 0
         for number in range(calls):
             start = (number * 7) % len(self.texts)
-            self.system.answer(self.texts[start : start + 1 + number % 4], None)
+            self.system.answer(self.texts[start : start + 1 + number % 4], size)
             if number == calls // 5:
                 early = resident_bytes()
         return {"early": early, "resident": resident_bytes()}

@@ -9,8 +9,9 @@ __all__ = ["glossary", "method", "skipped"]
 _METHOD = (
     "Every system runs in fresh processes of its own, one system at a time, in turns: a round times each of them once, "
     "so that what slows the machine for a while slows all. Multiples are taken round by round.",
-    "A figure is the median over the rounds of all processes. Its 95 % interval comes from the order statistics (sign "
-    "test); with fewer than six rounds it is the whole range.",
+    "A figure is the median over fresh processes, each summed up by the median of its rounds. Its 95 % interval is "
+    "Student's t over the processes: rounds of one process are alike, and a hundred of them are one sample. Curves "
+    "over tasks, lengths and threads come from the rounds of one process, and their intervals from order statistics.",
     "Every way is timed from text to labels: tokenizing, padding, batching and decoding count. Each has its own "
     "fastest batch size, found by a sweep before.",
     "Answers are compared with cpu-fp32's, and with the labels where the texts have them.",
@@ -39,7 +40,7 @@ _TERMS = (
         f"A mean accuracy over the tasks that is lower by at most {100 * EQUAL_WITHIN:g} points; without labels, the "
         "mean agreement.",
     ),
-    ("95 % interval", "Where the median lies with 95 % confidence, from the order statistics of the rounds."),
+    ("95 % interval", "Where the mean of further fresh processes would lie, with 95 % confidence (Student's t)."),
     ("cold start", "From the start of a process to its first answer, its files in the page cache."),
     ("peak memory", "The highest resident memory of a system's process, in 10⁶ bytes; the median of its processes."),
     ("Pareto front", "Systems that no other reaches in both accuracy and throughput and passes in one of them."),

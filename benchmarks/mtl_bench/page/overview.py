@@ -52,7 +52,8 @@ def _machine(report: Report) -> str:
     cores = f"{machine.cores_allowed} of {figures.plural(machine.cores, 'core')}"
     gpus = f", {', '.join(machine.gpus)}" if machine.gpus else ""
     started = conditions.started_at[:16].replace("T", " ")
-    return f"{machine.cpu}, {cores}{gpus}, {machine.system}; {started} UTC, {conditions.seconds / 60:.0f} minutes."
+    took = figures.plural(round(conditions.seconds / 60), "minute")
+    return f"{machine.cpu}, {cores}{gpus}, {machine.system}; {started} UTC, {took}."
 
 
 def _workload(report: Report) -> str:

@@ -37,7 +37,7 @@ def throughput_chart(report: Report, looks: Looks) -> Markup | None:
         "Offline throughput",
         _said(bars, f"is the fastest of all {len(bars)}, at whatever accuracy: {bars[0].figure} texts per second."),
         _scaled("offline throughput", bars, "texts per second"),
-        "All texts at once. Lines at the ends are 95 % intervals over the rounds.",
+        "All texts at once. Lines at the ends are 95 % intervals over fresh processes.",
     )
 
 
@@ -97,7 +97,7 @@ def accuracy_chart(report: Report, looks: Looks) -> Markup | None:
         for name, scale in sorted(_SCALES.items(), reverse=True)
     ]  # fmt: skip
     return figure(
-        "Accuracy against throughput",
+        f"{'Accuracy' if labelled else 'Agreement'} against throughput",
         f"On the front, beaten by none in both: {', '.join(front)}.",
         views,
         f"Up is more accurate, right is faster. The dashed line is the Pareto front; {measure} is over the tasks.",

@@ -68,19 +68,20 @@ def _row(report: Report, name: str, baseline: str) -> _Row:
 
 
 def _columns(report: Report, baseline: str) -> Iterator[_Column]:
-    yield "agreement", _agreement
+    yield ("worst agreement" if len(report.tasks) > 1 else "agreement"), _agreement
+    yield "gate", lambda row: row.result.status or ""
     yield from ((f"{task}: {_RIGHT[kind][1]}", _metric(task, _RIGHT[kind][0])) for task, kind in report.tasks.items())
     yield "p50 / p99, ms", lambda row: _percentiles(row.figures.latency)
     yield "texts/s", lambda row: _interval(row.figures.throughput, ",.0f")
     yield f"times {baseline}", lambda row: f"{row.speed.median:.2f}x" if row.speed else ""
-    yield _server_title(report), lambda row: _rate(row.result, row.figures.server_rate)
+    yield _server_title(report), lambda row: _rate(row.result, row.figures)
     yield "cold start, s", lambda row: f"{row.figures.cold_start.median:.2f}" if row.figures.cold_start else ""
     yield "memory, MB", lambda row: _megabytes(row.figures.peak_bytes)
     yield "size, MB", lambda row: _megabytes(row.figures.size_bytes)
 
 
 def _agreement(row: _Row) -> str:
-    """Of the task where it is lowest."""
+    """Of the task where it is lowest; a system that failed is called so here."""
     if not row.result.ran:
         return _FAILED
     answers = row.result.answers
@@ -108,10 +109,13 @@ def _server_title(report: Report) -> str:
     return f"texts/s with p99 below {' or '.join(f'{1e3 * bound:g}' for bound in bounds)} ms"
 
 
-def _rate(result: SystemResult, best: float | None) -> str:
+def _rate(result: SystemResult, found: Summary) -> str:
+    """The highest that held, and the next that did not."""
     if result.server is None:
         return ""
-    return "none held" if best is None else f"{best:,.0f}"
+    if found.server_rate is None:
+        return "none held"
+    return f"{found.server_rate:,.0f}" + (f", not {found.server_limit:,.0f}" if found.server_limit else "")
 
 
 def _megabytes(size: int | None) -> str:

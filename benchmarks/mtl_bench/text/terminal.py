@@ -1,7 +1,6 @@
 """Report -> what a terminal shows: verdict, table in as many parts as its width asks for, and doubts."""
 
 import shutil
-import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +16,7 @@ __all__ = ["parts", "print_report"]
 
 _PADDING = 3  # what print_table puts between two columns
 _SHARE = 3  # of the width, at most one in so many is for the titles
-_NO_TERMINAL = 240  # a row is one line there
+_NO_TERMINAL = 240  # a row is one line there; COLUMNS says otherwise
 
 
 def print_report(report: Report, *, width: int | None = None) -> None:
@@ -28,7 +27,7 @@ def print_report(report: Report, *, width: int | None = None) -> None:
         width: columns of the terminal; None: as it tells.
     """
     found = table(report)
-    columns = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL)
+    columns = width or shutil.get_terminal_size((_NO_TERMINAL, 0)).columns
     rows = [(_folded(title, columns // _SHARE), *cells) for title, *cells in found.rows.values()]
     workload = report.workload
     for line in textwrap.wrap(printable(" ".join(sentences(report))), columns):

@@ -14,6 +14,7 @@ __all__ = ["critical", "two_sided"]
 _TINY = 1e-300  # takes the place of a zero that would be divided by
 _PRECISION = 1e-14
 _HALVINGS = 60
+_MOST_TERMS = 10_000  # some dozens are needed
 
 
 def two_sided(t: float, degrees: float) -> float:
@@ -56,7 +57,7 @@ def _terms(a: float, b: float, x: float) -> Iterator[float]:
 
 def _fraction(terms: Iterator[float]) -> float:
     value, upper, lower = 1.0, 1.0, 0.0
-    for term in terms:
+    for term in itertools.islice(terms, _MOST_TERMS):
         lower = 1 / ((1 + term * lower) or _TINY)
         upper = (1 + term / upper) or _TINY
         step = upper * lower
