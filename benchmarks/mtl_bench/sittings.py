@@ -141,8 +141,9 @@ def _seated(row: Contender, texts: Sequence[str], sweep_texts: int, found: Found
     found.loading.append(main.facts["load_seconds"])
     sweeps = not found.swept
     if sweeps:
-        found.swept = sweep(main, min(sweep_texts, len(texts)))
-        found.size = chosen(found.swept, main.facts["usual"])
+        count = min(sweep_texts, len(texts))
+        found.swept = sweep(main, count)
+        found.size = chosen(main, found.swept, main.facts["usual"], count)
     main.run("warm_up", size=found.size)
     alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
     alone.run("single_stream", count=10)
