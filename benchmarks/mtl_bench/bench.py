@@ -8,7 +8,7 @@ from typing import Any
 
 from mtl_bench.amounts import Amounts
 from mtl_bench.conditions import Watch, run_doubts
-from mtl_bench.contenders import REFERENCE, Contender, ours, peer_contenders, plain
+from mtl_bench.contenders import PLAIN, REFERENCE, Contender, ours, peer_contenders, plain
 from mtl_bench.countdown import Countdown, steps_of
 from mtl_bench.measure import measure
 from mtl_bench.parts import parts
@@ -52,17 +52,16 @@ def run_bench(bench: Bench) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         mine, skipped = ours(bench.bundle)
         peers = read_peers(bench.peers, bench.bundle.path) if bench.peers else ()
-        graphs, why = _with_plain(bench.bundle, Path(folder))
+        graphs, why = _with_plain(bench, Path(folder))
         skipped |= why
         others = {**graphs, **peer_contenders(peers, bench.bundle, Path(folder))}
         rows = _logged(_chosen({**mine, **others}, bench.systems), bench.room())
-        amounts = replace(bench.amounts, sittings=bench.amounts.sittings_with_peers) if peers else bench.amounts
-        step = Countdown(bench.report, steps_of(len(rows), len(mine), amounts))
+        step = Countdown(bench.report, steps_of(len(rows), len(mine), bench.amounts))
         measured = measure(
             rows,
             bench.workload,
             bench.bundle.manifest.tasks,
-            amounts,
+            bench.amounts,
             reference=mine[REFERENCE],
             bound=bench.bound,
             commands={name: bench.alone(name) for name in rows},
@@ -115,8 +114,10 @@ def _logged(rows: Mapping[str, Contender], logs: Path) -> dict[str, Contender]:
     return {name: replace(row, log=logs / f"{name}.log") for name, row in rows.items()}
 
 
-def _with_plain(bundle: Bundle, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
+def _with_plain(bench: Bench, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
+    if not bench.amounts.plain and PLAIN not in bench.systems:
+        return {}, {PLAIN: "--quick measures it only where --systems names it"}
     try:
-        return plain(bundle, folder), {}
+        return plain(bench.bundle, folder), {}
     except MissingPackageError as error:
-        return {}, {"separate-graphs": str(error)}
+        return {}, {PLAIN: str(error)}

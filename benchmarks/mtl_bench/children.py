@@ -145,8 +145,9 @@ def _ask(process: "subprocess.Popen[str]", line: str) -> dict[str, Any]:
         _pipe(process.stdin).write(line + "\n")
         _pipe(process.stdin).flush()
     watchdog = threading.Timer(_MOST_SECONDS, _kill, [process])
-    watchdog.start()
+    watchdog.daemon = True  # a signal may come before it can be cancelled: it must not hold up the end
     try:
+        watchdog.start()
         told = _pipe(process.stdout).readline()
     finally:
         watchdog.cancel()

@@ -18,10 +18,11 @@ from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.session import provider_problem
 
-__all__ = ["REFERENCE", "Contender", "ours", "peer_contenders", "plain"]
+__all__ = ["PLAIN", "REFERENCE", "Contender", "ours", "peer_contenders", "plain"]
 
 # What every other system's answers are compared with.
 REFERENCE = DEFAULT_VARIANT
+PLAIN = "separate-graphs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
     """
     graphs = separate_graphs(bundle, folder)
     return {
-        "separate-graphs": Contender(
+        PLAIN: Contender(
             title="one fp32 graph per task, plain onnxruntime",
             kind="peer",
             driver="mtl_bench.plain_graphs:open",

@@ -44,7 +44,7 @@ def summary(result: SystemResult) -> Summary:
         server_limit=_limit(result.server) if result.server else None,
         cold_start=over_processes(cold.seconds) if cold else None,
         load=over_processes(cold.load_seconds) if cold else None,
-        peak_bytes=int(np.median(memory.peak)) if memory else None,
+        peak_bytes=int(np.median(memory.peak)) if memory and memory.peak else None,
         size_bytes=result.size_bytes,
     )
 

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,7 +36,6 @@ from tests.runtime.conftest import TINY_BUNDLE
 
 AMOUNTS = Amounts(
     sittings=2,
-    sittings_with_peers=2,
     rounds=2,
     texts=6,
     judged=None,
@@ -43,6 +44,7 @@ AMOUNTS = Amounts(
     server_steps=2,
     server_seconds=0.01,
     soak_calls=2,
+    plain=True,
     parts=True,
     part_rounds=2,
 )
@@ -212,7 +214,7 @@ def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_s
     assert any("cpu-fp32's answers" in doubt for doubt in row.doubts) is (row.precision != "fp32")
     assert row.offline.kernel_seconds == ()
     assert row.command == "mtl bench tiny --systems guessing"
-    assert speed_against(report, "guessing", "cpu-fp32").rounds == AMOUNTS.sittings_with_peers
+    assert speed_against(report, "guessing", "cpu-fp32").rounds == AMOUNTS.sittings
 
 
 def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(report, logs):
@@ -303,6 +305,26 @@ def test_a_system_that_is_not_there_is_named_with_those_that_are(bundle, tmp_pat
         )
 
 
+@pytest.mark.parametrize(("named", "measured"), [((), False), (("separate-graphs",), True)])
+def test_a_quick_run_measures_plain_graphs_only_where_they_are_named(bundle, tmp_path, named, measured):
+    report = run_bench(
+        Bench(
+            bundle=bundle,
+            workload=golden_workload(bundle, timed=2),
+            amounts=dataclasses.replace(AMOUNTS, sittings=1, server_steps=0, soak_calls=0, plain=False, parts=False),
+            peers=None,
+            systems=named,
+            bound=0.1,
+            command="",
+            alone=str,
+            room=lambda: tmp_path,
+            report=lambda _: None,
+        )
+    )
+    assert ("separate-graphs" in report.systems) is measured
+    assert ("separate-graphs" in report.skipped) is not measured
+
+
 def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it(bundle, peers, tmp_path):
     rows = peer_contenders([peers["guessing"]], bundle, tmp_path)
     mine, _ = ours(bundle)
@@ -380,8 +402,8 @@ def test_thread_counts_double_up_to_all_cores():
 @pytest.fixture
 def run(monkeypatch):
     """The command line, with the smallest amounts."""
-    monkeypatch.setattr(command, "USUAL", AMOUNTS)
-    monkeypatch.setattr(command, "QUICK", dataclasses.replace(AMOUNTS, parts=False))
+    smallest = {quick: dataclasses.replace(AMOUNTS, parts=not quick) for quick in (False, True)}
+    monkeypatch.setattr(command, "_AMOUNTS", {key: smallest[key[0]] for key in command._AMOUNTS})
     return lambda *arguments: CliRunner().invoke(command.bench, [str(argument) for argument in arguments])
 
 
@@ -422,6 +444,28 @@ def test_an_earlier_report_stays_whole_until_the_new_one_is(run, tmp_path, monke
     assert run(TINY_BUNDLE, "-o", target, "--force", "--quick", "--systems", " cpu-fp32 ,").exit_code == 0
     assert json.loads((target / "results.json").read_text("utf-8"))["systems"].keys() == {"cpu-fp32"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there SIGTERM ends a process at once")
+def test_a_run_that_is_told_to_end_leaves_neither_files_nor_processes(tmp_path):
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    arguments = ["bench", str(TINY_BUNDLE), "-o", str(tmp_path / "report"), "--quick"]
+    with subprocess.Popen(
+        [sys.executable, "-c", "from mtl_runtime.cli import main; main()", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(passing)},
+        start_new_session=True,
+    ) as process:
+        while "single-stream" not in process.stderr.readline():
+            assert process.poll() is None
+        assert any(entry.is_dir() for entry in passing.iterdir())
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert [entry for entry in passing.iterdir() if entry.is_dir()] == []
+    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize("bound", ["nan", "inf", "0"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mtl_bench.amounts import QUICK, USUAL, Amounts
+from mtl_bench.amounts import QUICK, QUICK_WITH_PEERS, USUAL, WITH_PEERS, Amounts
 from mtl_bench.bench import Bench, run_bench
 from mtl_bench.page.document import report_page
 from mtl_bench.schema import Report
@@ -24,6 +24,13 @@ from mtl_runtime.terminal import print_json, stages
 __all__ = ["bench"]
 
 _FILE = click.Path(path_type=Path)
+# By --quick, and whether there are --peers.
+_AMOUNTS = {
+    (False, False): USUAL,
+    (False, True): WITH_PEERS,
+    (True, False): QUICK,
+    (True, True): QUICK_WITH_PEERS,
+}
 _RESULTS, _PAGE, _LOGS = "results.json", "report.html", "logs"
 
 
@@ -66,10 +73,10 @@ def bench(
     should run meanwhile; what did is told as a doubt. A system that fails is a row with its error, and the exit code
     stays 0.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made in passing is removed on the way out
+    _end_in_order()
     chosen = [name for part in systems.split(",") if (name := part.strip())]
     opened = Bundle.open(bundle.absolute())
-    amounts = QUICK if quick else USUAL
+    amounts = _AMOUNTS[quick, peers is not None]
     workload = _workload(opened, data, column, amounts)
     options = _options(data, column, peers, quick=quick, p99=p99)
     with stages() as tell:
@@ -95,6 +102,12 @@ def bench(
     else:
         print_report(report)
         click.echo(f"report: {output / _PAGE}")
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM unwind like Ctrl-C, so that children end and what was made in passing is removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Amounts) -> Workload:

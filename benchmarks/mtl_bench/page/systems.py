@@ -144,6 +144,8 @@ def _facts(result: SystemResult) -> Iterator[tuple[str, Content]]:
     yield from ((name, value) for name, value in own.items() if value is not None and name not in result.facts)
     if result.status is not None:
         yield "gate on this machine", result.status
+    if result.kind == "ours" and result.single_stream is not None:
+        yield "single texts", 'opened with optimize_for="latency"'
     if result.offline is not None:
         yield "fastest batch", f"{figures.count(result.offline.size)} {result.offline.unit}"
     if result.memory is not None and result.memory.soaked:
