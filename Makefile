@@ -33,8 +33,9 @@ demo: install    ## train, export, verify and predict on real sentences (QUICK=1
 	  --text "The council will vote on the new budget in March."
 	$(BIN)/mtl inspect $(DEMO)/bundle
 
-test: install    ## run all tests
-	$(BIN)/python -m pytest -q
+# A file of tests stays in one process, so that what its tests share is made once.
+test: install    ## run all tests, on all cores
+	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
 
 check: lint types test   ## all that must hold before a commit
 

@@ -35,7 +35,7 @@ USUAL = Amounts(
     soak_calls=100,
     plain=True,
     parts=True,
-    part_rounds=15,
+    part_rounds=9,
 )
 QUICK = Amounts(
     sittings=5,

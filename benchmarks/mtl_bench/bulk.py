@@ -47,8 +47,8 @@ class Run:
     input_bytes: int
     seconds: float  # start and loading included
     rows_per_second: float
-    peak_rss_mb: float  # largest resident memory as the kernel tells it, in 2^20 bytes
-    sampled_rss_mb: float  # the largest of samples, ten a second
+    peak_rss_mb: float  # largest resident memory as the kernel told it at the last look, in 2^20 bytes
+    sampled_rss_mb: float  # the largest of the looks, ten a second
     sha256: str  # of the output
 
 
@@ -108,12 +108,11 @@ def run_whole(argv: Sequence[str | Path], source: Path, target: Path, rows: int)
     """Run a process to its end and measure it."""
     start = time.perf_counter()
     process = subprocess.Popen([*argv, source, "-o", target, "--json"], stdout=subprocess.DEVNULL)
-    sampled, ended = 0.0, 0
-    while not ended:
-        sampled = max(sampled, _memory_mb(process.pid))
+    peak = sampled = 0.0
+    while process.poll() is None:
+        # Not from wait4: what it tells of a child begins with the peak of the process that started it.
+        peak, sampled = (max(pair) for pair in zip((peak, sampled), _memory_mb(process.pid), strict=True))
         time.sleep(0.1)
-        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
-    process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
     if process.returncode:
         raise CheckFailedError(f"mtl predict ended with exit code {process.returncode}")
@@ -122,18 +121,18 @@ def run_whole(argv: Sequence[str | Path], source: Path, target: Path, rows: int)
         input_bytes=source.stat().st_size,
         seconds=seconds,
         rows_per_second=rows / seconds,
-        peak_rss_mb=usage.ru_maxrss / 1024,
+        peak_rss_mb=peak,
         sampled_rss_mb=sampled,
         sha256=_sha256(target),
     )
 
 
-def _memory_mb(pid: int) -> float:
-    """Resident memory of a process; zero once it has ended."""
-    for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
-        if line.startswith("VmRSS:"):
-            return float(line.split()[1]) / 1024
-    return 0.0
+def _memory_mb(pid: int) -> tuple[float, float]:
+    """Resident memory of a process, at its highest and now; zeros once it has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
+    told = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    highest, now = (float(told.get(name, ["0"])[0]) / 1024 for name in ("VmHWM", "VmRSS"))
+    return highest, now
 
 
 def run_killed(argv: Sequence[str | Path], source: Path, target: Path, *, peace: Run, count: int, seed: int) -> Kills:

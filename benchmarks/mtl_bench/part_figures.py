@@ -12,11 +12,16 @@ __all__ = ["flat_within", "peak_shares", "per_second", "times_of_one"]
 
 
 def times_of_one(curve: TasksCurve) -> Mapping[str, tuple[Ratio, ...]]:
-    """Seconds of each count as a multiple of one graph's at the first count, round by round; by side, then by count."""
+    """Seconds of each count as a multiple of one graph's at the first count; by side, then by count.
+
+    One graph is compared pass by pass, separate models round by round with the median of the round's passes.
+    """
     first = curve.one_graph[0] if curve.one_graph else ()
+    passes = max(1, len(first) // max(1, len(curve.separate[0]))) if curve.separate else 1
+    in_rounds = [float(np.median(first[start : start + passes])) for start in range(0, len(first), passes)]
     return {
-        "one graph": tuple(_against(first, rounds) for rounds in curve.one_graph),
-        "separate models": tuple(_against(first, rounds) for rounds in curve.separate),
+        "one graph": tuple(_against(first, seconds) for seconds in curve.one_graph),
+        "separate models": tuple(_against(in_rounds, laps) for laps in curve.separate),
     }
 
 

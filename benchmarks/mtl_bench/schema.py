@@ -184,8 +184,8 @@ class TasksCurve:
 
     variant: str
     counts: tuple[int, ...]  # N
-    one_graph: Values  # seconds for all texts: by count, then by round
-    separate: Values
+    one_graph: Values  # seconds for all texts: by count, then by pass, the same number of them in every round
+    separate: Values  # by count, then by round
     texts: int
 
 

@@ -11,17 +11,17 @@ from typing import Any
 from mtl_bench.children import Child, child
 from mtl_bench.driven.child import Prepared
 from mtl_bench.many_heads import in_turn, with_copied_heads
-from mtl_bench.rounds import interleaved, ratios
-from mtl_bench.schema import TasksCurve, Values
+from mtl_bench.rounds import interleaved
+from mtl_bench.schema import TasksCurve
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError
-from mtl_runtime.evidence import Ratio
-from mtl_runtime.gate.speed import median_ratio
 
-__all__ = ["COUNTS", "one_graph", "separate", "tasks_curve", "times_one"]
+__all__ = ["COUNTS", "one_graph", "separate", "tasks_curve"]
 
 COUNTS = tuple(range(1, 9))
+# A pass of one graph is so short that a neighbour shows in it; so many in a round tell a few percent from noise.
+PASSES = 8
 _SEPARATE = "separate models"
 # An open graph takes its file's size, and about as much again for packed weights and activations.
 _MEMORY_FACTOR = 2
@@ -39,9 +39,9 @@ def tasks_curve(
     """Time 1 to 8 tasks, the bundle's own in turn, as one graph and as separate models.
 
     Both sides answer the same texts with the variant's graph, runtime and pace, each side in a process of its own.
-    Every round runs each count of tasks as one graph, and the separate models one after another, as so many services
-    would compute; what the first N of them take together is the time of N separate models in that round. Another model
-    begins each round. Opening and warming up are not timed.
+    Every round runs each count of tasks as one graph, ``PASSES`` times in turn, and the separate models one after
+    another, as so many services would compute; what the first N of them take together is the time of N separate models
+    in that round. Another model begins each round. Opening and warming up are not timed.
 
     Args:
         bundle: any whose graph of ``variant`` holds its weights.
@@ -64,19 +64,14 @@ def tasks_curve(
         child(f"{__name__}:one_graph", bundles=together, **given) as ours,
         child(f"{__name__}:separate", bundles=alone, **given) as theirs,
     ):
-        seconds = _timed(ours, theirs, rounds, report)
+        passes, laps = _timed(ours, theirs, rounds, report)
     return TasksCurve(
         variant=variant,
         counts=COUNTS,
-        one_graph=tuple(tuple(values[0] for values in seconds[str(count)]) for count in COUNTS),
-        separate=tuple(tuple(values[count - 1] for values in seconds[_SEPARATE]) for count in COUNTS),
+        one_graph=tuple(tuple(seconds[count] for seconds in passes) for count in COUNTS),
+        separate=tuple(tuple(seconds[count - 1] for seconds in laps) for count in COUNTS),
         texts=len(distinct),
     )
-
-
-def times_one(values: Values) -> tuple[Ratio, ...]:
-    """Time of each count as a multiple of the first count's, round by round; each a median with its interval."""
-    return tuple(median_ratio(ratios(some, values[0])) for some in values)
 
 
 def one_graph(*, bundles: Sequence[str], **given: Any) -> Prepared:
@@ -134,17 +129,28 @@ def _laps(classifiers: Sequence[Classifier], texts: Sequence[str]) -> list[float
     return list(accumulate(seconds))
 
 
-def _timed(ours: Child, theirs: Child, rounds: int, report: Callable[[str], None]) -> Mapping[str, list[list[float]]]:
-    """What each run told, by round, after one that only warmed up."""
+def _timed(
+    ours: Child, theirs: Child, rounds: int, report: Callable[[str], None]
+) -> tuple[list[Mapping[int, float]], list[Sequence[float]]]:
+    """Seconds of every pass by count, and what the separate models told in every round; all after a warm-up."""
+    order = deque(COUNTS)
+    passes: list[Mapping[int, float]] = []
+    laps: list[Sequence[float]] = []
 
-    def laps(side: Child, run: str) -> list[float]:
-        told: list[float] = side.run(run).value
-        return told
+    def together() -> None:
+        for _ in range(PASSES):
+            passes.append({count: ours.run(str(count)).value[0] for count in order})
+            order.rotate(1)
 
-    runs = {str(count): partial(laps, ours, str(count)) for count in COUNTS}
-    runs[_SEPARATE] = partial(laps, theirs, _SEPARATE)
-    interleaved(runs, rounds=1)
-    return interleaved(runs, rounds=rounds, report=report)
+    def alone() -> None:
+        laps.append(theirs.run(_SEPARATE).value)
+
+    sides = {"one graph": together, _SEPARATE: alone}
+    interleaved(sides, rounds=1)
+    passes.clear()
+    laps.clear()
+    interleaved(sides, rounds=rounds, report=report)
+    return passes, laps
 
 
 def _check_memory(bundle: Bundle, variant: str) -> None:

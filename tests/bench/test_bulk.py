@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mtl_bench.bulk import main, make_texts
+from mtl_bench.bulk import main, make_texts, run_whole
 
 TINY_BUNDLE = Path(__file__).parents[1] / "runtime" / "data" / "tiny_bundle"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -32,6 +32,17 @@ def test_a_run_records_memory_speed_and_kills(tmp_path):
     assert all(20 < found["large"][figure] < 600 for figure in ("sampled_rss_mb", "peak_rss_mb"))
     assert len(found["killed"]["kills"]) == 2
     assert found["killed"]["identical"] == found["killed"]["outputs"] >= 1
+
+
+@linux
+def test_memory_is_that_of_the_process_alone_and_not_of_the_one_that_starts_it(tmp_path):
+    source = tmp_path / "in"
+    source.touch()
+    ballast = bytearray(300 * 2**20)  # of the starting process
+    child = [sys.executable, "-c", "import sys, time; open(sys.argv[3], 'w'); time.sleep(0.5)"]
+    run = run_whole(child, source, tmp_path / "out", rows=1)
+    del ballast
+    assert 1 < run.sampled_rss_mb <= run.peak_rss_mb < 300
 
 
 @linux

@@ -420,6 +420,15 @@ def test_the_command_exits_0_without_a_regression_and_1_with_one(run):
     assert "no regression, 1 improvement: cpu-int8 (offline)" in fast.stdout
 
 
+def test_a_run_is_not_compared_with_itself(run):
+    a = noisy_report(1)
+    error = run(a, a).exception
+    assert isinstance(error, MtlError)
+    assert error.exit_code == 2
+    assert "a.json and" in str(error)
+    assert f"hold the same run, of {a.conditions.started_at}" in str(error)
+
+
 def test_the_threshold_is_in_per_cent_and_the_tolerance_in_points(run):
     a, b = noisy_report(1), slowed(noisy_report(2), OURS, 1.5)
     assert run(a, b, "--threshold", "80").exit_code == 0

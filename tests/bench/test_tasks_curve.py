@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mtl_bench import tasks_curve as module
 from mtl_bench.many_heads import in_turn, with_copied_heads
+from mtl_bench.part_figures import times_of_one
 from mtl_bench.schema import TasksCurve
-from mtl_bench.tasks_curve import one_graph, separate, tasks_curve, times_one
+from mtl_bench.tasks_curve import PASSES, one_graph, separate, tasks_curve
 from mtl_runtime import Classifier, load, records
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import MtlError
@@ -33,6 +34,11 @@ def asked(monkeypatch):
     return calls
 
 
+def curve_of(one_graph, separate):
+    counts = tuple(range(1, len(one_graph) + 1))
+    return TasksCurve(variant="cpu-int8", counts=counts, one_graph=one_graph, separate=separate, texts=3)
+
+
 def made(folder, sources):
     return str(with_copied_heads(Bundle.open(TINY), "cpu-int8", sources, folder).path)
 
@@ -43,9 +49,9 @@ def test_every_count_is_timed_in_every_round_on_both_sides(tmp_path):
         Bundle.open(TINY), "cpu-int8", [*TEXTS, TEXTS[0]], rounds=2, folder=tmp_path, report=told.append
     )
     assert (curve.variant, curve.counts, curve.texts) == ("cpu-int8", (1, 2, 3, 4, 5, 6, 7, 8), 3)
-    for side in (curve.one_graph, curve.separate):
-        assert [len(rounds) for rounds in side] == [2] * 8
-        assert all(seconds > 0 for rounds in side for seconds in rounds)
+    for side, runs in ((curve.one_graph, 2 * PASSES), (curve.separate, 2)):
+        assert [len(seconds) for seconds in side] == [runs] * 8
+        assert all(some > 0 for seconds in side for some in seconds)
     for one_round in zip(*curve.separate, strict=True):
         assert list(one_round) == sorted(one_round)  # N models have answered after the first N - 1 of them
     assert "round 2 of 2" in told
@@ -91,19 +97,30 @@ def test_both_sides_open_their_classifiers_with_the_same_pace(tmp_path, asked):
     assert {(info.variant, info.workers, info.threads, info.token_budget) for info in infos} == {("cpu-int8", 2, 1, 64)}
 
 
-@given(st.lists(st.lists(LENGTHS, min_size=7, max_size=7), min_size=1, max_size=8), st.floats(0.25, 4.0))
-def test_times_one_starts_at_one_and_does_not_depend_on_the_machine_s_speed(values, factor):
-    found = times_one(values)
-    assert (found[0].low, found[0].median, found[0].high) == (1.0, 1.0, 1.0)
-    slower = times_one([[seconds * factor for seconds in some] for some in values])
-    for fast, slow in zip(found, slower, strict=True):
+@given(
+    st.lists(st.lists(LENGTHS, min_size=14, max_size=14), min_size=1, max_size=8),
+    st.lists(st.lists(LENGTHS, min_size=7, max_size=7), min_size=1, max_size=8),
+    st.floats(0.25, 4.0),
+)
+def test_the_curve_starts_at_one_and_does_not_depend_on_the_machine_s_speed(passes, laps, factor):
+    found = times_of_one(curve_of(passes, laps))
+    first = found["one graph"][0]
+    assert (first.low, first.median, first.high) == (1.0, 1.0, 1.0)
+    slower = times_of_one(curve_of(*([[factor * some for some in row] for row in side] for side in (passes, laps))))
+    for fast, slow in zip(sum(found.values(), ()), sum(slower.values(), ()), strict=True):
         assert slow.median == pytest.approx(fast.median)
         assert slow.low <= slow.median <= slow.high
 
 
-def test_a_round_that_was_slow_as_a_whole_does_not_show():
-    (_, second) = times_one([[1.0, 9.0, 1.0], [1.5, 13.5, 1.5]])
-    assert (second.low, second.median, second.high) == (1.5, 1.5, 1.5)
+def test_a_pass_that_was_slow_as_a_whole_does_not_show():
+    one, many = times_of_one(curve_of([[1.0, 9.0, 1.0], [1.5, 13.5, 1.5]], [[2.0, 18.0, 2.0]])).values()
+    assert (one[1].low, one[1].median, one[1].high) == (1.5, 1.5, 1.5)
+    assert (many[0].low, many[0].median, many[0].high) == (2.0, 2.0, 2.0)
+
+
+def test_separate_models_are_compared_with_the_median_pass_of_their_round():
+    _, (first, second) = times_of_one(curve_of([[1.0, 2.0, 9.0, 3.0, 3.0, 30.0]], [[2.0, 3.0], [4.0, 6.0]])).values()
+    assert (first.median, second.median) == (1.0, 2.0)
 
 
 def test_more_open_graphs_than_memory_holds_are_refused_before_anything_is_made(tmp_path, monkeypatch):

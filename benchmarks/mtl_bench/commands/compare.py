@@ -11,6 +11,7 @@ from mtl_bench.compare.text import headline, markdown, print_comparison
 from mtl_bench.report_files import read_report
 from mtl_runtime import records
 from mtl_runtime.commands.options import finite, json_option
+from mtl_runtime.errors import MtlError
 from mtl_runtime.terminal import print_json
 
 __all__ = ["compare"]
@@ -61,9 +62,15 @@ def compare(
     """
     if as_markdown and as_json:
         raise click.UsageError("--markdown and --json exclude each other; name one")
+    before, after = read_report(a), read_report(b)
+    if before == after:
+        when = before.conditions.started_at
+        raise MtlError(
+            f"{a} and {b} hold the same run, of {when}; name one from before the change and one from after it"
+        )
     found = compare_reports(
-        read_report(a),
-        read_report(b),
+        before,
+        after,
         names=(str(a), str(b)),
         threshold=threshold / 100,
         tolerance=tolerance / 100,

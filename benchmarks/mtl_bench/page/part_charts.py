@@ -50,8 +50,8 @@ def tasks_chart(report: Report) -> Markup | None:
         f"one graph, {figures.small(many)} times in separate models; one graph is flat within "
         f"{figures.small(100 * flat_within(sides['one graph']))} %.",
         views,
-        f"{curve.variant}, {figures.plural(curve.texts, 'text')}: medians of the rounds with 95 % intervals, each "
-        "round against the same round of one graph with the first count.",
+        f"{curve.variant}, {figures.plural(curve.texts, 'text')}: medians with 95 % intervals, each pass of one graph "
+        "against the same pass with the first count, each round of separate models against the median pass of it.",
         shown=drawn.values(),
     )
 
