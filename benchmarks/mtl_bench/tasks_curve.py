@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = ["COUNTS", "one_graph", "separate", "tasks_curve"]
 COUNTS = tuple(range(1, 9))
 # A pass of one graph is so short that a neighbour shows in it; so many in a round tell a few percent from noise.
 PASSES = 8
-_SEPARATE = "separate models"
+_TOGETHER, _SEPARATE = "one graph", "separate models"
 # An open graph takes its file's size, and about as much again for packed weights and activations.
 _MEMORY_FACTOR = 2
 
@@ -131,26 +131,21 @@ def _laps(classifiers: Sequence[Classifier], texts: Sequence[str]) -> list[float
 
 def _timed(
     ours: Child, theirs: Child, rounds: int, report: Callable[[str], None]
-) -> tuple[list[Mapping[int, float]], list[Sequence[float]]]:
+) -> tuple[Sequence[Mapping[int, float]], Sequence[Sequence[float]]]:
     """Seconds of every pass by count, and what the separate models told in every round; all after a warm-up."""
     order = deque(COUNTS)
-    passes: list[Mapping[int, float]] = []
-    laps: list[Sequence[float]] = []
 
-    def together() -> None:
+    def together() -> list[Mapping[int, float]]:
+        passes: list[Mapping[int, float]] = []
         for _ in range(PASSES):
             passes.append({count: ours.run(str(count)).value[0] for count in order})
             order.rotate(1)
+        return passes
 
-    def alone() -> None:
-        laps.append(theirs.run(_SEPARATE).value)
-
-    sides = {"one graph": together, _SEPARATE: alone}
-    interleaved(sides, rounds=1)
-    passes.clear()
-    laps.clear()
-    interleaved(sides, rounds=rounds, report=report)
-    return passes, laps
+    runs: Mapping[str, Callable[[], list[Any]]] = {_TOGETHER: together, _SEPARATE: lambda: theirs.run(_SEPARATE).value}
+    interleaved(runs, rounds=1)
+    found = interleaved(runs, rounds=rounds, report=report)
+    return list(chain.from_iterable(found[_TOGETHER])), found[_SEPARATE]
 
 
 def _check_memory(bundle: Bundle, variant: str) -> None:
