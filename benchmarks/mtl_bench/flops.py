@@ -158,6 +158,12 @@ def _attention_scores(node: "NodeProto", shapes: Shapes) -> int:
     return 2 * batch * queries * keys * (hidden + width)
 
 
+def _attention_with_products(node: "NodeProto", shapes: Shapes) -> int:
+    """com.microsoft's QAttention on (B, T, H) data and (H, 3 V) weights: query, key, value, and attention over them."""
+    (batch, tokens, hidden), (_, columns) = shapes(node.input[0]), shapes(node.input[1])
+    return 2 * batch * tokens * columns * hidden + 2 * batch * tokens * tokens * 2 * columns // 3
+
+
 _PRODUCTS: Mapping[str, Count] = {
     "MatMul": _matmul(0, 1),
     "MatMulInteger": _matmul(0, 1),
@@ -166,6 +172,7 @@ _PRODUCTS: Mapping[str, Count] = {
     "Gemm": _gemm,
     "Conv": _conv,
     "MultiHeadAttention": _attention_scores,
+    "QAttention": _attention_with_products,
 }
 # Products that no exporter of ours writes; to pass over them would count too little.
 _NOT_COUNTED = frozenset(
@@ -179,7 +186,6 @@ _NOT_COUNTED = frozenset(
         "GRU",
         "LSTM",
         "MatMulNBits",
-        "QAttention",
         "QLinearConv",
         "RNN",
     ]

@@ -7,7 +7,7 @@ value is also the residual, so the division stays an operator here.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -23,6 +23,10 @@ __all__ = ["ALPHAS", "best_smoothed", "smoothed"]
 # How much of the difficulty goes from the activations to the weights. Which is best depends on the model: the paper's
 # usual 0.5 can be worse than no smoothing, see docs/quantization.md.
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
+# A division that pays lowers the loss by more than this share of it.
+_PAYS = 0.02
+# A deep encoder has hundreds of inputs, and each is a trial: the widest ones, whose divisions cost most, come first.
+_MOST_TRIALS = 48
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
@@ -30,18 +34,55 @@ _SMALLEST = 1e-5
 def best_smoothed(
     model: ir.Model, ranges: Mapping[str, Range], loss: Callable[[ir.Model, Mapping[str, Range]], float]
 ) -> tuple[ir.Model, Mapping[str, Range]]:
-    """``model`` as it is, or smoothed with one of :data:`ALPHAS`: whichever has the least ``loss``, with its ranges."""
-    candidates = [(model, ranges), *(smoothed(model, ranges, alpha=alpha) for alpha in ALPHAS)]
-    return min(candidates, key=lambda candidate: loss(*candidate))
+    """``model`` as it is, or smoothed where that pays with one of :data:`ALPHAS`: whichever has the least ``loss``.
+
+    Each division is an operator that takes time, and many change nothing for the better. So those of the widest inputs
+    first, each is left out if the loss does not rise by it.
+
+    Args:
+        model: an fp32 graph.
+        ranges: of each product's input, by channel.
+        loss: what int8 products do to the answers of a graph with such ranges.
+
+    Returns:
+        The graph, and the ranges of its products' inputs.
+    """
+    untouched = loss(model, ranges)
+    losses = {alpha: loss(*smoothed(model, ranges, alpha=alpha)) for alpha in ALPHAS}
+    alpha = min(losses, key=losses.__getitem__)
+    if untouched <= losses[alpha]:
+        return model, ranges
+    return _where_it_pays(model, ranges, loss, alpha, most=(1 + _PAYS) * losses[alpha])
 
 
-def smoothed(model: ir.Model, ranges: Mapping[str, Range], *, alpha: float) -> tuple[ir.Model, dict[str, Range]]:
+def _where_it_pays(
+    model: ir.Model,
+    ranges: Mapping[str, Range],
+    loss: Callable[[ir.Model, Mapping[str, Range]], float],
+    alpha: float,
+    most: float,
+) -> tuple[ir.Model, Mapping[str, Range]]:
+    """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
+    best = smoothed(model, ranges, alpha=alpha)
+    divided = [name for name in ranges if name not in best[1]]
+    plain: frozenset[str] = frozenset()
+    for name in sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]:
+        trial = smoothed(model, ranges, alpha=alpha, plain=plain | {name})
+        if loss(*trial) <= most:
+            best, plain = trial, plain | {name}
+    return best
+
+
+def smoothed(
+    model: ir.Model, ranges: Mapping[str, Range], *, alpha: float, plain: Container[str] = ()
+) -> tuple[ir.Model, dict[str, Range]]:
     """A copy of ``model`` with one division per product input, which products of the same input share.
 
     Args:
         model: an fp32 graph.
         ranges: of each product's input, by channel.
         alpha: 0 leaves the spread over channels to the activations, 1 puts all of it into the weights.
+        plain: names of inputs that stay as they are.
 
     Returns:
         The copy, and the ranges of its products' inputs.
@@ -52,8 +93,9 @@ def smoothed(model: ir.Model, ranges: Mapping[str, Range], *, alpha: float) -> t
         readers[str(product.data.name)].append(product)
     found = {}
     for name, group in readers.items():
-        if any(len(product.weight.uses()) > 1 for product in group):
-            found[name] = ranges[name]  # a weight that layers share would be stored once for each of them
+        # A weight that layers share would be stored once for each of them.
+        if name in plain or any(len(product.weight.uses()) > 1 for product in group):
+            found[name] = ranges[name]
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)

@@ -2,13 +2,14 @@
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from mtl_export.errors import ConfigError
 from mtl_export.export.half import narrowed, overflowing
 from mtl_export.export.int8 import INT8_OPERATOR, int8_embeddings, int8_products
+from mtl_export.export.int8_attention import INT8_ATTENTION, PRODUCTS_INSIDE, int8_attention
 from mtl_export.export.material import Material
 from mtl_export.export.qdq import qdq_products
 from mtl_runtime.choice import DEFAULT_VARIANT
@@ -32,7 +33,8 @@ class Recipe:
     base: Callable[[Material], ir.Model] = lambda material: material.portable  # what build starts from
     options: Options = lambda _: {}
     repairable: bool = False  # products of the base can go back to fp32 one by one
-    operator: str | None = None  # that the provider has to run once for each product; another one would be slow
+    # The provider has to run these for all products, and each stands for so many; others would be slow.
+    operators: Mapping[str, int] = field(default_factory=dict)
     emulated_on: str | None = None  # a provider that runs the graph with other arithmetic, where its own is absent
 
     @property
@@ -46,7 +48,7 @@ def _fused_base(material: Material) -> ir.Model:
 
 
 def _int8(material: Material, kept: frozenset[str]) -> ir.Model:
-    return int8_embeddings(int8_products(*material.smooth_fused, kept=kept))
+    return int8_embeddings(int8_attention(int8_products(*material.smooth_fused, kept=kept)))
 
 
 def _qdq(material: Material, kept: frozenset[str]) -> ir.Model:
@@ -85,7 +87,7 @@ RECIPES: Mapping[str, Recipe] = {
         build=_int8,
         base=_fused_base,
         repairable=True,
-        operator=INT8_OPERATOR,
+        operators={INT8_OPERATOR: 1, INT8_ATTENTION: PRODUCTS_INSIDE},
     ),
     "openvino-fp32": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "f32"}),
     "openvino-bf16": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "bf16"}),

@@ -183,12 +183,14 @@ class Workshop:
         Raises:
             ExportError: other operators ran than were written.
         """
-        if recipe.operator is None:
+        if not recipe.operators:
             return
-        expected, found = len(products(recipe.base(self.material))) - len(kept), ran.get(recipe.operator, 0)
+        expected = len(products(recipe.base(self.material))) - len(kept)
+        found = sum(count * ran.get(operator, 0) for operator, count in recipe.operators.items())
         if found != expected:
             raise ExportError(
-                f"{name}: onnxruntime runs {found} of {expected} {recipe.operator} (it runs {dict(ran)}); "
+                f"{name}: onnxruntime runs {found} of {expected} products as {' or '.join(recipe.operators)} "
+                f"(it runs {dict(ran)}); "
                 f"report this with the output of `mtl doctor`"
             )
 

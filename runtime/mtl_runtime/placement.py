@@ -17,6 +17,7 @@ __all__ = ["RunningNode", "count_operators", "count_providers", "read_profile", 
 
 _TELLING = (
     "MultiHeadAttention",
+    "QAttention",
     "Attention",
     "SkipLayerNormalization",
     "LayerNormalization",

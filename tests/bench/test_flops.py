@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mtl_bench.flops import Flops, counted, flops_of
 from mtl_bench.many_heads import with_copied_heads
 from mtl_export.export.int8 import INT8_OPERATOR, int8_products
+from mtl_export.export.int8_attention import INT8_ATTENTION, int8_attention
 from mtl_export.export.material import Material
 from mtl_export.export.passes import save
 from mtl_export.export.qdq import qdq_products
@@ -60,6 +61,7 @@ def test_all_forms_of_a_graph_cost_the_same(tmp_path):
         "MatMul": material.portable,
         "MultiHeadAttention": material.fused,
         INT8_OPERATOR: int8_products(*material.smooth_fused),
+        INT8_ATTENTION: int8_attention(int8_products(*material.smooth_fused)),
         "DequantizeLinear": qdq_products(*material.smooth_portable),
     }
     found = []
@@ -123,6 +125,10 @@ B, T = "batch", "sequence"
         (
             one_node("MultiHeadAttention", [(B, T, 8)] * 3, (B, T, 8), domain="com.microsoft", num_heads=2),
             {"per_pair": 32},
+        ),
+        (
+            one_node("QAttention", [(B, T, 6), (6, 24)], (B, T, 8), domain="com.microsoft", num_heads=2),
+            {"per_pair": 32, "per_token": 288},
         ),
     ],
 )

@@ -76,8 +76,11 @@ def test_the_command_writes_figures_or_an_error_for_each_method(trained, tmp_pat
     baseline, ours = found.methods[BASELINE].figures, found.methods[DEFAULT].figures
     assert baseline.speed.median == 1.0
     assert baseline.tasks["topic"].agreement == 1.0
-    assert ours.operators["MatMulIntegerToFloat"] == 12
-    assert ours.operators["MultiHeadAttention"] == 2
+    assert ours.operators["MatMulIntegerToFloat"] == 6
+    assert ours.operators["QAttention"] == 2
+    apart = found.methods["default-products-apart"].figures
+    assert (apart.operators["MatMulIntegerToFloat"], apart.operators["MultiHeadAttention"]) == (12, 2)
+    assert apart.tasks == ours.tasks
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 0.75, 1.0])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_export.export import int8
+from mtl_export.export import int8, smoothing
 from mtl_export.export.activations import ranges
 from mtl_export.export.int8 import INT8_OPERATOR, Scale, int8_embeddings, int8_products
 from mtl_export.export.material import Material
@@ -133,19 +133,46 @@ def test_smoothing_changes_no_fp32_answer(material, tmp_path):
         np.testing.assert_allclose(before, after, atol=2e-5)
 
 
+def divisions(model):
+    return sorted(str(node.outputs[0].name) for node in model.graph if str(node.outputs[0].name).endswith(".smooth"))
+
+
 def test_the_smoothing_that_harms_the_logits_least_is_taken_and_none_where_none_is_best(material):
     asked = []
 
     def loss(model, ranges):
         asked.append(model)
-        return {0: 3.0, 1: 2.0, 2: 0.5, 3: 1.0, 4: 4.0}[len(asked) - 1]
+        return [3.0, 2.0, 0.5, 1.0, 4.0, *[9.0] * 8][len(asked) - 1]
 
     model, seen = best_smoothed(material.fused, material.product_ranges, loss)
-    assert len(asked) == 5
-    assert model is asked[2]
+    assert len(asked) == 5 + 8  # none, each alpha, and the best of them without each of its divisions
+    second, _ = smoothed(material.fused, material.product_ranges, alpha=smoothing.ALPHAS[1])
+    assert ir.to_proto(model) == ir.to_proto(second)
     assert set(seen) == {str(product.data.name) for product in products(model)}
     unsmoothed, _ = best_smoothed(material.fused, material.product_ranges, lambda model, _: model is not material.fused)
     assert unsmoothed is material.fused
+
+
+def test_divisions_without_which_the_loss_is_no_higher_are_left_out(material):
+    needed = divisions(smoothed(material.fused, material.product_ranges, alpha=0.75)[0])[2:5]
+
+    def loss(model, _):
+        here = divisions(model)
+        return 1.0 + sum(name not in here for name in needed) + 0.001 * len(here)
+
+    model, seen = best_smoothed(material.fused, material.product_ranges, loss)
+    assert divisions(model) == needed
+    assert set(seen) == {str(product.data.name) for product in products(model)}
+
+
+def test_only_so_many_divisions_are_tried_and_the_widest_first(material, monkeypatch):
+    monkeypatch.setattr(smoothing, "_MOST_TRIALS", 2)
+    model, seen = best_smoothed(
+        material.fused, material.product_ranges, lambda model, _: 1.0 if divisions(model) else 2.0
+    )
+    left_out = [name for name in material.product_ranges if name in seen]
+    assert len(divisions(model)) == 6
+    assert [material.product_ranges[name].low.size for name in left_out] == [64, 64]  # what the inner layers give
 
 
 def test_padding_is_left_out_of_the_ranges(material, tmp_path):

@@ -129,7 +129,9 @@ def test_a_model_with_outliers_is_repaired_and_the_report_says_what_stayed(outli
     assert all(".output.dense" in name and "attention" not in name for name in kept)
     assert not measured.repair.curve[0].holds
     assert measured.repair.curve[-1].holds
-    assert measured.operators["MatMulIntegerToFloat"] == 12 - len(kept)
+    ran = measured.operators
+    assert ran["MatMulIntegerToFloat"] + 3 * ran["QAttention"] == 12 - len(kept)
+    assert ran["QAttention"] == 2
     (stored,) = read_evidence(exported.bundle)
     assert stored.variants["cpu-int8"].repair == measured.repair
     assert load(exported.bundle.path, variant="cpu-int8")("a good film")["sentiment"].label

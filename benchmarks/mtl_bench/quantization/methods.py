@@ -13,6 +13,7 @@ from mtl_bench.quantization.ingredients import Ingredients
 from mtl_bench.quantization.skip_norms import with_skip_norms
 from mtl_bench.quantization.weights import Steps, of_the_tensor, seven_bits, with_steps
 from mtl_export.export.int8 import int8_embeddings, int8_products
+from mtl_export.export.int8_attention import int8_attention
 from mtl_export.export.qdq import qdq_products
 from mtl_export.export.smoothing import smoothed
 
@@ -38,25 +39,29 @@ def _products(ingredients: Ingredients) -> ir.Model:
     return int8_products(*ingredients.material.smooth_fused)
 
 
+def _finished(products: ir.Model) -> ir.Model:
+    return int8_embeddings(int8_attention(products))
+
+
 def _default(ingredients: Ingredients) -> ir.Model:
-    return int8_embeddings(_products(ingredients))
+    return _finished(_products(ingredients))
 
 
 def _with_steps(ingredients: Ingredients, *, steps: Steps) -> ir.Model:
-    return with_steps(_default(ingredients), ingredients.material.smooth_fused[0], steps)
+    return _finished(with_steps(_products(ingredients), ingredients.material.smooth_fused[0], steps))
 
 
 def _clipped(ingredients: Ingredients, *, choose: Callable[[Histogram], tuple[float, float]]) -> ir.Model:
-    return int8_embeddings(int8_products(ingredients.material.fused, clipped(ingredients, choose)))
+    return _finished(int8_products(ingredients.material.fused, clipped(ingredients, choose)))
 
 
 def _smoothed(ingredients: Ingredients, *, alpha: float) -> ir.Model:
     model, seen = smoothed(ingredients.material.fused, ingredients.material.product_ranges, alpha=alpha)
-    return int8_embeddings(int8_products(model, seen))
+    return _finished(int8_products(model, seen))
 
 
 def _unsmoothed(ingredients: Ingredients) -> ir.Model:
-    return int8_embeddings(int8_products(ingredients.material.fused, ingredients.material.product_ranges))
+    return _finished(int8_products(ingredients.material.fused, ingredients.material.product_ranges))
 
 
 def _qdq(ingredients: Ingredients) -> ir.Model:
@@ -75,14 +80,20 @@ METHODS: Mapping[str, Method] = {
         _ours(lambda ingredients: with_skip_norms(ingredients.material.portable)),
     ),
     DEFAULT: Method("**cpu-int8, our default**", _ours(_default)),
-    "default-float-embeddings": Method("default, fp32 embeddings", _ours(_products)),
+    "default-products-apart": Method(
+        "default, attention and its products apart", _ours(lambda ingredients: int8_embeddings(_products(ingredients)))
+    ),
+    "default-float-embeddings": Method(
+        "default, fp32 embeddings", _ours(lambda ingredients: int8_attention(_products(ingredients)))
+    ),
     "default-per-tensor": Method("default, one scale per weight", _ours(partial(_with_steps, steps=of_the_tensor))),
     "default-7-bits": Method("default, 7-bit weights", _ours(partial(_with_steps, steps=seven_bits))),
     "default-skip-norms": Method(
         "default, SkipLayerNormalization", _ours(lambda ingredients: with_skip_norms(_default(ingredients)))
     ),
-    "smoothed-50": Method("default, alpha fixed at 0.5", _ours(partial(_smoothed, alpha=0.5))),
-    "smoothed-75": Method("default, alpha fixed at 0.75", _ours(partial(_smoothed, alpha=0.75))),
+    "smoothed-50": Method("every input smoothed, alpha 0.5", _ours(partial(_smoothed, alpha=0.5))),
+    "smoothed-75": Method("every input smoothed, alpha 0.75", _ours(partial(_smoothed, alpha=0.75))),
+    "smoothed-85": Method("every input smoothed, alpha 0.85", _ours(partial(_smoothed, alpha=0.85))),
     "unsmoothed": Method("default, not smoothed", _ours(_unsmoothed)),
     "unsmoothed-percentile": Method(
         "not smoothed, percentile 99.99", _ours(partial(_clipped, choose=partial(by_percentile, percent=99.99)))
