@@ -105,10 +105,10 @@ def export_bundle(
     with tempfile.TemporaryDirectory() as scratch, whole_folder(target, force=force) as staging:
         names = ", ".join(task.name for task in trained.record.model.tasks)
         report(f"exporting {trained.record.model.encoder.family} with heads for {names}")
-        texts = _calibration_texts(trained, tuple(map(Path, calibration)), recipes)
+        texts = trained.model.tokenize(_calibration_texts(trained, tuple(map(Path, calibration)), recipes))
         validation, compared = _validation(trained), _with_edges(sentences)
         reference = _reference(trained, compared, validation, report)
-        material = Material(trained.model, reference.tasks, trained.model.tokenize(texts), Path(scratch))
+        material = Material(trained.model, reference.tasks, texts, Path(scratch), report=report)
         _write_common(staging, trained, material, sentences)
         workshop = Workshop(
             folder=staging,

@@ -1,8 +1,8 @@
 """int8 graph -> the same answers with fewer operators: attention that makes its query, key and value itself.
 
-Three int8 products of one input and the attention over them become onnxruntime's QAttention. It computes the very
-same numbers, but has its input read once, writes query, key and value the way attention reads them, and needs no
-tensors in between.
+Three int8 products of one input and the attention over them become onnxruntime's QAttention. It computes the same
+numbers (for heads of some sizes the scale may be rounded the other way), but has its input read once, writes query, key
+and value the way attention reads them, and needs no tensors in between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class _Attention:
     @classmethod
     def of(cls, node: ir.Node) -> "_Attention | None":
         """What ``node`` is, if it can take its products in."""
-        query, key, value, bias, mask, *rest = node.inputs
+        query, key, value, bias, mask, *rest = (*node.inputs, None, None)  # absent ones at the end are cut off
         products = tuple(given.producer() for given in (query, key, value) if given is not None)
         whole = [product for product in products if product is not None and product.op_type == INT8_OPERATOR]
         if len(whole) != PRODUCTS_INSIDE or mask is None or bias is not None or any(rest):
@@ -71,7 +71,7 @@ class _Attention:
         if (len(widths), len(inputs), readers) != (1, 1, {1}):
             return False
         size = widths.pop()[1] / self.node.attributes["num_heads"].as_int()
-        return bool(np.isclose(self.node.attributes["scale"].as_float(), size**-0.5))
+        return bool(np.isclose(self.node.attributes["scale"].as_float(), size**-0.5, rtol=1e-6))
 
     def with_products_inside(self, graph: ir.Graph, weights: dict[str, ir.Value]) -> ir.Node:
         """The node that takes the place of attention and products; layers that share weights go on sharing them."""
@@ -99,7 +99,8 @@ class _Attention:
         """Weights, their scales and the biases of the three products; no bias is one of zeros here."""
         matrices, scales, biases = [], [], []
         for product in self.products:
-            matrix, scale, bias = _given(product, 1), _given(product, 3), product.inputs[6]
+            matrix, scale = _given(product, 1), _given(product, 3)
+            bias = (*product.inputs, None, None)[6]  # zero point and bias are cut off where there are none
             columns = constant(matrix).shape[1:]
             matrices.append((str(matrix.name), constant(matrix)))
             scales.append((str(scale.name), np.broadcast_to(constant(scale), columns)))

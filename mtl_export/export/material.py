@@ -1,6 +1,6 @@
 """model + calibration sentences -> what graphs of all precisions are made of, each part made when first asked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,10 @@ __all__ = ["Material", "attention_layers"]
 
 # Ranges of all of an encoder's values cost much memory, and settle after few sentences.
 _SENTENCES_FOR_VALUES = 64
-# Ways of smoothing are told apart by far fewer sentences than a gate needs.
+# Ways of smoothing are told apart by far fewer sentences than a gate needs. Dozens are tried, so where sentences are
+# long there are still fewer.
 _SENTENCES_FOR_LOSS = 128
+_TOKENS_FOR_LOSS = 4096
 _LOSS_BATCH = 32
 
 
@@ -51,15 +53,23 @@ class Material:
         tasks: as the graphs' metadata tell them.
         texts: calibration sentences, tokenized.
         folder: for files in passing.
+        report: is told what takes long.
     """
 
     def __init__(
-        self, model: MultiTaskModel, tasks: tuple[TaskSpec, ...], texts: list[TokenizedText], folder: Path
+        self,
+        model: MultiTaskModel,
+        tasks: tuple[TaskSpec, ...],
+        texts: list[TokenizedText],
+        folder: Path,
+        *,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.model = model
         self._tasks = tasks
         self._texts = texts
         self._folder = folder
+        self._report = report
 
     @cached_property
     def portable(self) -> ir.Model:
@@ -98,12 +108,14 @@ class Material:
     @cached_property
     def smooth_fused(self) -> tuple[ir.Model, Mapping[str, Range]]:
         """The fused graph ready for int8, and the ranges of its products' inputs."""
-        return best_smoothed(self.fused, self.product_ranges, partial(self._loss, self._logits(self.fused)))
+        loss = partial(self._loss, self._logits(self.fused))
+        return best_smoothed(self.fused, self.product_ranges, loss, self._report)
 
     @cached_property
     def smooth_portable(self) -> tuple[ir.Model, Mapping[str, Range]]:
         """The portable graph ready for int8, and the ranges of its products' inputs."""
-        return best_smoothed(self.portable, self.portable_ranges, partial(self._loss, self._logits(self.portable)))
+        loss = partial(self._loss, self._logits(self.portable))
+        return best_smoothed(self.portable, self.portable_ranges, loss, self._report)
 
     @cached_property
     def value_ranges(self) -> dict[str, Range]:
@@ -116,7 +128,8 @@ class Material:
 
     def _logits(self, model: ir.Model) -> NDArray[np.float32]:
         """All tasks' logits of some calibration sentences, (N, width of all tasks)."""
-        texts = spread(self._texts, _SENTENCES_FOR_LOSS)
+        usual = max(1.0, float(np.mean([len(text) for text in self._texts])))
+        texts = spread(self._texts, min(_SENTENCES_FOR_LOSS, max(1, int(_TOKENS_FOR_LOSS / usual))))
         save(model, self._folder / "candidate.onnx")
         session = Session.open(self._folder / "candidate.onnx", threads=allowed_cores())
         outputs = [logits_output(task.name) for task in self._tasks]

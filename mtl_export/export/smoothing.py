@@ -20,45 +20,51 @@ from mtl_export.export.rewriting import initializer
 
 __all__ = ["ALPHAS", "best_smoothed", "smoothed"]
 
+Loss = Callable[[ir.Model, Mapping[str, Range]], float]
+
 # How much of the difficulty goes from the activations to the weights. Which is best depends on the model: the paper's
 # usual 0.5 can be worse than no smoothing, see docs/quantization.md.
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
-# A division that pays lowers the loss by more than this share of it.
-_PAYS = 0.02
-# A deep encoder has hundreds of inputs, and each is a trial: the widest ones, whose divisions cost most, come first.
+# Divisions are left out as long as the loss stays within this share of what it is with all of them.
+_SLACK = 0.02
+# Each input is a trial, and a deep encoder has a hundred: the widest ones, whose divisions cost most, come first.
 _MOST_TRIALS = 48
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
 
 def best_smoothed(
-    model: ir.Model, ranges: Mapping[str, Range], loss: Callable[[ir.Model, Mapping[str, Range]], float]
+    model: ir.Model, ranges: Mapping[str, Range], loss: Loss, report: Callable[[str], None] = lambda _: None
 ) -> tuple[ir.Model, Mapping[str, Range]]:
-    """``model`` as it is, or smoothed where that pays with one of :data:`ALPHAS`: whichever has the least ``loss``.
+    """``model`` with as few divisions as bring its ``loss`` within 2 % of what the best of :data:`ALPHAS` reaches.
 
-    Each division is an operator that takes time, and many change nothing for the better. So those of the widest inputs
-    first, each is left out if the loss does not rise by it.
+    Each division is an operator that takes time, and many change nothing for the better. So, those of the widest inputs
+    first, they are left out one by one as long as the loss allows; all of them where it is as low without any.
 
     Args:
         model: an fp32 graph.
         ranges: of each product's input, by channel.
         loss: what int8 products do to the answers of a graph with such ranges.
+        report: is told how far the search is.
 
     Returns:
-        The graph, and the ranges of its products' inputs.
+        The graph, which may be ``model`` itself, and the ranges of its products' inputs.
     """
+    report("smoothing: how much of it?")
     untouched = loss(model, ranges)
     losses = {alpha: loss(*smoothed(model, ranges, alpha=alpha)) for alpha in ALPHAS}
     alpha = min(losses, key=losses.__getitem__)
-    if untouched <= losses[alpha]:
+    most = (1 + _SLACK) * losses[alpha]
+    if untouched <= most:
         return model, ranges
-    return _where_it_pays(model, ranges, loss, alpha, most=(1 + _PAYS) * losses[alpha])
+    return _where_it_pays(model, ranges, loss, report, alpha, most)
 
 
 def _where_it_pays(
     model: ir.Model,
     ranges: Mapping[str, Range],
-    loss: Callable[[ir.Model, Mapping[str, Range]], float],
+    loss: Loss,
+    report: Callable[[str], None],
     alpha: float,
     most: float,
 ) -> tuple[ir.Model, Mapping[str, Range]]:
@@ -66,7 +72,9 @@ def _where_it_pays(
     best = smoothed(model, ranges, alpha=alpha)
     divided = [name for name in ranges if name not in best[1]]
     plain: frozenset[str] = frozenset()
-    for name in sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]:
+    widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
+    for number, name in enumerate(widest, 1):
+        report(f"smoothing: is it needed at input {number} of {len(widest)}?")
         trial = smoothed(model, ranges, alpha=alpha, plain=plain | {name})
         if loss(*trial) <= most:
             best, plain = trial, plain | {name}

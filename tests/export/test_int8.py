@@ -153,12 +153,28 @@ def test_the_smoothing_that_harms_the_logits_least_is_taken_and_none_where_none_
     assert unsmoothed is material.fused
 
 
+def test_no_smoothing_is_taken_where_it_is_as_good_as_the_best_within_the_slack(material):
+    model, _ = best_smoothed(
+        material.fused, material.product_ranges, lambda model, _: 1.0 if divisions(model) else 1.019
+    )
+    assert model is material.fused
+
+
+def test_the_slack_is_one_for_all_divisions_together_and_not_for_each(material):
+    model, _ = best_smoothed(
+        material.fused,
+        material.product_ranges,
+        lambda model, _: 1.0 + 0.006 * (8 - len(here)) if (here := divisions(model)) else 2.0,
+    )
+    assert len(divisions(model)) == 8 - 3
+
+
 def test_divisions_without_which_the_loss_is_no_higher_are_left_out(material):
     needed = divisions(smoothed(material.fused, material.product_ranges, alpha=0.75)[0])[2:5]
 
     def loss(model, _):
         here = divisions(model)
-        return 1.0 + sum(name not in here for name in needed) + 0.001 * len(here)
+        return 1.0 + sum(name not in here for name in needed) + 0.001 * len(here) + (not here)
 
     model, seen = best_smoothed(material.fused, material.product_ranges, loss)
     assert divisions(model) == needed

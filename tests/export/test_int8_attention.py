@@ -7,6 +7,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from mtl_export.export.int8 import INT8_OPERATOR, int8_products
 from mtl_export.export.int8_attention import INT8_ATTENTION, int8_attention
@@ -19,7 +20,7 @@ from mtl_runtime.session import Session
 from tests.export.test_families import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
 
 # Query, key and value of one input, and no bias for pairs of tokens.
-TAKES_IN = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "camembert", "ernie"]
+TAKES_IN = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "camembert", "ernie"]
 HIDDEN, HEADS = 8, 2
 
 
@@ -83,42 +84,45 @@ def test_rotated_queries_and_local_attention_stay_as_they_are(tmp_path):
     assert counts(int8_attention(apart)) == counts(apart)
 
 
-def attention_of_one_input(*, scale=(HIDDEN // HEADS) ** -0.5, biases=("b", "b", "b"), further_reader=False):
-    """Three int8 products of the input and attention over them, written by hand."""
-    floats = np.random.default_rng(0)
+def product(name, whole, constants, *, bias="b", width=HIDDEN):
+    """An int8 product as int8_products writes it, and its constants."""
+    floats = np.random.default_rng(len(constants))
+    constants[f"w{name}"] = floats.integers(-127, 128, (HIDDEN, width), dtype=np.int8)
+    constants[f"s{name}"] = np.float32(0.01) if name == "k" else np.full(width, 0.1, np.float32)
+    given = [whole, f"w{name}", "step", f"s{name}", "zero", "", bias]
+    return helper.make_node(INT8_OPERATOR, given, [name], domain="com.microsoft")
+
+
+def attention_of_one_input(
+    *, scale=(HIDDEN // HEADS) ** -0.5, biases="bbb", value_of="x8", width=HIDDEN, further=(), reader=False
+):
+    """Three int8 products of the input and attention over them, written by hand, as the passes leave it."""
     constants = {"step": np.float32(0.02), "zero": np.uint8(128), "b": np.ones(HIDDEN, np.float32)}
-    nodes = [helper.make_node("QuantizeLinear", ["x", "step", "zero"], ["x8"])]
-    for name, bias in zip("qkv", biases, strict=True):
-        constants[f"w{name}"] = floats.integers(-127, 128, (HIDDEN, HIDDEN), dtype=np.int8)
-        constants[f"s{name}"] = np.float32(0.01) if name == "k" else np.full(HIDDEN, 0.01 * HIDDEN, np.float32)
-        given = ["x8", f"w{name}", "step", f"s{name}", "zero", "", bias]
-        nodes.append(helper.make_node(INT8_OPERATOR, given, [name], domain="com.microsoft"))
-    nodes.append(
-        helper.make_node(
-            "MultiHeadAttention",
-            ["q", "k", "v", "", "mask"],
-            ["y"],
-            domain="com.microsoft",
-            num_heads=HEADS,
-            scale=scale,
-            mask_filter_value=-1e4,
-        )
-    )
-    if further_reader:
+    constants |= {"packed": np.ones(3 * HIDDEN, np.float32), "pairs": np.zeros((1, 1, 1, 5), np.float32)}
+    nodes = [helper.make_node("QuantizeLinear", ["x", "step", "zero"], [name]) for name in ("x8", "other8")]
+    nodes += [product(name, "x8", constants, bias=biases[place].strip()) for place, name in enumerate("qk")]
+    nodes.append(product("v", value_of, constants, bias=biases[2].strip() if width == HIDDEN else "", width=width))
+    given = ["q", "k", "v", "", "mask", ""]
+    for place, name in further:
+        given[place] = name
+    attention = {"num_heads": HEADS, "scale": scale, "mask_filter_value": -1e4}
+    nodes.append(helper.make_node("MultiHeadAttention", given, ["y"], domain="com.microsoft", **attention))
+    if reader:
         nodes.append(helper.make_node("Relu", ["q"], ["z"]))
-    outputs = ["y", "z"] if further_reader else ["y"]
+    floats = {"x": (HIDDEN, TensorProto.FLOAT), "y": (width, TensorProto.FLOAT), "z": (HIDDEN, TensorProto.FLOAT)}
+    values = {
+        name: helper.make_tensor_value_info(name, kind, ("b", "t", size)) for name, (size, kind) in floats.items()
+    }
     graph = helper.make_graph(
         nodes,
         "attention",
-        [
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, ("b", "t", HIDDEN)),
-            helper.make_tensor_value_info("mask", TensorProto.INT32, ("b", "t")),
-        ],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ("b", "t", HIDDEN)) for name in outputs],
+        [values["x"], helper.make_tensor_value_info("mask", TensorProto.INT32, ("b", "t"))],
+        [values["y"], values["z"]] if reader else [values["y"]],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
     imports = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-    return ir.from_proto(helper.make_model(graph, opset_imports=imports, ir_version=10))
+    model = ir.from_proto(helper.make_model(graph, opset_imports=imports, ir_version=10))
+    return RemoveUnusedNodesPass()(model).model
 
 
 def run(model, folder):
@@ -131,7 +135,7 @@ def run(model, folder):
     return session.run(["y"], {"x": floats, "mask": mask})[0]
 
 
-@pytest.mark.parametrize("biases", [("b", "b", "b"), ("b", "", "b"), ("", "", "")])
+@pytest.mark.parametrize("biases", ["bbb", "b b", "   "])
 def test_products_without_a_bias_and_with_one_scale_are_taken_in_too(tmp_path, biases):
     apart = attention_of_one_input(biases=biases)
     inside = int8_attention(apart)
@@ -139,7 +143,18 @@ def test_products_without_a_bias_and_with_one_scale_are_taken_in_too(tmp_path, b
     np.testing.assert_array_equal(run(apart, tmp_path), run(inside, tmp_path))
 
 
-@pytest.mark.parametrize("unusual", [{"scale": 0.3}, {"further_reader": True}])
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        pytest.param({"scale": 0.3}, id="a scale of its own"),
+        pytest.param({"reader": True}, id="somebody else reads the query"),
+        pytest.param({"value_of": "other8"}, id="the value is of another input"),
+        pytest.param({"width": 2 * HIDDEN}, id="the value is wider"),
+        pytest.param({"further": [(5, "pairs")]}, id="a bias for pairs of tokens"),
+        pytest.param({"further": [(3, "packed")]}, id="biases inside the attention"),
+        pytest.param({"further": [(4, "")]}, id="no mask"),
+    ],
+)
 def test_what_the_operator_cannot_say_stays_as_it_is(unusual):
     apart = attention_of_one_input(**unusual)
     assert counts(int8_attention(apart)) == counts(apart)
