@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_export.export import int8, smoothing
+from mtl_export.export import material as material_module
 from mtl_export.export.activations import ranges
 from mtl_export.export.int8 import INT8_OPERATOR, Scale, int8_embeddings, int8_products
 from mtl_export.export.material import Material
@@ -189,6 +190,26 @@ def test_only_so_many_divisions_are_tried_and_the_widest_first(material, monkeyp
     left_out = [name for name in material.product_ranges if name in seen]
     assert len(divisions(model)) == 6
     assert [material.product_ranges[name].low.size for name in left_out] == [64, 64]  # what the inner layers give
+
+
+@pytest.mark.parametrize(("longest", "all_of_them"), [(4, True), (40, False)])
+def test_where_sentences_are_long_fewer_tell_ways_of_smoothing_apart(tmp_path, monkeypatch, longest, all_of_them):
+    monkeypatch.setattr(material_module, "_SENTENCES_FOR_LOSS", 16)
+    monkeypatch.setattr(material_module, "_TOKENS_FOR_LOSS", 100)
+    texts = ragged(64, longest, seed=8)
+    own = Material(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, texts, tmp_path)
+    asked = []
+
+    def loss(exact, _model, _ranges):
+        asked.append(len(exact))
+        return float(len(asked))  # none is best
+
+    monkeypatch.setattr(own, "_loss", loss)
+    assert own.smooth_fused[0] is own.fused
+    (sentences,) = set(asked)
+    tokens = sentences * np.mean([len(text) for text in texts])
+    assert 50 < tokens <= 100 or all_of_them
+    assert (sentences == 16) == all_of_them
 
 
 def test_padding_is_left_out_of_the_ranges(material, tmp_path):
