@@ -13,6 +13,7 @@ from mtl_export.export.int8_attention import INT8_ATTENTION, PRODUCTS_INSIDE, in
 from mtl_export.export.material import Material
 from mtl_export.export.qdq import qdq_products
 from mtl_runtime.choice import DEFAULT_VARIANT
+from mtl_runtime.providers import provider_named
 
 __all__ = ["PORTABLE_GRAPH", "RECIPES", "Recipe", "automatic", "chosen"]
 
@@ -69,9 +70,16 @@ def _bf16(material: Material, kept: frozenset[str]) -> ir.Model:
 
 
 def _tensorrt(material: Material) -> Mapping[str, str]:
-    """Engines for one token alone up to 64 of the longest texts, tuned for 16 of 32 tokens."""
+    """Engines for one token alone up to a full batch of the longest texts, tuned for 16 of 32 tokens.
+
+    A shape outside of that is an error, so the runtime keeps its batches within.
+    """
     spec = material.model.spec.encoder
-    shapes = {"min": (1, 1), "opt": (16, min(32, spec.max_length)), "max": (64, spec.max_length)}
+    shapes = {
+        "min": (1, 1),
+        "opt": (16, min(32, spec.max_length)),
+        "max": (provider_named("tensorrt").most_texts, spec.max_length),
+    }
     profiles = {
         f"trt_profile_{name}_shapes": ",".join(f"{value}:{rows}x{tokens}" for value in material.model.inputs)
         for name, (rows, tokens) in shapes.items()

@@ -17,6 +17,7 @@ from mtl_runtime.explain import Explanation, explain
 from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
 from mtl_runtime.opening import Info, Opening
 from mtl_runtime.pipeline import Computed, Pipeline
+from mtl_runtime.providers import provider_named
 from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
 from mtl_runtime.words import PartBy
 from mtl_runtime.workers import Workers
@@ -54,6 +55,7 @@ class Classifier:
             run=self.run,
             workers=self.workers,
             token_budget=self.token_budget,
+            most_texts=provider_named(self.info.provider).most_texts,
             pad_id=self.manifest.encoder.pad_id,
             long_text=self.opening.long_text,
             aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},

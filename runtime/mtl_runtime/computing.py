@@ -73,6 +73,7 @@ def start(
     run: Run,
     workers: Workers,
     token_budget: int,
+    most_texts: int | None,
     pad_id: int,
     stop: threading.Event | None = None,
 ) -> Job:
@@ -84,6 +85,7 @@ def start(
         run: computes one batch.
         workers: do so in parallel.
         token_budget: padded tokens of a batch.
+        most_texts: in a batch.
         pad_id: token id that fills a batch's shorter rows.
         stop: once it is set, batches that have not begun raise Dropped.
     """
@@ -102,7 +104,7 @@ def start(
         for result, rows in zip(results, compute([texts[index] for index in indices]), strict=True):
             result[indices] = rows
 
-    plan = plan_batches([len(text) for text in texts], token_budget=token_budget)
+    plan = plan_batches([len(text) for text in texts], token_budget=token_budget, most_texts=most_texts)
     job = Job(results, workers)
     if len(plan) == 1:
         workers.run(partial(fill, plan[0]))

@@ -40,6 +40,7 @@ class Pipeline:
     run: Run
     workers: Workers
     token_budget: int
+    most_texts: int | None  # in a batch; None: the budget alone limits it
     pad_id: int
     long_text: LongText
     aggregate: Mapping[str, Aggregate]  # by output; absent: mean
@@ -109,6 +110,7 @@ class Pipeline:
             run=self.run,
             workers=self.workers,
             token_budget=self.token_budget,
+            most_texts=self.most_texts,
             pad_id=self.pad_id,
             stop=stop,
         )

@@ -70,6 +70,7 @@ class Provider:
     is_everywhere: bool = False  # in every wheel of onnxruntime
     is_device: bool = False  # it computes beside the CPU's cores, not on them
     token_budget: int = 512  # padded tokens of a batch where nothing was measured
+    most_texts: int | None = None  # in a batch, where what it compiled takes no more
 
 
 # fp32 means fp32: TF32 and OpenVINO's own choice of bf16 round to 10 and 7 bits, and would look like a broken export.
@@ -112,6 +113,7 @@ PROVIDERS: Mapping[str, Provider] = {
         compiles=True,
         is_device=True,
         token_budget=16384,
+        most_texts=64,
     ),
 }
 

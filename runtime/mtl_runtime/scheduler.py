@@ -11,13 +11,14 @@ __all__ = ["DEFAULT_TOKEN_BUDGET", "plan_batches"]
 DEFAULT_TOKEN_BUDGET = 1024
 
 
-def plan_batches(lengths: Sequence[int], *, token_budget: int) -> list[NDArray[np.intp]]:
+def plan_batches(lengths: Sequence[int], *, token_budget: int, most_texts: int | None = None) -> list[NDArray[np.intp]]:
     """Cut texts into batches of indices, longest texts first.
 
     Args:
         lengths: number of tokens of each text.
         token_budget: largest number of padded tokens (rows x longest row) in a batch; a single text
             that is longer gets a batch of its own.
+        most_texts: in a batch, however short they are; default: as many as the budget holds.
 
     Returns:
         Index arrays that hold each text exactly once. Equal inputs give equal batches.
@@ -27,7 +28,7 @@ def plan_batches(lengths: Sequence[int], *, token_budget: int) -> list[NDArray[n
     batches = []
     start = 0
     while start < len(order):
-        rows = max(1, token_budget // max(1, int(sizes[order[start]])))
+        rows = max(1, min(token_budget // max(1, int(sizes[order[start]])), most_texts or len(order)))
         batches.append(order[start : start + rows])
         start += rows
     return batches

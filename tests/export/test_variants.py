@@ -67,6 +67,15 @@ def test_weights_that_layers_share_are_not_multiplied_by_smoothing(tmp_path):
     assert int8 < fp32
 
 
+def test_tensorrts_shapes_reach_to_the_largest_batch_that_the_runtime_makes(tmp_path):
+    save_encoder(tmp_path / "encoder", "bert")
+    model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
+    options = RECIPES["tensorrt-fp16"].options(Material(model, TASKS, [], tmp_path))
+    largest = f"{PROVIDERS['tensorrt'].most_texts}x{MAX_LENGTH}"
+    assert options["trt_profile_max_shapes"] == ",".join(f"{name}:{largest}" for name in model.inputs)
+    assert options["trt_profile_min_shapes"] == ",".join(f"{name}:1x1" for name in model.inputs)
+
+
 def test_a_smaller_graph_leaves_no_weights_of_a_larger_one_behind(tmp_path, monkeypatch):
     save_encoder(tmp_path / "encoder", "bert")
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()

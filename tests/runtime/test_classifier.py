@@ -52,6 +52,20 @@ def test_the_token_budget_changes_no_answer(classifier, some, budget):
     assert [p["sentiment"].label for p in small(some)] == [p["sentiment"].label for p in classifier(some)]
 
 
+def test_where_a_provider_takes_only_so_many_texts_at_once_batches_hold_no_more(classifier):
+    ran = []
+
+    def run(batch, outputs):
+        ran.append(len(batch.input_ids))
+        return classifier.run(batch, outputs)
+
+    many = [f"good {number}" for number in range(200)]
+    for provider, largest in (("tensorrt", 64), ("cuda", 200)):
+        ran.clear()
+        replace(classifier, run=run, info=replace(classifier.info, provider=provider), token_budget=10**6)(many)
+        assert (max(ran), sum(ran)) == (largest, 200)
+
+
 def test_eight_threads_on_one_classifier_answer_bit_for_bit_as_one(classifier):
     alone = classifier.logits(TEXTS)
     with ThreadPoolExecutor(8) as pool:
