@@ -18,8 +18,8 @@ def batches_of(classifier: Classifier, texts: Sequence[str]) -> list[Batch]:
     batches = []
     for some in chunk.cut(CHUNK_TEXTS):
         windows, _ = windows_of(classifier.tokenize(some.texts))
-        limits = {"token_budget": classifier.token_budget, "most_texts": classifier.pipeline.most_texts}
-        plan = plan_batches([len(text) for text in windows], **limits)
+        lengths, most = [len(text) for text in windows], classifier.pipeline.most_texts
+        plan = plan_batches(lengths, token_budget=classifier.token_budget, most_texts=most)
         pad_id = classifier.manifest.encoder.pad_id
         batches += [Batch.of([windows[index] for index in indices], pad_id=pad_id) for indices in plan]
     return batches

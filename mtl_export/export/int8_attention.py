@@ -55,7 +55,8 @@ class _Attention:
     @classmethod
     def of(cls, node: ir.Node) -> "_Attention | None":
         """What ``node`` is, if it can take its products in."""
-        query, key, value, bias, mask, *rest = (*node.inputs, None, None)  # absent ones at the end are cut off
+        inputs: list[ir.Value | None] = [*node.inputs, None, None]  # absent ones at the end are cut off
+        query, key, value, bias, mask, *rest = inputs
         products = tuple(given.producer() for given in (query, key, value) if given is not None)
         whole = [product for product in products if product is not None and product.op_type == INT8_OPERATOR]
         if len(whole) != PRODUCTS_INSIDE or mask is None or bias is not None or any(rest):
