@@ -36,10 +36,11 @@ _SMALLEST = 1e-5
 def best_smoothed(
     model: ir.Model, ranges: Mapping[str, Range], loss: Loss, report: Callable[[str], None] = lambda _: None
 ) -> tuple[ir.Model, Mapping[str, Range]]:
-    """``model`` with as few divisions as bring its ``loss`` within 2 % of what the best of :data:`ALPHAS` reaches.
+    """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
     Each division is an operator that takes time, and many change nothing for the better. So, those of the widest inputs
-    first, they are left out one by one as long as the loss allows; all of them where it is as low without any.
+    first, they are left out one by one as long as the loss allows (of a deep encoder's, the first 48 are tried); all of
+    them where it is as low without any.
 
     Args:
         model: an fp32 graph.

@@ -190,8 +190,7 @@ class Workshop:
         if found != expected:
             raise ExportError(
                 f"{name}: onnxruntime runs {found} of {expected} products as {' or '.join(recipe.operators)} "
-                f"(it runs {dict(ran)}); "
-                f"report this with the output of `mtl doctor`"
+                f"(it runs {dict(ran)}); report this with the output of `mtl doctor`"
             )
 
 
