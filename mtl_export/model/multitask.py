@@ -20,7 +20,8 @@ from mtl_runtime.batch import Batch
 from mtl_runtime.decode import Prediction, predictions
 from mtl_runtime.manifest import EncoderSpec, Pooling, TaskSpec
 from mtl_runtime.scheduler import DEFAULT_TOKEN_BUDGET, plan_batches
-from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
+from mtl_runtime.texts import checked_texts
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer
 
 __all__ = ["HeadSpec", "ModelSpec", "MultiTaskModel", "MultiTaskOutput"]
 

@@ -18,7 +18,8 @@ from mtl_runtime.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_ou
 from mtl_runtime.opening import Info, Opening
 from mtl_runtime.pipeline import Computed, Pipeline
 from mtl_runtime.providers import provider_named
-from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
+from mtl_runtime.texts import checked_texts
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.words import PartBy
 from mtl_runtime.workers import Workers
 

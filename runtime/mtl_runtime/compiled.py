@@ -4,12 +4,12 @@ Providers take up what lies in their cache as it is: OpenVINO ran a file with a 
 a provider only if every file in it has the SHA-256 that its seal names; any other is made anew, beside the old one.
 """
 
-import contextlib
 import hashlib
 import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,22 +37,23 @@ def key_of(graph: FileSpec, provider: str, options: Mapping[str, str], machine: 
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def compiled_folder(key: str) -> Iterator[Path | None]:
+def compiled_folder(key: str) -> AbstractContextManager[Path | None]:
     """A folder for the provider to read from or write to while a session is opened in the block.
 
-    What was written becomes the folder of that key when the block ends without an error; of several processes at
-    once the first one's stays, for others may read from it already. None for a user without a home.
+    What lies there is hashed by this call. What was written becomes the folder of that key when the block ends
+    without an error; of several processes at once the first one's stays, for others may read from it already. None
+    for a user without a home.
     """
     cache = cache_folder()
     if cache is None:
-        yield None
-        return
+        return nullcontext()
     kept = cache / "compiled" / key
-    if _is_sealed(kept):
-        yield kept
-        return
-    fresh = kept.with_name(f"{key}.{secrets.token_hex(4)}.new")
+    return nullcontext(kept) if _is_sealed(kept) else _written_anew(kept)
+
+
+@contextmanager
+def _written_anew(kept: Path) -> Iterator[Path | None]:
+    fresh = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.new")
     try:
         fresh.mkdir(parents=True, mode=0o700)
     except OSError:  # a home that may not be written: the provider compiles each time
@@ -82,7 +83,7 @@ def _keep(fresh: Path, kept: Path) -> None:
     """Seal what the provider wrote, and put it in place of what could not be trusted."""
     # A full disk costs the next start its time, not this one its session. And another process may do the same at
     # this moment: whoever comes second finds a folder and leaves it.
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         found = _files(fresh)
         if not found:
             return

@@ -9,7 +9,7 @@ from mtl_runtime.labels import Label, parse_label
 from mtl_runtime.manifest import Kind
 from mtl_runtime.table_readers import open_table
 from mtl_runtime.tables import BadRow, Row, Table
-from mtl_runtime.tokenizer import checked_texts
+from mtl_runtime.texts import checked_texts
 
 __all__ = ["Example", "LabelColumn", "columns_of", "read_labelled"]
 

@@ -2,13 +2,16 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mtl_runtime.batch import Batch
 from mtl_runtime.forking import tell_after_fork
 from mtl_runtime.session import Session
+
+if TYPE_CHECKING:  # loading.py imports this before numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mtl_runtime.batch import Batch
 
 __all__ = ["LastingSession"]
 
@@ -22,7 +25,7 @@ class LastingSession:
         self._lock = threading.Lock()
         tell_after_fork(self)
 
-    def __call__(self, batch: Batch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def __call__(self, batch: "Batch", outputs: Sequence[str]) -> "list[NDArray[np.float32]]":
         """Run one batch, as :meth:`mtl_runtime.session.Session.run`."""
         return (self._session or self._opened()).run(batch, outputs)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from mtl_runtime import records
 from mtl_runtime.errors import MtlError, RecordError
-from mtl_runtime.longtext import Aggregate, LongText
 from mtl_runtime.manifest import FileSpec
+from mtl_runtime.texts import Aggregate, LongText
 
 __all__ = ["SCHEMA_VERSION", "Done", "Entry", "Job", "Start", "entries", "read_start", "to_line"]
 

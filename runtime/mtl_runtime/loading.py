@@ -1,35 +1,33 @@
 """bundle folder + what is wished for -> Classifier: the variant, how it is driven, and why."""
 
 import dataclasses
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from mtl_runtime.beginnings import begin
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.choice import DEFAULT_VARIANT, Choice, choose
-from mtl_runtime.classifier import Classifier
 from mtl_runtime.drive import Drive, drive_of
 from mtl_runtime.errors import BundleError, MtlError, RecordError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.evidence_files import read_bundles_verdicts
 from mtl_runtime.lasting import LastingSession
-from mtl_runtime.longtext import AGGREGATES, LONG_TEXT, Aggregate, LongText, overlap_of
 from mtl_runtime.machine import machine_facts
-from mtl_runtime.manifest import Manifest, VariantSpec
+from mtl_runtime.manifest import Manifest
 from mtl_runtime.opening import Info, Opening
 from mtl_runtime.pace import OptimizeFor, Pace
-from mtl_runtime.providers import provider_named
-from mtl_runtime.session import Session, import_onnxruntime, onnxruntime_version, provider_problem
-from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES, Tokenizer
+from mtl_runtime.session import onnxruntime_version, provider_problem
+from mtl_runtime.texts import AGGREGATES, DEFAULT_MAX_TEXT_BYTES, LONG_TEXT, Aggregate, LongText
+from mtl_runtime.variant_session import begin_session, open_session
 from mtl_runtime.verdicts import Verdicts
-from mtl_runtime.versions import installed_beginning_with
 from mtl_runtime.workers import Workers
 
-__all__ = ["Drive", "checked_graph", "load", "open_again", "open_classifier", "open_session", "open_tokenizer"]
+if TYPE_CHECKING:  # these import numpy and tokenizers, which is done while files are hashed
+    from mtl_runtime.classifier import Classifier
+    from mtl_runtime.tokenizer import Tokenizer
+
+__all__ = ["Drive", "load", "open_again", "open_classifier", "open_tokenizer"]
 
 
 def load(
@@ -43,7 +41,7 @@ def load(
     long_text: LongText = "truncate",
     aggregate: Aggregate | Mapping[str, Aggregate] = "mean",
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
-) -> Classifier:
+) -> "Classifier":
     """Open the bundle in folder ``path``; each file's hash is checked before it is parsed.
 
     Args:
@@ -73,7 +71,6 @@ def load(
         ValueError, TypeError: an argument has none of the values above.
     """
     _known("optimize_for", optimize_for, get_args(OptimizeFor))
-    begin(import_onnxruntime)  # while files are read and hashed; what is wrong with it is raised below
     bundle = Bundle.open(Path(path).absolute())
     opening = _opening(bundle.manifest, long_text, aggregate, max_text_bytes)
     evidence, problem = _evidence(bundle)
@@ -94,7 +91,7 @@ def load(
 
 def open_classifier(
     bundle: Bundle, choice: Choice, *, drive: Drive | None = None, opening: Opening | None = None
-) -> Classifier:
+) -> "Classifier":
     """What :func:`load` does once bundle and variant are known.
 
     Args:
@@ -106,8 +103,11 @@ def open_classifier(
     reading = opening or Opening()
     chosen = drive or drive_of(bundle.manifest.variants[choice.variant].provider, choice.variant, ())
     pace = chosen.pace
-    tokenizer = begin(lambda: open_tokenizer(bundle, long_text=reading.long_text))
-    session = open_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers)
+    opened = begin_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers)
+    tokenizer = open_tokenizer(bundle, long_text=reading.long_text)
+    from mtl_runtime.classifier import Classifier
+
+    session = opened()
     info = Info(
         bundle=str(bundle.path),
         digest=bundle.digest,
@@ -122,7 +122,7 @@ def open_classifier(
     again = partial(open_session, bundle, choice.variant, threads=pace.threads, runs=pace.workers)
     return Classifier(
         manifest=dataclasses.replace(bundle.manifest, tasks=bundle.manifest.answers_of(choice.variant)),
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer,
         run=LastingSession(session, again),
         workers=Workers(pace.workers),
         token_budget=pace.token_budget,
@@ -132,7 +132,7 @@ def open_classifier(
     )
 
 
-def open_again(info: Info, opening: Opening) -> Classifier:
+def open_again(info: Info, opening: Opening) -> "Classifier":
     """A classifier like the one that ``info`` and ``opening`` tell of: what a pickled one becomes.
 
     Raises:
@@ -146,70 +146,13 @@ def open_again(info: Info, opening: Opening) -> Classifier:
     return open_classifier(bundle, Choice(info.variant, "opened again as it was"), drive=drive, opening=opening)
 
 
-def open_tokenizer(bundle: Bundle, *, long_text: LongText = "truncate") -> Tokenizer:
+def open_tokenizer(bundle: Bundle, *, long_text: LongText = "truncate") -> "Tokenizer":
     """Load the bundle's tokenizer, its file hashed first."""
+    from mtl_runtime.tokenizer import Tokenizer, overlap_of
+
     length = bundle.manifest.encoder.max_length
     overlap = overlap_of(length) if long_text == "windows" else None
     return Tokenizer.from_bytes(bundle.read("tokenizer.json"), max_length=length, overlap=overlap)
-
-
-def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
-    """Load the graph of ``variant``, its files hashed first.
-
-    Args:
-        bundle: an opened one.
-        variant: one of its variants.
-        threads: intra-op threads of each run.
-        runs: at the same time.
-
-    Raises:
-        BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
-        IntegrityError, MissingPackageError, ProviderError: as in :func:`load`.
-    """
-    spec = bundle.manifest.variants[variant]
-    graph = begin(lambda: checked_graph(bundle, spec.graph))
-    import_onnxruntime()
-    with _compiled(bundle, spec, threads, runs) as kept:
-        session = Session.open(
-            graph(),
-            provider=spec.provider,
-            provider_options={**spec.provider_options, **kept},
-            threads=threads,
-            runs=runs,
-        )
-    promised = bundle.manifest.inputs, bundle.manifest.outputs
-    if (session.inputs, session.outputs) != promised:
-        found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
-        raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
-    return session
-
-
-@contextmanager
-def _compiled(bundle: Bundle, spec: VariantSpec, threads: int, runs: int) -> Iterator[Mapping[str, str]]:
-    """The option by which a provider that compiles finds what it compiled before."""
-    option = provider_named(spec.provider).cache_option
-    if option is None:
-        yield {}
-        return
-    from mtl_runtime.compiled import compiled_folder, key_of  # only providers that compile need what it imports
-
-    options = {**spec.provider_options, "threads": str(threads), "runs": str(runs)}
-    versions = installed_beginning_with("onnxruntime")
-    key = key_of(
-        bundle.manifest.files[spec.graph], spec.provider, options, machine_facts(), json.dumps(versions, sort_keys=True)
-    )
-    with compiled_folder(key) as folder:
-        yield {option: str(folder)} if folder else {}
-
-
-def checked_graph(bundle: Bundle, name: str) -> Path:
-    """Path of a graph whose files, weights outside it included, were hashed.
-
-    onnxruntime then reads the file itself: handing it the bytes takes a second copy of all weights, and twice the time.
-    """
-    for file in bundle.external_data(name):
-        bundle.check(file)
-    return bundle.check(name)
 
 
 def _evidence(bundle: Bundle) -> tuple[list[Verdicts], str | None]:

@@ -1,28 +1,16 @@
 """texts longer than the encoder reads -> windows -> one row of each output for each text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_runtime.texts import Aggregate
 from mtl_runtime.tokenizer import TokenizedText
 
-__all__ = ["AGGREGATES", "LONG_TEXT", "Aggregate", "LongText", "aggregated", "overlap_of", "windows_of"]
-
-# truncate: the encoder reads the beginning. error: such a text is refused. windows: it reads the text piece by
-# piece, each piece beginning before the last one's end, and the pieces' answers are aggregated.
-LongText = Literal["truncate", "error", "windows"]
-LONG_TEXT: tuple[LongText, ...] = get_args(LongText)
-Aggregate = Literal["mean", "max", "first"]
-AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
+__all__ = ["aggregated", "windows_of"]
 
 Rows = NDArray[np.float32]
-
-
-def overlap_of(max_length: int) -> int:
-    """Tokens that a window shares with the one before it: a quarter, so that no sentence is read in halves only."""
-    return max_length // 4
 
 
 def windows_of(texts: Sequence[TokenizedText]) -> tuple[Sequence[TokenizedText], NDArray[np.intp] | None]:

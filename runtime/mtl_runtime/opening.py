@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mtl_runtime.longtext import Aggregate, LongText
-from mtl_runtime.tokenizer import DEFAULT_MAX_TEXT_BYTES
+from mtl_runtime.texts import DEFAULT_MAX_TEXT_BYTES, Aggregate, LongText
 
 __all__ = ["Info", "Opening"]
 

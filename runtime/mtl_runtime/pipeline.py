@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from mtl_runtime.chunks import Chunk
 from mtl_runtime.computing import Job, Run, start
 from mtl_runtime.errors import InvalidTextError
-from mtl_runtime.longtext import Aggregate, LongText, aggregated, windows_of
+from mtl_runtime.longtext import aggregated, windows_of
+from mtl_runtime.texts import Aggregate, LongText
 from mtl_runtime.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.workers import Workers
 

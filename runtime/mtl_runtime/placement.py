@@ -9,9 +9,10 @@ from pathlib import Path
 
 from mtl_runtime.batch import Batch
 from mtl_runtime.bundle import Bundle
-from mtl_runtime.loading import checked_graph, open_tokenizer
+from mtl_runtime.loading import open_tokenizer
 from mtl_runtime.providers import PROVIDERS
 from mtl_runtime.session import profile
+from mtl_runtime.variant_session import checked_graph
 
 __all__ = ["RunningNode", "count_operators", "count_providers", "read_profile", "running_nodes", "tell_placement"]
 

@@ -13,6 +13,7 @@ __all__ = [
     "ONNXRUNTIME_WHEELS",
     "PROVIDERS",
     "Provider",
+    "cache_option",
     "check_one_wheel",
     "installed_wheels",
     "provider_named",
@@ -67,6 +68,7 @@ class Provider:
     disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
     compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
     cache_option: str | None = None  # names the folder in which it keeps what it compiled
+    uncached_wheel: str | None = None  # has the provider inside, and gains nothing by what it kept
     is_everywhere: bool = False  # in every wheel of onnxruntime
     is_device: bool = False  # it computes beside the CPU's cores, not on them
     token_budget: int = 512  # padded tokens of a batch where nothing was measured
@@ -92,6 +94,7 @@ PROVIDERS: Mapping[str, Provider] = {
         encode=_for_openvino,
         compiles=True,
         cache_option="CACHE_DIR",
+        uncached_wheel="onnxruntime-openvino",
         token_budget=1024,
     ),
     "cuda": Provider(
@@ -127,6 +130,17 @@ def provider_named(name: str) -> Provider:
     if name not in PROVIDERS:
         raise ProviderError(f"unknown provider {name!r}; known: {', '.join(PROVIDERS)}")
     return PROVIDERS[name]
+
+
+def cache_option(row: Provider) -> str | None:
+    """Option that names the folder for what the provider compiled; None where keeping it is of no use here.
+
+    onnxruntime-openvino 1.24 takes longer to open what it kept than to compile anew (docs/runtime-speed.md): it reads
+    and serializes the whole graph in both cases. The plugin does without.
+    """
+    if row.cache_option is None or row.uncached_wheel in installed_wheels():
+        return None
+    return row.cache_option
 
 
 def installed_wheels() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from mtl_runtime.chunks import CHUNK_CHARACTERS
 from mtl_runtime.errors import InvalidTextError, TableError
 from mtl_runtime.tables import BadRow, Row, Table
-from mtl_runtime.tokenizer import checked_texts
+from mtl_runtime.texts import checked_texts
 
 __all__ = ["Chunk", "Cut", "chunks_of", "read_ahead"]
 

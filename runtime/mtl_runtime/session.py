@@ -4,16 +4,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mtl_runtime.batch import Batch
 from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
 from mtl_runtime.machine import MachineFacts, machine_facts
 from mtl_runtime.providers import PROVIDERS, check_one_wheel, installed_wheels, provider_named
 from mtl_runtime.readiness import Ready, ready
+
+if TYPE_CHECKING:  # importing numpy is left to onnxruntime
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mtl_runtime.batch import Batch
 
 __all__ = ["Session", "available_providers", "import_onnxruntime", "onnxruntime_version", "profile", "provider_problem"]
 
@@ -69,7 +71,7 @@ class Session:
         metadata = dict(session.get_modelmeta().custom_metadata_map)
         return cls(session, *names, metadata, provider)
 
-    def run(self, batch: Batch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def run(self, batch: "Batch", outputs: Sequence[str]) -> "list[NDArray[np.float32]]":
         """Run one batch and return ``outputs`` in that order, each float32 (B, width)."""
         result: list[NDArray[np.float32]] = self._ort.run(list(outputs), batch.feed(self.inputs))
         return result
@@ -81,7 +83,7 @@ class Session:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._ort))
 
 
-def profile(graph: Path, batch: Batch, folder: Path, *, provider: str, provider_options: Mapping[str, str]) -> Path:
+def profile(graph: Path, batch: "Batch", folder: Path, *, provider: str, provider_options: Mapping[str, str]) -> Path:
     """Run one batch; the JSON file inside ``folder`` in which onnxruntime tells which node ran where.
 
     Raises:

@@ -1,23 +1,19 @@
 """texts -> token ids: the one tokenizer wrapper, used by training, gate and runtime alike."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from tokenizers import Encoding
 from tokenizers import Tokenizer as HfTokenizer
 
-from mtl_runtime.errors import BundleError, InvalidTextError
+from mtl_runtime.errors import BundleError
 from mtl_runtime.forking import forked
 
-__all__ = ["DEFAULT_MAX_TEXT_BYTES", "Span", "TokenizedText", "Tokenizer", "checked_texts"]
+__all__ = ["Span", "TokenizedText", "Tokenizer", "overlap_of"]
 
 Span = tuple[int, int]  # characters of a text: first, and the one after the last
-
-# Tokenizing costs time and memory in proportion to the text even where it is truncated afterwards
-# (10 MB of text: over 12 s and 1.2 GB), so the bytes are bounded before.
-DEFAULT_MAX_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class Tokenizer:
         return cls(tokenizer, max_length, shared)
 
     def encode(self, texts: Sequence[str]) -> list[TokenizedText]:
-        """Tokenize ``texts`` (already checked by :func:`checked_texts`), in order."""
+        """Tokenize ``texts`` (already checked by :func:`mtl_runtime.texts.checked_texts`), in order."""
         # A lone text does without the library's threads; and in a forked child they are not there, but waited for.
         if len(texts) == 1 or forked():
             return [self._read(self._tokenizer.encode(text)) for text in texts]
@@ -110,29 +106,11 @@ class Tokenizer:
         return max(self._tokenizer.get_vocab().values()) + 1
 
 
+def overlap_of(max_length: int) -> int:
+    """Tokens that a window shares with the one before it: a quarter, so that no sentence is read in halves only."""
+    return max_length // 4
+
+
 def _spans(encoding: Encoding) -> list[Span]:
     special = encoding.special_tokens_mask
     return [(0, 0) if hidden else span for span, hidden in zip(encoding.offsets, special, strict=True)]
-
-
-def checked_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES) -> list[str]:
-    """Collect ``texts`` and refuse what no tokenizer can read; empty strings are legal texts.
-
-    Raises:
-        InvalidTextError: an item is no str, holds a lone surrogate, or is longer than ``max_text_bytes``
-            in UTF-8; the error tells its index.
-    """
-    checked = []
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InvalidTextError(index, f"expected a str, found {type(text).__name__}")
-        try:
-            size = len(text.encode())
-        except UnicodeEncodeError as error:
-            code = f"U+{ord(text[error.start]):04X}"
-            problem = f"lone surrogate {code} at character {error.start}; it is not valid Unicode"
-            raise InvalidTextError(index, problem) from error
-        if size > max_text_bytes:
-            raise InvalidTextError(index, f"has {size} bytes in UTF-8, the limit is {max_text_bytes} (max_text_bytes)")
-        checked.append(text)
-    return checked

@@ -24,8 +24,9 @@ from mtl_runtime.evidence import Evidence
 from mtl_runtime.evidence_files import EVIDENCE_FOLDER, evidence_folder
 from mtl_runtime.gate.bundle_gate import gate_here, write_evidence
 from mtl_runtime.golden import GOLDEN_NAME, GoldenText, parse_golden
-from mtl_runtime.loading import load, open_session, open_tokenizer
+from mtl_runtime.loading import load, open_tokenizer
 from mtl_runtime.manifest import MANIFEST_NAME, graph_metadata
+from mtl_runtime.variant_session import open_session
 
 __all__ = ["FP32_TOLERANCE", "Check", "VerificationReport", "verify"]
 

@@ -1,8 +1,10 @@
 """The measurements of the runtime's speed on a tiny model: each one end to end, its results file and its page."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -10,8 +12,9 @@ from click.testing import CliRunner
 from mtl_bench.batches import batches_of
 from mtl_bench.children import ChildError, child
 from mtl_bench.rounds import interleaved, ratios
-from mtl_bench.runtime import command
+from mtl_bench.runtime import cold_start, command
 from mtl_bench.runtime.bench import Amounts, Bench, verified_here
+from mtl_bench.runtime.cold_start import cold_start_lines
 from mtl_bench.runtime.results import Circumstances, Line, Overhead, RuntimeSpeed, Throughput, WayResult
 from mtl_bench.runtime.sentences import accuracy, agreement, read_sentences
 from mtl_bench.runtime.soak import ragged_texts
@@ -264,3 +267,31 @@ def test_the_tables_of_the_page_are_those_of_the_results_file():
     page = PAGE.read_text("utf-8")
     speed = records.from_json(RuntimeSpeed, RESULTS.read_text("utf-8")) if RESULTS.is_file() else RuntimeSpeed()
     assert filled(page, speed) == page, "run `make runtime-speed`"
+
+
+def test_a_first_answer_is_compared_with_each_script_on_its_own():
+    ours = {"cpu-fp32": (0.5, 0.6), "openvino-bf16": (0.9, 0.9)}
+    bare = {"cpu-fp32": (0.4, 0.4), "openvino-bf16": (0.8, 0.9)}
+    fp32, plain, cached = cold_start_lines(ours, bare, {"openvino-bf16": (0.7, 0.7)})
+    assert [line.values for line in (fp32, plain, cached)] == [
+        pytest.approx((0.1, 0.2)),
+        pytest.approx((0.1, 0.0)),
+        pytest.approx((0.2, 0.2)),
+    ]
+    assert [line.holds for line in (fp32, plain, cached)] == [False, True, False]
+    assert cached.what == "first answer of a fresh process above a bare script with a warm cache, openvino-bf16"
+
+
+def test_only_a_provider_that_can_keep_what_it_compiled_is_set_beside_a_script_that_does(made, monkeypatch, tmp_path):
+    bundle = Bundle.open(made / "bundle")
+    spec = dataclasses.replace(bundle.manifest.variants["cpu-fp32"], provider="openvino")
+    variants = {**bundle.manifest.variants, "openvino-fp32": spec}
+    bundle = dataclasses.replace(bundle, manifest=dataclasses.replace(bundle.manifest, variants=variants))
+    info = SimpleNamespace(info=SimpleNamespace(threads=1, workers=2))
+    monkeypatch.setattr(cold_start, "load", lambda *_, **__: info)
+    assert set(cold_start._commands(bundle, "cpu-fp32", tmp_path)) == {"ours", "bare"}
+    compiled = cold_start._commands(bundle, "openvino-fp32", tmp_path)
+    assert set(compiled) == {"ours", "bare", "bare with a warm cache"}
+    plain, cached = (json.loads(compiled[side][3])["options"]["load_config"] for side in list(compiled)[1:])
+    assert "CACHE_DIR" not in plain
+    assert json.loads(cached)["CPU"]["CACHE_DIR"] == str(tmp_path / "openvino-fp32-cache")

@@ -27,10 +27,10 @@ def test_what_the_work_raises_is_raised_where_it_is_waited_for():
             wait()
 
 
-def test_a_load_that_fails_at_once_ends_the_process_in_order(tmp_path):
-    """onnxruntime is being imported by another thread at that moment."""
-    program = f"from mtl_runtime import load\nload({str(tmp_path / 'nowhere')!r})"
+def test_a_load_that_fails_while_files_are_hashed_ends_the_process_in_order(bundle_copy):
+    (bundle_copy / "tokenizer.json").unlink()
+    program = f"from mtl_runtime import load\nload({str(bundle_copy)!r})"
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith("mtl_runtime.errors.BundleError: ")
+        assert done.stderr.splitlines()[-1].startswith("mtl_runtime.errors.IntegrityError: tokenizer.json: is missing")

@@ -14,10 +14,10 @@ from mtl_runtime.bundle import Bundle
 from mtl_runtime.doctor import diagnose
 from mtl_runtime.errors import ProviderError
 from mtl_runtime.libraries import cuda_devices
-from mtl_runtime.loading import open_session
 from mtl_runtime.placement import count_providers, running_nodes
 from mtl_runtime.providers import installed_wheels
 from mtl_runtime.session import provider_problem
+from mtl_runtime.variant_session import open_session
 from mtl_runtime.verification import verify
 
 MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "mtl")

@@ -1,9 +1,14 @@
 """What importing the runtime may and may not load."""
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+
+import mtl_runtime
 
 HEAVY = {
     "torch",
@@ -29,7 +34,32 @@ def test_importing_the_library_loads_nothing_heavy():
 
 
 def test_the_imports_of_the_library_itself_are_seen():
-    assert {"mtl_runtime", "numpy", "tokenizers"} <= modules_after("import mtl_runtime")
+    assert {"mtl_runtime", "numpy", "tokenizers"} <= modules_after("from mtl_runtime import Classifier")
+
+
+@pytest.mark.parametrize("code", ["import mtl_runtime", "from mtl_runtime import load, Info, MtlError"])
+def test_load_itself_needs_the_standard_library_alone(code):
+    before = modules_after("")  # what the interpreter loads by itself, such as hooks of packages
+    assert modules_after(code) - before - sys.stdlib_module_names == {"mtl_runtime"}
+
+
+def test_each_public_name_is_the_one_that_its_module_defines():
+    for name in mtl_runtime.__all__:
+        module = import_module(f"mtl_runtime.{mtl_runtime._MODULES[name]}")
+        assert getattr(mtl_runtime, name) is getattr(module, name)
+    assert set(mtl_runtime.__all__) == set(mtl_runtime._MODULES) <= set(dir(mtl_runtime))
+
+
+def test_type_checkers_are_told_the_same_places():
+    tree = ast.parse(Path(mtl_runtime.__file__).read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    told = {alias.name: node.module for node in block.body for alias in node.names}
+    assert told == {name: f"mtl_runtime.{module}" for name, module in mtl_runtime._MODULES.items()}
+
+
+def test_a_name_that_there_is_not_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"module 'mtl_runtime' has no attribute 'laod'"):
+        mtl_runtime.laod  # noqa: B018
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["predict", "--help"], ["verify", "--help"]])

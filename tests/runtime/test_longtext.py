@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mtl_runtime import load
 from mtl_runtime.errors import BundleError, InvalidTextError, UnknownTaskError
-from mtl_runtime.longtext import aggregated, overlap_of, windows_of
-from mtl_runtime.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.longtext import aggregated, windows_of
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer, overlap_of
 
 words = st.sampled_from(["good", "bad", "soup", "goal", "bank", "the", "."])
 long_texts = st.lists(words, min_size=1, max_size=200).map(" ".join)

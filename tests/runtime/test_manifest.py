@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtl_runtime import manifest as manifest_module
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.manifest import (
     EMBEDDING_OUTPUT,
@@ -113,3 +114,11 @@ def test_the_graph_metadata_tells_tasks_and_labels_without_the_manifest(content)
     metadata = graph_metadata(manifest.tasks)
     assert metadata["mtl.format_version"] == "1"
     assert json.loads(metadata["mtl.tasks"]) == content["tasks"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 16, 20])
+def test_a_file_read_piece_by_piece_keeps_the_promise_of_its_bytes(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(manifest_module, "_PIECE_BYTES", 8)
+    file = tmp_path / "file"
+    file.write_bytes(bytes(range(size)))
+    assert FileSpec.of_file(file) == FileSpec.of(bytes(range(size)))

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mtl_runtime.batch import Batch
 from mtl_runtime.errors import BundleError, InvalidTextError
-from mtl_runtime.tokenizer import TokenizedText, Tokenizer, checked_texts
+from mtl_runtime.texts import checked_texts
+from mtl_runtime.tokenizer import TokenizedText, Tokenizer
 
 ids = st.lists(st.integers(min_value=0, max_value=30_000), max_size=20)
 tokenized = ids.map(lambda row: TokenizedText(tuple(row), tuple(token % 2 for token in row), False))

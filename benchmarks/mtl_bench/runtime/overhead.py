@@ -15,9 +15,9 @@ from mtl_bench.runtime.results import Line, Overhead, circumstances
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.lasting import LastingSession
-from mtl_runtime.loading import open_session
 from mtl_runtime.manifest import logits_output
 from mtl_runtime.session import Session
+from mtl_runtime.variant_session import open_session
 
 __all__ = ["SHORT_TEXT", "WANTED_MS", "overhead", "prepare"]
 

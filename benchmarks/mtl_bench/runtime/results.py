@@ -160,6 +160,8 @@ class ColdStart(Measurement):
     text: str
     ours: Mapping[str, tuple[float, ...]]  # by variant: seconds of each process
     bare: Mapping[str, tuple[float, ...]]
+    # The same script where the provider finds what it compiled before; absent: it keeps nothing.
+    bare_with_cache: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ import click
 from mtl_runtime.commands.explain_output import show_explanations
 from mtl_runtime.commands.options import bundle_argument, json_option, threads_option
 from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
-from mtl_runtime.longtext import AGGREGATES, LONG_TEXT
 from mtl_runtime.tables import FORMATS, TableFormat
 from mtl_runtime.terminal import binary_stdout, print_json, print_table, printable, row_progress
+from mtl_runtime.texts import AGGREGATES, LONG_TEXT
 
 if TYPE_CHECKING:
     from mtl_runtime.classifier import Classifier

@@ -1,0 +1,82 @@
+"""variant of a bundle -> Session: its files are hashed first, beside whatever the caller does meanwhile."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from mtl_runtime.beginnings import begin
+from mtl_runtime.bundle import Bundle
+from mtl_runtime.errors import BundleError
+from mtl_runtime.machine import machine_facts
+from mtl_runtime.manifest import VariantSpec
+from mtl_runtime.providers import cache_option, provider_named
+from mtl_runtime.session import Session, import_onnxruntime
+from mtl_runtime.versions import installed_beginning_with
+
+__all__ = ["begin_session", "checked_graph", "open_session"]
+
+
+def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Callable[[], Session]:
+    """Begin to hash the files of ``variant``; what is returned waits for that, then loads the graph.
+
+    Args:
+        bundle: an opened one.
+        variant: one of its variants.
+        threads: intra-op threads of each run.
+        runs: at the same time.
+
+    What is returned raises:
+        BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
+        IntegrityError: a file's bytes are not those that the manifest promises.
+        MissingPackageError, ProviderError: the provider is not to be had here.
+    """
+    spec = bundle.manifest.variants[variant]
+    # One thread for all files: a third beside imports slows both.
+    files = begin(lambda: (checked_graph(bundle, spec.graph), _compiled(bundle, spec, threads, runs)))
+    option = cache_option(provider_named(spec.provider))
+
+    def opened() -> Session:
+        import_onnxruntime()
+        graph, compiled = files()
+        with compiled as folder:
+            options = {**spec.provider_options, **({option: str(folder)} if option and folder else {})}
+            session = Session.open(graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs)
+        _check_names(bundle, spec, session)
+        return session
+
+    return opened
+
+
+def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
+    """The same in one step."""
+    return begin_session(bundle, variant, threads=threads, runs=runs)()
+
+
+def checked_graph(bundle: Bundle, name: str) -> Path:
+    """Path of a graph whose files, weights outside it included, were hashed.
+
+    onnxruntime then reads the file itself: handing it the bytes takes a second copy of all weights, and twice the time.
+    """
+    for file in bundle.external_data(name):
+        bundle.check(file)
+    return bundle.check(name)
+
+
+def _check_names(bundle: Bundle, spec: VariantSpec, session: Session) -> None:
+    promised = bundle.manifest.inputs, bundle.manifest.outputs
+    if (session.inputs, session.outputs) != promised:
+        found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
+        raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
+
+
+def _compiled(bundle: Bundle, spec: VariantSpec, threads: int, runs: int) -> AbstractContextManager[Path | None]:
+    """The folder in which a provider that compiles finds what it compiled before; None for others."""
+    if cache_option(provider_named(spec.provider)) is None:
+        return nullcontext()
+    from mtl_runtime.compiled import compiled_folder, key_of  # only providers that compile need what it imports
+
+    options = {**spec.provider_options, "threads": str(threads), "runs": str(runs)}
+    versions = json.dumps(installed_beginning_with("onnxruntime"), sort_keys=True)
+    graph = bundle.manifest.files[spec.graph]
+    return compiled_folder(key_of(graph, spec.provider, options, machine_facts(), versions))
