@@ -3,10 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mtl_runtime.errors import MtlError
+
 if TYPE_CHECKING:
     from mtl_runtime.classifier import Classifier
     from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
-    from mtl_runtime.errors import MtlError
     from mtl_runtime.explain import Explanation, TokenImportance
     from mtl_runtime.loading import load
     from mtl_runtime.opening import Info
@@ -25,14 +26,13 @@ __all__ = [
     "load",
 ]
 
-# Each name is imported when it is first asked for (PEP 562): `load` then reads and hashes files while numpy,
-# tokenizers and onnxruntime are still being imported.
+# Imported when asked for (PEP 562): `load` then reads and hashes files while numpy, tokenizers and onnxruntime are
+# still being imported.
 _MODULES = {
     "Answer": "decode",
     "Classifier": "classifier",
     "Explanation": "explain",
     "Info": "opening",
-    "MtlError": "errors",
     "MultiLabelAnswer": "decode",
     "Prediction": "decode",
     "RegressionAnswer": "decode",
@@ -45,10 +45,8 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted(__all__)

@@ -1,7 +1,8 @@
-"""work -> its result, begun now in another thread and waited for later: reading and hashing while imports run."""
+"""work -> its result, begun now in another thread and waited for later: hashing while libraries are imported."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 __all__ = ["begin"]
@@ -9,8 +10,12 @@ __all__ = ["begin"]
 T = TypeVar("T")
 
 
-def begin(work: Callable[[], T]) -> Callable[[], T]:
-    """Begin ``work``; what is returned waits for it, gives its result or raises its exception."""
+@contextmanager
+def begin(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Begin ``work``; what the block is given waits for it, gives its result or raises its exception.
+
+    The block does not end before the work, whatever happens in it: no thread is left behind.
+    """
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -20,7 +25,6 @@ def begin(work: Callable[[], T]) -> Callable[[], T]:
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
             errors.append(error)
 
-    # No daemon: an interpreter that ends in the middle of an import may crash, so it waits.
     thread = threading.Thread(target=run, name="mtl-begun")
     thread.start()
 
@@ -30,4 +34,7 @@ def begin(work: Callable[[], T]) -> Callable[[], T]:
             raise errors[0]
         return results[0]
 
-    return wait
+    try:
+        yield wait
+    finally:
+        thread.join()

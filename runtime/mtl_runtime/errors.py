@@ -18,9 +18,9 @@ The tree, shared by every package of the project::
         NonFiniteError          the model answered NaN or infinity
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "BundleError",
@@ -44,6 +44,10 @@ class MtlError(Exception):
     """Base of every deliberate error; ``exit_code`` is what the CLI ends with."""
 
     exit_code: ClassVar[int] = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its message and attributes: subclasses are made of other arguments than their message."""
+        return _unpickled, (type(self), self.args, self.__dict__)
 
 
 class MissingPackageError(MtlError):
@@ -141,3 +145,9 @@ class NonFiniteError(CheckFailedError):
     def at(self, index: int) -> "NonFiniteError":
         """The same of the text at another index."""
         return NonFiniteError(index, self.output)
+
+
+def _unpickled(cls: type[MtlError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> MtlError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(attributes)
+    return error

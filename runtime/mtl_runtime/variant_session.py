@@ -1,8 +1,9 @@
 """variant of a bundle -> Session: its files are hashed first, beside whatever the caller does meanwhile."""
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from mtl_runtime.beginnings import begin
@@ -17,8 +18,11 @@ from mtl_runtime.versions import installed_beginning_with
 __all__ = ["begin_session", "checked_graph", "open_session"]
 
 
-def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Callable[[], Session]:
-    """Begin to hash the files of ``variant``; what is returned waits for that, then loads the graph.
+@contextmanager
+def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Iterator[Callable[[], Session]]:
+    """Begin to hash the files of ``variant``; what the block is given waits for that, then loads the graph.
+
+    It is to be called once. The block does not end before the hashing.
 
     Args:
         bundle: an opened one.
@@ -26,31 +30,35 @@ def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) 
         threads: intra-op threads of each run.
         runs: at the same time.
 
-    What is returned raises:
+    What the block is given raises:
         BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
         IntegrityError: a file's bytes are not those that the manifest promises.
         MissingPackageError, ProviderError: the provider is not to be had here.
     """
     spec = bundle.manifest.variants[variant]
-    # One thread for all files: a third beside imports slows both.
-    files = begin(lambda: (checked_graph(bundle, spec.graph), _compiled(bundle, spec, threads, runs)))
     option = cache_option(provider_named(spec.provider))
+    kept = _compiled(bundle, spec, threads, runs) if option else nullcontext
+    # One thread for all files: a third beside imports slows both.
+    with begin(lambda: (checked_graph(bundle, spec.graph), kept())) as hashed:
 
-    def opened() -> Session:
-        import_onnxruntime()
-        graph, compiled = files()
-        with compiled as folder:
-            options = {**spec.provider_options, **({option: str(folder)} if option and folder else {})}
-            session = Session.open(graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs)
-        _check_names(bundle, spec, session)
-        return session
+        def opened() -> Session:
+            import_onnxruntime()
+            graph, compiled = hashed()
+            with compiled as folder:
+                options = {**spec.provider_options, **({option: str(folder)} if option and folder else {})}
+                session = Session.open(
+                    graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs
+                )
+            _check_names(bundle, spec, session)
+            return session
 
-    return opened
+        yield opened
 
 
 def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
     """The same in one step."""
-    return begin_session(bundle, variant, threads=threads, runs=runs)()
+    with begin_session(bundle, variant, threads=threads, runs=runs) as opened:
+        return opened()
 
 
 def checked_graph(bundle: Bundle, name: str) -> Path:
@@ -70,13 +78,13 @@ def _check_names(bundle: Bundle, spec: VariantSpec, session: Session) -> None:
         raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
 
 
-def _compiled(bundle: Bundle, spec: VariantSpec, threads: int, runs: int) -> AbstractContextManager[Path | None]:
-    """The folder in which a provider that compiles finds what it compiled before; None for others."""
-    if cache_option(provider_named(spec.provider)) is None:
-        return nullcontext()
+def _compiled(
+    bundle: Bundle, spec: VariantSpec, threads: int, runs: int
+) -> Callable[[], AbstractContextManager[Path | None]]:
+    """What hashes the folder in which the provider finds what it compiled before, and hands it out."""
     from mtl_runtime.compiled import compiled_folder, key_of  # only providers that compile need what it imports
 
     options = {**spec.provider_options, "threads": str(threads), "runs": str(runs)}
     versions = json.dumps(installed_beginning_with("onnxruntime"), sort_keys=True)
-    graph = bundle.manifest.files[spec.graph]
-    return compiled_folder(key_of(graph, spec.provider, options, machine_facts(), versions))
+    key = key_of(bundle.manifest.files[spec.graph], spec.provider, options, machine_facts(), versions)
+    return partial(compiled_folder, key)

@@ -24,6 +24,7 @@ from mtl_bench.runtime.throughput import BASELINE, OURS, Way, compared, measured
 from mtl_export.bundle import export_bundle
 from mtl_runtime import load, records
 from mtl_runtime.bundle import Bundle
+from mtl_runtime.errors import CheckFailedError
 from mtl_runtime.evidence import Ratio
 from mtl_runtime.machine import machine_facts
 from mtl_runtime.manifest import FileSpec
@@ -295,3 +296,25 @@ def test_only_a_provider_that_can_keep_what_it_compiled_is_set_beside_a_script_t
     plain, cached = (json.loads(compiled[side][3])["options"]["load_config"] for side in list(compiled)[1:])
     assert "CACHE_DIR" not in plain
     assert json.loads(cached)["CPU"]["CACHE_DIR"] == str(tmp_path / "openvino-fp32-cache")
+
+
+def test_scripts_that_answer_otherwise_than_ours_are_no_comparison():
+    commands = {"cpu-fp32": {"ours": [], "bare": []}}
+    cold_start._check_alike({"cpu-fp32 ours": [(0.1, "good")], "cpu-fp32 bare": [(0.2, "good")]}, commands)
+    for other in ("bad", ""):
+        answers = {"cpu-fp32 ours": [(0.1, "good")], "cpu-fp32 bare": [(0.2, other)]}
+        with pytest.raises(CheckFailedError, match="cpu-fp32: different answers on the same graph"):
+            cold_start._check_alike(answers, commands)
+
+
+def test_each_script_keeps_its_own_seconds(bench, monkeypatch):
+    told = {"ours": 0.3, "bare": 0.2, "bare with a warm cache": 0.1}
+    monkeypatch.setattr(cold_start, "_commands", lambda *_: {side: [side] for side in told})
+    monkeypatch.setattr(cold_start, "_first_answer", lambda command: (told[command[0]], "good"))
+    found = cold_start.cold_start(bench)
+    assert found.ours == dict.fromkeys(bench.variants, (0.3,))
+    assert found.bare == dict.fromkeys(bench.variants, (0.2,))
+    assert found.bare_with_cache == dict.fromkeys(bench.variants, (0.1,))
+    assert [line.values for line in found.lines] == [pytest.approx((0.1,))] * len(bench.variants) + [
+        pytest.approx((0.2,))
+    ] * len(bench.variants)

@@ -45,9 +45,18 @@ def test_load_itself_needs_the_standard_library_alone(code):
 
 def test_each_public_name_is_the_one_that_its_module_defines():
     for name in mtl_runtime.__all__:
-        module = import_module(f"mtl_runtime.{mtl_runtime._MODULES[name]}")
+        module = import_module(f"mtl_runtime.{mtl_runtime._MODULES.get(name, 'errors')}")
         assert getattr(mtl_runtime, name) is getattr(module, name)
-    assert set(mtl_runtime.__all__) == set(mtl_runtime._MODULES) <= set(dir(mtl_runtime))
+    assert set(mtl_runtime.__all__) == {*mtl_runtime._MODULES, "MtlError"} == set(dir(mtl_runtime))
+
+
+def test_a_function_that_was_replaced_in_its_module_is_the_one_that_the_package_gives(monkeypatch):
+    monkeypatch.setattr("mtl_runtime.loading.load", print)
+    assert mtl_runtime.load is print
+
+
+def test_errors_can_be_named_before_anything_is_loaded():
+    assert "mtl_runtime" in modules_after("import mtl_runtime; mtl_runtime.errors.IntegrityError")
 
 
 def test_type_checkers_are_told_the_same_places():

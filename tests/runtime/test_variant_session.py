@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,79 +13,80 @@ from mtl_runtime.errors import IntegrityError
 from mtl_runtime.variant_session import begin_session, open_session
 
 
-def test_hashing_begins_before_numpy_tokenizers_and_onnxruntime_are_imported(bundle_path):
+@pytest.mark.parametrize("arguments", ["variant='cpu-fp32'", ""])
+def test_load_begins_to_hash_before_numpy_tokenizers_and_onnxruntime_are_imported(bundle_path, arguments):
     program = f"""
 import sys
-from mtl_runtime import variant_session
-from mtl_runtime.bundle import Bundle
-heavy = "numpy", "tokenizers", "onnxruntime"
-hashed = variant_session.checked_graph
-at_once = []
-def spy(bundle, name):
-    at_once.append([package for package in heavy if package in sys.modules])
-    return hashed(bundle, name)
-variant_session.checked_graph = spy
-opened = variant_session.begin_session(Bundle.open({str(bundle_path)!r}), "cpu-fp32", threads=1)
-assert not any(package in sys.modules for package in heavy), "something was imported before"
-session = opened()
-assert at_once == [[]], at_once
-print(session.provider)
+from mtl_runtime import load, variant_session
+begin = variant_session.begin
+def spy(work):
+    print([package for package in ("numpy", "tokenizers", "onnxruntime") if package in sys.modules])
+    return begin(work)
+variant_session.begin = spy
+print(load({str(bundle_path)!r}, {arguments}).info.variant)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
-    assert (done.stdout, done.stderr) == ("cpu\n", "")
+    assert (done.stdout, done.stderr) == ("[]\ncpu-fp32\n", "")
 
 
 def test_what_is_wrong_with_a_graph_is_raised_when_its_session_is_asked_for(bundle_copy):
     graph = bundle_copy / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
-    opened = begin_session(Bundle.open(bundle_copy), "cpu-fp32", threads=1)
-    for _ in range(2):
-        with pytest.raises(IntegrityError, match=r"model\.onnx"):
-            opened()
+    with begin_session(Bundle.open(bundle_copy), "cpu-fp32", threads=1) as opened, pytest.raises(IntegrityError):
+        opened()
 
 
 @pytest.fixture
-def given(monkeypatch):
-    """Provider options of each session that is opened; none really is."""
+def bundle(providers_bundle):
+    return Bundle.open(providers_bundle)
+
+
+@pytest.fixture
+def given(bundle, monkeypatch, tmp_path):
+    """Provider options of each session that is opened; none really is, but a file is written where one may be kept."""
     options = []
 
-    def fake(bundle):
-        def open_one(graph, *, provider_options, **_):
-            options.append(provider_options)
-            if "CACHE_DIR" in provider_options:
-                (variant_session.Path(provider_options["CACHE_DIR"]) / "1.blob").write_bytes(b"compiled")
-            return SimpleNamespace(inputs=bundle.manifest.inputs, outputs=bundle.manifest.outputs)
+    def open_one(graph, *, provider_options, **_):
+        options.append(provider_options)
+        if "CACHE_DIR" in provider_options:
+            (Path(provider_options["CACHE_DIR"]) / "1.blob").write_bytes(b"compiled")
+        return SimpleNamespace(inputs=bundle.manifest.inputs, outputs=bundle.manifest.outputs)
 
-        monkeypatch.setattr(variant_session.Session, "open", open_one)
-        return options
-
-    return fake
-
-
-def test_the_plugin_finds_what_it_compiled_before(providers_bundle, given, monkeypatch, tmp_path):
+    monkeypatch.setattr(variant_session.Session, "open", open_one)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(providers, "installed_wheels", lambda: {"onnxruntime": "1.30"})
-    bundle = Bundle.open(providers_bundle)
-    options = given(bundle)
+    return options
+
+
+def with_wheels(monkeypatch, **versions):
+    wheels = {name.replace("_", "-"): version for name, version in versions.items()}
+    monkeypatch.setattr(providers, "installed_wheels", lambda: wheels)
+    monkeypatch.setattr(variant_session, "installed_beginning_with", lambda _: wheels)
+
+
+def test_the_plugin_finds_what_it_compiled_before(bundle, given, monkeypatch, tmp_path):
+    with_wheels(monkeypatch, onnxruntime="1.30")
     for _ in range(2):
         open_session(bundle, "openvino-bf16", threads=1)
-    first, second = (one["CACHE_DIR"] for one in options)
+    first, second = (one["CACHE_DIR"] for one in given)
     (kept,) = (tmp_path / "mtl-export" / "compiled").iterdir()
     assert first.endswith(".new")
     assert second == str(kept)
-    assert {one["INFERENCE_PRECISION_HINT"] for one in options} == {"bf16"}
+    assert {one["INFERENCE_PRECISION_HINT"] for one in given} == {"bf16"}
 
 
-def test_the_wheel_that_gains_nothing_by_it_keeps_nothing(providers_bundle, given, monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(providers, "installed_wheels", lambda: {"onnxruntime-openvino": "1.24.1"})
-    bundle = Bundle.open(providers_bundle)
-    options = given(bundle)
+def test_what_was_compiled_otherwise_is_kept_apart(bundle, given, monkeypatch, tmp_path):
+    with_wheels(monkeypatch, onnxruntime="1.30")
+    open_session(bundle, "openvino-bf16", threads=1, runs=1)
+    open_session(bundle, "openvino-fp32", threads=1, runs=1)
+    open_session(bundle, "openvino-bf16", threads=2, runs=1)
+    open_session(bundle, "openvino-bf16", threads=1, runs=2)
+    with_wheels(monkeypatch, onnxruntime="1.31")
+    open_session(bundle, "openvino-bf16", threads=1, runs=1)
+    assert len(list((tmp_path / "mtl-export" / "compiled").iterdir())) == len(given) == 5
+
+
+def test_the_wheel_that_gains_nothing_by_it_keeps_nothing(bundle, given, monkeypatch, tmp_path):
+    with_wheels(monkeypatch, onnxruntime_openvino="1.24.1")
     open_session(bundle, "openvino-bf16", threads=1)
-    assert options == [dict(bundle.manifest.variants["openvino-bf16"].provider_options)]
+    assert given == [dict(bundle.manifest.variants["openvino-bf16"].provider_options)]
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", [name for name, row in providers.PROVIDERS.items() if row.cache_option is None])
-def test_other_providers_have_no_folder(name):
-    assert providers.cache_option(providers.PROVIDERS[name]) is None
