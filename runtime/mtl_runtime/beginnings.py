@@ -12,29 +12,32 @@ T = TypeVar("T")
 
 @contextmanager
 def begin(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
-    """Begin ``work``; what the block is given waits for it, gives its result or raises its exception.
+    """Begin ``work``; what the block is given waits for it, gives its result or raises its exception, once.
 
-    The block does not end before the work, whatever happens in it: no thread is left behind.
+    The block does not end before the work, so that no thread is left behind; only a second Ctrl-C leaves it earlier.
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    # Not Thread.join: until Python 3.13 a thread whose join was interrupted counts as ended.
+    done = threading.Event()
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
             errors.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=run, name="mtl-begun")
-    thread.start()
+    threading.Thread(target=run, name="mtl-begun").start()
 
     def wait() -> T:
-        thread.join()
+        done.wait()
         if errors:
-            raise errors[0]
-        return results[0]
+            raise errors.pop()  # kept here, it would keep this frame and itself alive
+        return results.pop()
 
     try:
         yield wait
     finally:
-        thread.join()
+        done.wait()

@@ -103,11 +103,11 @@ def open_classifier(
     reading = opening or Opening()
     chosen = drive or drive_of(bundle.manifest.variants[choice.variant].provider, choice.variant, ())
     pace = chosen.pace
-    with begin_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers) as opened:
+    with begin_session(bundle, choice.variant, threads=pace.threads, runs=pace.workers) as finish:
         tokenizer = open_tokenizer(bundle, long_text=reading.long_text)
         from mtl_runtime.classifier import Classifier
 
-        session = opened()
+        session = finish()
     info = Info(
         bundle=str(bundle.path),
         digest=bundle.digest,

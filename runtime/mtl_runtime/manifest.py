@@ -44,10 +44,11 @@ Pooling = Literal["mean", "cls", "max", "pooler"]
 
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
 # Hashing leaves the interpreter to other threads, and after each piece waits up to 5 ms to have it back: with
 # hashlib.file_digest's pieces of 256 KB a graph takes twice its time while libraries are imported.
 _PIECE_BYTES = 4 * 2**20
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def logits_output(task: str) -> str:

@@ -135,8 +135,8 @@ def provider_named(name: str) -> Provider:
 def cache_option(row: Provider) -> str | None:
     """Option that names the folder for what the provider compiled; None where keeping it is of no use here.
 
-    The wheel onnxruntime-openvino takes longer to open what it kept than to compile anew (measured with 1.24.1, the
-    last there is: docs/runtime-speed.md), for it reads and serializes the whole graph in both cases. With the plugin
+    The wheel onnxruntime-openvino takes longer to open what it kept than to compile anew (measured with 1.24.1:
+    docs/runtime-speed.md), for it reads and serializes the whole graph in both cases. With the plugin
     keeping it pays.
     """
     if row.cache_option is None or row.uncached_wheel in installed_wheels():

@@ -11,7 +11,7 @@ from mtl_runtime.machine import MachineFacts, machine_facts
 from mtl_runtime.providers import PROVIDERS, check_one_wheel, installed_wheels, provider_named
 from mtl_runtime.readiness import Ready, ready
 
-if TYPE_CHECKING:  # importing numpy is left to onnxruntime
+if TYPE_CHECKING:  # loading.py imports this before numpy
     import numpy as np
     from numpy.typing import NDArray
 

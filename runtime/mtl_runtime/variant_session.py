@@ -30,6 +30,9 @@ def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) 
         threads: intra-op threads of each run.
         runs: at the same time.
 
+    Raises:
+        ProviderError: there is no such provider.
+
     What the block is given raises:
         BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
         IntegrityError: a file's bytes are not those that the manifest promises.
@@ -37,13 +40,13 @@ def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) 
     """
     spec = bundle.manifest.variants[variant]
     option = cache_option(provider_named(spec.provider))
-    kept = _compiled(bundle, spec, threads, runs) if option else nullcontext
+    hash_kept = _compiled(bundle, spec, threads, runs) if option else nullcontext
     # One thread for all files: a third beside imports slows both.
-    with begin(lambda: (checked_graph(bundle, spec.graph), kept())) as hashed:
+    with begin(lambda: (checked_graph(bundle, spec.graph), hash_kept())) as wait:
 
-        def opened() -> Session:
+        def finish() -> Session:
             import_onnxruntime()
-            graph, compiled = hashed()
+            graph, compiled = wait()
             with compiled as folder:
                 options = {**spec.provider_options, **({option: str(folder)} if option and folder else {})}
                 session = Session.open(
@@ -52,13 +55,13 @@ def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) 
             _check_names(bundle, spec, session)
             return session
 
-        yield opened
+        yield finish
 
 
 def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
-    """The same in one step."""
-    with begin_session(bundle, variant, threads=threads, runs=runs) as opened:
-        return opened()
+    """Session of ``variant``, its files hashed first; arguments and errors are those of :func:`begin_session`."""
+    with begin_session(bundle, variant, threads=threads, runs=runs) as finish:
+        return finish()
 
 
 def checked_graph(bundle: Bundle, name: str) -> Path:

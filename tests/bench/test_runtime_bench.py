@@ -288,8 +288,11 @@ def test_only_a_provider_that_can_keep_what_it_compiled_is_set_beside_a_script_t
     spec = dataclasses.replace(bundle.manifest.variants["cpu-fp32"], provider="openvino")
     variants = {**bundle.manifest.variants, "openvino-fp32": spec}
     bundle = dataclasses.replace(bundle, manifest=dataclasses.replace(bundle.manifest, variants=variants))
-    info = SimpleNamespace(info=SimpleNamespace(threads=1, workers=2))
-    monkeypatch.setattr(cold_start, "load", lambda *_, **__: info)
+
+    def loaded(_, *, variant):
+        return SimpleNamespace(info=SimpleNamespace(variant=variant, threads=1, workers=2))
+
+    monkeypatch.setattr(cold_start, "load", loaded)
     assert set(cold_start._commands(bundle, "cpu-fp32", tmp_path)) == {"ours", "bare"}
     compiled = cold_start._commands(bundle, "openvino-fp32", tmp_path)
     assert set(compiled) == {"ours", "bare", "bare with a warm cache"}

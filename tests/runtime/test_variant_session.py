@@ -32,8 +32,8 @@ print(load({str(bundle_path)!r}, {arguments}).info.variant)
 def test_what_is_wrong_with_a_graph_is_raised_when_its_session_is_asked_for(bundle_copy):
     graph = bundle_copy / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
-    with begin_session(Bundle.open(bundle_copy), "cpu-fp32", threads=1) as opened, pytest.raises(IntegrityError):
-        opened()
+    with begin_session(Bundle.open(bundle_copy), "cpu-fp32", threads=1) as finish, pytest.raises(IntegrityError):
+        finish()
 
 
 @pytest.fixture

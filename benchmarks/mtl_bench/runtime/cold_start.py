@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from mtl_runtime import load
 from mtl_runtime.bundle import Bundle
 from mtl_runtime.errors import CheckFailedError
 from mtl_runtime.manifest import logits_output
+from mtl_runtime.opening import Info
 from mtl_runtime.providers import PROVIDERS
 
 __all__ = ["WANTED_SECONDS", "cold_start", "cold_start_lines"]
@@ -100,10 +101,10 @@ def cold_start_lines(ours: Seconds, bare: Seconds, bare_with_cache: Seconds) -> 
 
 
 def _commands(bundle: Bundle, variant: str, folder: Path) -> dict[str, list[str]]:
-    given = _given(bundle, variant)
+    info = load(bundle.path, variant=variant).info
 
     def bare(more: Mapping[str, str]) -> list[str]:
-        return [sys.executable, "-c", _BARE_SCRIPT, json.dumps(given(more)), SHORT_TEXT]
+        return [sys.executable, "-c", _BARE_SCRIPT, json.dumps(_given(bundle, info, more)), SHORT_TEXT]
 
     commands = {_OURS: [sys.executable, "-c", _OUR_SCRIPT, str(bundle.path), variant, SHORT_TEXT], _BARE: bare({})}
     option = PROVIDERS[bundle.manifest.variants[variant].provider].cache_option
@@ -112,12 +113,11 @@ def _commands(bundle: Bundle, variant: str, folder: Path) -> dict[str, list[str]
     return commands
 
 
-def _given(bundle: Bundle, variant: str) -> Callable[[Mapping[str, str]], Mapping[str, Any]]:
-    """Further options of the provider -> all that the bare script knows beforehand."""
-    manifest, spec = bundle.manifest, bundle.manifest.variants[variant]
+def _given(bundle: Bundle, info: Info, more: Mapping[str, str]) -> Mapping[str, Any]:
+    """All that the bare script knows beforehand; ``more`` are further options of the provider."""
+    manifest, spec = bundle.manifest, bundle.manifest.variants[info.variant]
     row = PROVIDERS[spec.provider]
-    info = load(bundle.path, variant=variant).info
-    return lambda more: {
+    return {
         "provider": row.ort_name,
         "plugin": row.plugin,
         "options": row.encode({**row.defaults, **spec.provider_options, **more}, info.threads, info.workers),

@@ -11,8 +11,10 @@ import click
 import numpy as np
 
 from mtl_bench.markdown import markdown_table
+from mtl_bench.rounds import ratios
 from mtl_bench.runtime.results import Circumstances, Line, RuntimeSpeed, Unit, WayResult
 from mtl_runtime import records
+from mtl_runtime.gate.speed import median_ratio
 
 __all__ = ["TABLES", "filled", "line_rows", "main"]
 
@@ -77,9 +79,12 @@ def _way_cells(way: WayResult, tasks: Sequence[str], count: int) -> list[str]:
 def _heads(speed: RuntimeSpeed) -> str:
     if speed.tasks is None:
         return ""
-    (one, *_) = medians = {name: float(np.median(values)) for name, values in speed.tasks.seconds.items()}
-    rows = [[name, f"{seconds:.2f}", f"{seconds / medians[one]:.3f}"] for name, seconds in medians.items()]
-    return markdown_table(["asked", "seconds", "times one task"], rows, "lrr")
+    one, *_ = speed.tasks.seconds.values()
+    rows = [
+        [name, f"{float(np.median(values)):.2f}", f"{median_ratio(ratios(values, one)).median:.3f}"]
+        for name, values in speed.tasks.seconds.items()
+    ]
+    return markdown_table(["asked", "seconds", "times one task, by round"], rows, "lrr")
 
 
 def _starts(speed: RuntimeSpeed) -> str:
