@@ -18,7 +18,7 @@ def begin(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     """
     results: list[T] = []
     errors: list[BaseException] = []
-    # Not Thread.join: until Python 3.13 a thread whose join was interrupted counts as ended.
+    # Waited for before Thread.join: until Python 3.13 a thread whose join was interrupted counts as ended.
     done = threading.Event()
 
     def run() -> None:
@@ -29,7 +29,8 @@ def begin(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
         finally:
             done.set()
 
-    threading.Thread(target=run, name="mtl-begun").start()
+    thread = threading.Thread(target=run, name="mtl-begun")
+    thread.start()
 
     def wait() -> T:
         done.wait()
@@ -41,3 +42,4 @@ def begin(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
         yield wait
     finally:
         done.wait()
+        thread.join()
