@@ -71,7 +71,7 @@ def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
     if path is not None:
         bundle = Bundle.open(path)
         trials = [_try(bundle, name, problems) for name in bundle.manifest.variants]
-        if not any(trial.works for trial in trials):
+        if not problems and not any(trial.works for trial in trials):
             problems.append(f"no variant of {bundle.path} runs here; run `mtl verify {bundle.path}`")
     return Diagnosis(
         versions={"python": platform.python_version(), **installed_versions(_PACKAGES)},

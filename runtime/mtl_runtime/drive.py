@@ -31,7 +31,7 @@ class Drive:
             token_budget=token_budget or self.pace.token_budget,
         )
         asked = [name for name, value in (("workers", workers), ("token_budget", token_budget)) if value]
-        return type(self)(pace, f"{self.reason}; {' and '.join(asked)} asked for")
+        return type(self)(pace, f"{_told(pace)}: {' and '.join(asked)} asked for; without: {self.reason}")
 
 
 def drive_of(

@@ -129,7 +129,9 @@ def test_an_unknown_provider_has_no_pace():
 def test_threads_are_divided_among_the_workers(bundle_path, wish, expected):
     info = load(bundle_path, token_budget=77, **wish).info
     assert (info.workers, info.threads, info.token_budget) == (*expected, 77)
-    assert "token_budget asked for" in info.reason
+    asked = "workers and token_budget" if "workers" in wish else "token_budget"
+    threads = "thread" if info.threads == 1 else "threads"
+    assert f"; {info.workers} x {info.threads} {threads}, batches of 77 tokens: {asked} asked for; " in info.reason
 
 
 def test_more_workers_than_threads_are_refused(bundle_path):
