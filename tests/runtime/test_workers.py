@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -47,8 +48,14 @@ def counting(classifier):
 
 def test_the_callers_together_run_no_more_batches_at_once_than_there_are_workers(classifier, counting):
     shared = replace(classifier, run=counting, workers=Workers(2), token_budget=32)
+    counting.gate.clear()  # batches that have begun stay until as many have as can
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(shared, [TEXTS, "good", TEXTS[:50], "bad", TEXTS, ["soup"]]))
+        asked = pool.map(shared, [TEXTS, "good", TEXTS[:50], "bad", TEXTS, ["soup"]])
+        for _ in range(500):
+            if counting.now < 2:
+                time.sleep(0.01)
+        counting.gate.set()
+        answers = list(asked)
     assert counting.most == 2
     assert answers[0] == answers[4] == replace(classifier, token_budget=32)(TEXTS)
     assert answers[1] == classifier("good")
