@@ -1,4 +1,7 @@
-"""work -> its result, begun now in another thread and waited for later: hashing while libraries are imported."""
+"""work -> its result, begun now in another thread and waited for later: hashing while libraries are imported.
+
+A ThreadPoolExecutor would do nearly the same. It takes 4 ms to import, and an interrupted block would leave its thread.
+"""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -52,8 +52,9 @@ def test_the_callers_together_run_no_more_batches_at_once_than_there_are_workers
     with ThreadPoolExecutor(6) as pool:
         asked = pool.map(shared, [TEXTS, "good", TEXTS[:50], "bad", TEXTS, ["soup"]])
         for _ in range(500):
-            if counting.now < 2:
-                time.sleep(0.01)
+            if counting.now == 2:
+                break
+            time.sleep(0.01)
         counting.gate.set()
         answers = list(asked)
     assert counting.most == 2
