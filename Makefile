@@ -73,7 +73,7 @@ node-example:    ## install what examples/node needs (node and npm must be here)
 
 results: demo results-openvino   ## keep the demo's evidence as the README's results files, and renew its table
 	cp $(DEMO)/bundle/evidence/*-onnxruntime-$$($(BIN)/python -c 'import onnxruntime; print(onnxruntime.__version__)').json benchmarks/results/demo_evidence.json
-	$(BIN)/python -m mtl_bench.evidence_table README.md benchmarks/results/demo_evidence.json benchmarks/results/demo_evidence_openvino.json
+	$(BIN)/python -m mtl_bench.report.evidence_table README.md benchmarks/results/demo_evidence.json benchmarks/results/demo_evidence_openvino.json
 
 results-openvino: wheel   ## the same bundle on the wheel that has OpenVINO inside, which runs on processors of any maker
 	rm -rf build/openvino-wheel build/openvino-bundle
@@ -85,20 +85,20 @@ results-openvino: wheel   ## the same bundle on the wheel that has OpenVINO insi
 	cp build/openvino-bundle/evidence/*.json benchmarks/results/demo_evidence_openvino.json
 
 compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` before)
-	$(BIN)/python -m mtl_bench.joint examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
+	$(BIN)/python -m mtl_bench.studies.joint_training examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
 
 quantization-study: install   ## which int8 method suits onnxruntime's CPU provider? (a quarter of an hour; needs `make demo` before)
-	$(BIN)/python -m mtl_bench.quantization $(DEMO)/checkpoint \
+	$(BIN)/python -m mtl_bench.studies.quantization $(DEMO)/checkpoint \
 	  --calibration $(DEMO)/data/train.csv --data $(DEMO)/data/test.csv -o benchmarks/results/quantization.json
-	$(BIN)/python -m mtl_bench.quantization.tables benchmarks/results/quantization.json docs/quantization.md
+	$(BIN)/python -m mtl_bench.studies.quantization.tables benchmarks/results/quantization.json docs/quantization.md
 
 bulk: install    ## does `mtl predict` keep to its memory on a million texts, and to its bytes when killed? (half an hour; needs `make demo` before)
-	$(BIN)/python -m mtl_bench.bulk $(DEMO)/bundle -o benchmarks/results/bulk.json
+	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
 
 runtime-speed: install   ## how fast is the runtime beside plain onnxruntime and PyTorch? (half an hour; needs `make demo` before)
-	$(BIN)/python -m mtl_bench.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
+	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
-	$(BIN)/python -m mtl_bench.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
+	$(BIN)/python -m mtl_bench.studies.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 
 peers: install   ## make the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 9 GB; needs `make demo` before)
 	$(BIN)/python benchmarks/peers/install.py
@@ -111,10 +111,10 @@ bench: install   ## the bundle of `make demo` beside the systems of `make peers`
 
 bench-results:   ## keep the report of `make bench` as the README's results file, and renew its table and pictures
 	cp build/report/results.json benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.readme_table README.md benchmarks/results/bench.json --short
-	$(BIN)/python -m mtl_bench.readme_table docs/benchmarks.md benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.page benchmarks/results/bench.json build/report/report.html
-	$(BIN)/python -m mtl_bench.page.pictures build/report/report.html docs
+	$(BIN)/python -m mtl_bench.report.readme_table README.md benchmarks/results/bench.json --short
+	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md benchmarks/results/bench.json
+	$(BIN)/python -m mtl_bench.report benchmarks/results/bench.json build/report/report.html
+	$(BIN)/python -m mtl_bench.report.screenshots build/report/report.html docs
 
 clean:           ## remove all that was built
 	rm -rf build dist .venv examples/node/node_modules

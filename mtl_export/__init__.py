@@ -7,12 +7,12 @@ out, ``export_bundle`` turns a checkpoint into a bundle for :mod:`mtl_runtime`.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtl_export.bundle import export_bundle
+    from mtl_export.bundling.export_bundle import export_bundle
     from mtl_export.checkpoint import Checkpoint, load_checkpoint
     from mtl_export.config import Config
     from mtl_export.model import HeadSpec, MultiTaskModel, MultiTaskOutput
     from mtl_export.training import train
-    from mtl_runtime.manifest import TaskSpec
+    from mtl_runtime.bundle.manifest import TaskSpec
 
 __all__ = [
     "Checkpoint",
@@ -32,8 +32,8 @@ _HOMES = {
     "HeadSpec": "mtl_export.model",
     "MultiTaskModel": "mtl_export.model",
     "MultiTaskOutput": "mtl_export.model",
-    "TaskSpec": "mtl_runtime.manifest",
-    "export_bundle": "mtl_export.bundle",
+    "TaskSpec": "mtl_runtime.bundle.manifest",
+    "export_bundle": "mtl_export.bundling.export_bundle",
     "load_checkpoint": "mtl_export.checkpoint",
     "train": "mtl_export.training",
 }

@@ -14,16 +14,16 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from mtl_export.atomic import whole_folder
+from mtl_export.atomic_folder import whole_folder
 from mtl_export.config import Config
 from mtl_export.data.examples import SkippedRow
 from mtl_export.errors import CheckpointError
 from mtl_export.model import ModelSpec, MultiTaskModel
-from mtl_runtime import records
+from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core import records
+from mtl_runtime.dataset.metrics import TaskMetrics
 from mtl_runtime.errors import BundleError, RecordError
-from mtl_runtime.manifest import FileSpec
-from mtl_runtime.metrics import TaskMetrics
-from mtl_runtime.tokenizer import Tokenizer
+from mtl_runtime.text.tokenizer import Tokenizer
 
 __all__ = ["Checkpoint", "CheckpointRecord", "TrainingRecord", "load_checkpoint", "save_checkpoint"]
 

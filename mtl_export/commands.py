@@ -8,10 +8,10 @@ import click
 from rich.console import Console
 
 from mtl_export.config import Config, read_gate
-from mtl_runtime import records
-from mtl_runtime.commands.evidence import print_evidence
-from mtl_runtime.commands.options import json_option
-from mtl_runtime.terminal import print_json, print_table, stages
+from mtl_runtime.cli.evidence_table import print_evidence
+from mtl_runtime.cli.options import json_option
+from mtl_runtime.cli.terminal import print_json, print_table, stages
+from mtl_runtime.core import records
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
@@ -89,7 +89,7 @@ def export(
     as_json: bool,
 ) -> None:
     """Export CHECKPOINT to a bundle, and compare it with PyTorch before it is let out."""
-    from mtl_export.bundle import export_bundle
+    from mtl_export.bundling.export_bundle import export_bundle
 
     _quiet_transformers()
     with stages() as report:

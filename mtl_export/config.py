@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from mtl_export.errors import ConfigError
-from mtl_runtime import records
-from mtl_runtime.budgets import GateConfig
+from mtl_runtime.bundle.gate_config import GateConfig
+from mtl_runtime.bundle.manifest import TASK_NAME, Kind, Pooling
+from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
-from mtl_runtime.manifest import TASK_NAME, Kind, Pooling
 
 __all__ = [
     "BadRows",

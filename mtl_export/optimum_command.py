@@ -27,7 +27,7 @@ class MtlExportCommand(BaseOptimumCLICommand):  # type: ignore[misc]  # optimum 
 
     def run(self) -> None:
         """Run `mtl export` and end with its exit code."""
-        from mtl_runtime.cli import main
+        from mtl_runtime.cli.app import main
 
         sys.exit(main(["export", *self.args.arguments]))
 

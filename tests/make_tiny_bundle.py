@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer as HfTokenizer
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
-from mtl_runtime.golden import GOLDEN_NAME, GoldenText, render_golden
-from mtl_runtime.manifest import (
+from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, render_golden
+from mtl_runtime.bundle.manifest import (
     EMBEDDING_OUTPUT,
     FORMAT_VERSION,
     MANIFEST_NAME,
@@ -28,7 +28,7 @@ from mtl_runtime.manifest import (
     graph_metadata,
     logits_output,
 )
-from mtl_runtime.tokenizer import Tokenizer
+from mtl_runtime.text.tokenizer import Tokenizer
 
 TARGET = Path(__file__).parent / "runtime" / "data" / "tiny_bundle"
 HIDDEN = 8

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_bench.driven.system import Labels, System
+from mtl_bench.worker.system import Labels, System
 
 Logits = Mapping[str, Any]  # float (B, width) by task
 SIZES = (8, 16, 32, 64, 128)  # texts of a batch

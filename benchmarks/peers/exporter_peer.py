@@ -5,7 +5,7 @@ from typing import Any
 
 from carried import Kit, batched, cores, system, versions
 
-from mtl_bench.driven.system import System
+from mtl_bench.worker.system import System
 
 
 def prepare(*, kit: str, folder: str, int8: bool = False, **_: Any) -> None:

@@ -21,12 +21,12 @@ import click
 import safetensors.torch
 import torch
 
-from mtl_export.atomic import whole_folder
+from mtl_export.atomic_folder import whole_folder
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.model import ModelSpec, MultiTaskModel
-from mtl_runtime.bundle import Bundle
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import MtlError
-from mtl_runtime.manifest import TaskSpec
 
 _CODE = Path(__file__).with_name("modeling_kit.py")
 _FAMILY_LINE = 'FAMILY = "bert"\n'

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mtl_runtime.verification import verify
+from mtl_runtime.gate.verify import verify
 
 
 def verify_here(*, bundle: str, variant: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from carried import Kit, Task, cores, system, versions
 
-from mtl_bench.driven.system import Labels, System
+from mtl_bench.worker.system import Labels, System
 
 
 def open(*, kit: str, precision: str) -> System:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from mtl_bench.peers import ERRORS, PREPARED, Peer, read_peers
+from mtl_bench.systems.peers import ERRORS, PREPARED, Peer, read_peers
 from mtl_runtime.errors import MtlError
 
 HERE = Path(__file__).parent

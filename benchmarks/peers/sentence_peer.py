@@ -8,7 +8,7 @@ from typing import Any
 
 from carried import Kit, PeerError, Task, cores, system, versions
 
-from mtl_bench.driven.system import Labels, System
+from mtl_bench.worker.system import Labels, System
 
 
 def prepare(

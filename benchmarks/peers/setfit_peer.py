@@ -6,7 +6,7 @@ from typing import Any
 from carried import Kit, PeerError, cores, system, versions
 from sentence_peer import logistic
 
-from mtl_bench.driven.system import Labels, System
+from mtl_bench.worker.system import Labels, System
 
 
 def open(*, kit: str) -> System:

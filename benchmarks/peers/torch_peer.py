@@ -4,7 +4,7 @@ from typing import Any
 
 from carried import Kit, batched, cores, system, versions
 
-from mtl_bench.driven.system import System
+from mtl_bench.worker.system import System
 
 
 def open(*, kit: str, models: str, precision: str, order: str, compiled: bool = False) -> System:

@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, SkipValidation
 
 from mtl_runtime import Classifier, load
+from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.errors import InvalidTextError, UnknownTaskError
-from mtl_runtime.machine import allowed_cores
 
 MAX_TEXTS = 256  # in one request
 PROCESSES = int(os.environ.get("WEB_CONCURRENCY", "1"))  # uvicorn reads it too

@@ -10,8 +10,8 @@ from flask import Flask, abort, request
 from werkzeug.exceptions import HTTPException
 
 from mtl_runtime import load
+from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.errors import InvalidTextError, UnknownTaskError
-from mtl_runtime.machine import allowed_cores
 
 MAX_TEXTS = 256  # in one request
 PROCESSES = int(os.environ.get("WEB_CONCURRENCY", "1"))  # gunicorn reads it too

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mtl_export.config import BadRows, SourceConfig, TaskConfig
 from mtl_export.errors import DataError
+from mtl_runtime.dataset.examples import Example, LabelColumn, read_labelled
 from mtl_runtime.errors import TableError
-from mtl_runtime.labelled import Example, LabelColumn, read_labelled
 
 __all__ = [
     "Examples",

@@ -7,10 +7,10 @@ from pathlib import Path
 from mtl_export.config import TaskConfig
 from mtl_export.data.examples import Examples
 from mtl_export.errors import ConfigError, DataError
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.examples import Example
+from mtl_runtime.dataset.label_cells import names_of
 from mtl_runtime.errors import RecordError, TableError
-from mtl_runtime.labelled import Example
-from mtl_runtime.labels import names_of
-from mtl_runtime.manifest import TaskSpec
 
 __all__ = ["task_specs"]
 

@@ -11,9 +11,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from mtl_export.errors import EncoderError
+from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
 from mtl_runtime.errors import BundleError
-from mtl_runtime.manifest import EncoderSpec, Pooling
-from mtl_runtime.tokenizer import Tokenizer
+from mtl_runtime.text.tokenizer import Tokenizer
 
 __all__ = ["Encoder", "encoder_layers", "load_encoder", "rebuild_encoder"]
 

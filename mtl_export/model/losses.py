@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from mtl_export.config import LossWeighting, TaskConfig
-from mtl_runtime.manifest import Kind, TaskSpec
-from mtl_runtime.targets import MISSING, Targets, labelled
+from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.dataset.targets import MISSING, Targets, labelled
 
 __all__ = ["MultiTaskLoss", "class_weights"]
 
@@ -29,7 +29,7 @@ def class_weights(task: TaskSpec, config: TaskConfig, targets: Targets) -> torch
     Args:
         task: the task.
         config: says which weights.
-        targets: those of the training split (see :mod:`mtl_runtime.targets`).
+        targets: those of the training split (see :mod:`mtl_runtime.dataset.targets`).
     """
     if config.class_weights is None:
         return None
@@ -90,7 +90,7 @@ class MultiTaskLoss(nn.Module):
 
         Args:
             outputs: ``{"logits": {task: (B, width)}}``.
-            labels: targets by task (see :mod:`mtl_runtime.targets`).
+            labels: targets by task (see :mod:`mtl_runtime.dataset.targets`).
             num_items_in_batch: the step's :meth:`normalizers`; default: those of this batch.
         """
         totals = self.normalizers([labels]) if num_items_in_batch is None else num_items_in_batch

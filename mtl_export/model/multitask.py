@@ -14,14 +14,14 @@ from mtl_export.config import HeadKind
 from mtl_export.errors import ConfigError
 from mtl_export.model.encoder import encoder_layers, load_encoder, rebuild_encoder
 from mtl_export.model.heads import HEADS
-from mtl_export.model.padding import PaddingMask
+from mtl_export.model.padding_mask import PaddingMask
 from mtl_export.model.pooling import POOLINGS
-from mtl_runtime.batch import Batch
-from mtl_runtime.decode import Prediction, predictions
-from mtl_runtime.manifest import EncoderSpec, Pooling, TaskSpec
-from mtl_runtime.scheduler import DEFAULT_TOKEN_BUDGET, plan_batches
-from mtl_runtime.texts import checked_texts
-from mtl_runtime.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.bundle.manifest import EncoderSpec, Pooling, TaskSpec
+from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.inference.decode import Prediction, predictions
+from mtl_runtime.text.batch import Batch
+from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.text.validation import checked_texts
 
 __all__ = ["HeadSpec", "ModelSpec", "MultiTaskModel", "MultiTaskOutput"]
 

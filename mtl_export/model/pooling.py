@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from mtl_runtime.manifest import Pooling
+from mtl_runtime.bundle.manifest import Pooling
 
 __all__ = ["POOLINGS", "Pool"]
 

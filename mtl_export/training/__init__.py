@@ -1,5 +1,5 @@
 """config -> trained checkpoint: transformers' Trainer with a sampler, a loss and a completion mark of our own."""
 
-from mtl_export.training.run import train
+from mtl_export.training.train import train
 
 __all__ = ["train"]

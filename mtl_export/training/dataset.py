@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import Dataset
 
 from mtl_export.model import MultiTaskModel
-from mtl_runtime.labelled import Example
-from mtl_runtime.manifest import TaskSpec
-from mtl_runtime.targets import Targets, encode_labels
-from mtl_runtime.tokenizer import TokenizedText
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.examples import Example
+from mtl_runtime.dataset.targets import Targets, encode_labels
+from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["LabelledTexts", "collate"]
 
@@ -21,7 +21,7 @@ class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
     """Rows of one split, as the loop and the metrics take them."""
 
     tokens: tuple[TokenizedText, ...]
-    targets: Mapping[str, Targets]  # by task, see mtl_runtime.targets
+    targets: Mapping[str, Targets]  # by task, see mtl_runtime.dataset.targets
     sources: tuple[int, ...]
 
     @classmethod

@@ -12,12 +12,12 @@ from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallbac
 from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
-from mtl_export.training.completion import CompletionMark
 from mtl_export.training.dataset import LabelledTexts, collate
 from mtl_export.training.progress import TrainingProgress
-from mtl_export.training.reading import TrainingData
+from mtl_export.training.resume_points import CompletionMark
 from mtl_export.training.trainer import MultiTaskTrainer, TrainedModule, training_arguments
-from mtl_runtime.metrics import TaskMetrics, best_thresholds
+from mtl_export.training.training_data import TrainingData
+from mtl_runtime.dataset.metrics import TaskMetrics, best_thresholds
 
 __all__ = ["Fitted", "fit"]
 

@@ -13,8 +13,8 @@ from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss
 from mtl_export.training.sampler import MixedLengthSampler
-from mtl_runtime.manifest import TaskSpec
-from mtl_runtime.metrics import TaskMetrics, score, task_metrics
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.metrics import TaskMetrics, score, task_metrics
 
 __all__ = ["SCORE", "MultiTaskTrainer", "TrainedModule", "training_arguments"]
 

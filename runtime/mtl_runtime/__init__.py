@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from mtl_runtime.errors import MtlError
 
 if TYPE_CHECKING:
-    from mtl_runtime.classifier import Classifier
-    from mtl_runtime.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
-    from mtl_runtime.explain import Explanation, TokenImportance
-    from mtl_runtime.loading import load
-    from mtl_runtime.opening import Info
+    from mtl_runtime.inference.classifier import Classifier
+    from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
+    from mtl_runtime.inference.explain import Explanation, TokenImportance
+    from mtl_runtime.inference.options import Info
+    from mtl_runtime.loading.load import load
 
 __all__ = [
     "Answer",
@@ -29,16 +29,16 @@ __all__ = [
 # Imported when asked for (PEP 562): `load` then reads and hashes files while numpy, tokenizers and onnxruntime are
 # still being imported.
 _MODULES = {
-    "Answer": "decode",
-    "Classifier": "classifier",
-    "Explanation": "explain",
-    "Info": "opening",
-    "MultiLabelAnswer": "decode",
-    "Prediction": "decode",
-    "RegressionAnswer": "decode",
-    "SingleLabelAnswer": "decode",
-    "TokenImportance": "explain",
-    "load": "loading",
+    "Answer": "inference.decode",
+    "Classifier": "inference.classifier",
+    "Explanation": "inference.explain",
+    "Info": "inference.options",
+    "MultiLabelAnswer": "inference.decode",
+    "Prediction": "inference.decode",
+    "RegressionAnswer": "inference.decode",
+    "SingleLabelAnswer": "inference.decode",
+    "TokenImportance": "inference.explain",
+    "load": "loading.load",
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime import load
-from mtl_runtime.machine import allowed_cores
+from mtl_runtime.core.machine import allowed_cores
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "embedding"

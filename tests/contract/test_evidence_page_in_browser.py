@@ -8,9 +8,9 @@ import zlib
 
 import pytest
 
-from mtl_runtime.page.document import evidence_page
+from mtl_runtime.report.document import evidence_page
 from tests.contract.browser import FLAGS, NAMES, OPEN_ALL, WINDOWS, find_browser, open_browser
-from tests.runtime.evidence_records import EVIDENCE, SMUGGLED
+from tests.runtime.evidence.evidence_records import EVIDENCE, SMUGGLED
 
 BROWSER = find_browser()
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser here; install one of {', '.join(NAMES)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtl_export.bundle import export_bundle
+from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.config import Config
 from mtl_export.training import train
 from tests.export.tiny import FILLERS, save_encoder, write_csv

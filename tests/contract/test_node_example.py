@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime import load
-from mtl_runtime.bundle import Bundle
-from mtl_runtime.manifest import MANIFEST_NAME, FileSpec
-from mtl_runtime.records import to_dict
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec
+from mtl_runtime.core.records import to_dict
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "node"

@@ -43,7 +43,7 @@ def test_help_of_heavy_commands_needs_no_torch():
     for command in ("train", "export", "bench", "compare"):
         code = (
             f"import sys; sys.argv = ['mtl', '{command}', '--help']\n"
-            "from mtl_runtime.cli import main\n"
+            "from mtl_runtime.cli.app import main\n"
             "try: main()\n"
             "except SystemExit: print(*[m for m in sys.modules if m in ('torch', 'transformers', 'onnx')], sep=',')"
         )

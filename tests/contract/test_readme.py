@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from mtl_bench.evidence_table import MARKERS, evidence_table
-from mtl_bench.markdown import with_table
-from mtl_bench.readme_table import rewritten
-from mtl_bench.report_files import read_report
-from mtl_export.bundle import export_bundle
+from mtl_bench.report.evidence_table import MARKERS, evidence_table
+from mtl_bench.report.markdown_table import with_table
+from mtl_bench.report.readme_table import rewritten
+from mtl_bench.results.files import read_report
+from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.config import Config
 from mtl_export.training import train
-from mtl_runtime import records
-from mtl_runtime.evidence import Evidence
+from mtl_runtime.core import records
+from mtl_runtime.evidence.schema import Evidence
 from tests.export.tiny import project
 
 ROOT = Path(__file__).parents[2]

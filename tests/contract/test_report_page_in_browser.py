@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mtl_bench.page import report_page
-from mtl_bench.page.pictures import PICTURES, take
-from tests.bench.report_records import REPORT, SMUGGLED
+from mtl_bench.report.document import report_page
+from mtl_bench.report.screenshots import PICTURES, take
+from tests.bench.report.report_records import REPORT, SMUGGLED
 from tests.contract.browser import NAMES, OPEN_ALL, WINDOWS, find_browser, open_browser
 
 BROWSER = find_browser()

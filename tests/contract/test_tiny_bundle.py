@@ -4,8 +4,8 @@ import runpy
 import shutil
 from pathlib import Path
 
-from mtl_runtime.bundle import Bundle
-from mtl_runtime.verification import verify
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.gate.verify import verify
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "tests" / "runtime" / "data" / "tiny_bundle"

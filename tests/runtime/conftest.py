@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime import Classifier, load
-from mtl_runtime.bundle import Bundle
-from mtl_runtime.manifest import MANIFEST_NAME, FileSpec
-from mtl_runtime.providers import PROVIDERS
-from mtl_runtime.records import from_dict, to_dict
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec
+from mtl_runtime.core.records import from_dict, to_dict
+from mtl_runtime.providers.registry import PROVIDERS
 
 TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
 

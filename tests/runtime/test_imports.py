@@ -30,7 +30,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_importing_the_library_loads_nothing_heavy():
-    assert modules_after("import mtl_runtime, mtl_runtime.files, mtl_runtime.verification") & HEAVY == set()
+    assert modules_after("import mtl_runtime, mtl_runtime.bulk.predict_file, mtl_runtime.gate.verify") & HEAVY == set()
 
 
 def test_the_imports_of_the_library_itself_are_seen():
@@ -51,7 +51,7 @@ def test_each_public_name_is_the_one_that_its_module_defines():
 
 
 def test_a_function_that_was_replaced_in_its_module_is_the_one_that_the_package_gives(monkeypatch):
-    monkeypatch.setattr("mtl_runtime.loading.load", print)
+    monkeypatch.setattr("mtl_runtime.loading.load.load", print)
     assert mtl_runtime.load is print
 
 
@@ -79,7 +79,7 @@ def test_a_name_that_there_is_not_is_an_attribute_error():
 
 @pytest.mark.parametrize("argv", [["--help"], ["predict", "--help"], ["verify", "--help"]])
 def test_help_loads_neither_torch_nor_onnxruntime(argv):
-    code = f"from mtl_runtime.cli import main\nassert main({argv!r}, standalone_mode=False) == 0"
+    code = f"from mtl_runtime.cli.app import main\nassert main({argv!r}, standalone_mode=False) == 0"
     loaded = modules_after(code)
     assert "click" in loaded
     assert loaded & (HEAVY - {"click", "rich"}) == set()

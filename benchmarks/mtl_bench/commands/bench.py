@@ -8,18 +8,18 @@ from pathlib import Path
 
 import click
 
-from mtl_bench.amounts import QUICK, QUICK_WITH_PEERS, USUAL, WITH_PEERS, Amounts
-from mtl_bench.bench import Bench, run_bench
-from mtl_bench.page.document import report_page
-from mtl_bench.schema import Report
-from mtl_bench.text.markdown import report_markdown
-from mtl_bench.text.terminal import print_report
-from mtl_bench.workload import Workload, golden_workload, read_workload
-from mtl_runtime import records
-from mtl_runtime.bundle import Bundle
-from mtl_runtime.commands.options import bundle_argument, finite, json_option
+from mtl_bench.report.document import report_page
+from mtl_bench.report.markdown import report_markdown
+from mtl_bench.report.terminal import print_report
+from mtl_bench.results.schema import Report
+from mtl_bench.suite.effort import QUICK, QUICK_WITH_PEERS, USUAL, WITH_PEERS, Amounts
+from mtl_bench.suite.suite import Bench, run_bench
+from mtl_bench.workloads.workload import Workload, golden_workload, read_workload
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.cli.options import bundle_argument, finite, json_option
+from mtl_runtime.cli.terminal import print_json, stages
+from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
-from mtl_runtime.terminal import print_json, stages
 
 __all__ = ["bench"]
 

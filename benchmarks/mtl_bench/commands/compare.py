@@ -8,11 +8,11 @@ from mtl_bench.compare.comparable import ACROSS
 from mtl_bench.compare.comparison import Comparison
 from mtl_bench.compare.comparison import compare as compare_reports
 from mtl_bench.compare.text import headline, markdown, print_comparison
-from mtl_bench.report_files import read_report
-from mtl_runtime import records
-from mtl_runtime.commands.options import finite, json_option
+from mtl_bench.results.files import read_report
+from mtl_runtime.cli.options import finite, json_option
+from mtl_runtime.cli.terminal import print_json
+from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
-from mtl_runtime.terminal import print_json
 
 __all__ = ["compare"]
 

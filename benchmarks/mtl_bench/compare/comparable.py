@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mtl_bench.compare.costs import pace, references_of
-from mtl_bench.schema import Report, SystemResult, Values
+from mtl_bench.results.schema import Report, SystemResult, Values
 from mtl_runtime.errors import MtlError
 
 __all__ = ["ACROSS", "Across", "notes", "refuse", "same_pace"]

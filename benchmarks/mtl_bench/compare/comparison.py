@@ -8,7 +8,7 @@ from mtl_bench.compare.comparable import Across, notes, refuse, same_pace
 from mtl_bench.compare.cost_changes import cost_changes
 from mtl_bench.compare.costs import References, references_of
 from mtl_bench.compare.score_changes import score_changes
-from mtl_bench.schema import Report
+from mtl_bench.results.schema import Report
 from mtl_runtime.errors import MtlError
 
 __all__ = ["Comparison", "compare"]

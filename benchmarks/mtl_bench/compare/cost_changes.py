@@ -10,7 +10,7 @@ import numpy as np
 from mtl_bench.compare.changes import CostChange, Verdict
 from mtl_bench.compare.costs import COSTS, References, Sample, sample
 from mtl_bench.compare.welch import Contrast, contrast, holm
-from mtl_bench.schema import SystemResult
+from mtl_bench.results.schema import SystemResult
 
 __all__ = ["Pair", "cost_changes"]
 

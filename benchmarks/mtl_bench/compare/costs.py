@@ -12,8 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from mtl_bench.schema import Report, SystemResult, Values
-from mtl_bench.summary import percentile
+from mtl_bench.analysis.summary import percentile
+from mtl_bench.results.schema import Report, SystemResult, Values
 from mtl_runtime.errors import MtlError
 
 __all__ = ["COSTS", "Cost", "References", "Sample", "pace", "references_of", "sample"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mtl_bench.compare.changes import ScoreChange, Verdict
 from mtl_bench.compare.cost_changes import Pair
-from mtl_bench.schema import Answers, WorkloadFacts
+from mtl_bench.results.schema import Answers, WorkloadFacts
 
 __all__ = ["score_changes"]
 

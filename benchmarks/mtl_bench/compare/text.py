@@ -7,8 +7,8 @@ import click
 from mtl_bench.compare.changes import Change, CostChange, ScoreChange, Verdict
 from mtl_bench.compare.comparison import Comparison
 from mtl_bench.compare.costs import COSTS
-from mtl_bench.markdown import cell, markdown_table
-from mtl_runtime.terminal import print_table, printable
+from mtl_bench.report.markdown_table import cell, markdown_table
+from mtl_runtime.cli.terminal import print_table, printable
 
 __all__ = ["HEADER", "headline", "markdown", "print_comparison", "row"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtl_bench.analysis.students_t import critical, two_sided
 from mtl_bench.compare.costs import Sample
-from mtl_bench.students_t import critical, two_sided
 
 __all__ = ["Contrast", "contrast", "holm"]
 

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.decode import probabilities
-from mtl_runtime.evidence import Bin
-from mtl_runtime.manifest import TaskSpec
-from mtl_runtime.metrics import best_thresholds
-from mtl_runtime.targets import Targets, labelled
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.metrics import best_thresholds
+from mtl_runtime.dataset.targets import Targets, labelled
+from mtl_runtime.evidence.schema import Bin
+from mtl_runtime.inference.decode import probabilities
 
 __all__ = ["calibrated", "calibration_error", "reliability"]
 
@@ -31,7 +31,7 @@ def calibrated(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) ->
     Args:
         task: kind and labels.
         logits: float32 (N, width).
-        targets: (N,) or (N, labels), see :mod:`mtl_runtime.targets`.
+        targets: (N,) or (N, labels), see :mod:`mtl_runtime.dataset.targets`.
     """
     rows = labelled(targets) & np.isfinite(logits).all(axis=1)
     if task.kind == "regression" or rows.sum() < _LEAST_ROWS:

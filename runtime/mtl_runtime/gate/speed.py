@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mtl_runtime.classifier import Classifier
-from mtl_runtime.evidence import Ratio
-from mtl_runtime.sampling import spread
+from mtl_runtime.core.sampling import spread
+from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.inference.classifier import Classifier
 
 __all__ = ["median_ratio", "speed"]
 

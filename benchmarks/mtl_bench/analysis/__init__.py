@@ -1,0 +1,1 @@
+"""results -> figures: estimates with intervals, ranks, warnings and conclusions."""

@@ -1,0 +1,107 @@
+"""SystemResult -> Summary: the few figures of a row, each a median over fresh processes with its 95 % interval."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+
+from mtl_bench.analysis.students_t import critical
+from mtl_bench.results.schema import Report, Server, SystemResult, Values
+from mtl_runtime.evidence.schema import Ratio
+
+__all__ = ["PERCENTILES", "Summary", "over_processes", "percentile", "pooled", "speed_against", "summary"]
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Derived figures; None where nothing was measured. Each ``Ratio`` is :func:`over_processes`, in the unit named."""
+
+    throughput: Ratio | None = None  # offline, texts per second
+    kernel_share: Ratio | None = None  # time of the session alone as a share of the whole
+    latency: Mapping[int, Ratio] = field(default_factory=dict)  # seconds by percentile
+    server_rate: float | None = None  # texts per second within the bound
+    server_limit: float | None = None  # the lowest rate above it that was tried and did not keep to the bound
+    cold_start: Ratio | None = None  # seconds
+    load: Ratio | None = None  # seconds
+    peak_bytes: int | None = None
+    size_bytes: int | None = None
+
+
+def summary(result: SystemResult) -> Summary:
+    """Summarize one row."""
+    offline, memory, cold = result.offline, result.memory, result.cold_start
+    return Summary(
+        throughput=over_processes([offline.texts / np.median(rounds) for rounds in offline.seconds])
+        if offline
+        else None,
+        kernel_share=_kernel_share(offline.seconds, offline.kernel_seconds) if offline else None,
+        latency=_latency(result.single_stream.latencies) if result.single_stream else {},
+        server_rate=result.server.best if result.server else None,
+        server_limit=_limit(result.server) if result.server else None,
+        cold_start=over_processes(cold.seconds) if cold else None,
+        load=over_processes(cold.load_seconds) if cold else None,
+        peak_bytes=int(np.median(memory.peak)) if memory and memory.peak else None,
+        size_bytes=result.size_bytes,
+    )
+
+
+def speed_against(report: Report, name: str, other: str) -> Ratio | None:
+    """Offline throughput of ``name`` as a multiple of ``other``'s; None: one was not measured.
+
+    Rounds of the same number ran one after the other, so that a slower moment hit both: in each pair of processes the
+    median of their rounds' ratios is taken.
+    """
+    sides = [report.systems[system].offline for system in (name, other)]
+    if any(side is None for side in sides):
+        return None
+    ours, theirs = (side.seconds for side in sides if side is not None)
+    # A system that lost a process has fewer.
+    return over_processes([_median_quotient(b, a) for a, b in zip(ours, theirs, strict=False)])
+
+
+def over_processes(figures: Sequence[float]) -> Ratio:
+    """The median of a figure above 0 that each fresh process gave, with a 95 % interval.
+
+    Rounds of one process are no independent samples, so the interval is that of Student's t for the mean logarithm of
+    the processes. One process alone has none: both ends are its own figure.
+    """
+    median, count = float(np.median(figures)), len(figures)
+    if count < 2:
+        return Ratio(median=median, low=median, high=median, rounds=count)
+    logs = np.log(figures)
+    margin = critical(0.05, count - 1) * float(np.std(logs, ddof=1)) / math.sqrt(count)
+    low, high = (math.exp(float(np.mean(logs)) + side) for side in (-margin, margin))
+    return Ratio(median=median, low=min(low, median), high=max(high, median), rounds=count)
+
+
+def percentile(values: Sequence[float], rank: float) -> float:
+    """The smallest value that at least ``rank`` per cent of all do not exceed (nearest rank, as MLPerf's loadgen)."""
+    return float(np.percentile(values, rank, method="inverted_cdf"))
+
+
+def pooled(values: Values) -> list[float]:
+    """Those of all processes, in order."""
+    return list(chain.from_iterable(values))
+
+
+def _limit(server: Server) -> float | None:
+    over = [rate.offered for rate in server.rates if not rate.kept_up and rate.offered > (server.best or 0)]
+    return min(over, default=None)
+
+
+def _kernel_share(whole: Values, kernel: Values) -> Ratio | None:
+    if not kernel:
+        return None
+    return over_processes([_median_quotient(some, all_) for some, all_ in zip(kernel, whole, strict=True)])
+
+
+def _latency(latencies: Values) -> dict[int, Ratio]:
+    return {rank: over_processes([percentile(some, rank) for some in latencies]) for rank in PERCENTILES}
+
+
+def _median_quotient(numerators: Iterable[float], denominators: Iterable[float]) -> float:
+    return float(np.median([a / b for a, b in zip(numerators, denominators, strict=False)]))

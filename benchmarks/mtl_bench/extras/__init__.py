@@ -1,0 +1,1 @@
+"""Measurements that stand next to the main table: scaling, roofline, and the cost of more tasks."""

@@ -1,0 +1,1 @@
+"""Worker processes: start them, check their replies, run them in turn."""

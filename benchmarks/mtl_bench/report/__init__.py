@@ -1,0 +1,1 @@
+"""Results -> the HTML page, the terminal tables and the Markdown tables."""

@@ -1,0 +1,49 @@
+"""a heading, a chart in one or several views, a conclusion -> a figure of the page."""
+
+from collections.abc import Iterable, Sequence
+
+from mtl_bench.report.charts.series_style import Look, key
+from mtl_runtime.report.html import Content, Markup, tag
+
+__all__ = ["View", "figure"]
+
+View = tuple[str, Markup]  # what it is called on its button, and the chart
+
+
+def figure(
+    heading: str,
+    said: Content,
+    views: Sequence[View],
+    note: Content,
+    *,
+    shown: Iterable[Look] = (),
+) -> Markup:
+    """A chart with what it shows above it and how to read it below.
+
+    Args:
+        heading: names the figure.
+        said: the conclusion, a sentence.
+        views: the first is shown, and printed; buttons switch to the others.
+        note: how to read it.
+        shown: whose marks a key explains.
+    """
+    looks = list(shown)
+    return tag(
+        "figure",
+        tag("h3", heading),
+        tag("p", said, class_="said") if said else "",
+        _buttons(heading, views) if len(views) > 1 else "",
+        [tag("div", chart, class_="view", hidden=index > 0) for index, (_, chart) in enumerate(views)],
+        key(looks) if looks else "",
+        tag("figcaption", note),
+        class_="chart",
+    )
+
+
+def _buttons(heading: str, views: Sequence[View]) -> Markup:
+    """Hidden until the script, which they need, shows them."""
+    buttons = [
+        tag("button", name, type="button", aria_pressed="false" if index else "true", data_view=str(index))
+        for index, (name, _) in enumerate(views)
+    ]
+    return tag("div", buttons, class_="choices-of-view", role="group", aria_label=f"{heading}: view", hidden=True)

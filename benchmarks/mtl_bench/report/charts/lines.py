@@ -1,0 +1,77 @@
+"""series -> inline SVG: points of several systems on two axes, joined to lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mtl_bench.report.charts.axes import Axis
+from mtl_bench.report.charts.series_style import Look
+from mtl_runtime.report.charts import Plot, label, svg
+from mtl_runtime.report.html import Content, Markup, tag
+
+__all__ = ["PLOT", "Point", "Series", "frame", "line_chart"]
+
+PLOT = Plot(left=58, top=30, width=296, height=196)
+WIDTH, HEIGHT = 372, 268
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One mark, with its interval where it has one."""
+
+    x: float
+    y: float
+    told: str
+    low: float | None = None
+    high: float | None = None
+    lost: bool = False  # drawn faintly: it did not hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points of one system, in the order of x."""
+
+    look: Look
+    points: Sequence[Point]
+    joined: bool = True
+
+
+def line_chart(
+    title: str, series: Sequence[Series], x: tuple[str, Axis], y: tuple[str, Axis], *, behind: Content = ()
+) -> Markup:
+    """Ours are drawn last, so that they lie on top.
+
+    Args:
+        title: of the image.
+        series: what to draw.
+        x: title and axis.
+        y: the same.
+        behind: further parts that lie under the series.
+    """
+    drawn = [_series(some, x[1], y[1]) for some in sorted(series, key=lambda some: some.look.ours)]
+    described = "; ".join(point.told for some in series for point in some.points)
+    return svg(title, described, WIDTH, HEIGHT, frame(x, y), behind, drawn)
+
+
+def frame(x: tuple[str, Axis], y: tuple[str, Axis]) -> list[Markup]:
+    """Grid, ticks and titles."""
+    (across, axis_x), (up, axis_y) = x, y
+    return [
+        *(PLOT.across(axis_y.share(tick), axis_y.words(tick)) for tick in axis_y.ticks),
+        *(PLOT.below(axis_x.share(tick), axis_x.words(tick)) for tick in axis_x.ticks),
+        label(4, 12, up, anchor="start", class_="axis"),
+        PLOT.title_below(across),
+    ]
+
+
+def _series(series: Series, x: Axis, y: Axis) -> Markup:
+    spots = [(PLOT.x(x.share(point.x)), PLOT.y(y.share(point.y)), point) for point in series.points]
+    path = " ".join(f"{left:.2f},{top:.2f}" for left, top, _ in spots)
+    line = [tag("polyline", points=path, class_="line")] if series.joined and len(spots) > 1 else []
+    bars = [_interval(left, point, y) for left, _, point in spots if point.low is not None]
+    marks = [series.look.mark(left, top, point.told, outside=point.lost) for left, top, point in spots]
+    return series.look.group(*line, *bars, *marks)
+
+
+def _interval(left: float, point: Point, y: Axis) -> Markup:
+    low, high = (PLOT.y(y.share(value if value is not None else point.y)) for value in (point.low, point.high))
+    return tag("line", x1=left, x2=left, y1=low, y2=high, class_="span")

@@ -1,0 +1,131 @@
+"""Report -> Table: a row for each system, a column for each figure that any of them has, and what to know beside it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mtl_bench.analysis.summary import Summary, speed_against, summary
+from mtl_bench.results.schema import Report, SystemResult
+from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
+
+__all__ = ["Table", "table"]
+
+# What of a task's metrics is shown: its key, and its name.
+_RIGHT: Mapping[str, tuple[str, str]] = {
+    "single_label": ("accuracy", "accuracy"),
+    "multi_label": ("accuracy", "accuracy"),
+    "regression": ("pearson", "correlation"),
+}
+_FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Cells are plain text; a system that has no figures is a row that says so, its reason is a remark.
+
+    Attributes:
+        header: names of the columns; the first is that of the systems.
+        rows: cells by system, in the report's order.
+        remarks: failures, doubts and what was left out, a line each.
+    """
+
+    header: tuple[str, ...]
+    rows: Mapping[str, tuple[str, ...]]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    result: SystemResult
+    figures: Summary
+    speed: Ratio | None  # as a multiple of the baseline
+
+
+_Column = tuple[str, Callable[[_Row], str]]
+
+
+def table(report: Report, *, baseline: str = DEFAULT_VARIANT) -> Table:
+    """Make the table of a run; a column that no system has a figure for is left out.
+
+    Args:
+        report: the run.
+        baseline: the system that speeds are multiples of.
+    """
+    rows = {name: _row(report, name, baseline) for name in report.systems}
+    first, *others = _columns(report, baseline)
+    columns = [first, *((title, show) for title, show in others if any(show(row) for row in rows.values()))]
+    return Table(
+        header=("system", *(title for title, _ in columns)),
+        rows={name: (row.result.title, *(show(row) for _, show in columns)) for name, row in rows.items()},
+        remarks=tuple(_remarks(report)),
+    )
+
+
+def _row(report: Report, name: str, baseline: str) -> _Row:
+    result = report.systems[name]
+    speed = speed_against(report, name, baseline) if baseline in report.systems else None
+    return _Row(result, summary(result), speed)
+
+
+def _columns(report: Report, baseline: str) -> Iterator[_Column]:
+    yield ("worst agreement" if len(report.tasks) > 1 else "agreement"), _agreement
+    yield "gate", lambda row: row.result.status or ""
+    yield from ((f"{task}: {_RIGHT[kind][1]}", _metric(task, _RIGHT[kind][0])) for task, kind in report.tasks.items())
+    yield "p50 / p99, ms", lambda row: _percentiles(row.figures.latency)
+    yield "texts/s", lambda row: _interval(row.figures.throughput, ",.0f")
+    yield f"times {baseline}", lambda row: f"{row.speed.median:.2f}x" if row.speed else ""
+    yield _server_title(report), lambda row: _rate(row.result, row.figures)
+    yield "cold start, s", lambda row: f"{row.figures.cold_start.median:.2f}" if row.figures.cold_start else ""
+    yield "memory, MB", lambda row: _megabytes(row.figures.peak_bytes)
+    yield "size, MB", lambda row: _megabytes(row.figures.size_bytes)
+
+
+def _agreement(row: _Row) -> str:
+    """Of the task where it is lowest; a system that failed is called so here."""
+    if not row.result.ran:
+        return _FAILED
+    answers = row.result.answers
+    return f"{min(answers.agreement.values()):.2%}" if answers and answers.agreement else ""
+
+
+def _metric(task: str, name: str) -> Callable[[_Row], str]:
+    def show(row: _Row) -> str:
+        metrics = row.result.answers.metrics.get(task, {}) if row.result.answers else {}
+        return f"{metrics[name]:.3f}" if name in metrics else ""
+
+    return show
+
+
+def _percentiles(latency: Mapping[int, Ratio]) -> str:
+    return f"{1e3 * latency[50].median:.2f} / {1e3 * latency[99].median:.2f}" if latency else ""
+
+
+def _interval(found: Ratio | None, form: str) -> str:
+    return f"{found.median:{form}} ({found.low:{form}} to {found.high:{form}})" if found else ""
+
+
+def _server_title(report: Report) -> str:
+    bounds = sorted({row.server.bound for row in report.systems.values() if row.server})
+    return f"texts/s with p99 below {' or '.join(f'{1e3 * bound:g}' for bound in bounds)} ms"
+
+
+def _rate(result: SystemResult, found: Summary) -> str:
+    """The highest that held, and the next that did not."""
+    if result.server is None:
+        return ""
+    if found.server_rate is None:
+        return "none held"
+    return f"{found.server_rate:,.0f}" + (f", not {found.server_limit:,.0f}" if found.server_limit else "")
+
+
+def _megabytes(size: int | None) -> str:
+    return f"{size / 1e6:,.0f}" if size is not None else ""
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    for row in report.systems.values():
+        if row.error is not None:
+            yield f"{row.title} failed: {row.error.splitlines()[0] if row.error else 'no reason is known'}"
+        yield from (f"{row.title}: {doubt}" for doubt in row.doubts)
+    yield from report.doubts
+    yield from (f"{part} was left out: {why}" for part, why in report.skipped.items())

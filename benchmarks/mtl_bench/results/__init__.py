@@ -1,0 +1,1 @@
+"""The results file: its schema, reading and writing."""

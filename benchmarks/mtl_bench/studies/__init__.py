@@ -1,0 +1,1 @@
+"""Studies behind the documentation; each is a module to run, and needs the repository."""

@@ -1,0 +1,39 @@
+"""checkpoint + calibration sentences -> Ingredients: what every method builds its graph from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import onnx_ir as ir
+
+from mtl_export.graphs.graph_builder import Material
+from mtl_export.model import MultiTaskModel
+from mtl_runtime.text.tokenizer import TokenizedText
+
+__all__ = ["Ingredients"]
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """One trained model and its calibration sentences."""
+
+    model: MultiTaskModel
+    texts: list[TokenizedText]
+    folder: Path  # for files in passing
+
+    @cached_property
+    def material(self) -> Material:
+        """The exporter's own graphs and ranges."""
+        return Material(self.model, self.model.spec.tasks, self.texts, self.folder)
+
+    @property
+    def pad_id(self) -> int:
+        """Of the encoder."""
+        return self.model.spec.encoder.pad_id
+
+    @cached_property
+    def portable_file(self) -> Path:
+        """The portable fp32 graph, as onnxruntime's own tools want it."""
+        file = self.folder / "portable.onnx"
+        ir.save(self.material.portable, file)
+        return file

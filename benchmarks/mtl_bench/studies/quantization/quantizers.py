@@ -1,0 +1,125 @@
+"""portable fp32 graph + calibration sentences -> graphs of onnxruntime's own quantizers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+from mtl_bench.studies.quantization.ingredients import Ingredients
+from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.text.batch import Batch
+from mtl_runtime.text.tokenizer import TokenizedText
+
+__all__ = ["FLOAT_OUTPUTS", "dynamic", "static", "weight_only"]
+
+# Quantize what goes into a product, not what comes out of it.
+FLOAT_OUTPUTS = {"OpTypesToExcludeOutputQuantization": ["MatMul"]}
+
+# onnxruntime's histograms take batches of one shape only, and keep the activations of all of them in memory.
+_ROWS, _BATCHES = 16, 8
+
+
+def dynamic(ingredients: Ingredients, file: Path, *, reduce_range: bool = False) -> None:
+    """Scales taken from each batch while it runs."""
+    model = _without_shapes(ingredients)
+    quantize_dynamic(model, file, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
+
+
+def static(
+    ingredients: Ingredients,
+    file: Path,
+    *,
+    method: str = "MinMax",
+    activations: str = "QUInt8",
+    weights_only: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Scales fixed by calibration, written as QuantizeLinear and DequantizeLinear around MatMul.
+
+    Args:
+        ingredients: of the study.
+        file: to write.
+        method: of calibration: MinMax, Entropy or Percentile.
+        activations: type of the activations.
+        weights_only: leave the products of attention, which have no constant side, in fp32.
+        options: ``extra_options`` of quantize_static.
+    """
+    model = _without_shapes(ingredients)
+    quantize_static(
+        model,
+        file,
+        _Reader(ingredients, alike=method != "MinMax"),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=["MatMul"],
+        nodes_to_exclude=_of_attention(model) if weights_only else [],
+        per_channel=True,
+        activation_type=QuantType[activations],
+        weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod[method],
+        extra_options=dict(options or {}),
+    )
+
+
+def weight_only(ingredients: Ingredients, file: Path, *, accuracy_level: int) -> None:
+    """8-bit weights in blocks of 32; at level 0 multiplied as floats, at level 4 with activations rounded by block."""
+    quantizer = MatMulNBitsQuantizer(
+        onnx.load(ingredients.portable_file), bits=8, block_size=32, is_symmetric=True, accuracy_level=accuracy_level
+    )
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(file))
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]
+    """Calibration batches as onnxruntime asks for them."""
+
+    def __init__(self, ingredients: Ingredients, *, alike: bool) -> None:
+        batches = _alike(ingredients.texts) if alike else _of_like_length(ingredients.texts)
+        self._feeds: Iterator[dict[str, NDArray[np.int64]]] = (
+            Batch.of(texts, pad_id=ingredients.pad_id, width=width).feed(ingredients.model.inputs)
+            for texts, width in batches
+        )
+
+    def get_next(self) -> dict[str, NDArray[np.int64]] | None:
+        return next(self._feeds, None)
+
+
+Batches = Iterator[tuple[Sequence[TokenizedText], int | None]]
+
+
+def _of_like_length(texts: Sequence[TokenizedText]) -> Batches:
+    for indices in plan_batches([len(text) for text in texts], token_budget=DEFAULT_TOKEN_BUDGET):
+        yield [texts[index] for index in indices], None
+
+
+def _alike(texts: Sequence[TokenizedText]) -> Batches:
+    """Batches of one shape: a sample of the texts, padded to the longest of them."""
+    rows = min(_ROWS, len(texts))
+    count = min(_BATCHES, len(texts) // rows)
+    sample = texts[:: len(texts) // (rows * count)][: rows * count]
+    width = max(len(text) for text in sample)
+    for start in range(0, len(sample), rows):
+        yield sample[start : start + rows], width
+
+
+def _without_shapes(ingredients: Ingredients) -> onnx.ModelProto:
+    # The tracer's shapes of inner values contradict those that the quantizer infers, and it stops.
+    model = onnx.load(ingredients.portable_file)
+    del model.graph.value_info[:]
+    return model
+
+
+def _of_attention(model: onnx.ModelProto) -> list[str]:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [node.name for node in model.graph.node if node.op_type == "MatMul" and node.input[1] not in constants]

@@ -1,0 +1,37 @@
+"""graph -> the same graph with one SkipLayerNormalization for each addition and the normalization after it."""
+
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from mtl_export.graphs.graph_edits import take_place
+
+__all__ = ["with_skip_norms"]
+
+
+def with_skip_norms(model: ir.Model) -> ir.Model:
+    """A copy of ``model``, fused as onnxruntime's optimizer would (the runtime keeps it from doing so)."""
+    result = model.clone()
+    for node in list(result.graph):
+        addition = node.inputs[0].producer() if node.op_type == "LayerNormalization" and node.inputs[0] else None
+        if addition is not None and _fits(addition):
+            fused = ir.node(
+                "SkipLayerNormalization",
+                [*addition.inputs, *node.inputs[1:]],
+                {"epsilon": node.attributes["epsilon"].as_float()},
+                domain="com.microsoft",
+                version=1,
+                name=str(node.name),
+            )
+            take_place(result.graph, node, fused, node.outputs[0])
+    result.opset_imports["com.microsoft"] = 1
+    return RemoveUnusedNodesPass()(result).model
+
+
+def _fits(addition: ir.Node) -> bool:
+    """Two values of one shape, added for the normalization alone."""
+    if addition.op_type != "Add" or len(addition.outputs[0].uses()) != 1:
+        return False
+    one, other = addition.inputs
+    if one is None or other is None or one.is_initializer() or other.is_initializer():
+        return False
+    return one.shape == other.shape

@@ -1,0 +1,43 @@
+"""int8 graph of ours + the fp32 graph it came from -> the same with weights rounded to other steps."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from mtl_export.graphs.int8.matmuls import constant
+from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR
+
+__all__ = ["of_the_tensor", "seven_bits", "with_steps"]
+
+Steps = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (inputs, outputs) -> (1, outputs) or (1, 1)
+
+
+def with_steps(quantized: ir.Model, original: ir.Model, steps: Steps) -> ir.Model:
+    """A copy of ``quantized``; its products' weights are rounded anew from those of ``original``."""
+    result = quantized.clone()
+    for node in result.graph:
+        if node.op_type == INT8_OPERATOR:
+            whole, scale = node.inputs[1], node.inputs[3]
+            assert whole is not None and scale is not None  # noqa: S101, PT018 - int8_products sets both
+            matrix = constant(original.graph.initializers[str(whole.name).removesuffix(".int8")])
+            found = steps(matrix)
+            _set(whole, np.rint(matrix / found).astype(np.int8))
+            _set(scale, found.reshape(-1) if found.size > 1 else found.reshape(()))
+    return result
+
+
+def of_the_tensor(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One step for the whole weight."""
+    return np.asarray(np.abs(matrix).max(keepdims=True) / 127, dtype=np.float32)
+
+
+def seven_bits(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One step per column, values -63 to 63: a sum of two products stays within 16 bits."""
+    return np.asarray(np.abs(matrix).max(axis=0, keepdims=True) / 63, dtype=np.float32)
+
+
+def _set(value: ir.Value, array: NDArray[np.generic]) -> None:
+    tensor = ir.tensor(array, name=value.name)
+    value.const_value, value.shape, value.type = tensor, ir.Shape(array.shape), ir.TensorType(tensor.dtype)

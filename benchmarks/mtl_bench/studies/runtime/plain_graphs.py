@@ -1,0 +1,16 @@
+"""bundle + its separate graphs -> Prepared: their labels in batches of 32, with plain onnxruntime."""
+
+from collections.abc import Sequence
+
+from mtl_bench.systems.separate_graphs import BATCH_SIZE, open
+from mtl_bench.worker.child import Prepared
+
+__all__ = ["prepare"]
+
+
+def prepare(*, bundle: str, graphs: dict[str, str], texts: Sequence[str]) -> Prepared:
+    """The system that :func:`mtl_bench.systems.separate_graphs.open` gives, asked for all texts."""
+    system = open(bundle=bundle, graphs=graphs)
+    return Prepared(
+        {"answer": lambda: system.answer(texts, BATCH_SIZE)}, {"batches": f"{BATCH_SIZE} texts in arrival order"}
+    )

@@ -1,0 +1,98 @@
+"""checkpoint -> one PyTorch model, eager or compiled; texts -> labels in sorted batches."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from mtl_bench.worker.child import Prepared
+from mtl_export.checkpoint import load_checkpoint
+from mtl_export.model import MultiTaskModel
+from mtl_runtime.core.machine import allowed_cores
+from mtl_runtime.core.sampling import spread
+from mtl_runtime.inference.batching import plan_batches
+
+__all__ = ["prepare"]
+
+# Padded tokens of a batch; the fastest is taken.
+_BUDGETS = (512, 1024, 2048, 4096)
+_TRIED_ON = 384  # texts
+# Passes over the same batches until none is compiled any more.
+_MOST_WARM_UPS = 5
+
+Labels = dict[str, list[str]]
+
+
+def prepare(*, checkpoint: str, texts: Sequence[str], precision: str, compiled: bool) -> Prepared:
+    """The model on all allowed cores, warmed up on the very batches that it is timed with.
+
+    Args:
+        checkpoint: folder that ``mtl train`` wrote.
+        texts: to be answered.
+        precision: of the weights, a name of torch's such as ``bfloat16``.
+        compiled: by torch.compile with Inductor's freezing, which folds the weights' layouts into the code.
+    """
+    torch.set_num_threads(allowed_cores())
+    model = load_checkpoint(checkpoint).model.to(getattr(torch, precision))
+    forward: Callable[..., Any] = model
+    if compiled:
+        from torch._inductor import config
+
+        config.freezing = True
+        # One kernel for all shapes: hundreds of batch shapes would be compiled one by one otherwise.
+        forward = torch.compile(model, dynamic=True)
+
+    def answer(some: Sequence[str], budget: int) -> Labels:
+        return _answer(model, forward, some, budget)
+
+    sample = spread(texts, _TRIED_ON)
+    seconds = {budget: _warm_seconds(partial(answer, sample, budget)) for budget in _BUDGETS}
+    fastest = min(_BUDGETS, key=lambda budget: seconds[budget])
+    _warm_up(partial(answer, texts, fastest))
+    facts = {
+        "threads": str(torch.get_num_threads()),
+        "token budget": f"{fastest}, the fastest of {', '.join(map(str, _BUDGETS))} on {len(sample)} texts",
+    }
+    if compiled:
+        facts["graphs compiled"] = str(_compiled())
+    return Prepared({"answer": partial(answer, texts, fastest)}, facts)
+
+
+def _answer(model: MultiTaskModel, forward: Callable[..., Any], texts: Sequence[str], budget: int) -> Labels:
+    tokens = model.tokenize(texts)
+    given = {task.name: [""] * len(texts) for task in model.spec.tasks}
+    with torch.no_grad():  # freezing is not done in inference mode
+        for indices in plan_batches([len(text) for text in tokens], token_budget=budget):
+            output = forward(**model.tensors([tokens[index] for index in indices]))
+            for task in model.spec.tasks:
+                best = output.logits[task.name].argmax(dim=1).tolist()
+                for index, label in zip(indices, best, strict=True):
+                    given[task.name][index] = task.labels[label]
+    return given
+
+
+def _warm_seconds(run: Callable[[], object]) -> float:
+    """Seconds of a pass in which nothing is compiled, the faster one of two."""
+    _warm_up(run)
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def _warm_up(run: Callable[[], object]) -> None:
+    for _ in range(_MOST_WARM_UPS):
+        known = _compiled()
+        run()
+        if known == _compiled():
+            return
+
+
+def _compiled() -> int:
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])

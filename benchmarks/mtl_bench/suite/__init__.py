@@ -1,0 +1,1 @@
+"""`mtl bench`: prepare, launch, measure and score every system."""

@@ -1,0 +1,1 @@
+"""The systems under test: ours, plain graphs and the peers."""

@@ -1,0 +1,66 @@
+"""bundle -> System: this project's classifier, as ``load`` opens it."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from mtl_bench.systems.batches import batches_of
+from mtl_bench.worker.system import Labels, System
+from mtl_runtime import Classifier, load
+from mtl_runtime.bundle.manifest import logits_output
+from mtl_runtime.providers.execution_config import OptimizeFor, budgets
+
+__all__ = ["open"]
+
+
+def open(
+    *,
+    bundle: str,
+    variant: str | None = None,
+    optimize_for: OptimizeFor = "throughput",
+    workers: int | None = None,
+    threads: int | None = None,
+) -> System:
+    """Open a variant; the arguments are those of :func:`mtl_runtime.load`, the budget is swept.
+
+    Raises:
+        MtlError: as ``load``.
+    """
+    classifier = load(bundle, variant=variant, optimize_for=optimize_for, workers=workers, threads=threads)
+    by_size = {classifier.token_budget: classifier}
+
+    def sized(size: int | None) -> Classifier:
+        budget = size or classifier.token_budget
+        if budget not in by_size:
+            by_size[budget] = dataclasses.replace(classifier, token_budget=budget)
+        return by_size[budget]
+
+    def answer(texts: Sequence[str], size: int | None) -> Labels:
+        predictions = [classifier(texts[0])] if len(texts) == 1 else sized(size)(texts)
+        return {task: [prediction[task].value for prediction in predictions] for task in classifier.tasks}
+
+    info = classifier.info
+    return System(
+        answer=answer,
+        unit="tokens",
+        sizes=sorted({info.token_budget, *budgets(classifier.manifest.variants[info.variant].provider)}),
+        usual=info.token_budget,  # what the gate measured to be fastest
+        facts={
+            "variant": info.variant,
+            "provider": info.provider,
+            "onnxruntime": info.onnxruntime,
+            "optimized for": optimize_for,
+            "workers x threads": f"{info.workers} x {info.threads}",
+        },
+        concurrency=info.workers,
+        kernel=lambda texts, size: _kernel(sized(size), texts),
+    )
+
+
+def _kernel(classifier: Classifier, texts: Sequence[str]) -> Callable[[], Any]:
+    """The batches that a call with ``texts`` runs, in the session alone, by as many threads as the classifier has."""
+    outputs = [logits_output(task) for task in classifier.tasks]
+    batches = batches_of(classifier, texts)
+    pool = ThreadPoolExecutor(classifier.info.workers)
+    return lambda: list(pool.map(lambda batch: classifier.run(batch, outputs), batches))

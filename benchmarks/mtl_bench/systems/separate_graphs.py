@@ -1,0 +1,97 @@
+"""bundle -> one fp32 graph for each task, encoder and all, and the System of who runs them with plain onnxruntime."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_bench.systems.optional_onnx import onnx_package
+from mtl_bench.worker.system import Labels, System
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import Kind, TaskSpec, logits_output
+from mtl_runtime.inference.decode import decode
+from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
+
+__all__ = ["BATCH_SIZE", "open", "separate_graphs"]
+
+# What such scripts take.
+BATCH_SIZE = 32
+
+
+def separate_graphs(bundle: Bundle, folder: Path) -> dict[str, str]:
+    """Write a graph with that task's logits alone for each task, as two exports of two models would be.
+
+    Returns:
+        Path of the graph by task.
+
+    Raises:
+        MissingPackageError: onnx is not installed.
+    """
+    onnx_package()
+    from onnx.utils import extract_model
+
+    whole = bundle.check(bundle.manifest.variants[DEFAULT_VARIANT].graph)
+    graphs = {}
+    for task in bundle.manifest.tasks:
+        graphs[task.name] = str(folder / f"{task.name}.onnx")
+        extract_model(str(whole), graphs[task.name], list(bundle.manifest.inputs), [logits_output(task.name)])
+    return graphs
+
+
+def open(*, bundle: str, graphs: Mapping[str, str]) -> System:
+    """Sessions with onnxruntime's own settings, batches in the texts' order, padded to their longest.
+
+    Each batch is tokenized once for all graphs, which two separate services could not do.
+
+    Args:
+        bundle: its folder.
+        graphs: as :func:`separate_graphs` wrote them.
+    """
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    opened = Bundle.open(bundle)
+    manifest = opened.manifest
+    tokenizer = Tokenizer.from_str(opened.read("tokenizer.json").decode())
+    tokenizer.enable_truncation(manifest.encoder.max_length)
+    tokenizer.enable_padding(pad_id=manifest.encoder.pad_id)
+    sessions = [(task, onnxruntime.InferenceSession(graphs[task.name])) for task in manifest.tasks]
+
+    def answer(texts: Sequence[str], size: int | None) -> Labels:
+        given: dict[str, list[Any]] = {task.name: [] for task in manifest.tasks}
+        step = size or BATCH_SIZE
+        for start in range(0, len(texts), step):
+            feed = _feed(tokenizer.encode_batch(texts[start : start + step]), manifest.inputs)
+            for task, session in sessions:
+                (rows,) = session.run(None, feed)
+                given[task.name] += _LABELS[task.kind](task, rows)
+        return given
+
+    facts = {"onnxruntime": onnxruntime.__version__, "batches": "texts in arrival order"}
+    return System(answer=answer, unit="texts", sizes=(1, 8, BATCH_SIZE, 128), facts=facts)
+
+
+def _feed(encodings: Sequence[Any], inputs: Sequence[str]) -> dict[str, Any]:
+    arrays = {
+        "input_ids": [encoding.ids for encoding in encodings],
+        "attention_mask": [encoding.attention_mask for encoding in encodings],
+        "token_type_ids": [encoding.type_ids for encoding in encodings],
+    }
+    return {name: np.array(arrays[name], dtype=np.int64) for name in inputs}
+
+
+def _highest(task: TaskSpec, rows: NDArray[np.float32]) -> list[Any]:
+    return [task.labels[index] for index in rows.argmax(axis=1)]
+
+
+def _decoded(task: TaskSpec, rows: NDArray[np.float32]) -> list[Any]:
+    return [answer.value for answer in decode(task, rows)]
+
+
+_LABELS: Mapping[Kind, Callable[[TaskSpec, NDArray[np.float32]], list[Any]]] = {
+    "single_label": _highest,
+    "multi_label": _decoded,
+    "regression": _decoded,
+}

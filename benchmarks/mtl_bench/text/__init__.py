@@ -1,1 +1,0 @@
-"""a benchmark run -> text: tables for the terminal, and Markdown for pull requests and the README."""

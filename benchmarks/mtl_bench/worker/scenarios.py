@@ -1,0 +1,107 @@
+"""a driver's System -> Prepared: the scenarios that its process runs when told."""
+
+import importlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.memory import peak_bytes, resident_bytes
+from mtl_bench.worker.open_loop import arrivals, open_loop
+from mtl_bench.worker.system import Labels, System
+
+__all__ = ["prepare"]
+
+
+def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -> Prepared:
+    """Open the system and tell what it is.
+
+    Args:
+        driver: ``module:function``, which takes ``settings`` and returns a :class:`System`.
+        settings: JSON.
+        texts: to be answered.
+    """
+    start = time.perf_counter()
+    module, _, function = driver.partition(":")
+    system: System = getattr(importlib.import_module(module), function)(**settings)
+    seconds = time.perf_counter() - start
+    driven = _Driven(system, texts)
+    facts = {
+        "load_seconds": seconds,
+        "loaded_bytes": resident_bytes(),
+        "unit": system.unit,
+        "sizes": list(system.sizes),
+        "usual": system.usual,
+        "separable": system.kernel is not None,
+        "facts": dict(system.facts),
+    }
+    runs: dict[str, Callable[..., Any]] = {
+        name: getattr(driven, name)
+        for name in ("warm_up", "offline", "kernel", "labels", "single_stream", "server", "soak", "memory")
+    }
+    return Prepared(runs, facts)
+
+
+@dataclass
+class _Driven:
+    """A system with its texts."""
+
+    system: System
+    texts: Sequence[str]
+    kernels: dict[int | None, Callable[[], Any]] = field(default_factory=dict)
+
+    def warm_up(self, size: int | None, count: int | None = None) -> None:
+        for _ in range(self.system.warm_up):
+            self.system.answer(self.texts[:count], size)
+
+    def offline(self, size: int | None, count: int | None = None) -> float:
+        """Seconds for the first ``count`` texts; None: for all."""
+        texts = self.texts[:count]
+        start = time.perf_counter()
+        self.system.answer(texts, size)
+        return time.perf_counter() - start
+
+    def kernel(self, size: int | None) -> float:
+        """Seconds of the same batches in the model alone; they are made before the clock runs."""
+        assert self.system.kernel is not None  # noqa: S101 - the parent was told whether there is one
+        if size not in self.kernels:
+            self.kernels[size] = self.system.kernel(self.texts, size)
+        start = time.perf_counter()
+        self.kernels[size]()
+        return time.perf_counter() - start
+
+    def labels(self, size: int | None, texts: Sequence[str]) -> Labels:
+        return {task: list(given) for task, given in self.system.answer(texts, size).items()}
+
+    def single_stream(self, count: int, first: int = 0) -> list[float]:
+        """Seconds of each of ``count`` texts, one after another, from text ``first`` on."""
+        seconds = []
+        for number in range(first, first + count):
+            text = [self.texts[number % len(self.texts)]]
+            start = time.perf_counter()
+            self.system.answer(text, None)
+            seconds.append(time.perf_counter() - start)
+        return seconds
+
+    def server(self, rate: float, queries: int, size: int | None, most: int, seed: int) -> list[float]:
+        """Seconds from the moment each text was due to its answer; ``most`` that wait are answered in one call."""
+        return open_loop(
+            lambda indices: self.system.answer([self.texts[index % len(self.texts)] for index in indices], size),
+            arrivals(rate, queries, seed),
+            most=most,
+            threads=self.system.concurrency,
+        )
+
+    def soak(self, calls: int, size: int | None = None) -> dict[str, int]:
+        """Memory after the first fifth of so many calls of 1 to 4 texts, and after all: what stays shows here."""
+        early = 0
+        for number in range(calls):
+            start = (number * 7) % len(self.texts)
+            self.system.answer(self.texts[start : start + 1 + number % 4], size)
+            if number == calls // 5:
+                early = resident_bytes()
+        return {"early": early, "resident": resident_bytes()}
+
+    def memory(self) -> dict[str, int]:
+        return {"resident": resident_bytes(), "peak": peak_bytes()}

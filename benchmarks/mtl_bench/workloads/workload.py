@@ -1,0 +1,89 @@
+"""bundle, file or length profile -> Workload: the texts that are timed, and those whose answers are judged."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mtl_bench.results.schema import WorkloadFacts
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
+from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core.sampling import spread
+from mtl_runtime.dataset.examples import LabelColumn, columns_of, read_labelled
+from mtl_runtime.dataset.label_cells import Label
+from mtl_runtime.loading.load import open_tokenizer
+
+__all__ = ["Truth", "Workload", "golden_workload", "read_workload"]
+
+Truth = Mapping[str, Sequence[Label | None]]  # by task, one for each judged text; None: unlabelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What every system is given."""
+
+    name: str
+    timed: Sequence[str]
+    judged: Sequence[str]
+    truth: Truth = field(default_factory=dict)  # of tasks with labels
+    files: Mapping[str, FileSpec] = field(default_factory=dict)
+
+    def facts(self, bundle: Bundle) -> WorkloadFacts:
+        """What the results file tells of it; the lengths are those of the bundle's tokenizer."""
+        lengths = [len(text) for text in open_tokenizer(bundle).encode(self.timed)]
+        quantiles = np.percentile(lengths, (0, 10, 50, 90, 100), method="nearest")
+        lines = "".join(json.dumps(text) + "\n" for text in self.timed)
+        return WorkloadFacts(
+            name=self.name,
+            texts=len(self.timed),
+            judged=len(self.judged),
+            labelled={task: sum(label is not None for label in labels) for task, labels in self.truth.items()},
+            tokens=sum(lengths),
+            token_quantiles=tuple(int(length) for length in quantiles),
+            sha256=hashlib.sha256(lines.encode()).hexdigest(),
+            files=self.files,
+        )
+
+
+def golden_workload(bundle: Bundle, *, timed: int) -> Workload:
+    """The texts that the bundle carries, without labels; a text that stands there twice is taken once."""
+    golden = parse_golden(bundle.read(GOLDEN_NAME))
+    texts = list(dict.fromkeys(text.text for text in golden if text.text.strip()))
+    return Workload(name="golden texts", timed=spread(texts, timed), judged=texts)
+
+
+def read_workload(bundle: Bundle, data: Path, *, column: str, timed: int, judged: int | None = None) -> Workload:
+    """Texts of a file with the labels that its columns of the tasks' names hold.
+
+    A text that occurs twice is timed once, since the runtime would compute it once.
+
+    Args:
+        bundle: whose tasks are looked for.
+        data: csv, tsv, jsonl or parquet.
+        column: with the texts.
+        timed: texts to time, evenly spread over the file.
+        judged: texts whose answers are compared, likewise; None: all.
+
+    Raises:
+        TableError: the file cannot be read, or a label is none of the task's.
+    """
+    known = columns_of(data)
+    columns = {
+        task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
+        for task in bundle.manifest.tasks
+        if task.name in known
+    }
+    rows = list(read_labelled(data, text=column, tasks=columns))
+    rows = spread(rows, judged or len(rows))
+    texts = [row.text for row in rows]
+    return Workload(
+        name=data.name,
+        timed=spread(list(dict.fromkeys(texts)), timed),
+        judged=texts,
+        truth={task: [row.labels.get(task) for row in rows] for task in columns},
+        files={data.name: FileSpec.of_file(data)},
+    )

@@ -1,0 +1,1 @@
+"""checkpoint -> bundle: graphs, tokenizer, golden texts, manifest and model card."""

@@ -1,0 +1,1 @@
+"""fp32 graph -> int8 graph: calibration, smoothing and quantization."""

@@ -1,0 +1,87 @@
+"""fp32 graph + sentences -> the smallest and largest value of each tensor asked for, padding left out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from mtl_export.errors import ExportError
+from mtl_export.graphs.passes import save
+from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.providers.session import Session
+from mtl_runtime.text.batch import Batch
+from mtl_runtime.text.tokenizer import TokenizedText
+
+__all__ = ["Range", "ranges"]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Extremes of one tensor over all tokens seen, by channel (the last axis)."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+    @property
+    def largest(self) -> float:
+        """Largest absolute value."""
+        return float(max(np.abs(self.low).max(), np.abs(self.high).max()))
+
+
+def ranges(
+    model: ir.Model, names: Iterable[str], texts: Sequence[TokenizedText], *, pad_id: int, folder: Path
+) -> dict[str, Range]:
+    """Run ``model`` on ``texts`` and watch the values ``names``.
+
+    Args:
+        model: an fp32 graph that onnxruntime's CPU provider runs.
+        names: of float values; one of shape (B, T, ...) is watched at tokens only, any other one everywhere.
+        texts: calibration sentences.
+        pad_id: of the encoder.
+        folder: for the graph while it runs.
+
+    Raises:
+        ExportError: a value is not finite.
+    """
+    watched = _with_outputs(model, list(dict.fromkeys(names)))
+    file = folder / "watched.onnx"
+    written = save(watched, file)
+    session = Session.open(file)
+    outputs = session.outputs[len(model.graph.outputs) :]
+    found: dict[str, Range] = {}
+    for indices in plan_batches([len(text) for text in texts], token_budget=DEFAULT_TOKEN_BUDGET):
+        batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
+        if not batch.attention_mask.any():
+            continue  # texts without a token say nothing of activations
+        for name, values in zip(outputs, session.run(batch, outputs), strict=True):
+            seen = _extremes(values, batch.attention_mask)
+            found[name] = _union(found[name], seen) if name in found else seen
+    for part in written:
+        part.unlink()
+    if broken := [name for name, seen in found.items() if not np.isfinite([seen.low, seen.high]).all()]:
+        raise ExportError(f"calibration sentences make {broken[0]} NaN or infinite; train again with a lower rate")
+    return found
+
+
+def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
+    watched = model.clone()
+    values: Mapping[str | None, ir.Value] = {
+        value.name: value for node in watched.graph.all_nodes() for value in node.outputs
+    }
+    watched.graph.outputs.extend(values[name] for name in names)
+    return watched
+
+
+def _extremes(values: NDArray[np.float32], mask: NDArray[np.int64]) -> Range:
+    rows = values[mask == 1] if values.ndim == 3 and values.shape[:2] == mask.shape else values
+    flat = rows.reshape(-1, rows.shape[-1]) if rows.ndim else rows.reshape(1, 1)
+    return Range(flat.min(axis=0), flat.max(axis=0))
+
+
+def _union(a: Range, b: Range) -> Range:
+    if a.low.shape != b.low.shape:  # the last axis is the sentences' length: no channel to keep apart
+        return Range(np.minimum(a.low.min(), b.low.min()), np.maximum(a.high.max(), b.high.max()))
+    return Range(np.minimum(a.low, b.low), np.maximum(a.high, b.high))

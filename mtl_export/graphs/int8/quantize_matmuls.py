@@ -1,0 +1,133 @@
+"""fp32 graph + activation ranges -> int8 graph: whole-number matrix products with scales that are fixed at export.
+
+Each product ``x @ W + b`` becomes QuantizeLinear (uint8, one scale) and MatMulIntegerToFloat (int8 weights, one scale
+per output column). A fixed scale makes a row's answer independent of the rows beside it, which a scale taken from
+the batch (onnxruntime's dynamic quantization) does not.
+"""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from mtl_export.graphs.graph_edits import initializer, take_place
+from mtl_export.graphs.int8.activation_ranges import Range
+from mtl_export.graphs.int8.matmuls import Product, constant, products
+
+__all__ = ["INT8_OPERATOR", "Scale", "column_steps", "int8_embeddings", "int8_products"]
+
+INT8_OPERATOR = "MatMulIntegerToFloat"  # of com.microsoft; the CPU provider's own kernel
+# A smaller table is not worth a second operator.
+_TABLE_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How uint8 stands for a float: ``(whole - zero) * step``."""
+
+    step: float
+    zero: int
+
+    @classmethod
+    def of(cls, low: float, high: float) -> "Scale":
+        """The scale that covers [low, high] and holds 0 exactly."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        step = max(high - low, float(np.finfo(np.float32).tiny)) / 255
+        return cls(step, round(-low / step))
+
+
+def int8_products(model: ir.Model, ranges: Mapping[str, Range], *, kept: Container[str] = ()) -> ir.Model:
+    """A copy of ``model`` with int8 products.
+
+    Args:
+        model: an fp32 graph.
+        ranges: of each product's input, by value name; see :func:`mtl_export.graphs.int8.activation_ranges.ranges`.
+        kept: names of products that stay as they are.
+    """
+    result = model.clone()
+    builder = _Builder(result.graph)
+    for product in products(result):
+        if product.name not in kept:
+            builder.replace(product, ranges[str(product.data.name)])
+    result.opset_imports["com.microsoft"] = 1
+    return RemoveUnusedNodesPass()(result).model
+
+
+def int8_embeddings(model: ir.Model) -> ir.Model:
+    """A copy of ``model`` whose large embedding tables are int8 with one scale per row."""
+    result = model.clone()
+    graph = result.graph
+    for node in list(graph):
+        table = node.inputs[0] if node.op_type == "Gather" else None
+        if table is None or not table.is_initializer() or constant(table).ndim != 2:
+            continue
+        if len(constant(table)) >= _TABLE_ROWS and constant(table).dtype == np.float32:
+            _shrink(graph, node, table)
+    return RemoveUnusedNodesPass()(result).model
+
+
+class _Builder:
+    """Replaces products one by one; what several of them share is made once."""
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self._graph = graph
+        self._inputs: dict[str, tuple[ir.Value, ir.Value, ir.Value]] = {}
+        self._weights: dict[str, tuple[ir.Value, ir.Value]] = {}
+
+    def replace(self, product: Product, seen: Range) -> None:
+        whole, step, zero = self._input(product, seen)
+        matrix, steps = self._weight(product)
+        node = ir.node(
+            INT8_OPERATOR,
+            [whole, matrix, step, steps, zero, None, product.bias],
+            domain="com.microsoft",
+            version=1,
+            name=product.name,
+        )
+        take_place(self._graph, product.addition or product.node, node, product.output)
+
+    def _input(self, product: Product, seen: Range) -> tuple[ir.Value, ir.Value, ir.Value]:
+        key = str(product.data.name)
+        if key not in self._inputs:
+            scale = Scale.of(float(seen.low.min()), float(seen.high.max()))
+            step = initializer(self._graph, f"{key}.scale", np.float32(scale.step))
+            zero = initializer(self._graph, f"{key}.zero", np.uint8(scale.zero))
+            quantize = ir.node("QuantizeLinear", [product.data, step, zero], name=f"{product.name}.input")
+            quantize.outputs[0].name = f"{key}.int8"
+            self._graph.insert_before(product.node, quantize)
+            self._inputs[key] = quantize.outputs[0], step, zero
+        return self._inputs[key]
+
+    def _weight(self, product: Product) -> tuple[ir.Value, ir.Value]:
+        key = str(product.weight.name)
+        if key not in self._weights:
+            steps = column_steps(product.matrix, axis=0)
+            self._weights[key] = (
+                initializer(self._graph, f"{key}.int8", np.rint(product.matrix / steps).astype(np.int8)),
+                initializer(self._graph, f"{key}.scale", steps[0]),
+            )
+        return self._weights[key]
+
+
+def column_steps(values: NDArray[np.float32], *, axis: int) -> NDArray[np.float32]:
+    """One symmetric scale for each column or row: its largest value becomes 127."""
+    largest = np.abs(values).max(axis=axis, keepdims=True)
+    return np.asarray(np.maximum(largest, np.finfo(np.float32).tiny) / 127, dtype=np.float32)
+
+
+def _shrink(graph: ir.Graph, node: ir.Node, table: ir.Value) -> None:
+    values = constant(table)
+    steps = column_steps(values, axis=1)
+    whole = initializer(graph, f"{table.name}.int8", np.rint(values / steps).astype(np.int8))
+    scales = initializer(graph, f"{table.name}.scale", steps)
+    rows = ir.node("Gather", [whole, node.inputs[1]], name=f"{node.name}.rows")
+    floats = ir.node("Cast", [rows.outputs[0]], {"to": ir.DataType.FLOAT}, name=f"{node.name}.floats")
+    scale = ir.node("Gather", [scales, node.inputs[1]], name=f"{node.name}.scales")
+    for added in (rows, floats, scale):
+        added.outputs[0].name = added.name
+        graph.insert_before(node, added)
+    product = ir.node("Mul", [floats.outputs[0], scale.outputs[0]], name=str(node.name))
+    take_place(graph, node, product, node.outputs[0])

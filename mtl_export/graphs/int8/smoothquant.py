@@ -1,0 +1,134 @@
+"""fp32 graph + ranges -> fp32 graph with the same answers, whose products' inputs lose less in int8; and its ranges.
+
+SmoothQuant (G. Xiao, J. Lin, M. Seznec, H. Wu, J. Demouth and S. Han, ICML 2023): channel j of a product's input is
+divided by s_j, and row j of the weight multiplied by it, with s_j = max|x_j|^alpha / max|w_j|^(1 - alpha). The paper
+folds the division into the normalization before the product. In an encoder that normalizes after each block that
+value is also the residual, so the division stays an operator here.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from mtl_export.graphs.graph_edits import initializer
+from mtl_export.graphs.int8.activation_ranges import Range
+from mtl_export.graphs.int8.matmuls import Product, products
+
+__all__ = ["ALPHAS", "best_smoothed", "smoothed"]
+
+Loss = Callable[[ir.Model, Mapping[str, Range]], float]
+
+# How much of the difficulty goes from the activations to the weights. Which is best depends on the model: the paper's
+# usual 0.5 can be worse than no smoothing, see docs/quantization.md.
+ALPHAS = (0.5, 0.65, 0.75, 0.85)
+# Divisions are left out as long as the loss stays within this share of what it is with all of them.
+_SLACK = 0.02
+# Each input is a trial, and a deep encoder has a hundred: the widest ones, whose divisions cost most, come first.
+_MOST_TRIALS = 48
+# A channel or row that is all zero asks for no scale.
+_SMALLEST = 1e-5
+
+
+def best_smoothed(
+    model: ir.Model, ranges: Mapping[str, Range], loss: Loss, report: Callable[[str], None] = lambda _: None
+) -> tuple[ir.Model, Mapping[str, Range]]:
+    """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
+
+    Each division is an operator that takes time, and many change nothing for the better. So, those of the widest inputs
+    first, they are left out one by one as long as the loss allows (of a deep encoder's, the first 48 are tried); all of
+    them where it is as low without any.
+
+    Args:
+        model: an fp32 graph.
+        ranges: of each product's input, by channel.
+        loss: what int8 products do to the answers of a graph with such ranges.
+        report: is told how far the search is.
+
+    Returns:
+        The graph, which may be ``model`` itself, and the ranges of its products' inputs.
+    """
+    report("smoothing: how much of it?")
+    untouched = loss(model, ranges)
+    losses = {alpha: loss(*smoothed(model, ranges, alpha=alpha)) for alpha in ALPHAS}
+    alpha = min(losses, key=losses.__getitem__)
+    most = (1 + _SLACK) * losses[alpha]
+    if untouched <= most:
+        return model, ranges
+    return _where_it_pays(model, ranges, loss, report, alpha, most)
+
+
+def _where_it_pays(
+    model: ir.Model,
+    ranges: Mapping[str, Range],
+    loss: Loss,
+    report: Callable[[str], None],
+    alpha: float,
+    most: float,
+) -> tuple[ir.Model, Mapping[str, Range]]:
+    """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
+    best = smoothed(model, ranges, alpha=alpha)
+    divided = [name for name in ranges if name not in best[1]]
+    plain: frozenset[str] = frozenset()
+    widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
+    for number, name in enumerate(widest, 1):
+        report(f"smoothing: is it needed at input {number} of {len(widest)}?")
+        trial = smoothed(model, ranges, alpha=alpha, plain=plain | {name})
+        if loss(*trial) <= most:
+            best, plain = trial, plain | {name}
+    return best
+
+
+def smoothed(
+    model: ir.Model, ranges: Mapping[str, Range], *, alpha: float, plain: Container[str] = ()
+) -> tuple[ir.Model, dict[str, Range]]:
+    """A copy of ``model`` with one division per product input, which products of the same input share.
+
+    Args:
+        model: an fp32 graph.
+        ranges: of each product's input, by channel.
+        alpha: 0 leaves the spread over channels to the activations, 1 puts all of it into the weights.
+        plain: names of inputs that stay as they are.
+
+    Returns:
+        The copy, and the ranges of its products' inputs.
+    """
+    result = model.clone()
+    readers: dict[str, list[Product]] = defaultdict(list)
+    for product in products(result):
+        readers[str(product.data.name)].append(product)
+    found = {}
+    for name, group in readers.items():
+        # A weight that layers share would be stored once for each of them.
+        if name in plain or any(len(product.weight.uses()) > 1 for product in group):
+            found[name] = ranges[name]
+            continue
+        scale = _scale(group, ranges[name], alpha)
+        divided = _smooth(result.graph, group, scale)
+        found[str(divided.name)] = Range(ranges[name].low / scale, ranges[name].high / scale)
+    return RemoveUnusedNodesPass()(result).model, found
+
+
+def _scale(group: Sequence[Product], seen: Range, alpha: float) -> NDArray[np.float32]:
+    """s_j of the input that ``group`` shares, float32 (inputs,)."""
+    rows = np.max([np.abs(product.matrix).max(axis=1) for product in group], axis=0)
+    data = np.maximum(np.abs(seen.low), np.abs(seen.high))
+    scale = np.maximum(data, _SMALLEST) ** alpha / np.maximum(rows, _SMALLEST) ** (1 - alpha)
+    return np.asarray(scale, dtype=np.float32)
+
+
+def _smooth(graph: ir.Graph, group: Sequence[Product], scale: NDArray[np.float32]) -> ir.Value:
+    data = group[0].data
+    inverse = initializer(graph, f"{data.name}.smoothing", np.asarray(1 / scale, dtype=np.float32))
+    node = ir.node("Mul", [data, inverse], name=f"{group[0].name}.smooth")
+    divided = node.outputs[0]
+    divided.name, divided.type, divided.shape = f"{data.name}.smooth", data.type, data.shape
+    graph.insert_before(group[0].node, node)
+    for product in group:
+        matrix = np.asarray(product.matrix * scale[:, None], dtype=np.float32)
+        product.node.replace_input_with(0, divided)
+        product.node.replace_input_with(1, initializer(graph, f"{product.name}.smooth_weight", matrix))
+    return divided

@@ -1,0 +1,143 @@
+"""name of a variant -> Recipe: graph, provider and options; or why there is no such variant."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from mtl_export.errors import ConfigError
+from mtl_export.graphs.graph_builder import Material
+from mtl_export.graphs.half_precision import narrowed, overflowing
+from mtl_export.graphs.int8.qdq import qdq_products
+from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PRODUCTS_INSIDE, int8_attention
+from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, int8_embeddings, int8_products
+from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
+from mtl_runtime.providers.registry import provider_named
+
+__all__ = ["PORTABLE_GRAPH", "RECIPES", "Recipe", "automatic", "chosen"]
+
+PORTABLE_GRAPH = "model.onnx"
+
+# (what graphs are made of, names of nodes that stay in fp32) -> graph
+Build = Callable[[Material, frozenset[str]], ir.Model]
+Options = Callable[[Material], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one variant is made."""
+
+    provider: str
+    graph: str = PORTABLE_GRAPH
+    build: Build | None = None  # None: the portable graph as it is
+    base: Callable[[Material], ir.Model] = lambda material: material.portable  # what build starts from
+    options: Options = lambda _: {}
+    repairable: bool = False  # products of the base can go back to fp32 one by one
+    # The provider has to run these for all products, and each stands for so many; others would be slow.
+    operators: Mapping[str, int] = field(default_factory=dict)
+    emulated_on: str | None = None  # a provider that runs the graph with other arithmetic, where its own is absent
+
+    @property
+    def loads_on_cpu(self) -> bool:
+        """Whether the CPU provider can at least open the graph."""
+        return "cpu" in (self.provider, self.emulated_on)
+
+
+def _fused_base(material: Material) -> ir.Model:
+    return material.fused
+
+
+def _int8(material: Material, kept: frozenset[str]) -> ir.Model:
+    return int8_embeddings(int8_attention(int8_products(*material.smooth_fused, kept=kept)))
+
+
+def _qdq(material: Material, kept: frozenset[str]) -> ir.Model:
+    return qdq_products(*material.smooth_portable, kept=kept)
+
+
+def _fused(material: Material, _kept: frozenset[str]) -> ir.Model:
+    return material.fused
+
+
+def _fp16(material: Material, kept: frozenset[str]) -> ir.Model:
+    kept |= set(overflowing(material.fused, material.value_ranges))
+    return narrowed(material.fused, ir.DataType.FLOAT16, kept=kept)
+
+
+def _bf16(material: Material, kept: frozenset[str]) -> ir.Model:
+    return narrowed(material.fused, ir.DataType.BFLOAT16, kept=kept)
+
+
+def _tensorrt(material: Material) -> Mapping[str, str]:
+    """Engines for one token alone up to a full batch of the longest texts, tuned for 16 of 32 tokens.
+
+    A shape outside of that is an error, so the runtime keeps its batches within.
+    """
+    spec = material.model.spec.encoder
+    shapes = {
+        "min": (1, 1),
+        "opt": (16, min(32, spec.max_length)),
+        "max": (provider_named("tensorrt").most_texts, spec.max_length),
+    }
+    profiles = {
+        f"trt_profile_{name}_shapes": ",".join(f"{value}:{rows}x{tokens}" for value in material.model.inputs)
+        for name, (rows, tokens) in shapes.items()
+    }
+    return {"trt_fp16_enable": "1", "trt_engine_cache_enable": "1", **profiles}
+
+
+RECIPES: Mapping[str, Recipe] = {
+    DEFAULT_VARIANT: Recipe(provider="cpu"),
+    "cpu-int8": Recipe(
+        provider="cpu",
+        graph="model.cpu-int8.onnx",
+        build=_int8,
+        base=_fused_base,
+        repairable=True,
+        operators={INT8_OPERATOR: 1, INT8_ATTENTION: PRODUCTS_INSIDE},
+    ),
+    "openvino-fp32": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "f32"}),
+    "openvino-bf16": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "bf16"}),
+    "openvino-int8": Recipe(
+        provider="openvino", graph="model.qdq-int8.onnx", build=_qdq, repairable=True, emulated_on="cpu"
+    ),
+    "cuda-fp32": Recipe(provider="cuda", graph="model.fused.onnx", build=_fused, emulated_on="cpu"),
+    "cuda-fp16": Recipe(provider="cuda", graph="model.cuda-fp16.onnx", build=_fp16, emulated_on="cpu"),
+    "cuda-bf16": Recipe(provider="cuda", graph="model.cuda-bf16.onnx", build=_bf16),
+    "tensorrt-fp16": Recipe(provider="tensorrt", options=_tensorrt),
+}
+
+# What people ask for, and what they would get.
+_REFUSED: Mapping[str, str] = {
+    "cpu-fp16": "onnxruntime's CPU provider computes fp16 in fp32 and casts at every node: slower, and no smaller in "
+    "memory; use cpu-int8, or openvino-bf16",
+    "cpu-bf16": "onnxruntime's CPU provider has no bf16 kernels; use openvino-bf16",
+    "cuda-int8": "CUDA has no kernel for the whole-number products, which fall back to the CPU with a copy each way; "
+    "use cuda-fp16",
+    "openvino-fp16": "OpenVINO's CPU device computes in fp32 or bf16; use openvino-bf16",
+    "tensorrt-fp32": "TensorRT without lower precision has nothing over cuda-fp32; use that, or tensorrt-fp16",
+    "tensorrt-int8": "int8 engines need calibration of their own, which the gate could not judge; use tensorrt-fp16",
+}
+
+
+def chosen(names: Sequence[str]) -> dict[str, Recipe]:
+    """The recipes of ``names``, cpu-fp32 first: every bundle has it, as what the others are compared with.
+
+    Raises:
+        ConfigError: a name is unknown, or stands for something that makes no sense; the message tells why.
+    """
+    if not names:
+        raise ConfigError(f"no variant is named; known: {', '.join(RECIPES)}, or auto")
+    for name in names:
+        if name in _REFUSED:
+            raise ConfigError(f"variant {name}: {_REFUSED[name]}")
+        if name not in RECIPES:
+            raise ConfigError(f"unknown variant {name!r}; known: {', '.join(RECIPES)}, or auto")
+    return {name: RECIPES[name] for name in dict.fromkeys((DEFAULT_VARIANT, *names))}
+
+
+def automatic() -> tuple[str, ...]:
+    """What this machine and its likely targets need."""
+    openvino = ("openvino-bf16",) if platform.machine().lower() in ("x86_64", "amd64") else ()
+    return (DEFAULT_VARIANT, "cpu-int8", *openvino, "cuda-fp16")

@@ -1,0 +1,105 @@
+"""config (+ base checkpoint) + task specs -> the model to train, its parts frozen as asked."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from mtl_export.checkpoint import WEIGHTS_NAME, Checkpoint, load_weights
+from mtl_export.config import Config, EncoderConfig, TaskConfig
+from mtl_export.errors import ConfigError
+from mtl_export.model import HeadSpec, MultiTaskModel
+from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+
+__all__ = ["base_digest", "start_model", "tasks_with_base_labels"]
+
+
+def start_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpec]) -> MultiTaskModel:
+    """The model that the config asks for, on top of ``base`` if there is one.
+
+    Raises:
+        ConfigError: there is neither a base nor an [encoder].
+        EncoderError: the encoder cannot be loaded.
+    """
+    if base is not None:
+        return extended_model(config, base, specs)
+    if config.encoder is None:
+        raise ConfigError("the config has no [encoder]; name one, or go on from a checkpoint with --from")
+    return new_model(config, config.encoder, specs)
+
+
+def new_model(config: Config, encoder: EncoderConfig, specs: Sequence[TaskSpec]) -> MultiTaskModel:
+    """A pretrained encoder with fresh heads, frozen as the config says."""
+    model = MultiTaskModel.from_encoder(
+        encoder.model,
+        specs,
+        heads=_head_specs(config.tasks),
+        pooling=encoder.pooling,
+        max_length=encoder.max_length,
+    )
+    if config.training.freeze_encoder:
+        model.freeze_encoder()
+    elif config.training.freeze_layers:
+        model.freeze_encoder(config.training.freeze_layers)
+    return model
+
+
+def tasks_with_base_labels(config: Config, base: Checkpoint) -> dict[str, TaskConfig]:
+    """The config's tasks, those that ``base`` knows already with its labels.
+
+    Raises:
+        ConfigError: the config contradicts the checkpoint.
+    """
+    known = {task.name: task for task in base.record.model.tasks}
+    tasks = {}
+    for name, task in config.tasks.items():
+        if name not in known:
+            tasks[name] = task
+            continue
+        before, head = known[name], base.record.model.heads[name]
+        if task.kind != before.kind or task.head != head.kind:
+            raise ConfigError(
+                f"tasks.{name}: the checkpoint has kind {before.kind!r} and head {head.kind!r}; "
+                f"write the same to tune it, or choose another task name"
+            )
+        if task.labels and task.labels != before.labels:
+            raise ConfigError(f"tasks.{name}.labels: the checkpoint has {', '.join(before.labels)}; leave them out")
+        tasks[name] = dataclasses.replace(task, labels=before.labels)
+    _same_encoder(config.encoder, base)
+    return tasks
+
+
+def extended_model(config: Config, base: Checkpoint, specs: Sequence[TaskSpec]) -> MultiTaskModel:
+    """The base model with the config's tasks added or tuned; everything else is frozen as it is.
+
+    Args:
+        config: its tasks are the ones that train.
+        base: encoder and all other heads come from here.
+        specs: of the config's tasks.
+    """
+    trained = {spec.name: spec for spec in specs}
+    before = base.record.model
+    tasks = [trained.get(task.name, task) for task in before.tasks]
+    tasks += [spec for spec in specs if spec.name not in before.heads]
+    spec = dataclasses.replace(before, tasks=tuple(tasks), heads={**before.heads, **_head_specs(config.tasks)})
+    model = MultiTaskModel.rebuild(spec, base.model.tokenizer)
+    load_weights(model, {**model.state_dict(), **base.model.state_dict()}, str(base.path / WEIGHTS_NAME))
+    model.freeze_encoder()
+    model.freeze(*(model.head(task.name) for task in tasks if task.name not in trained))
+    return model
+
+
+def base_digest(base: Checkpoint) -> str:
+    """SHA-256 of the base checkpoint's weights."""
+    return FileSpec.of_file(base.path / WEIGHTS_NAME).sha256
+
+
+def _head_specs(tasks: Mapping[str, TaskConfig]) -> dict[str, HeadSpec]:
+    return {name: HeadSpec(kind=task.head, dropout=task.dropout) for name, task in tasks.items()}
+
+
+def _same_encoder(encoder: EncoderConfig | None, base: Checkpoint) -> None:
+    spec = base.record.model.encoder
+    if encoder is not None and (encoder.pooling, encoder.max_length) != (spec.pooling, spec.max_length):
+        raise ConfigError(
+            f"encoder: the checkpoint has pooling {spec.pooling!r} and max_length {spec.max_length}, which cannot "
+            f"change; leave [encoder] out when training goes on from a checkpoint"
+        )

@@ -1,0 +1,62 @@
+"""config -> TrainingData: both splits read, and the tasks that they can train."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from mtl_export.config import Config, TaskConfig
+from mtl_export.data.examples import Examples, SkippedRow, check_not_empty, read_examples, source_files
+from mtl_export.data.labels import task_specs
+from mtl_export.errors import ConfigError
+from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+
+__all__ = ["TrainingData", "data_digests"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Labelled sentences of both splits."""
+
+    train: Examples
+    validation: Examples
+    tasks: Mapping[str, TaskConfig]
+    specs: tuple[TaskSpec, ...]  # of these tasks, in their order
+
+    @classmethod
+    def read(cls, config: Config, tasks: Mapping[str, TaskConfig], report: Callable[[str], None]) -> Self:
+        """Read the files of ``config``; ``report`` is told the counts and every row that is left out.
+
+        Raises:
+            TableError, DataError, ConfigError: see :mod:`mtl_export.data`.
+        """
+        train, validation = (_read_split(config, tasks, split, report) for split in ("train", "validation"))
+        return cls(train, validation, tasks, task_specs(tasks, train, validation))
+
+    @property
+    def skipped(self) -> tuple[SkippedRow, ...]:
+        """Rows of both splits that ``bad_rows = "skip"`` left out."""
+        return (*self.train.skipped, *self.validation.skipped)
+
+
+def data_digests(config: Config) -> dict[str, FileSpec]:
+    """Size and SHA-256 of every data file that ``config`` names.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    names = [name for source in config.data.sources for name in (*source.train, *source.validation, *source.test)]
+    try:
+        return {name: FileSpec.of_file(Path(name)) for name in names}
+    except OSError as error:
+        raise ConfigError(f"data file {error.filename} cannot be read: {error.strerror}") from error
+
+
+def _read_split(config: Config, tasks: Mapping[str, TaskConfig], split: str, report: Callable[[str], None]) -> Examples:
+    sources = [source_files(source, split, source.tasks or tuple(tasks)) for source in config.data.sources]
+    examples = read_examples(sources, tasks, bad_rows=config.data.bad_rows)
+    check_not_empty(examples, split)
+    for row in examples.skipped:
+        report(f"skipped {row.path}, line {row.line}: {row.reason}")
+    report(f"{split}: {len(examples.rows)} sentences, {len(examples.skipped)} rows skipped")
+    return examples

@@ -1,0 +1,1 @@
+"""The bundle folder: manifest, verified files, golden texts and gate budgets."""

@@ -1,0 +1,77 @@
+"""folder -> Bundle: a manifest and files whose bytes are hashed before anything parses them."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec, Manifest
+from mtl_runtime.errors import BundleError, IntegrityError
+
+__all__ = ["Bundle"]
+
+_MAX_MANIFEST_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle folder; there is no half-opened one."""
+
+    path: Path
+    manifest: Manifest
+    digest: str  # SHA-256 of manifest.json, quoted by evidence files
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the manifest of the bundle in folder ``path``.
+
+        Raises:
+            BundleError: no bundle is there, or one of another format version.
+            RecordError: the manifest is malformed.
+        """
+        folder = Path(path)
+        file = folder / MANIFEST_NAME
+        if not folder.is_dir():
+            raise BundleError(f"{folder} is not a folder; give the folder that `mtl export` wrote")
+        if not file.is_file():
+            raise BundleError(f"{folder} holds no {MANIFEST_NAME}: it is no bundle; make one with `mtl export`")
+        if file.stat().st_size > _MAX_MANIFEST_BYTES:
+            raise BundleError(f"{file} is larger than {_MAX_MANIFEST_BYTES} bytes, so it is no manifest")
+        data = file.read_bytes()
+        return cls(folder, Manifest.from_json(data), hashlib.sha256(data).hexdigest())
+
+    def read(self, name: str) -> bytes:
+        """Bytes of the file ``name``, once they are known to be those that the manifest promises.
+
+        Raises:
+            IntegrityError: the file is missing or its bytes differ.
+        """
+        file = self._file_of_its_size(name)
+        data = file.read_bytes()
+        if FileSpec.of(data) != self.manifest.files[name]:
+            raise IntegrityError(name, "has another SHA-256 than the manifest says")
+        return data
+
+    def check(self, name: str) -> Path:
+        """Path of the file ``name``, hashed piece by piece: for files too large to hold in memory.
+
+        Raises:
+            IntegrityError: the file is missing or its bytes differ.
+        """
+        file = self._file_of_its_size(name)
+        if FileSpec.of_file(file) != self.manifest.files[name]:
+            raise IntegrityError(name, "has another SHA-256 than the manifest says")
+        return file
+
+    def external_data(self, graph: str) -> tuple[str, ...]:
+        """Names of the files that hold the weights of ``graph`` outside it (none below 2 GB)."""
+        return tuple(name for name in self.manifest.files if name.startswith(f"{graph}.data"))
+
+    def _file_of_its_size(self, name: str) -> Path:
+        file, promised = self.path / name, self.manifest.files[name].bytes
+        if file.is_symlink() or not file.is_file():
+            raise IntegrityError(name, "is missing or not a regular file")
+        if file.stat().st_size != promised:
+            raise IntegrityError(name, f"has {file.stat().st_size} bytes, the manifest says {promised}")
+        return file

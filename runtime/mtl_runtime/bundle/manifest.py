@@ -1,0 +1,235 @@
+"""manifest.json <-> Manifest: what a bundle holds and how its answers are to be read (format version 1).
+
+docs/bundle-format.md is the normative description; it changes in the same commit as FORMAT_VERSION.
+"""
+
+import builtins
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, precision_of
+from mtl_runtime.core import records
+from mtl_runtime.errors import BundleError, RecordError
+
+__all__ = [
+    "EMBEDDING_OUTPUT",
+    "FORMAT_VERSION",
+    "MANIFEST_NAME",
+    "TASK_NAME",
+    "Calibration",
+    "EncoderSpec",
+    "FileSpec",
+    "Kind",
+    "Manifest",
+    "Pooling",
+    "TaskSpec",
+    "VariantSpec",
+    "graph_metadata",
+    "logits_output",
+]
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+EMBEDDING_OUTPUT = "sentence_embedding"
+
+Kind = Literal["single_label", "multi_label", "regression"]
+Pooling = Literal["mean", "cls", "max", "pooler"]
+
+TASK_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+# Hashing leaves the interpreter to other threads, and after each piece waits up to 5 ms to have it back: with
+# hashlib.file_digest's pieces of 256 KB a graph takes twice its time while libraries are imported.
+_PIECE_BYTES = 4 * 2**20
+
+
+def logits_output(task: str) -> str:
+    """Name of the graph output that holds the logits of ``task``."""
+    return f"logits.{task}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One question about a sentence, and how its logits become an answer."""
+
+    name: str  # [a-z][a-z0-9_]*
+    kind: Kind
+    labels: tuple[str, ...] = ()  # in the order of the logits; empty for a regression
+    thresholds: tuple[float, ...] = ()  # multi_label: a label is given from this probability on
+    temperature: float = 1.0  # logits are divided by it before they become probabilities
+
+    def __post_init__(self) -> None:
+        if not TASK_NAME.match(self.name):
+            raise RecordError("name", f"{self.name!r} is no task name; use a-z, 0-9, _ and start with a letter")
+        if len(set(self.labels)) != len(self.labels):
+            raise RecordError("labels", f"task {self.name!r} names a label twice")
+        least = {"single_label": 2, "multi_label": 1, "regression": 0}[self.kind]
+        if len(self.labels) < least or (self.kind == "regression" and self.labels):
+            raise RecordError("labels", f"{len(self.labels)} labels cannot make a {self.kind} task")
+        if len(self.thresholds) != (len(self.labels) if self.kind == "multi_label" else 0):
+            raise RecordError("thresholds", "one per label for a multi_label task, none for other kinds")
+        if not all(0.0 <= threshold <= 1.0 for threshold in self.thresholds):
+            raise RecordError("thresholds", "a threshold is a probability, from 0 to 1")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise RecordError("temperature", f"{self.temperature} is not a positive number")
+
+    @property
+    def width(self) -> int:
+        """Number of logits per sentence."""
+        return len(self.labels) or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSpec:
+    """Facts of the encoder that the runtime needs, or that a reader of the bundle asks for."""
+
+    family: str  # transformers' model_type, such as "bert"
+    source: str  # hub id or folder name it was trained from
+    hidden_size: int
+    pooling: Pooling
+    max_length: int  # tokens, special ones included; longer texts are truncated
+    pad_id: int
+
+    def __post_init__(self) -> None:
+        if self.max_length < 3 or self.hidden_size < 1 or self.pad_id < 0:
+            raise RecordError("", f"impossible sizes: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How one variant's logits of one task become answers, fitted on its own logits of validation sentences."""
+
+    temperature: float
+    thresholds: tuple[float, ...] = ()  # multi_label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantSpec:
+    """One way to run the bundle: a graph file on an execution provider."""
+
+    graph: str  # file name inside the bundle
+    provider: str  # a name of mtl_runtime.providers.registry.PROVIDERS, such as "cpu"
+    provider_options: Mapping[str, str]
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)  # by task; absent: the task's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSpec:
+    """Promise about one file's bytes."""
+
+    bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if self.bytes < 0 or not _SHA256.match(self.sha256):
+            raise RecordError("sha256", f"{self.sha256!r} is not a SHA-256 digest in lower-case hex")
+
+    @classmethod
+    def of(cls, data: builtins.bytes) -> "FileSpec":
+        """The promise that ``data`` keeps."""
+        return cls(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def of_file(cls, path: Path) -> "FileSpec":
+        """The promise that a file of any size keeps, read piece by piece."""
+        digest, size, piece = hashlib.sha256(), 0, memoryview(bytearray(_PIECE_BYTES))
+        with path.open("rb", buffering=0) as stream:
+            while count := stream.readinto(piece):
+                digest.update(piece[:count])
+                size += count
+        return cls(bytes=size, sha256=digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All that a bundle says of itself; it never changes after export and holds no measurements."""
+
+    format_version: int
+    tasks: tuple[TaskSpec, ...]
+    encoder: EncoderSpec
+    inputs: tuple[str, ...]  # graph inputs, int64 (batch, sequence)
+    # logits.<task> float32 (batch, width) in the tasks' order, then sentence_embedding (batch, hidden_size)
+    outputs: tuple[str, ...]
+    variants: Mapping[str, VariantSpec]
+    files: Mapping[str, FileSpec]
+    made_with: Mapping[str, str]  # package -> version at export
+    gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
+
+    def __post_init__(self) -> None:
+        names = [task.name for task in self.tasks]
+        if not names or len(set(names)) != len(names):
+            raise RecordError("tasks", "a bundle has at least one task, and no name twice")
+        if self.outputs != (*map(logits_output, names), EMBEDDING_OUTPUT):
+            raise RecordError("outputs", f"{self.outputs} do not fit the tasks {names}")
+        for name in self.files:
+            if not _FILE_NAME.match(name):
+                raise RecordError("files", f"{name!r} is not a plain file name")
+        for name in self.variants:
+            self._check_variant(name)
+        if unknown := sorted(self.gate.tasks.keys() - set(names)):
+            raise RecordError(f"gate.tasks.{unknown[0]}", "there is no such task")
+        if not self.variants or "tokenizer.json" not in self.files:
+            raise RecordError("", "a bundle has at least one variant and a tokenizer.json")
+
+    def _check_variant(self, name: str) -> None:
+        variant = self.variants[name]
+        if precision_of(name) not in DEFAULTS:
+            known = ", ".join(DEFAULTS)
+            raise RecordError(f"variants.{name}", f"a variant is named <provider>-<precision>; precisions: {known}")
+        if variant.graph not in self.files:
+            raise RecordError(f"variants.{name}.graph", f"{variant.graph!r} is not among the files")
+        if unknown := sorted(variant.calibration.keys() - {task.name for task in self.tasks}):
+            raise RecordError(f"variants.{name}.calibration.{unknown[0]}", "there is no such task")
+        self.answers_of(name)  # a temperature or threshold that cannot be raises here
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Manifest":
+        """Parse and check.
+
+        Raises:
+            BundleError: another format version.
+            RecordError: not a manifest; the message names the place.
+        """
+        data = records.parse_json(text, where=MANIFEST_NAME)
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{MANIFEST_NAME} has format version {version}, this mtl-export reads {FORMAT_VERSION}; "
+                f"export the bundle again, or install the version that wrote it"
+            )
+        return records.from_dict(cls, data, where=MANIFEST_NAME)
+
+    def to_json(self) -> str:
+        """Canonical bytes of manifest.json; the inverse of :meth:`from_json`."""
+        return records.to_json(self)
+
+    def answers_of(self, variant: str) -> "tuple[TaskSpec, ...]":
+        """The tasks with the temperatures and thresholds of ``variant``."""
+        own = self.variants[variant].calibration
+        return tuple(
+            dataclasses.replace(task, temperature=own[task.name].temperature, thresholds=own[task.name].thresholds)
+            if task.name in own
+            else task
+            for task in self.tasks
+        )
+
+    def task(self, name: str) -> TaskSpec:
+        """The task of that name (KeyError if there is none: ask ``tasks`` first)."""
+        return {task.name: task for task in self.tasks}[name]
+
+
+def graph_metadata(tasks: Iterable[TaskSpec]) -> dict[str, str]:
+    """What the metadata_props of each graph say, so that plain onnxruntime users need no manifest."""
+    content = [records.to_dict(task) for task in tasks]
+    return {
+        "mtl.format_version": str(FORMAT_VERSION),
+        "mtl.tasks": json.dumps(content, ensure_ascii=False, separators=(",", ":")),
+    }

@@ -1,0 +1,55 @@
+"""``mtl doctor``: environment -> tables, and exit code 1 if there is a problem."""
+
+from pathlib import Path
+
+import click
+
+from mtl_runtime.cli.options import bundle_argument, json_option
+from mtl_runtime.cli.terminal import print_json, print_table
+from mtl_runtime.core import records
+from mtl_runtime.diagnostics.doctor import Diagnosis, diagnose
+from mtl_runtime.providers.registry import PROVIDERS
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@bundle_argument(required=False)
+@json_option()
+@click.pass_context
+def doctor(ctx: click.Context, bundle: Path | None, as_json: bool) -> None:
+    """Show versions, processor, cores and providers; with BUNDLE, try each of its variants.
+
+    Exits 1 if there is a problem; each is told with the command that mends it.
+    """
+    diagnosis = diagnose(bundle)
+    if as_json:
+        print_json(records.to_dict(diagnosis))
+    else:
+        _print(diagnosis)
+    ctx.exit(1 if diagnosis.problems else 0)
+
+
+def _print(diagnosis: Diagnosis) -> None:
+    machine = diagnosis.machine
+    quota = "none" if machine.cores_by_cgroup is None else f"{machine.cores_by_cgroup:g}"
+    print_table("Versions", ("package", "version"), list(diagnosis.versions.items()))
+    facts = [
+        ("system", f"{machine.system} {machine.architecture}"),
+        ("processor", machine.cpu),
+        ("telling flags", " ".join(machine.cpu_flags) or "none"),
+        ("cores", f"{machine.cores}; by affinity {machine.cores_by_affinity}; cgroup quota {quota}"),
+        ("cores allowed", machine.cores_allowed),
+        ("onnxruntime offers", ", ".join(diagnosis.providers) or "none"),
+    ]
+    print_table("Machine", ("fact", "value"), facts)
+    if diagnosis.providers:
+        states = [
+            (name, "not here" if name in diagnosis.absent else "ready", diagnosis.absent.get(name, ""))
+            for name in PROVIDERS
+        ]
+        print_table("Providers", ("provider", "state", "why"), states)
+    if diagnosis.variants:
+        rows = [(t.variant, "works" if t.works else "does not", t.detail) for t in diagnosis.variants]
+        print_table("Variants", ("variant", "result", "detail"), rows)
+    print_table("Problems", ("problem",), [(problem,) for problem in diagnosis.problems] or [("none",)])

@@ -1,0 +1,48 @@
+"""Evidence -> a printed table: a row for each variant and task, decisions first."""
+
+from collections.abc import Iterator
+
+from mtl_runtime.cli.terminal import print_table
+from mtl_runtime.evidence.schema import Evidence, TaskEvidence, VariantEvidence
+
+__all__ = ["print_evidence"]
+
+_COLUMNS = (
+    "variant",
+    "task",
+    "sentences",
+    "accuracy",
+    "macro-F1",
+    "majority",
+    "agreement",
+    "max |Δ logit|",
+    "speed",
+    "gate",
+)
+
+
+def print_evidence(evidence: Evidence) -> None:
+    """Print the metrics of every variant and task, how far each agrees with the reference, and the gate's verdict."""
+    rows = [row for name, measured in evidence.variants.items() for row in _rows(name, measured)]
+    rows += [row for name, measured in evidence.refused.items() for row in _rows(f"{name} (refused)", measured)]
+    data = ", ".join(evidence.data) or "the golden texts"
+    print_table(f"Compared with {evidence.reference} on {data} ({evidence.machine.name})", _COLUMNS, rows)
+    for name, measured in {**evidence.variants, **evidence.refused}.items():
+        for problem in measured.problems:
+            print_table(f"{name}: {problem}", (), ())
+
+
+def _rows(name: str, measured: VariantEvidence) -> Iterator[tuple[str, ...]]:
+    speed = f"{measured.speed.median:.2f}x" if measured.speed else ""
+    if not measured.tasks:
+        yield (name, *[""] * (len(_COLUMNS) - 2), measured.status)
+    for task, found in measured.tasks.items():
+        yield (name, task, *_cells(found), speed, "; ".join(found.problems) or measured.status)
+
+
+def _cells(task: TaskEvidence) -> tuple[str, ...]:
+    metrics = (
+        f"{task.metrics[name]:.3f}" if name in task.metrics else "" for name in ("accuracy", "macro_f1", "majority")
+    )
+    counted = str(task.sentences) + (f" ({task.labelled} labelled)" if task.labelled < task.sentences else "")
+    return counted, *metrics, f"{100 * task.agreement:.4g} %", f"{task.max_logit_difference:.1e}"

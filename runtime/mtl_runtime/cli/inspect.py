@@ -1,0 +1,62 @@
+"""``mtl inspect``: manifest -> tables, or JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import Manifest, TaskSpec
+from mtl_runtime.cli.evidence_table import print_evidence
+from mtl_runtime.cli.options import bundle_argument, json_option
+from mtl_runtime.cli.terminal import print_json, print_table
+from mtl_runtime.core import records
+from mtl_runtime.evidence.files import read_evidence
+
+__all__ = ["inspect"]
+
+
+@click.command()
+@bundle_argument()
+@json_option()
+def inspect(bundle: Path, as_json: bool) -> None:
+    """Show what BUNDLE holds: tasks, encoder, variants, files, evidence. Hashes are not checked."""
+    opened = Bundle.open(bundle)
+    if as_json:
+        print_json(_as_dict(opened))
+        return
+    manifest = opened.manifest
+    _print_tasks(manifest)
+    print_table("Encoder", ("fact", "value"), list(records.to_dict(manifest.encoder).items()))
+    variants = [
+        (name, variant.graph, variant.provider, _pairs(variant.provider_options))
+        for name, variant in manifest.variants.items()
+    ]
+    print_table("Variants", ("variant", "graph", "provider", "options"), variants)
+    files = [(name, f"{file.bytes:,}", file.sha256) for name, file in manifest.files.items()]
+    print_table("Files", ("file", "bytes", "sha256"), files)
+    print_table("Made with", ("package", "version"), list(manifest.made_with.items()))
+    for evidence in read_evidence(opened):
+        print_evidence(evidence)
+
+
+def _as_dict(bundle: Bundle) -> dict[str, Any]:
+    content: dict[str, Any] = records.to_dict(bundle.manifest)
+    evidence = [records.to_dict(evidence) for evidence in read_evidence(bundle)]
+    return {"bundle": str(bundle.path), "digest": bundle.digest, **content, "evidence": evidence}
+
+
+def _print_tasks(manifest: Manifest) -> None:
+    rows = [(task.name, task.kind, _labels(task), f"{task.temperature:g}") for task in manifest.tasks]
+    print_table("Tasks", ("task", "kind", "labels (thresholds)", "temperature"), rows)
+
+
+def _labels(task: TaskSpec) -> str:
+    if task.thresholds:
+        pairs = zip(task.labels, task.thresholds, strict=True)
+        return ", ".join(f"{label} ({threshold:g})" for label, threshold in pairs)
+    return ", ".join(task.labels)
+
+
+def _pairs(options: Any) -> str:
+    return ", ".join(f"{key}={value}" for key, value in options.items())

@@ -1,0 +1,44 @@
+"""``mtl verify``: bundle -> table of checks, and exit code 1 if one failed."""
+
+from pathlib import Path
+
+import click
+
+from mtl_runtime.cli.evidence_table import print_evidence
+from mtl_runtime.cli.options import bundle_argument, json_option
+from mtl_runtime.cli.terminal import print_json, print_table, stages
+from mtl_runtime.core import records
+from mtl_runtime.gate.verify import verify as verify_bundle
+
+__all__ = ["verify"]
+
+_WORDS = {True: "passed", False: "FAILED", None: "not here"}
+
+
+@click.command()
+@bundle_argument()
+@click.option("--variant", "variants", multiple=True, help="Only this variant (repeatable); default: all.")
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled sentences to gate on; default: golden texts.")
+@click.option("--column", default="text", show_default=True, help="Column of --data with the texts.")
+@json_option()
+@click.pass_context
+def verify(
+    ctx: click.Context, bundle: Path, variants: tuple[str, ...], data: Path | None, column: str, as_json: bool
+) -> None:
+    """Check each file of BUNDLE against the manifest, then gate each variant on this machine.
+
+    The gate compares the variants' answers with the reference's, task by task, and leaves its evidence in the bundle;
+    from then on the fastest variant that held is the one that runs here. Labelled sentences have a column for each
+    task. Exits 1 if a check failed. "not here" is a variant whose provider this machine lacks.
+    """
+    with stages() as tell:
+        report = verify_bundle(bundle, variants=variants or None, data=data, text=column, report=tell)
+    if as_json:
+        print_json({"passed": report.passed, **records.to_dict(report)})
+    else:
+        rows = [(check.name, _WORDS[check.passed], check.detail) for check in report.checks]
+        print_table(f"Checks of {report.bundle}", ("check", "result", "detail"), rows)
+        if report.evidence is not None:
+            print_evidence(report.evidence)
+            click.echo(f"evidence: {report.page}")
+    ctx.exit(0 if report.passed else 1)

@@ -1,0 +1,1 @@
+"""What every other package needs: records, atomic files, locks, background work and facts about the machine."""

@@ -1,0 +1,1 @@
+"""Labelled examples, their targets and metrics."""

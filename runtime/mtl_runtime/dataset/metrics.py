@@ -1,0 +1,168 @@
+"""targets + logits -> metrics by task: accuracy, macro-F1, confusion; a regression's errors and correlation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.dataset.targets import Targets, labelled
+from mtl_runtime.inference.decode import probabilities
+
+__all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
+
+# The metric that stands for a task where one number is needed.
+HEADLINE: Mapping[Kind, str] = {
+    "single_label": "macro_f1",
+    "multi_label": "macro_f1",
+    "regression": "pearson",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMetrics:
+    """Metrics of one task over ``rows`` labelled rows."""
+
+    rows: int
+    values: Mapping[str, float]  # fractions of 1, except errors of a regression (in its own unit)
+    confusion: tuple[tuple[int, ...], ...] = ()  # single_label: rows by true label (down) and predicted label (across)
+
+
+def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
+    """Metrics of one task; rows without a label do not count.
+
+    single_label: accuracy, macro_f1, majority (accuracy of always giving the most frequent label).
+    multi_label: accuracy (of whole label sets), macro_f1, micro_f1, at the task's thresholds.
+    regression: mse, mae, pearson (0 where a side is constant).
+
+    Args:
+        task: labels and thresholds.
+        targets: (N,) or (N, labels), see :mod:`mtl_runtime.dataset.targets`.
+        logits: float32 (N, width).
+    """
+    rows = labelled(targets)
+    return _METRICS[task.kind](task, targets[rows], logits[rows])
+
+
+def score(tasks: Mapping[str, TaskMetrics], kinds: Mapping[str, Kind]) -> float:
+    """Mean headline metric of all tasks that have labelled rows: what "best checkpoint" means."""
+    values = [metrics.values[HEADLINE[kinds[name]]] for name, metrics in tasks.items() if metrics.rows]
+    return float(np.mean(values)) if values else 0.0
+
+
+def best_thresholds(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> tuple[float, ...]:
+    """For each label of a multi_label task, the probability threshold with the best F1 on these rows.
+
+    A threshold lies midway between two neighbouring probabilities, so that no row sits on it. Labels
+    without a positive row keep 0.5. Among equally good thresholds the one nearest to 0.5 is taken.
+    """
+    rows = labelled(targets)
+    scores, truth = probabilities(task, logits[rows]), targets[rows] == 1
+    return tuple(_best_threshold(scores[:, label], truth[:, label]) for label in range(task.width))
+
+
+def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    if not truth.any():
+        return 0.5
+    values = np.unique(np.concatenate([scores, [0.0, 1.0]]))
+    candidates = np.append((values[1:] + values[:-1]) / 2, 0.5)
+    order = np.argsort(scores)
+    hits_from = np.append(np.cumsum(truth[order][::-1])[::-1], 0)  # true rows at or above each position
+    position = np.searchsorted(scores[order], candidates, side="left")
+    true_positives = hits_from[position]
+    f1 = 2 * true_positives / (len(scores) - position + truth.sum())
+    best = candidates[f1 >= f1.max() - 1e-12]
+    return float(best[np.argmin(np.abs(best - 0.5))])
+
+
+def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> dict[str, float]:
+    """F1 of each label that occurs in the truth or in the predictions; empty for a regression."""
+    if task.kind == "regression":
+        return {}
+    rows = labelled(targets)
+    truth, predicted = _indicators(task, targets[rows], logits[rows])
+    hits, support, given = _counts(truth, predicted)
+    return {
+        label: float(2 * hits[index] / (support[index] + given[index]))
+        for index, label in enumerate(task.labels)
+        if support[index] + given[index]
+    }
+
+
+def _indicators(
+    task: TaskSpec, targets: Targets, logits: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which labels apply and which are given, each bool (N, labels)."""
+    if task.kind == "multi_label":
+        return targets == 1, probabilities(task, logits) >= np.array(task.thresholds)
+    labels = np.arange(task.width)
+    return targets[:, None] == labels, logits.argmax(axis=1)[:, None] == labels
+
+
+def _counts(
+    truth: NDArray[np.bool_], predicted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Right answers, rows and answers by label."""
+    return (predicted & truth).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0)
+
+
+def _single_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
+    predicted = logits.argmax(axis=1)
+    confusion = np.zeros((task.width, task.width), dtype=np.int64)
+    np.add.at(confusion, (targets.astype(np.int64), predicted), 1)
+    rows = len(targets)
+    support = confusion.sum(axis=1)
+    values = {
+        "accuracy": _ratio(np.trace(confusion), rows),
+        "macro_f1": _macro_f1(np.diag(confusion), support, confusion.sum(axis=0)),
+        "majority": _ratio(support.max(), rows),
+    }
+    return TaskMetrics(rows=rows, values=values, confusion=tuple(tuple(row) for row in confusion.tolist()))
+
+
+def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
+    truth, predicted = _indicators(task, targets, logits)
+    hits, support, given = _counts(truth, predicted)
+    values = {
+        "accuracy": _ratio((predicted == truth).all(axis=1).sum(), len(targets)),
+        "macro_f1": _macro_f1(hits, support, given),
+        "micro_f1": _ratio(2 * hits.sum(), support.sum() + given.sum()),
+    }
+    return TaskMetrics(rows=len(targets), values=values)
+
+
+def _regression(_task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
+    truth, predicted = targets.astype(np.float64), logits[:, 0].astype(np.float64)
+    error = predicted - truth
+    values = {
+        "mse": float(np.mean(error**2)) if len(error) else 0.0,
+        "mae": float(np.mean(np.abs(error))) if len(error) else 0.0,
+        "pearson": _pearson(truth, predicted),
+    }
+    return TaskMetrics(rows=len(targets), values=values)
+
+
+def _macro_f1(hits: NDArray[np.int64], support: NDArray[np.int64], given: NDArray[np.int64]) -> float:
+    """Mean F1 over the classes that occur in the truth or in the predictions; a class in neither has no F1."""
+    seen = support + given > 0
+    if not seen.any():
+        return 0.0
+    return float(np.mean(2 * hits[seen] / (support + given)[seen]))
+
+
+def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else 0.0
+
+
+_METRICS: Mapping[Kind, Callable[[TaskSpec, Targets, NDArray[np.float32]], TaskMetrics]] = {
+    "single_label": _single_label,
+    "multi_label": _multi_label,
+    "regression": _regression,
+}

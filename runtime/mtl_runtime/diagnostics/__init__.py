@@ -1,0 +1,1 @@
+"""What is installed, what clashes, and where each node of a graph runs."""

@@ -1,0 +1,94 @@
+"""a variant of a bundle -> the nodes that onnxruntime really runs, and on which provider, as its profile tells it."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.loading.load import open_tokenizer
+from mtl_runtime.providers.registry import PROVIDERS
+from mtl_runtime.providers.session import profile
+from mtl_runtime.providers.variant_session import checked_graph
+from mtl_runtime.text.batch import Batch
+
+__all__ = ["RunningNode", "count_operators", "count_providers", "read_profile", "running_nodes", "tell_placement"]
+
+_TELLING = (
+    "MultiHeadAttention",
+    "QAttention",
+    "Attention",
+    "SkipLayerNormalization",
+    "LayerNormalization",
+    "BiasGelu",
+    "MatMulIntegerToFloat",
+    "QuantizeLinear",
+    "DynamicQuantizeMatMul",
+    "MatMulNBits",
+    "MatMul",
+    "FusedMatMul",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node of the graph that onnxruntime really runs, after its optimizations."""
+
+    name: str
+    operator: str
+    provider: str  # onnxruntime's name
+
+
+def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNode]:
+    """Run the graph of ``variant`` on ``text`` and list its nodes; what a compiling provider takes is one.
+
+    Raises:
+        IntegrityError, MissingPackageError, ProviderError, BundleError: as :func:`mtl_runtime.load`.
+    """
+    spec = bundle.manifest.variants[variant]
+    batch = Batch.of(open_tokenizer(bundle).encode([text]), pad_id=bundle.manifest.encoder.pad_id)
+    with tempfile.TemporaryDirectory(prefix="mtl-profile-") as folder:
+        graph = checked_graph(bundle, spec.graph)
+        options = spec.provider_options
+        return read_profile(profile(graph, batch, Path(folder), provider=spec.provider, provider_options=options))
+
+
+def read_profile(file: Path) -> list[RunningNode]:
+    """Distinct nodes in a profile that onnxruntime wrote."""
+    events = json.loads(file.read_text("utf-8"))
+    kernels = {
+        (event["args"].get("node_index"), event["name"]): RunningNode(
+            event["name"], event["args"].get("op_name", ""), event["args"]["provider"]
+        )
+        for event in events
+        if event.get("cat") == "Node" and "provider" in event.get("args", {})
+    }
+    return list(kernels.values())
+
+
+def count_providers(nodes: Iterable[RunningNode]) -> dict[str, int]:
+    """Onnxruntime's names of providers -> nodes that ran there, most first."""
+    return dict(Counter(node.provider for node in nodes).most_common())
+
+
+def count_operators(nodes: Iterable[RunningNode]) -> dict[str, int]:
+    """Operators that tell whether fusion and quantization took place -> how many of them ran."""
+    found = Counter(node.operator for node in nodes)
+    return {name: found[name] for name in _TELLING if found[name]}
+
+
+def tell_placement(provider: str, nodes: Mapping[str, int]) -> str:
+    """The counts in a sentence, seen from ``provider`` (a name of PROVIDERS), which was asked for."""
+    row = PROVIDERS[provider]
+    own = nodes.get(row.ort_name, 0)
+    sentence = f"{_nodes(own)} on {row.ort_name}"
+    if row.compiles and own:
+        sentence += " (one such node is a whole part of the graph, compiled)"
+    fallen = [f"{_nodes(count)} fell to {name}" for name, count in nodes.items() if name != row.ort_name]
+    return "; ".join([sentence, *fallen])
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node" if count == 1 else f"{count} nodes"

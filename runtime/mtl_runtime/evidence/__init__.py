@@ -1,0 +1,1 @@
+"""What the gate measured: schema, files, and the summary that `load` reads."""

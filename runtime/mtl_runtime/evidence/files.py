@@ -1,0 +1,68 @@
+"""bundle -> its evidence files, in the bundle and in the user's cache; Evidence -> files of one machine."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.core import records
+from mtl_runtime.core.user_cache import cache_folder
+from mtl_runtime.evidence.summary import SCHEMA_VERSION, Verdicts, read_verdicts
+
+if TYPE_CHECKING:
+    from mtl_runtime.evidence.schema import Evidence
+
+__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_bundles_verdicts", "read_evidence"]
+
+EVIDENCE_FOLDER = "evidence"
+
+
+def read_evidence(bundle: Bundle) -> "list[Evidence]":
+    """Evidence that was measured on exactly this bundle: the bundle's own, then that of this user's cache.
+
+    Raises:
+        RecordError: a file is malformed.
+    """
+    from mtl_runtime.evidence.schema import Evidence
+
+    return [records.from_dict(Evidence, data, where=where) for where, data in _evidence(bundle)]
+
+
+def read_bundles_verdicts(bundle: Bundle) -> list[Verdicts]:
+    """What opening the bundle goes by, of the same files in the same order.
+
+    Raises:
+        RecordError: what is read of a file is malformed.
+    """
+    return [read_verdicts(data, where=where) for where, data in _evidence(bundle)]
+
+
+def evidence_folder(bundle: Bundle) -> Path:
+    """Where new evidence goes: into the bundle, or into the user's cache where the bundle is read-only."""
+    inside = bundle.path / EVIDENCE_FOLDER
+    cached = _cached(bundle)
+    if cached is None or os.access(inside if inside.is_dir() else bundle.path, os.W_OK):
+        return inside
+    return cached
+
+
+def _cached(bundle: Bundle) -> Path | None:
+    cache = cache_folder()
+    return cache / EVIDENCE_FOLDER / bundle.digest if cache else None
+
+
+def _files(bundle: Bundle) -> Iterator[Path]:
+    for folder in (bundle.path / EVIDENCE_FOLDER, _cached(bundle)):
+        if folder is not None:
+            yield from sorted(file for file in folder.glob("*.json") if file.is_file())
+
+
+def _evidence(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of each file; not of those of another bundle, or written in another version's schema."""
+    for file in _files(bundle):
+        where = f"{file.parent.name}/{file.name}"
+        data = records.parse_json(file.read_bytes(), where=where)
+        told = data if isinstance(data, dict) else {}
+        if (told.get("schema_version"), told.get("bundle_digest")) == (SCHEMA_VERSION, bundle.digest):
+            yield where, data

@@ -1,0 +1,168 @@
+"""evidence/<machine>.json <-> Evidence: what a gate measured on one machine (schema version 1).
+
+Plain frozen records, read and written by :mod:`mtl_runtime.core.records`; where the files lie is
+:mod:`mtl_runtime.evidence.files`' to know.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mtl_runtime.bundle.manifest import FileSpec, Kind
+from mtl_runtime.core.machine import MachineFacts
+from mtl_runtime.evidence.summary import SCHEMA_VERSION, Ratio
+from mtl_runtime.providers.execution_config import Pace
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bin",
+    "Evidence",
+    "Flip",
+    "Histogram",
+    "KeptNode",
+    "Ratio",
+    "Repair",
+    "RepairStep",
+    "StabilityCheck",
+    "Status",
+    "TaskEvidence",
+    "VariantEvidence",
+]
+
+# verified: measured on its own provider, inside the budget. failed: measured, and outside. emulated: its numbers
+# were imitated on another provider, which tells of rounding and proves nothing. unverified: nothing was measured.
+Status = Literal["verified", "failed", "emulated", "unverified"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """A sentence that the variant answers otherwise than the reference."""
+
+    text: str
+    reference: str
+    candidate: str
+    margin: float  # of the reference's decision, in logits
+    tie: bool  # the margin is so small that rounding alone may turn the decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How many values lie between neighbouring edges."""
+
+    edges: tuple[float, ...]  # one more than counts
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """One bar of a reliability diagram: answers whose probability lies in the same tenth."""
+
+    rows: int
+    confidence: float  # mean probability of the answers given
+    accuracy: float  # share of them that was right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvidence:
+    """What was measured for one task of one variant."""
+
+    kind: Kind
+    temperature: float = 1.0  # of this variant
+    sentences: int  # compared with the reference
+    agreement: float  # share of them with the same answer
+    agreement_low: float  # 95 % Wilson interval
+    agreement_high: float
+    flips: int
+    flips_outside_ties: int
+    flipped: tuple[Flip, ...]  # widest margins first, at most 50
+    logit_scale: float  # regression: the largest |value| of the reference where above 1, else 1; budgets are times this
+    spread: float = 0.0  # regression: standard deviation of the reference's values
+    max_logit_difference: float
+    mean_logit_difference: float
+    logit_differences: Histogram  # of |difference|, over all cells
+    max_probability_difference: float  # before temperature; of a regression: 0
+    mean_probability_difference: float
+    not_finite: int  # sentences with NaN or infinity
+    labelled: int = 0  # sentences with a label of this task
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the variant, on the labelled sentences
+    reference_metrics: Mapping[str, float] = field(default_factory=dict)  # of the reference, on the same
+    # F1 by label of the variant, and of the reference; a label that neither occurs nor is given is absent.
+    f1_by_label: Mapping[str, float] = field(default_factory=dict)
+    reference_f1_by_label: Mapping[str, float] = field(default_factory=dict)
+    calibration_error: float | None = None  # expected calibration error at temperature 1; None: no labels, a regression
+    calibrated_error: float | None = None  # the same at the variant's own temperature
+    reliability: tuple[Bin, ...] = ()  # at the variant's own temperature; ten tenths, empty without labels
+    problems: tuple[str, ...] = ()  # budgets that were not kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StabilityCheck:
+    """The same sentences answered in two ways that must not matter."""
+
+    name: str  # such as "batches of 32, shuffled"
+    sentences: int
+    flips: int  # answers that differ, over all tasks
+    flips_outside_ties: int
+    max_logit_difference: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptNode:
+    """A node that repair put back into higher precision."""
+
+    node: str
+    sensitivity: float  # what quantizing this node alone costs the worst task: mean |logit difference|
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairStep:
+    """One point of the curve of speed against agreement."""
+
+    kept: int  # nodes in higher precision
+    sentences: int
+    agreement: Mapping[str, float]  # by task
+    speed: float  # times cpu-fp32
+    holds: bool  # the budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """How a variant over its budget was brought back inside."""
+
+    candidates: int  # nodes that could be kept
+    kept: tuple[KeptNode, ...]  # most sensitive first
+    curve: tuple[RepairStep, ...]  # in the order tried
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantEvidence:
+    """The verdict on one variant."""
+
+    status: Status
+    provider: str
+    threads: int
+    tasks: Mapping[str, TaskEvidence]  # empty where unverified
+    stability: tuple[StabilityCheck, ...] = ()
+    pace: Pace | None = None  # the fastest of those tried
+    speed: Ratio | None = None  # throughput, times cpu-fp32 on the same sentences in the same rounds
+    # That the provider runs and that count: fused and quantized ones.
+    operators: Mapping[str, int] = field(default_factory=dict)
+    repair: Repair | None = None
+    problems: tuple[str, ...] = ()  # of the variant as a whole; why it is not verified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that one run of the gate found out."""
+
+    schema_version: int
+    bundle_digest: str  # SHA-256 of the manifest that was measured
+    measured_at: str  # UTC, ISO 8601; SOURCE_DATE_EPOCH where that is set
+    machine: MachineFacts
+    made_with: Mapping[str, str]
+    reference: str  # what the variants were compared with: "PyTorch", "cpu-fp32" or "golden texts (PyTorch)"
+    data: Mapping[str, FileSpec]  # name of each data file -> its digest
+    variants: Mapping[str, VariantEvidence]
+    # Tried by `--variants auto`, outside the budget, and so not in the bundle.
+    refused: Mapping[str, VariantEvidence] = field(default_factory=dict)

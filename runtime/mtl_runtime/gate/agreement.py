@@ -1,0 +1,178 @@
+"""reference and candidate answers to one task -> TaskEvidence: decisions first, then probabilities and logits."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
+from mtl_runtime.dataset.targets import Targets, labelled
+from mtl_runtime.evidence.schema import Flip, Histogram, TaskEvidence
+from mtl_runtime.gate.calibration import calibration_error, reliability
+from mtl_runtime.inference.decode import check_finite, decode, probabilities
+
+__all__ = ["Answers", "measure", "wilson_interval"]
+
+_LISTED_FLIPS = 50
+_Z95 = 1.959963984540054
+# Of the histogram of |logit difference|: two bars per power of ten, from float32 rounding to what nobody wants.
+_EDGES = np.array([0.0, *(10.0 ** (exponent / 2) for exponent in range(-16, 5)), np.finfo(np.float32).max])
+
+Logits = NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answers:
+    """Logits of one task, and how they become answers: each side has its own temperature and thresholds."""
+
+    task: TaskSpec
+    logits: Logits  # float32 (N, width)
+
+    @property
+    def raw(self) -> NDArray[np.float64]:
+        """Probabilities before temperature, (N, width); zeros for a regression, which has none."""
+        if self.task.kind == "regression":
+            return np.zeros(self.logits.shape)
+        return probabilities(dataclasses.replace(self.task, temperature=1.0), self.logits)
+
+
+def measure(
+    texts: Sequence[str], reference: Answers, candidate: Answers, targets: Targets | None, *, tie: float
+) -> TaskEvidence:
+    """Compare two models' answers to one task on the same N sentences.
+
+    Args:
+        texts: the N sentences.
+        reference: of the PyTorch model, or of what stands for it.
+        candidate: of the variant.
+        targets: labels, (N,) or (N, labels); None: there are none.
+        tie: margin up to which a decision of the reference counts as a tie, in logits.
+
+    Raises:
+        NonFiniteError: the reference itself holds NaN or infinity, so that nothing can be compared with it.
+    """
+    check_finite(reference.logits, f"the reference's logit of task {reference.task.name!r}")
+    finite = np.asarray(np.isfinite(candidate.logits).all(axis=1))
+    usable = dataclasses.replace(candidate, logits=np.where(finite[:, None], candidate.logits, 0.0).astype(np.float32))
+    # float64 holds the difference of two float32 exactly.
+    difference = np.abs(usable.logits.astype(np.float64) - reference.logits)[finite]
+    spread = np.abs(usable.raw - reference.raw)[finite]
+    scale = max(1.0, float(np.abs(reference.logits).max(initial=0.0))) if reference.task.kind == "regression" else 1.0
+    flips = _flips(texts, reference, usable, finite=finite, tie=tie)
+    low, high = wilson_interval(len(texts) - len(flips), len(texts))
+    evidence = TaskEvidence(
+        kind=reference.task.kind,
+        temperature=candidate.task.temperature,
+        sentences=len(texts),
+        agreement=(len(texts) - len(flips)) / len(texts) if texts else 1.0,
+        agreement_low=low,
+        agreement_high=high,
+        flips=len(flips),
+        flips_outside_ties=sum(not flip.tie for flip in flips),
+        flipped=tuple(flips[:_LISTED_FLIPS]),
+        logit_scale=scale,
+        spread=float(reference.logits.std()) if reference.task.kind == "regression" and texts else 0.0,
+        max_logit_difference=float(difference.max(initial=0.0)),
+        mean_logit_difference=float(difference.mean()) if difference.size else 0.0,
+        logit_differences=_histogram(difference.ravel()),
+        max_probability_difference=float(spread.max(initial=0.0)),
+        mean_probability_difference=float(spread.mean()) if spread.size else 0.0,
+        not_finite=int((~finite).sum()),
+    )
+    if targets is None or not labelled(targets).any():
+        return evidence
+    bins = reliability(usable.task, usable.logits, targets)
+    return dataclasses.replace(
+        evidence,
+        labelled=int(labelled(targets).sum()),
+        metrics=task_metrics(usable.task, targets, usable.logits).values,
+        reference_metrics=task_metrics(reference.task, targets, reference.logits).values,
+        f1_by_label=f1_by_label(usable.task, targets, usable.logits),
+        reference_f1_by_label=f1_by_label(reference.task, targets, reference.logits),
+        calibration_error=calibration_error(
+            reliability(dataclasses.replace(usable.task, temperature=1.0), usable.logits, targets)
+        ),
+        calibrated_error=calibration_error(bins),
+        reliability=bins,
+    )
+
+
+def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
+    """95 % score interval of a share, after E. B. Wilson, JASA 22 (1927) 209-212; (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    share, square = hits / trials, _Z95 * _Z95
+    middle = (share + square / (2 * trials)) / (1 + square / trials)
+    half = _Z95 / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
+    # At the ends the interval is exact, and rounding must not say otherwise.
+    return 0.0 if hits == 0 else max(0.0, middle - half), 1.0 if hits == trials else min(1.0, middle + half)
+
+
+def _histogram(differences: NDArray[np.float64]) -> Histogram:
+    counts, _ = np.histogram(differences, bins=_EDGES)
+    return Histogram(edges=tuple(map(float, _EDGES)), counts=tuple(map(int, counts)))
+
+
+def _flips(
+    texts: Sequence[str], reference: Answers, candidate: Answers, *, finite: NDArray[np.bool_], tie: float
+) -> list[Flip]:
+    """Sentences with another answer, widest reference margin first; a row that is not finite counts as one."""
+    kind = reference.task.kind
+    changed = np.flatnonzero(_CHANGED[kind](reference, candidate) | ~finite).tolist()
+    margins = _MARGIN[kind](reference.task, reference.logits)
+    before, after = (decode(side.task, side.logits[changed]) for side in (reference, candidate))
+    flips = [
+        Flip(
+            text=texts[row],
+            reference=str(old.value),
+            candidate=str(new.value) if finite[row] else "not finite",
+            margin=float(margins[row]),
+            tie=bool(finite[row] and margins[row] <= tie),
+        )
+        for row, old, new in zip(changed, before, after, strict=True)
+    ]
+    return sorted(flips, key=lambda flip: -flip.margin)
+
+
+def _other_label(reference: Answers, candidate: Answers) -> NDArray[np.bool_]:
+    return np.asarray(reference.logits.argmax(axis=1) != candidate.logits.argmax(axis=1))
+
+
+def _other_label_set(reference: Answers, candidate: Answers) -> NDArray[np.bool_]:
+    given = [probabilities(side.task, side.logits) >= np.array(side.task.thresholds) for side in (reference, candidate)]
+    return np.asarray((given[0] != given[1]).any(axis=1))
+
+
+def _never(reference: Answers, _candidate: Answers) -> NDArray[np.bool_]:
+    """A number has no decision that could flip; its budget is the logit difference."""
+    return np.zeros(len(reference.logits), dtype=np.bool_)
+
+
+def _top_two(_task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
+    ordered = np.sort(reference.astype(np.float64), axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2])
+
+
+def _to_threshold(task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
+    """Distance of the nearest logit to its threshold's logit."""
+    bars = np.clip(np.array(task.thresholds), 1e-12, 1 - 1e-12)
+    return np.asarray(np.abs(reference - task.temperature * np.log(bars / (1 - bars))).min(axis=1))
+
+
+def _no_margin(_task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
+    return np.zeros(len(reference))
+
+
+_CHANGED: Mapping[Kind, Callable[[Answers, Answers], NDArray[np.bool_]]] = {
+    "single_label": _other_label,
+    "multi_label": _other_label_set,
+    "regression": _never,
+}
+_MARGIN: Mapping[Kind, Callable[[TaskSpec, Logits], NDArray[np.float64]]] = {
+    "single_label": _top_two,
+    "multi_label": _to_threshold,
+    "regression": _no_margin,
+}

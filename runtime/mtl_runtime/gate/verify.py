@@ -1,0 +1,197 @@
+"""bundle folder -> VerificationReport: are its files as promised, its answers the golden ones, its budgets kept?"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.gate_config import precision_of
+from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, parse_golden
+from mtl_runtime.bundle.manifest import MANIFEST_NAME, graph_metadata
+from mtl_runtime.errors import (
+    BundleError,
+    IntegrityError,
+    MissingPackageError,
+    MtlError,
+    ProviderError,
+    RecordError,
+    UnknownVariantError,
+)
+from mtl_runtime.evidence.files import EVIDENCE_FOLDER, evidence_folder
+from mtl_runtime.evidence.schema import Evidence
+from mtl_runtime.gate.gate_bundle import gate_here, write_evidence
+from mtl_runtime.inference.classifier import Classifier
+from mtl_runtime.loading.load import load, open_tokenizer
+from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
+from mtl_runtime.providers.variant_session import open_session
+
+__all__ = ["FP32_TOLERANCE", "Check", "VerificationReport", "verify"]
+
+FP32_TOLERANCE = 1e-4  # largest |logit - golden logit| of a variant in fp32
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    passed: bool | None  # None: it cannot be told on this machine
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationReport:
+    """All checks of one bundle, in the order they ran."""
+
+    bundle: str
+    digest: str  # SHA-256 of the manifest
+    checks: tuple[Check, ...]
+    evidence: Evidence | None  # of the gate; None where a check failed before it
+    page: str | None  # where the evidence lies, as a page; the .json beside it holds the same
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return all(check.passed is not False for check in self.checks)
+
+
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    variants: Iterable[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    text: str = "text",
+    report: Callable[[str], None] = lambda _: None,
+) -> VerificationReport:
+    """Check the files of the bundle in folder ``path``, let ``variants`` answer the golden texts, and gate them.
+
+    The gate repeats what ``mtl export`` measured, on this machine, and writes its evidence into the bundle, or into
+    the user's cache where the bundle is read-only; :func:`mtl_runtime.load` goes by it. A variant whose provider is
+    not to be had here fails if it was asked for by name; else it is left open.
+
+    Args:
+        path: folder written by ``mtl export``.
+        variants: names of variants; default: all.
+        data: file of labelled sentences to gate on; default: the golden texts.
+        text: column of the sentences in ``data``.
+        report: is told each stage.
+
+    Raises:
+        BundleError, RecordError: no bundle that this version reads.
+        TableError: ``data`` cannot be read.
+        UnknownVariantError: the bundle has no such variant.
+    """
+    bundle = Bundle.open(path)
+    known = bundle.manifest.variants
+    chosen = list(variants or known)
+    for name in chosen:
+        if name not in known:
+            raise UnknownVariantError(name, known)
+    checks = [*_file_checks(bundle), _strangers(bundle)]
+    golden = _golden(bundle, checks)
+    # With a file of the user's, cpu-fp32 is the reference, and has to hold PyTorch's answers itself.
+    for name in dict.fromkeys([DEFAULT_VARIANT, *chosen] if data else chosen):
+        checks += _variant_checks(bundle, name, golden, asked=variants is not None)
+    evidence, page = None, None
+    if all(check.passed is not False for check in checks):
+        evidence = gate_here(bundle, data=Path(data) if data else None, text=text, variants=chosen, report=report)
+        page = write_evidence(evidence, evidence_folder(bundle), title=bundle.path.absolute().name)
+        checks += _gate_checks(evidence)
+    return VerificationReport(
+        bundle=str(bundle.path),
+        digest=bundle.digest,
+        checks=tuple(checks),
+        evidence=evidence,
+        page=str(page) if page else None,
+    )
+
+
+def _gate_checks(evidence: Evidence) -> Iterator[Check]:
+    """The gate's verdict on each variant that could be measured."""
+    for name, measured in evidence.variants.items():
+        if measured.status == "unverified":
+            continue
+        problems = [*measured.problems, *(f"{task}: {p}" for task, t in measured.tasks.items() for p in t.problems)]
+        agreement = ", ".join(f"{task} {100 * found.agreement:.4g} %" for task, found in measured.tasks.items())
+        detail = "; ".join(problems) or f"agreement with {evidence.reference}: {agreement}"
+        yield Check(f"{name}: gate", not problems, detail)
+
+
+def _file_checks(bundle: Bundle) -> Iterator[Check]:
+    for name, promise in bundle.manifest.files.items():
+        try:
+            bundle.check(name)
+        except (IntegrityError, OSError) as error:
+            yield Check(f"file {name}", False, str(error))
+        else:
+            yield Check(f"file {name}", True, f"{promise.bytes:,} bytes, sha256 {promise.sha256[:12]}")
+
+
+def _strangers(bundle: Bundle) -> Check:
+    """Files that the manifest does not know; the manifest itself and the evidence stand outside it."""
+    known = {MANIFEST_NAME, EVIDENCE_FOLDER, *bundle.manifest.files}
+    extra = sorted(file.name for file in bundle.path.iterdir() if file.name not in known)
+    detail = f"not in the manifest: {', '.join(extra)}; remove them" if extra else "none"
+    return Check("unknown files", not extra, detail)
+
+
+def _golden(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenText]:
+    """The golden texts, empty if they cannot be read; appends the check of their token ids."""
+    name = "golden token ids"
+    if GOLDEN_NAME not in bundle.manifest.files:
+        checks.append(Check(name, False, f"the bundle has no {GOLDEN_NAME}; export it again"))
+        return []
+    try:
+        golden = parse_golden(bundle.read(GOLDEN_NAME))
+        found = open_tokenizer(bundle).encode([text.text for text in golden])
+    except (IntegrityError, RecordError, BundleError) as error:
+        checks.append(Check(name, False, str(error)))
+        return []
+    wrong = [row for row, (a, b) in enumerate(zip(golden, found, strict=True), 1) if a.ids != b.ids]
+    if wrong or not golden:
+        problem = f"text in line {wrong[0]} has other token ids" if wrong else "there is no golden text"
+        checks.append(Check(name, False, f"{GOLDEN_NAME}: {problem}; install the tokenizers that made it"))
+    else:
+        checks.append(Check(name, True, f"{len(golden)} texts equal"))
+    return golden
+
+
+def _variant_checks(bundle: Bundle, name: str, golden: Sequence[GoldenText], *, asked: bool) -> list[Check]:
+    try:
+        metadata = open_session(bundle, name, threads=1).metadata
+        classifier = load(bundle.path, variant=name)
+    except (ProviderError, MissingPackageError) as error:
+        return [Check(f"{name}: opens", False if asked else None, str(error))]
+    except MtlError as error:
+        return [Check(f"{name}: opens", False, str(error))]
+    wrong = [key for key, value in graph_metadata(bundle.manifest.tasks).items() if metadata.get(key) != value]
+    detail = f"{', '.join(wrong)} differ from the manifest" if wrong else "tasks and labels equal the manifest's"
+    checks = [
+        Check(f"{name}: opens", True, f"{classifier.info.provider}, onnxruntime {classifier.info.onnxruntime}"),
+        Check(f"{name}: graph metadata", not wrong, detail),
+    ]
+    return [*checks, _golden_logits(classifier, golden)] if golden else checks
+
+
+def _golden_logits(classifier: Classifier, golden: Sequence[GoldenText]) -> Check:
+    """Compare with the golden logits: within the tolerance in fp32, else finite (the gate judges those)."""
+    name = classifier.info.variant
+    logits = classifier.logits([text.text for text in golden])
+    differences = {}
+    for task, rows in logits.items():
+        expected = [text.logits.get(task, ()) for text in golden]
+        if any(len(row) != rows.shape[1] for row in expected):
+            return Check(f"{name}: golden logits", False, f"{GOLDEN_NAME} has not the logits of task {task!r}")
+        difference = float(np.abs(rows - np.array(expected)).max())
+        # float32 has seven digits: a regression of large numbers is compared relative to them.
+        scale = float(np.abs(expected).max()) if classifier.manifest.task(task).kind == "regression" else 1.0
+        differences[task] = difference / max(1.0, scale)
+    largest = float(np.max(list(differences.values())))  # NaN if any is
+    is_fp32 = precision_of(name) == "fp32"
+    passed = largest <= FP32_TOLERANCE if is_fp32 else bool(np.isfinite(largest))
+    limit = f"at most {FP32_TOLERANCE:g}" if is_fp32 else "finite; the gate judges the answers"
+    by_task = ", ".join(f"{task} {difference:.2g}" for task, difference in differences.items())
+    return Check(f"{name}: golden logits", passed, f"max |difference|: {by_task} ({limit})")

@@ -1,0 +1,1 @@
+"""texts -> predictions: batching, worker threads, decoding and explanations."""

@@ -1,0 +1,279 @@
+"""texts -> predictions: the library's front door."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
+from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
+from mtl_runtime.inference.decode import Prediction, check_finite, predictions
+from mtl_runtime.inference.executor import Run
+from mtl_runtime.inference.explain import Explanation, explain
+from mtl_runtime.inference.options import Info, Opening
+from mtl_runtime.inference.pipeline import Computed, Pipeline
+from mtl_runtime.inference.worker_pool import Workers
+from mtl_runtime.providers.registry import provider_named
+from mtl_runtime.text.text_chunks import Chunk, cut
+from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.text.validation import checked_texts
+from mtl_runtime.text.word_spans import PartBy
+
+__all__ = ["CHUNK_TEXTS", "Classifier"]
+
+# Texts that are sorted by length together: enough that batches hold little padding.
+CHUNK_TEXTS = 1024
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Classifier:
+    """Answers every task of a bundle; made by :func:`mtl_runtime.load`, shared by any number of threads.
+
+    A forked process opens a session of its own when it first uses the classifier; a pickled one is opened again
+    from its folder.
+    """
+
+    manifest: Manifest
+    tokenizer: Tokenizer
+    run: Run  # a session's in production, a function in tests
+    workers: Workers
+    token_budget: int
+    info: Info
+    reopen: Callable[[Info, Opening], "Classifier"]  # what a pickled one becomes
+    opening: Opening = field(default_factory=Opening)
+    # Derived from the above, once and not for each text.
+    pipeline: Pipeline = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        pipeline = Pipeline(
+            tokenizer=self.tokenizer,
+            run=self.run,
+            workers=self.workers,
+            token_budget=self.token_budget,
+            most_texts=provider_named(self.info.provider).most_texts,
+            pad_id=self.manifest.encoder.pad_id,
+            long_text=self.opening.long_text,
+            aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
+        )
+        object.__setattr__(self, "pipeline", pipeline)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the bundle's tasks."""
+        return tuple(task.name for task in self.manifest.tasks)
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # str is an Iterable[str], and the first that fits is taken
+        self, texts: str, *, tasks: Iterable[str] | None = None
+    ) -> Prediction: ...
+    @overload
+    def __call__(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> list[Prediction]: ...
+    def __call__(
+        self, texts: str | Iterable[str], *, tasks: Iterable[str] | None = None
+    ) -> Prediction | list[Prediction]:
+        """Answer ``tasks`` (default: all) for each text, in the texts' order.
+
+        A bare str is one text and gives one prediction. A text that occurs several times is computed once. For
+        more texts than memory holds there is :meth:`stream`.
+
+        Raises:
+            InvalidTextError: a text is no str, holds a lone surrogate or is too long; tells the index.
+            UnknownTaskError: the bundle has no such task.
+            NonFiniteError: the model answered NaN or infinity; tells the index.
+        """
+        return self._answer(texts, tasks)
+
+    @overload
+    async def acall(  # type: ignore[overload-overlap]
+        self, texts: str, *, tasks: Iterable[str] | None = None
+    ) -> Prediction: ...
+    @overload
+    async def acall(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> list[Prediction]: ...
+    async def acall(
+        self, texts: str | Iterable[str], *, tasks: Iterable[str] | None = None
+    ) -> Prediction | list[Prediction]:
+        """The same for an event loop, which goes on meanwhile.
+
+        Where the awaiting task is cancelled, batches that have not begun are dropped.
+
+        Raises:
+            InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
+        """
+        given = texts if isinstance(texts, str) else list(texts)
+        return await self.workers.awaited(lambda stop: self._answer(given, tasks, stop))
+
+    def stream(
+        self, texts: Iterable[str], *, tasks: Iterable[str] | None = None, chunk_size: int = CHUNK_TEXTS
+    ) -> Iterator[Prediction]:
+        """Predictions of any number of texts, in their order, while the texts still come in.
+
+        Args:
+            texts: taken in chunks, at most three of them ahead of the predictions.
+            tasks: as in :meth:`__call__`.
+            chunk_size: texts that are sorted by length and cut into batches together, fewer where they have a million
+                characters. The batches depend on
+                nothing else, so that the same chunks give the same bits.
+
+        Raises:
+            UnknownTaskError: as :meth:`__call__`.
+            InvalidTextError, NonFiniteError: as :meth:`__call__`, while iterating.
+            TypeError, ValueError: ``texts`` is one str, or ``chunk_size`` less than 1.
+        """
+        if chunk_size < 1:
+            raise ValueError(f"chunk_size is {chunk_size}; it must be at least 1")
+        chunks = self.stream_chunks(cut(_several(texts), chunk_size), tasks=tasks)
+        return (prediction for chunk in chunks for prediction in chunk)
+
+    def stream_chunks(
+        self, chunks: Iterable[Sequence[str]], *, tasks: Iterable[str] | None = None
+    ) -> Iterator[list[Prediction]]:
+        """:meth:`stream` for texts that are cut into chunks already: the predictions of each chunk.
+
+        Raises:
+            UnknownTaskError, InvalidTextError, NonFiniteError: as :meth:`stream`; an index counts all texts.
+        """
+        return self._streamed(chunks, self.task_specs(tasks))
+
+    def embed(self, texts: str | Iterable[str], *, normalize: bool = False) -> Rows:
+        """Sentence embeddings, float32 (N, hidden_size); for a bare str (hidden_size,).
+
+        Args:
+            texts: as in :meth:`__call__`.
+            normalize: divide each embedding by its Euclidean length.
+
+        Raises:
+            InvalidTextError, NonFiniteError: as in :meth:`__call__`.
+        """
+        chunk, indices = Chunk.distinct(self._checked([texts] if isinstance(texts, str) else texts))
+        width = {EMBEDDING_OUTPUT: self.manifest.encoder.hidden_size}
+        found = [np.empty((0, self.manifest.encoder.hidden_size), dtype=np.float32)]
+        for part in self.pipeline.compute(chunk.cut(CHUNK_TEXTS), width):
+            try:
+                check_finite(part.rows[0], EMBEDDING_OUTPUT)
+            except NonFiniteError as error:
+                raise part.chunk.placed(error) from None
+            found.append(part.rows[0])
+        rows = np.concatenate(found)[indices]
+        if normalize:
+            rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return rows[0] if isinstance(texts, str) else rows
+
+    def logits(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> dict[str, Rows]:
+        """Raw logits by task, float32 (N, width), not checked for being finite: what gates compare."""
+        specs = self.task_specs(tasks)
+        checked = self._checked(_several(texts))
+        found: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
+        chunks = Chunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
+        found += [part.rows for part in self.pipeline.compute(chunks, self._widths(specs))]
+        merged = map(np.concatenate, zip(*found, strict=True))
+        return dict(zip((task.name for task in specs), merged, strict=True))
+
+    def explain(self, text: str, *, task: str, label: str | None = None, by: PartBy = "word") -> Explanation:
+        """How much each word of ``text`` adds to the answer of ``task``.
+
+        See :func:`mtl_runtime.inference.explain.explain`.
+
+        Args:
+            text: one text. It costs as much as answering as many texts of its length as it has words.
+            task: the task whose answer is explained.
+            label: explain its probability; default: the label answered, for a multi_label task the most probable.
+            by: give each ``word``, or each ``token``.
+
+        Raises:
+            UnknownLabelError: the task has no such label.
+            InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
+        """
+        (checked,) = self._checked([text])
+        labels = {} if label is None else {task: label}
+        return explain(self.pipeline, checked, self.task_specs([task]), labels=labels, by=by)[0]
+
+    def explain_tasks(
+        self, text: str, *, tasks: Iterable[str] | None = None, by: PartBy = "word"
+    ) -> dict[str, Explanation]:
+        """The same for ``tasks`` (default: all), by task, all of them for the cost of one."""
+        (checked,) = self._checked([text])
+        found = explain(self.pipeline, checked, self.task_specs(tasks), labels={}, by=by)
+        return {explanation.task: explanation for explanation in found}
+
+    def task_specs(self, tasks: Iterable[str] | None = None) -> Sequence[TaskSpec]:
+        """What the manifest says of ``tasks`` (default: all), each once, in that order.
+
+        Raises:
+            UnknownTaskError: the bundle has no such task, or ``tasks`` is empty.
+        """
+        if tasks is None:
+            return self.manifest.tasks
+        names = list(dict.fromkeys([tasks] if isinstance(tasks, str) else tasks))
+        for name in names or [""]:
+            if name not in self.tasks:
+                raise UnknownTaskError(name, self.tasks)
+        return [self.manifest.task(name) for name in names]
+
+    def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
+        """Token ids as the graph gets them (before padding)."""
+        return self.tokenizer.encode(self._checked(_several(texts)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.reopen, (self.info, self.opening)
+
+    def _answer(
+        self, texts: str | Iterable[str], tasks: Iterable[str] | None, stop: threading.Event | None = None
+    ) -> Prediction | list[Prediction]:
+        specs = self.task_specs(tasks)
+        if isinstance(texts, str):
+            alone = Chunk(self._checked([texts]), (0,))
+            return _decoded(self.pipeline.compute_one(alone, self._widths(specs)), specs)[0]
+        chunk, indices = Chunk.distinct(self._checked(texts))
+        answered: list[Prediction] = []
+        for some in self._predicted(chunk.cut(CHUNK_TEXTS), specs, stop):
+            answered += some
+        return [answered[index] for index in indices]
+
+    def _streamed(self, chunks: Iterable[Sequence[str]], specs: Sequence[TaskSpec]) -> Iterator[list[Prediction]]:
+        waiting: deque[Sequence[int]] = deque()
+
+        def distinct() -> Iterator[Chunk]:
+            first = 0
+            for texts in chunks:
+                chunk, indices = Chunk.distinct(self._checked(_several(texts), first), first=first)
+                waiting.append(indices)
+                first += len(texts)
+                yield chunk
+
+        for answered in self._predicted(distinct(), specs):
+            yield [answered[index] for index in waiting.popleft()]
+
+    def _predicted(
+        self, chunks: Iterable[Chunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None
+    ) -> Iterator[list[Prediction]]:
+        for part in self.pipeline.compute(chunks, self._widths(specs), stop=stop):
+            yield _decoded(part, specs)
+
+    def _widths(self, specs: Sequence[TaskSpec]) -> Mapping[str, int]:
+        return {logits_output(task.name): task.width for task in specs}
+
+    def _checked(self, texts: Iterable[str], first: int = 0) -> list[str]:
+        try:
+            return checked_texts(texts, max_text_bytes=self.opening.max_text_bytes)
+        except InvalidTextError as error:
+            raise error.at(first + error.index) from error.__cause__
+
+
+def _several(texts: Iterable[str]) -> Iterable[str]:
+    """A str is an iterable of its characters, which nobody means."""
+    if isinstance(texts, str):
+        raise TypeError("expected several texts, found one str; put it into a list")
+    return texts
+
+
+def _decoded(part: Computed, specs: Sequence[TaskSpec]) -> list[Prediction]:
+    try:
+        return predictions(specs, part.rows, part.texts)
+    except NonFiniteError as error:
+        raise part.chunk.placed(error) from None

@@ -1,0 +1,114 @@
+"""tokenized texts -> rows of each output in the texts' order, whatever batches and threads computed them."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.inference.batching import plan_batches
+from mtl_runtime.inference.worker_pool import Workers
+from mtl_runtime.text.batch import Batch
+from mtl_runtime.text.tokenizer import TokenizedText
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Dropped", "Job", "Run", "start"]
+
+Rows = NDArray[np.float32]
+Run = Callable[[Batch, Sequence[str]], list[Rows]]
+# A local function's annotations are evaluated at each definition; a subscription of NDArray takes as long as a decode.
+_Texts = Sequence[TokenizedText]
+_Indices = NDArray[np.intp]
+
+
+class Dropped(Exception):  # noqa: N818 - no error, and nobody is left to catch it
+    """The caller has gone."""
+
+
+class Job:
+    """Batches on their way through the workers."""
+
+    def __init__(self, results: Sequence[Rows], workers: Workers) -> None:
+        self._results, self._workers = results, workers
+        self._pieces: list[tuple[Future[None], Callable[[], None]]] = []
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Hand a batch to the workers, or do it here where the interpreter is about to end and starts no thread."""
+        try:
+            future = self._workers.submit(work)
+        except RuntimeError:
+            self._workers.run(work)
+        else:
+            self._pieces.append((future, work))
+
+    def rows(self) -> Sequence[Rows]:
+        """Wait for all batches; the first failure is raised, and what has not begun is dropped.
+
+        Batches that no worker has begun are done in this thread, which thus never waits behind another caller's.
+        """
+        try:
+            for future, work in self._pieces:
+                if future.cancel():
+                    self._workers.run(work)
+                else:
+                    future.result()
+        finally:
+            self.drop()
+        return self._results
+
+    def drop(self) -> None:
+        """Let go of what has not begun."""
+        for future, _ in self._pieces:
+            future.cancel()
+
+
+def start(
+    texts: Sequence[TokenizedText],
+    widths: Mapping[str, int],
+    *,
+    run: Run,
+    workers: Workers,
+    token_budget: int,
+    most_texts: int | None,
+    pad_id: int,
+    stop: threading.Event | None = None,
+) -> Job:
+    """Begin to compute some outputs for ``texts``; a lone batch is computed at once, in this thread.
+
+    Args:
+        texts: N of them.
+        widths: name of each output wanted -> its width. ``Job.rows()`` gives a float32 (N, width) for each.
+        run: computes one batch.
+        workers: do so in parallel.
+        token_budget: padded tokens of a batch.
+        most_texts: in a batch.
+        pad_id: token id that fills a batch's shorter rows.
+        stop: once it is set, batches that have not begun raise Dropped.
+    """
+    names = list(widths)
+
+    def compute(some: _Texts) -> Sequence[Rows]:
+        if stop is not None and stop.is_set():
+            raise Dropped
+        return run(Batch.of(some, pad_id=pad_id), names)
+
+    if len(texts) == 1:
+        return Job(workers.run(partial(compute, texts)), workers)
+    results = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
+
+    def fill(indices: _Indices) -> None:
+        for result, rows in zip(results, compute([texts[index] for index in indices]), strict=True):
+            result[indices] = rows
+
+    plan = plan_batches([len(text) for text in texts], token_budget=token_budget, most_texts=most_texts)
+    job = Job(results, workers)
+    if len(plan) == 1:
+        workers.run(partial(fill, plan[0]))
+    else:
+        for indices in plan:
+            job.add(partial(fill, indices))
+    return job

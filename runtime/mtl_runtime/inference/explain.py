@@ -1,0 +1,159 @@
+"""one text -> how much each of its words adds to an answer: it is left out, and the model is asked again.
+
+Erasure (Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through Representation Erasure"), known as
+occlusion for images (Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks").
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_runtime.bundle.manifest import TaskSpec, logits_output
+from mtl_runtime.core import records
+from mtl_runtime.errors import NonFiniteError, UnknownLabelError
+from mtl_runtime.inference.decode import Answer, check_finite, decode, probabilities
+from mtl_runtime.inference.pipeline import Pipeline
+from mtl_runtime.text.text_chunks import Chunk
+from mtl_runtime.text.tokenizer import TokenizedText
+from mtl_runtime.text.word_spans import PARTS, Part, PartBy, parts_of
+
+__all__ = ["Explanation", "TokenImportance", "explain"]
+
+# A text of n tokens is run in n versions of n tokens, which are made a few at a time.
+_TOKENS_AT_ONCE = 1 << 18
+_PARTS_AT_ONCE = 1024
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenImportance:
+    """What a word or token does for an answer."""
+
+    text: str  # the characters start to end of the text that was explained
+    start: int
+    end: int
+    importance: float  # baseline minus the score without it: above 0 where it speaks for the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """How much each part of one text adds to the answer of one task."""
+
+    task: str
+    answer: Answer
+    label: str | None  # whose probability is the score; None for a regression, where the value is
+    baseline: float  # score of the text as it is
+    tokens: tuple[TokenImportance, ...]  # in the text's order
+    truncated: bool  # the text was longer than the encoder reads, and its end is not explained
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``json.dumps``, as ``mtl predict --explain --json`` prints it."""
+        content: dict[str, Any] = records.to_dict(self)
+        return content
+
+
+def explain(
+    pipeline: Pipeline, text: str, tasks: Sequence[TaskSpec], *, labels: Mapping[str, str], by: PartBy
+) -> list[Explanation]:
+    """Explain the answers of ``tasks`` about ``text``, all of them for the cost of one.
+
+    A part is left out of the token ids, not of the text, so that the other tokens stay what they are. A text that
+    is read in windows keeps its windows: a part is left out of those that hold it, and the answers of all are
+    aggregated as they are without an explanation.
+
+    Args:
+        pipeline: what runs the text and its versions.
+        text: already checked.
+        tasks: each gives one explanation.
+        labels: by task, the label whose probability is explained; default: the one answered, for a multi_label
+            task the most probable one.
+        by: what is left out at once.
+
+    Raises:
+        UnknownLabelError: a task has no such label.
+        InvalidTextError: the text is longer than the encoder reads, and that is an error here.
+        NonFiniteError: the model answered NaN or infinity.
+        ValueError: ``by`` is none of those there are.
+    """
+    _check(tasks, labels, by)
+    read, spans = pipeline.tokenizer.encode_with_spans(text)
+    pipeline.check_lengths(Chunk([text], [0]), [read])
+    parts = parts_of(text, spans, by=by)
+    widths = {logits_output(task.name): task.width for task in tasks}
+    found = _rows(pipeline, (read, *read.further), parts, widths)
+    explanations = []
+    for task, rows in zip(tasks, found, strict=True):
+        answer, label, scores = _scores(task, rows, labels.get(task.name))
+        baseline, *others = scores
+        tokens = tuple(
+            TokenImportance(text[part.start : part.end], part.start, part.end, baseline - score)
+            for part, score in zip(parts, others, strict=True)
+        )
+        explained = Explanation(
+            task=task.name, answer=answer, label=label, baseline=baseline, tokens=tokens, truncated=read.truncated
+        )
+        explanations.append(explained)
+    return explanations
+
+
+def _check(tasks: Sequence[TaskSpec], labels: Mapping[str, str], by: str) -> None:
+    if by not in PARTS:
+        raise ValueError(f"by is {by!r}; it must be one of {', '.join(PARTS)}")
+    for task in tasks:
+        if task.name in labels and labels[task.name] not in task.labels:
+            raise UnknownLabelError(labels[task.name], task.name, task.labels)
+
+
+def _rows(
+    pipeline: Pipeline, windows: Sequence[TokenizedText], parts: Sequence[Part], widths: Mapping[str, int]
+) -> list[Rows]:
+    """Logits of each output, float32 (1 + parts, width): of the whole text, then without each part."""
+    whole = pipeline.windows_rows(windows, widths)
+    first = np.zeros(1, dtype=np.intp)
+    found = [[pipeline.texts_rows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
+    longest = max(1, *map(len, windows))
+    size = min(_PARTS_AT_ONCE, max(1, _TOKENS_AT_ONCE // longest))
+    for start in range(0, len(parts), size):
+        some = parts[start : start + size]
+        for kept, rows in zip(found, _without(pipeline, windows, whole, some, widths), strict=True):
+            kept.append(rows)
+    return [np.concatenate(kept) for kept in found]
+
+
+def _without(
+    pipeline: Pipeline,
+    windows: Sequence[TokenizedText],
+    whole: Sequence[Rows],
+    parts: Sequence[Part],
+    widths: Mapping[str, int],
+) -> Iterator[Rows]:
+    """Logits of each output without each of ``parts``, float32 (parts, width)."""
+    held = [(number, window) for number, part in enumerate(parts) for window in sorted({w for w, _ in part.tokens})]
+    versions = [_leaving_out(windows[window], window, parts[number]) for number, window in held]
+    numbers, places = np.asarray(held, dtype=np.intp).T
+    starts = np.arange(len(parts), dtype=np.intp) * len(windows)
+    for name, rows, as_it_is in zip(widths, pipeline.windows_rows(versions, widths), whole, strict=True):
+        every = np.tile(as_it_is, (len(parts), 1, 1))  # (parts, windows, width)
+        every[numbers, places] = rows
+        yield pipeline.texts_rows(every.reshape(-1, rows.shape[1]), starts, name)
+
+
+def _leaving_out(read: TokenizedText, window: int, part: Part) -> TokenizedText:
+    left_out = {index for place, index in part.tokens if place == window}
+    kept = [index for index in range(len(read)) if index not in left_out]
+    return TokenizedText(tuple(read.ids[i] for i in kept), tuple(read.type_ids[i] for i in kept), read.truncated)
+
+
+def _scores(task: TaskSpec, rows: Rows, label: str | None) -> tuple[Answer, str | None, list[float]]:
+    """The answer of the first row, the label that is explained, and every row's score."""
+    try:
+        check_finite(rows, f"a logit of task {task.name!r}")
+    except NonFiniteError as error:  # a version of the one text
+        raise error.at(0) from None
+    (answer,) = decode(task, rows[:1])
+    index = task.labels.index(label) if label is not None else int(rows[0].argmax())
+    return answer, task.labels[index] if task.labels else None, probabilities(task, rows)[:, index].tolist()

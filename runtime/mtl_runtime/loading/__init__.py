@@ -1,0 +1,1 @@
+"""bundle -> Classifier: which variant runs, and with which execution config."""

@@ -1,0 +1,1 @@
+"""Execution providers of onnxruntime, and the sessions that run on them."""

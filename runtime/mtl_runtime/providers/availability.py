@@ -1,0 +1,106 @@
+"""onnxruntime and a provider's name -> Ready, or a ProviderError that says what is missing and how it gets here.
+
+onnxruntime itself answers a missing library with a warning and another provider, so all is looked at before.
+"""
+
+import contextlib
+import importlib
+import io
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mtl_runtime.core.machine import machine_facts
+from mtl_runtime.errors import ProviderError
+from mtl_runtime.providers.registry import Provider, installed_wheels, provider_named
+from mtl_runtime.providers.shared_libraries import cuda_devices, explain, missing_libraries, provider_library
+
+__all__ = ["Ready", "ready"]
+
+_ONCE = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A provider that onnxruntime can be asked for."""
+
+    provider: Provider
+    device: Any = None  # a plugin's, as onnxruntime tells it
+
+
+def ready(ort: Any, name: str) -> Ready:
+    """The provider ``name``, once all that it needs is known to be here.
+
+    Args:
+        ort: the module onnxruntime.
+        name: one of :data:`mtl_runtime.providers.registry.PROVIDERS`.
+
+    Raises:
+        ProviderError: it is unknown, or something is missing; the message tells the mend.
+    """
+    row = provider_named(name)
+    # onnxruntime-openvino has the provider inside, and on any x86-64 processor.
+    if row.plugin is not None and row.ort_name not in ort.get_available_providers():
+        return Ready(row, _plugin_device(ort, row, row.plugin))
+    if row.ort_name not in ort.get_available_providers():
+        (wheel,) = installed_wheels()
+        raise ProviderError(
+            f"{wheel} has no {row.ort_name}, {row.wheel} has it; "
+            f"run `pip uninstall -y {wheel}` and then `pip install 'mtl-export[{row.extra}]'`"
+        )
+    if row.library is not None:
+        _require_cuda(ort, row)
+    return Ready(row)
+
+
+def _plugin_device(ort: Any, row: Provider, plugin: str) -> Any:
+    """The processor, as a device of the plugin; its library is registered once in a process."""
+    try:
+        with _ONCE:
+            _register(ort, plugin)
+    except ModuleNotFoundError as error:
+        # The extra brings the stock onnxruntime too, which beside another wheel of it would do harm.
+        brings = f"'mtl-export[{row.extra}]'" if "onnxruntime" in installed_wheels() else row.wheel
+        raise ProviderError(
+            f"{row.wheel} is not installed; run `pip install {brings}` (wheels are for Linux and Windows on x86-64)"
+        ) from error
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise ProviderError(f"onnxruntime {ort.__version__} cannot register {row.wheel}: {error}") from error
+    for device in ort.get_ep_devices():
+        if device.ep_name == row.ort_name and device.device.type == ort.OrtHardwareDeviceType.CPU:
+            return device
+    raise ProviderError(
+        f"{row.wheel} does not take this processor ({machine_facts().cpu}): it offers itself on Intel's only; "
+        f"use a variant of another provider, or the wheel onnxruntime-openvino in place of onnxruntime"
+    )
+
+
+@cache
+def _register(ort: Any, plugin: str) -> None:
+    path = importlib.import_module(plugin).get_library_path()
+    ort.register_execution_provider_library(f"mtl-export.{plugin}", path)
+
+
+def _require_cuda(ort: Any, row: Provider) -> None:
+    """See to it that onnxruntime will find CUDA; where it does not, it would warn and take the CPU."""
+    with _ONCE:
+        _preload(ort)
+    folder = Path(ort.__file__).parent / "capi"
+    libraries = [each.library for each in (row, *map(provider_named, row.then)) if each.library]
+    missing = [name for library in libraries for name in missing_libraries(provider_library(folder, library))]
+    if missing:
+        raise ProviderError(f"{row.ort_name} cannot be loaded, missing: {explain(missing)}; or use a cpu variant")
+    if not cuda_devices():
+        raise ProviderError(
+            f"{row.ort_name} cannot run: the NVIDIA driver shows no GPU to this process; "
+            f"look at `nvidia-smi` and CUDA_VISIBLE_DEVICES, or use a cpu variant"
+        )
+
+
+@cache
+def _preload(ort: Any) -> None:
+    """Load CUDA from pip's packages; what fails is printed, and found again by asking for each library."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        getattr(ort, "preload_dlls", lambda: None)()

@@ -1,0 +1,198 @@
+"""graph file -> Session: the only file that imports onnxruntime."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from mtl_runtime.core.machine import MachineFacts, machine_facts
+from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
+from mtl_runtime.providers.availability import Ready, ready
+from mtl_runtime.providers.registry import PROVIDERS, check_one_wheel, installed_wheels, provider_named
+
+if TYPE_CHECKING:  # loading.py imports this before numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mtl_runtime.text.batch import Batch
+
+__all__ = ["Session", "available_providers", "import_onnxruntime", "onnxruntime_version", "profile", "provider_problem"]
+
+# What onnxruntime logs as an error of a session it also raises.
+_FATAL_ONLY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A loaded graph on one execution provider; onnxruntime allows concurrent runs of it."""
+
+    _ort: Any
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    metadata: Mapping[str, str]  # the graph's metadata_props
+    provider: str
+
+    @classmethod
+    def open(
+        cls,
+        graph: Path,
+        *,
+        provider: str = "cpu",
+        provider_options: Mapping[str, str] | None = None,
+        threads: int = 1,
+        runs: int = 1,
+        optimized: Path | None = None,
+    ) -> Self:
+        """Load the file ``graph``.
+
+        Args:
+            graph: an ONNX model; weights outside it lie beside it.
+            provider: a name of :data:`mtl_runtime.providers.registry.PROVIDERS`.
+            provider_options: passed to the provider.
+            threads: intra-op threads of each run, the calling one included.
+            runs: how many runs there will be at the same time; any number is safe.
+            optimized: the graph that really runs, after onnxruntime's optimizations, is written there.
+
+        Raises:
+            MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
+            ProviderError: the provider is unknown or not to be had here, or onnxruntime took another one.
+            BundleError: onnxruntime cannot load the graph.
+        """
+        ort = _onnxruntime()
+        here = ready(ort, provider)
+        options = _options(ort, threads, machine_facts())
+        if optimized is not None:
+            if here.provider.compiles:
+                raise ProviderError(f"{provider} compiles the graph, so what runs cannot be written to {optimized}")
+            options.optimized_model_filepath = str(optimized)
+        session = _open(ort, graph, options, here, provider_options or {}, runs)
+        names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
+        metadata = dict(session.get_modelmeta().custom_metadata_map)
+        return cls(session, *names, metadata, provider)
+
+    def run(self, batch: "Batch", outputs: Sequence[str]) -> "list[NDArray[np.float32]]":
+        """Run one batch and return ``outputs`` in that order, each float32 (B, width)."""
+        result: list[NDArray[np.float32]] = self._ort.run(list(outputs), batch.feed(self.inputs))
+        return result
+
+    def abandon(self) -> None:
+        """Never close the session: in a forked process that would wait for threads that only its parent has."""
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._ort))
+
+
+def profile(graph: Path, batch: "Batch", folder: Path, *, provider: str, provider_options: Mapping[str, str]) -> Path:
+    """Run one batch; the JSON file inside ``folder`` in which onnxruntime tells which node ran where.
+
+    Raises:
+        MissingPackageError, ProviderError, BundleError: as :meth:`Session.open`.
+    """
+    ort = _onnxruntime()
+    here = ready(ort, provider)
+    options = _options(ort, 1, machine_facts())
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "profile")
+    session = _open(ort, graph, options, here, provider_options, 1)
+    session.run(None, batch.feed(tuple(i.name for i in session.get_inputs())))
+    return Path(session.end_profiling())
+
+
+def available_providers() -> tuple[str, ...]:
+    """Providers that the installed onnxruntime has, plugins of open sessions included (or MissingPackageError)."""
+    ort = _onnxruntime()
+    plugged = (device.ep_name for device in ort.get_ep_devices())
+    known = {row.ort_name for row in PROVIDERS.values()}
+    built_in = ort.get_available_providers()
+    return tuple(dict.fromkeys([*built_in, *(name for name in plugged if name in known)]))
+
+
+def provider_problem(provider: str) -> str | None:
+    """Why no session can be opened on ``provider`` here and what to do; None if nothing is known to stand against it.
+
+    Raises:
+        MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
+    """
+    check_one_wheel()
+    try:
+        if not provider_named(provider).is_everywhere:
+            ready(_onnxruntime(), provider)
+    except ProviderError as error:
+        return str(error)
+    return None
+
+
+def onnxruntime_version() -> str:
+    """Version of the installed onnxruntime, by its metadata (MissingPackageError without one)."""
+    wheels = installed_wheels()
+    check_one_wheel(wheels)
+    (version,) = wheels.values()
+    return version
+
+
+def import_onnxruntime() -> None:
+    """Do now what opening a session would do first.
+
+    Raises:
+        MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
+    """
+    _onnxruntime()
+
+
+def _onnxruntime() -> Any:
+    check_one_wheel()
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPackageError(
+            f"onnxruntime is installed but cannot be imported ({error}); "
+            f"run `pip install --force-reinstall 'mtl-export[cpu]'`"
+        ) from error
+    return onnxruntime
+
+
+def _open(ort: Any, graph: Path, options: Any, here: Ready, given: Mapping[str, str], runs: int) -> Any:
+    """An InferenceSession on that provider, and on no other in its place."""
+    name = here.provider.ort_name
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
+            chosen = _choose(options, here, given, runs)
+            # With its fallback onnxruntime's Python answers a failure, even of a run, by going on with the CPU.
+            disabled = list(here.provider.disabled_optimizers)
+            session = ort.InferenceSession(
+                str(graph), options, enable_fallback=0, disabled_optimizers=disabled or None, **chosen
+            )
+    except (RuntimeError, ValueError) as error:  # a provider's; about a graph onnxruntime raises kinds of its own
+        raise ProviderError(f"onnxruntime {ort.__version__} cannot open {name}: {error}") from error
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise BundleError(f"onnxruntime {ort.__version__} cannot load the graph on {name}: {error}") from error
+    taken = session.get_providers()[0]
+    if taken != name:
+        raise ProviderError(f"asked for {name}, onnxruntime took {taken} and wrote why to stderr")
+    return session
+
+
+def _choose(options: Any, here: Ready, given: Mapping[str, str], runs: int) -> dict[str, Any]:
+    """Arguments that make an InferenceSession take the provider; a plugin is chosen in ``options``."""
+    row = here.provider
+    encoded = row.encode({**row.defaults, **given}, options.intra_op_num_threads, runs)
+    if here.device is not None:
+        options.add_provider_for_devices([here.device], encoded)
+        return {}
+    after = [PROVIDERS[name] for name in row.then]
+    return {"providers": [(row.ort_name, encoded), *((other.ort_name, dict(other.defaults)) for other in after)]}
+
+
+def _options(ort: Any, threads: int, machine: MachineFacts) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    # Threads that spin between runs take cores from the host process.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if machine.saturates_int8:
+        # Int8 weights become uint8, whose slower kernels add up in 32 bits.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options

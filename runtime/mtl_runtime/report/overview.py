@@ -1,0 +1,69 @@
+"""Evidence -> the top of its page: the verdict, a badge for each variant, and what was measured where."""
+
+from collections.abc import Sequence
+
+from mtl_runtime.evidence.schema import Evidence
+from mtl_runtime.report import number_format
+from mtl_runtime.report.html import Content, Markup, join, table, tag
+from mtl_runtime.report.status_badges import Verdict, badge, verdict_sentence
+
+__all__ = ["overview"]
+
+
+def overview(evidence: Evidence, found: Sequence[Verdict], *, title: str) -> Markup:
+    """Title, verdict, badges, facts, data files and versions."""
+    return tag(
+        "header",
+        tag("p", "Evidence of the export gate", class_="kind"),
+        tag("h1", title),
+        tag("p", verdict_sentence(found, evidence.reference), class_="verdict"),
+        tag("ul", [_variant(verdict) for verdict in found], class_="badges"),
+        tag("dl", [_fact(name, value) for name, value in _facts(evidence, found)], class_="facts"),
+        _data(evidence),
+    )
+
+
+def _variant(verdict: Verdict) -> Markup:
+    link = tag("a", verdict.variant, href=f"#{verdict.anchor}")
+    return tag("li", badge(verdict.standing), " ", link, tag("span", verdict.standing.meaning))
+
+
+def _fact(name: str, value: Content) -> Markup:
+    return tag("div", tag("dt", name), tag("dd", value))
+
+
+def _facts(evidence: Evidence, found: Sequence[Verdict]) -> list[tuple[str, Content]]:
+    machine = evidence.machine
+    quota = "" if machine.cores_by_cgroup is None else f", quota {machine.cores_by_cgroup:g}"
+    cores = f"{machine.cores_allowed} allowed of {machine.cores} (affinity {machine.cores_by_affinity}{quota})"
+    return [
+        ("Bundle (SHA-256 of its manifest)", tag("code", evidence.bundle_digest)),
+        ("Measured at (UTC)", tag("time", evidence.measured_at, datetime=evidence.measured_at)),
+        ("Reference", evidence.reference),
+        ("Sentences compared", _sentences(found)),
+        ("Processor", f"{machine.cpu}, {machine.architecture}, {machine.system}"),
+        ("Cores", cores),
+        ("Processor flags", ", ".join(machine.cpu_flags) or "none that count here"),
+        ("Made with", ", ".join(f"{package} {version}" for package, version in evidence.made_with.items())),
+        ("Evidence schema", f"version {evidence.schema_version}"),
+    ]
+
+
+def _sentences(found: Sequence[Verdict]) -> Content:
+    """By task, from the first variant that has the task."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for verdict in found:
+        for name, task in verdict.evidence.tasks.items():
+            sizes.setdefault(name, (task.sentences, task.labelled))
+    parts = [
+        f"{name} {number_format.count(sentences)} ({number_format.count(labelled)} labelled)"
+        for name, (sentences, labelled) in sizes.items()
+    ]
+    return ", ".join(parts) or "none"
+
+
+def _data(evidence: Evidence) -> Markup:
+    if not evidence.data:
+        return tag("p", "No data file was read.")
+    rows = [(name, number_format.count(file.bytes), tag("code", file.sha256)) for name, file in evidence.data.items()]
+    return join(table("Data files", ("file", "bytes", "SHA-256"), rows, words=(2,)))

@@ -1,0 +1,107 @@
+"""Repair -> inline SVG: the curve of speed against agreement, a line with marks of its own for each task."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mtl_runtime.evidence.schema import Repair
+from mtl_runtime.report import number_format
+from mtl_runtime.report.charts import Plot, label, svg
+from mtl_runtime.report.html import Markup, join, tag
+from mtl_runtime.report.markers import MARKS
+
+__all__ = ["repair_curve"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Values -> shares of an axis."""
+
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def around(cls, values: Sequence[float], *, finest: float, ceiling: float = math.inf) -> "_Scale":
+        """From a round number below the least value to one above the largest, in about four steps."""
+        low, high = min(values), max(values)
+        rough = max((high - low) / 4, finest)
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough * 0.999)
+        return cls(math.floor(low / step - 0.15) * step, min(ceiling, math.ceil(high / step + 0.15) * step), step)
+
+    def share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
+
+    @property
+    def ticks(self) -> list[float]:
+        return [self.low + number * self.step for number in range(round((self.high - self.low) / self.step) + 1)]
+
+    @property
+    def digits(self) -> int:
+        return max(0, -math.floor(math.log10(self.step) + 1e-9))
+
+
+def repair_curve(repair: Repair, tasks: Sequence[str], title: str) -> Markup:
+    """Speed across, agreement upwards; filled marks hold the budget, the dashed line is what was chosen."""
+    plot = Plot(left=62, width=420, height=210)
+    across = _Scale.around([step.speed for step in repair.curve], finest=0.01)
+    up = _Scale.around(
+        [100 * step.agreement[task] for step in repair.curve for task in tasks if task in step.agreement],
+        finest=0.01,
+        ceiling=100,
+    )
+    grid = [
+        *(plot.across(up.share(tick), f"{tick:.{up.digits}f} %") for tick in up.ticks),
+        *(plot.below(across.share(tick), number_format.times(tick)) for tick in across.ticks),
+        plot.title_below("speed, times cpu-fp32"),
+    ]
+    lines = [_line(repair, task, number, plot, across, up) for number, task in enumerate(tasks)]
+    described = "; ".join(
+        f"{_step(step.kept, step.speed)}, "
+        + ", ".join(f"{task} {number_format.percent(step.agreement[task])}" for task in tasks if task in step.agreement)
+        for step in repair.curve
+    )
+    return join(
+        svg(title, described, 500, 264, grid, _chosen(repair, plot, across), lines),
+        tag("p", [_key(task, number) for number, task in enumerate(tasks)], class_="key"),
+    )
+
+
+def _line(repair: Repair, task: str, number: int, plot: Plot, across: _Scale, up: _Scale) -> Markup:
+    """One task's points in the order of speed."""
+    steps = sorted((step for step in repair.curve if task in step.agreement), key=lambda step: step.speed)
+    spots = [(plot.x(across.share(s.speed)), plot.y(up.share(100 * s.agreement[task])), s) for s in steps]
+    path = " ".join(f"{x:.2f},{y:.2f}" for x, y, _ in spots)
+    marks = [
+        MARKS[number % len(MARKS)](
+            x,
+            y,
+            f"s{number % len(MARKS)} {'holds' if step.holds else 'misses'}",
+            f"{task}, {_step(step.kept, step.speed)}, {number_format.percent(step.agreement[task])}",
+        )
+        for x, y, step in spots
+    ]
+    return join(tag("polyline", points=path, class_=f"line s{number % len(MARKS)}"), marks)
+
+
+def _chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
+    """A line at the step that the variant was built from."""
+    chosen = [step for step in repair.curve if step.kept == len(repair.kept)]
+    if not chosen:
+        return Markup()
+    share = across.share(chosen[-1].speed)
+    x = plot.x(share)
+    side, anchor = (5, "start") if share < 0.6 else (-5, "end")
+    line = tag("line", x1=x, x2=x, y1=plot.y(0), y2=plot.y(1), class_="ideal")
+    words = f"chosen: {number_format.count(len(repair.kept))} of {number_format.count(repair.candidates)} kept"
+    return join(line, label(x + side, plot.y(0) - 8, words, anchor=anchor))
+
+
+def _step(kept: int, speed: float) -> str:
+    return f"{number_format.count(kept)} kept: {number_format.times(speed)}"
+
+
+def _key(task: str, number: int) -> Markup:
+    mark = MARKS[number % len(MARKS)](7, 7, f"s{number % len(MARKS)} holds", task)
+    return tag("span", tag("svg", mark, viewBox="0 0 14 14", width=14, height=14, aria_hidden="true"), " ", task)

@@ -1,0 +1,1 @@
+"""text -> tokens -> batch: validation, tokenizer, windows and word spans."""

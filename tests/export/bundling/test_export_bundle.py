@@ -1,0 +1,262 @@
+"""Export end to end: a bundle that answers like PyTorch, or none at all."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+from tokenizers import processors
+
+import mtl_runtime
+from mtl_export.bundling import export_bundle as exporter
+from mtl_export.bundling.golden_texts import EDGE_TEXTS
+from mtl_export.checkpoint import load_checkpoint
+from mtl_export.config import Config
+from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
+from mtl_export.training import train
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.gate_config import Budget, GateConfig
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.cli.app import main
+from mtl_runtime.evidence.files import read_evidence
+from mtl_runtime.gate.verify import verify
+from tests.export.tiny import CONFIG, project, rows, write_csv
+
+# The fp32 graph alone; variants have tests of their own.
+export_bundle = partial(exporter.export_bundle, variants=["cpu-fp32"])
+
+TASKS = {
+    "sentiment": {},
+    "tags": {"kind": "multi_label", "head": "layernorm"},
+    "stars": {"kind": "regression", "head": "mlp"},
+}
+
+
+def files_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = project(tmp_path_factory.mktemp("bundle"), missing=0.1)
+    config = Config.from_dict({**CONFIG, "tasks": TASKS}, folder=folder)
+    train(config, folder / "checkpoint")
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint):
+    return export_bundle(checkpoint, checkpoint.parent / "bundle")
+
+
+def test_the_bundle_answers_end_to_end_like_the_pytorch_model(checkpoint, exported):
+    model = load_checkpoint(checkpoint).model
+    classifier = mtl_runtime.load(exported.bundle.path)
+    texts = [row["text"] for row in rows(50, seed=11)] + ["", "   ", "good " * 500]
+    expected, got = model.logits(texts), classifier.logits(texts)
+    assert list(got) == ["sentiment", "tags", "stars"]
+    for task in got:
+        assert np.abs(got[task] - expected[task]).max() < 1e-5
+    assert np.abs(classifier.embed(texts) - model.encode(texts)).max() < 1e-5
+    assert [p["sentiment"].label for p in classifier(texts)] == [p["sentiment"].label for p in model.predict(texts)]
+    assert [p["tags"].labels for p in classifier(texts)] == [p["tags"].labels for p in model.predict(texts)]
+    assert classifier(texts[-1]).truncated
+
+
+def test_the_bundle_verifies_and_carries_evidence_for_every_task(exported):
+    report = verify(exported.bundle.path)
+    assert all(check.passed for check in report.checks), report
+    (evidence,) = (found for found in read_evidence(exported.bundle) if found.reference == "PyTorch")
+    assert evidence == exported.evidence
+    measured = evidence.variants["cpu-fp32"]
+    assert measured.status == "verified"
+    assert set(measured.tasks) == {"sentiment", "tags", "stars"}
+    assert measured.tasks["sentiment"].sentences == 32 + len(EDGE_TEXTS)
+    assert measured.tasks["sentiment"].labelled < 32
+    assert measured.tasks["sentiment"].metrics == measured.tasks["sentiment"].reference_metrics
+    assert measured.tasks["sentiment"].flips == 0
+    assert list(evidence.data) == ["validation.csv"]
+
+
+def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path):
+    again = export_bundle(checkpoint, tmp_path / "again")
+    first, second = (
+        {name: data for name, data in files_of(bundle.path).items() if not name.startswith("evidence/")}
+        for bundle in (exported.bundle, again.bundle)
+    )
+    assert first == second
+
+
+def test_no_file_of_the_bundle_names_a_folder_of_this_machine(exported):
+    for name, data in files_of(exported.bundle.path).items():
+        assert str(Path.home()).encode() not in data or name.startswith("evidence/"), name
+        assert str(exported.bundle.path.parent).encode() not in data, name
+
+
+def test_evidence_is_dated_by_source_date_epoch_where_that_is_set(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert export_bundle(checkpoint, tmp_path / "dated").evidence.measured_at == "1970-01-02T00:00:00+00:00"
+
+
+def test_a_graph_over_budget_is_refused_and_leaves_nothing(checkpoint, tmp_path):
+    strict = GateConfig(tasks={"stars": Budget(max_logit_difference=0.0)})
+    with pytest.raises(GateError, match=r"cpu-fp32: task stars: largest logit difference .* over the budget") as caught:
+        export_bundle(checkpoint, tmp_path / "refused", gate=strict)
+    assert caught.value.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_export_keeps_the_bundle_that_was_there(checkpoint, exported, tmp_path):
+    shutil.copytree(exported.bundle.path, tmp_path / "bundle")
+    before = files_of(tmp_path / "bundle")
+    with pytest.raises(ConfigError, match="exists already"):
+        export_bundle(checkpoint, tmp_path / "bundle")
+    strict = GateConfig(budget=Budget(max_logit_difference=0.0))
+    with pytest.raises(GateError):
+        export_bundle(checkpoint, tmp_path / "bundle", gate=strict, force=True)
+    assert files_of(tmp_path / "bundle") == before
+
+
+def test_validation_files_that_changed_since_training_are_not_used_silently(tmp_path):
+    folder = project(tmp_path)
+    train(Config.from_dict(CONFIG, folder=folder), folder / "checkpoint")
+    write_csv(folder / "validation.csv", rows(32, seed=5))
+    with pytest.raises(CheckpointError, match=r"validation\.csv has changed since training; .* --data"):
+        export_bundle(folder / "checkpoint", folder / "bundle")
+    (folder / "validation.csv").unlink()
+    with pytest.raises(CheckpointError, match="is not there any more"):
+        export_bundle(folder / "checkpoint", folder / "bundle")
+    unlabelled = write_csv(folder / "other.csv", [{"text": row["text"]} for row in rows(10, seed=6)])
+    measured = export_bundle(folder / "checkpoint", folder / "bundle", data=[unlabelled]).evidence.variants["cpu-fp32"]
+    assert (measured.tasks["topic"].sentences, measured.tasks["topic"].labelled) == (10 + len(EDGE_TEXTS), 0)
+
+
+def test_a_checkpoint_and_its_data_can_move_together(checkpoint, tmp_path):
+    shutil.copytree(checkpoint.parent, tmp_path / "moved")
+    export_bundle(tmp_path / "moved" / "checkpoint", tmp_path / "bundle")
+
+
+def test_a_checkpoint_with_a_nan_weight_is_refused(checkpoint, tmp_path):
+    shutil.copytree(checkpoint.parent, tmp_path / "copy")
+    file = tmp_path / "copy" / "checkpoint" / "model.safetensors"
+    weights = load_file(file)
+    weights["heads.task_sentiment.output.bias"][0] = float("inf")
+    save_file(weights, file)
+    with pytest.raises(ExportError, match=r"task_sentiment\.output\.bias holds NaN or infinity"):
+        export_bundle(tmp_path / "copy" / "checkpoint", tmp_path / "bundle")
+
+
+def test_weights_above_the_single_file_limit_lie_beside_the_graph_and_are_hashed(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr("mtl_export.graphs.passes.SINGLE_FILE_LIMIT", 1000)
+    bundle = export_bundle(checkpoint, tmp_path / "bundle").bundle
+    assert {"model.onnx", "model.onnx.data"} <= set(bundle.manifest.files)
+    file = bundle.path / "model.onnx.data"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(mtl_runtime.MtlError, match=r"model\.onnx\.data"):
+        mtl_runtime.load(bundle.path)
+
+
+def test_token_types_are_an_input_only_where_the_tokenizer_uses_them(tmp_path):
+    from tests.export.tiny import tiny_tokenizer
+
+    folder = project(tmp_path)
+    tokenizer = tiny_tokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "encoder" / "tokenizer.json"))
+    train(Config.from_dict(CONFIG, folder=folder), folder / "checkpoint")
+    bundle = export_bundle(folder / "checkpoint", folder / "bundle").bundle
+    assert bundle.manifest.inputs == ("input_ids", "attention_mask", "token_type_ids")
+    texts = ["good film", "bad"]
+    difference = (
+        mtl_runtime.load(bundle.path).logits(texts)["topic"]
+        - load_checkpoint(folder / "checkpoint").model.logits(texts)["topic"]
+    )
+    assert np.abs(difference).max() < 1e-5
+
+
+def test_an_unknown_variant_is_refused_before_any_work(tmp_path):
+    with pytest.raises(ConfigError, match="unknown variant 'cpu-int3'; known: cpu-fp32"):
+        export_bundle(tmp_path / "nowhere", tmp_path / "bundle", variants=["cpu-int3"])
+
+
+def test_the_command_line_exports_and_a_refusal_ends_with_exit_code_1(checkpoint, tmp_path):
+    run = CliRunner().invoke
+    done = run(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle"), "--variants", "cpu-fp32"])
+    assert done.exit_code == 0, done.output
+    assert "verified" in done.output
+    assert run(main, ["verify", str(tmp_path / "bundle")]).exit_code == 0
+    assert run(main, ["inspect", str(tmp_path / "bundle")]).output.count("cpu-fp32") >= 4
+    strict = tmp_path / "gate.toml"
+    strict.write_text("[gate]\nmax_logit_difference = 0.0\n")
+    refused = run(main, ["export", str(checkpoint), "-o", str(tmp_path / "no"), "--gate", str(strict)])
+    assert refused.exit_code == 1
+    assert "over the budget" in refused.output
+    assert not (tmp_path / "no").exists()
+    missing = run(main, ["export", str(tmp_path / "nothing"), "-o", str(tmp_path / "no")])
+    assert missing.exit_code == 2
+    as_json = run(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle"), "--force", "--json"])
+    evidence = json.loads(as_json.stdout)
+    assert evidence["variants"]["cpu-fp32"]["status"] == "verified"
+
+
+def test_the_command_line_trains_and_prints_mistakes_in_one_line(tmp_path):
+    folder = project(tmp_path)
+    (folder / "config.toml").write_text(
+        '[encoder]\nmodel = "encoder"\nmax_length = 40\n[tasks.topic]\n'
+        '[data]\ntrain = "train.csv"\nvalidation = "validation.csv"\n[training]\nepochs = 1\n'
+    )
+    run = CliRunner().invoke
+    done = run(main, ["train", str(folder / "config.toml"), "-o", str(folder / "checkpoint")])
+    assert done.exit_code == 0, done.output
+    assert "epoch 1/1" in done.output
+    again = run(main, ["train", str(folder / "config.toml"), "-o", str(folder / "checkpoint")])
+    assert again.exit_code == 2
+    assert again.output.strip().splitlines()[-1].startswith("error: ")
+    (folder / "config.toml").write_text("[tasks.topic]\nkindd = 3\n")
+    wrong = run(main, ["train", str(folder / "config.toml"), "-o", str(folder / "other")])
+    assert wrong.exit_code == 2
+    assert "tasks.topic.kindd: unknown key; did you mean 'kind'?" in wrong.output
+
+
+def test_optimum_cli_is_a_second_door_to_the_same_export(checkpoint, tmp_path):
+    program = Path(sys.executable).with_name("optimum-cli")
+    command = [str(program), "export", "mtl", str(checkpoint), "-o", str(tmp_path / "bundle"), "--variants", "cpu-fp32"]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    ours = export_bundle(checkpoint, tmp_path / "ours").bundle
+    assert Bundle.open(tmp_path / "bundle").digest == ours.digest
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    assert refused.returncode == 2
+    assert "exists already" in refused.stderr
+
+
+def test_the_library_builds_a_model_from_an_encoder_in_a_few_lines(tmp_path):
+    from mtl_export import HeadSpec, MultiTaskModel
+
+    folder = project(tmp_path)
+    tasks = [
+        TaskSpec(name="sentiment", kind="single_label", labels=("negative", "neutral", "positive")),
+        TaskSpec(name="topic", kind="single_label", labels=("film", "food")),
+    ]
+    model = MultiTaskModel.from_encoder(str(folder / "encoder"), tasks, heads=HeadSpec(kind="mlp"), max_length=40)
+    batch = model.tensors(model.tokenize(["one", "two words"]))
+    output = model(**batch)
+    assert output.logits["sentiment"].shape == (2, 3)
+    assert output.sentence_embedding.shape == (2, 32)
+    torch.nn.functional.cross_entropy(output.logits["topic"], torch.tensor([0, 1])).backward()
+    assert model.head("topic").output.weight.grad is not None

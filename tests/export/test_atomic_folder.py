@@ -1,0 +1,123 @@
+"""A folder is whole or absent, whatever happens while it is written."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mtl_export.atomic_folder import check_target, whole_folder
+from mtl_export.errors import ConfigError
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def existing(folder):
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    return folder
+
+
+def fail_in(target, error):
+    with whole_folder(target, force=True) as staging:
+        (staging / "a").write_text("half")
+        raise error
+
+
+def test_a_folder_appears_whole_when_the_block_ends(tmp_path):
+    target = tmp_path / "deep" / "er" / "target"
+    with whole_folder(target) as staging:
+        assert list(staging.iterdir()) == []
+        (staging / "a").write_text("1")
+        (staging / "sub").mkdir()
+        (staging / "sub" / "b").write_text("2")
+        assert not target.exists()
+    assert content(target) == {"a": "1", "sub/b": "2"}
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_can_be_read_by_others(tmp_path):
+    with whole_folder(tmp_path / "target"):
+        pass
+    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_leaves_nothing_behind(tmp_path, error):
+    with pytest.raises(error):
+        fail_in(tmp_path / "target", error())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_leaves_the_old_folder_as_it_was(tmp_path):
+    target = existing(tmp_path / "target")
+    with pytest.raises(ValueError, match="stop"):
+        fail_in(target, ValueError("stop"))
+    assert content(target) == {"old": "old"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_existing_folder_is_refused_before_anything_is_written(tmp_path):
+    target = existing(tmp_path / "target")
+    reached = False
+    with pytest.raises(ConfigError, match="exists already; name another output, or replace it with --force"):  # noqa: SIM117
+        with whole_folder(target):
+            reached = True
+    assert not reached
+    assert content(target) == {"old": "old"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_force_replaces_a_folder_and_keeps_nothing_of_it(tmp_path):
+    target = existing(tmp_path / "target")
+    with whole_folder(target, force=True) as staging:
+        (staging / "new").write_text("new")
+        assert content(target) == {"old": "old"}
+    assert content(target) == {"new": "new"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_empty_folder_is_no_obstacle(tmp_path):
+    (tmp_path / "target").mkdir()
+    with whole_folder(tmp_path / "target") as staging:
+        (staging / "new").write_text("new")
+    assert content(tmp_path / "target") == {"new": "new"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_never_replaced_by_a_folder(tmp_path, force):
+    file = tmp_path / "target"
+    file.write_text("mine")
+    with pytest.raises(ConfigError, match="is not a folder; name another output"):
+        check_target(file, force=force)
+    assert file.read_text() == "mine"
+
+
+def test_a_target_that_is_free_passes_the_check(tmp_path):
+    check_target(tmp_path / "new", force=False)
+    check_target(existing(tmp_path / "old"), force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mtl_export.atomic_folder import whole_folder
+with whole_folder(Path(sys.argv[1]), force=True) as staging:
+    (staging / "a").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("before", [None, {"old": "old"}])
+def test_a_process_killed_while_it_writes_leaves_no_half_folder(tmp_path, before):
+    target = tmp_path / "target" if before is None else existing(tmp_path / "target")
+    process = subprocess.run([sys.executable, "-c", KILLED, str(target)], timeout=60, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert any("a" in content(path) for path in tmp_path.iterdir())  # it had begun
+    assert (content(target) if target.exists() else None) == before
+    with whole_folder(target, force=True) as staging:
+        (staging / "new").write_text("new")
+    assert content(target) == {"new": "new"}

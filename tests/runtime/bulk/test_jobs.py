@@ -1,0 +1,244 @@
+"""What a bulk job refuses to mix with another, and what becomes of its bad rows."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from mtl_runtime import load
+from mtl_runtime.bulk.journal import read_start
+from mtl_runtime.bulk.predict_file import predict_file
+from mtl_runtime.bulk.work_folder import recorded_job, work_folder
+from mtl_runtime.errors import MtlError, TableError
+from mtl_runtime.tables.row_chunks import Cut
+from tests.runtime.bulk.bulk_jobs import POSIX, Interrupt, interrupted_after, make_source, predict, whole
+
+
+@pytest.fixture
+def begun(classifier, tmp_path):
+    """A job that was interrupted after two chunks: its source and its target."""
+    source, target = make_source(tmp_path / "in.csv"), tmp_path / "out.csv"
+    with pytest.raises(Interrupt):
+        predict(interrupted_after(classifier, 2), source, target)
+    return source, target
+
+
+def test_a_job_that_was_begun_is_neither_repeated_nor_forgotten_unasked(classifier, begun):
+    source, target = begun
+    with pytest.raises(MtlError, match="was begun and not finished; --resume goes on with it, --force starts anew"):
+        predict(whole(classifier), source, target)
+    assert recorded_job(target) is not None
+    assert predict(whole(classifier), source, target, overwrite=True).rows == 30
+    assert not work_folder(target).exists()
+
+
+OTHER_JOBS = [
+    ({"tasks": ["stars"]}, r'tasks is \["stars"\] and was \["sentiment", "topics", "stars"\]'),
+    ({"probabilities": True}, "probabilities is true and was false"),
+    ({"prefix": "x."}, 'prefix is "x." and was ""'),
+    ({"output_format": "jsonl"}, 'output_format is "jsonl" and was "csv"'),
+    ({"cut": Cut(rows=5)}, "chunk_rows is 5 and was 4"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), OTHER_JOBS)
+def test_another_job_is_refused_and_the_difference_named(classifier, begun, options, message):
+    source, target = begun
+    ledger = (work_folder(target) / "ledger.jsonl").read_bytes()
+    with pytest.raises(MtlError, match=f"was begun as another job: {message}; .* --force"):
+        predict(whole(classifier), source, target, resume=True, **options)
+    assert (work_folder(target) / "ledger.jsonl").read_bytes() == ledger
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("variant", "cpu-int8", 'variant is "cpu-int8" and was "cpu-fp32"'),
+        ("token_budget", 7, "token_budget is 7 and was 512"),
+        ("workers", 3, "workers is 3 and was 1"),
+        ("threads", 2, "threads is 2 and was 1"),
+        ("digest", "0" * 64, "bundle is"),
+    ],
+)
+def test_a_classifier_that_runs_otherwise_is_another_job(classifier, begun, field, value, message):
+    other = replace(classifier, info=replace(classifier.info, **{field: value}))
+    with pytest.raises(MtlError, match=message):
+        predict(other, *begun, resume=True)
+
+
+def test_a_changed_input_is_another_job_and_a_copy_is_not(classifier, begun, tmp_path):
+    source, target = begun
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes(source.read_bytes())
+    with source.open("a") as stream:
+        stream.write("31,good\n")
+    with pytest.raises(MtlError, match="the input is another file, or was changed"):
+        predict(whole(classifier), source, target, resume=True)
+    assert predict(whole(classifier), copy, target, resume=True).rows == 30
+
+
+def test_an_input_that_changes_while_it_is_read_gives_no_output(classifier, tmp_path):
+    source, target = make_source(tmp_path / "in.csv"), tmp_path / "out.csv"
+
+    def append(rows, share):
+        with source.open("a") as stream:
+            stream.write("31,good\n")
+
+    with pytest.raises(MtlError, match="was changed while it was read; start anew with --force"):
+        predict(classifier, source, target, progress=append)
+    assert not target.exists()
+
+
+def test_the_policy_for_bad_rows_may_change_between_runs(classifier, tmp_path):
+    source, target = make_source(tmp_path / "in.csv", bad=(17, 18)), tmp_path / "out.csv"
+    with pytest.raises(TableError, match="line 19: the row has 1 cells") as caught:
+        predict(classifier, source, target)
+    assert "16 rows are done and kept; --resume goes on" in caught.value.__notes__[0]
+    summary = predict(classifier, source, target, resume=True, rejects=tmp_path / "bad.jsonl")
+    assert (summary.rows, summary.bad_rows.count) == (28, 2)
+    predict(classifier, source, tmp_path / "plain.csv", on_bad_row="skip")
+    assert target.read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
+def test_bad_rows_that_were_left_out_stop_a_run_that_refuses_them(classifier, tmp_path):
+    source, target = make_source(tmp_path / "in.csv", bad=(1,)), tmp_path / "out.csv"
+    with pytest.raises(Interrupt):
+        predict(interrupted_after(classifier, 2), source, target, on_bad_row="skip")
+    with pytest.raises(TableError, match="line 3: the row has 1 cells"):
+        predict(whole(classifier), source, target, resume=True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_bad_rows_go_to_the_rejects_file_with_their_reason(classifier, tmp_path, stream):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "good", "n": 1}\n{"text": null, "n": 2}\nno json\n{"text": 5}\n{"text": "bad"}\n')
+    target, rejects = tmp_path / "out.jsonl", tmp_path / "bad.jsonl"
+    given = io.BytesIO(source.read_bytes()) if stream else source
+    summary = predict_file(classifier, given, target, input_format="jsonl", rejects=rejects)
+    assert (summary.rows, summary.bad_rows.count) == (2, 3)
+    found = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [(bad["line"], bad["column"], bad["row"]) for bad in found] == [
+        (2, "text", {"text": None, "n": 2}),
+        (3, None, "no json"),
+        (4, "text", {"text": 5}),
+    ]
+    assert [bad["reason"].partition(":")[0] for bad in found] == [
+        "the text is missing",
+        "not valid JSON",
+        "expected a str, found int",
+    ]
+
+
+def test_a_row_that_is_not_utf8_is_rejected_alone(classifier, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_bytes(b"text\ngood\ncaf\xe9\nbad\n")
+    with pytest.raises(TableError, match="line 3: byte 0xe9 at position 3 is not UTF-8"):
+        predict(classifier, source, tmp_path / "out.csv")
+    assert predict(classifier, source, tmp_path / "out.csv", rejects=tmp_path / "bad.jsonl").rows == 2
+    (bad,) = map(json.loads, (tmp_path / "bad.jsonl").read_text().splitlines())
+    assert (bad["line"], bad["row"]) == (3, None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_rejects_file_is_whole_or_absent_and_replaces_none(classifier, tmp_path, stream):
+    source, rejects = make_source(tmp_path / "in.csv", bad=(2,)), tmp_path / "bad.jsonl"
+    given = io.BytesIO(source.read_bytes()) if stream else source
+    rejects.write_text("precious")
+    with pytest.raises(MtlError, match=r"bad\.jsonl exists already; give --force"):
+        predict(classifier, given, tmp_path / "out.csv", input_format="csv", rejects=rejects)
+    assert rejects.read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == [rejects, source]
+    with pytest.raises(MtlError, match="which is the input or the output"):
+        predict(classifier, source, tmp_path / "out.csv", rejects=source)
+
+
+def test_without_bad_rows_the_rejects_file_is_empty(classifier, tmp_path):
+    predict(classifier, make_source(tmp_path / "in.csv"), tmp_path / "out.csv", rejects=tmp_path / "bad.jsonl")
+    assert (tmp_path / "bad.jsonl").read_bytes() == b""
+
+
+@POSIX
+def test_of_two_processes_at_one_output_the_second_is_refused(bundle_path, classifier, tmp_path):
+    source, target = make_source(tmp_path / "in.csv", rows=8), tmp_path / "out.csv"
+    refused = []
+
+    def try_again(_rows, _share):
+        code = (
+            "import sys; from pathlib import Path; from mtl_runtime import load\n"
+            "from mtl_runtime.bulk.predict_file import predict_file; bundle, source, target = map(Path, sys.argv[1:])\n"
+            "predict_file(load(bundle, threads=1), source, target, overwrite=True)\n"
+        )
+        argv = [sys.executable, "-c", code, bundle_path, source, target]
+        refused.append(subprocess.run(argv, capture_output=True, text=True, check=False))
+
+    predict(classifier, source, target, cut=Cut(rows=8), progress=try_again)
+    assert [run.returncode for run in refused] == [1, 1]
+    assert all(f"another process is writing {target}" in run.stderr for run in refused)
+    assert len(target.read_text().splitlines()) == 9
+
+
+def test_a_ledger_of_another_version_is_not_guessed_at(classifier, begun):
+    source, target = begun
+    ledger = work_folder(target) / "ledger.jsonl"
+    ledger.write_bytes(ledger.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 2'))
+    with pytest.raises(MtlError, match="has schema version 2, this mtl-export reads 1; start with --force"):
+        predict(classifier, source, target, resume=True)
+    ledger.write_bytes(b"{}}\n")
+    with pytest.raises(MtlError, match=r"cannot be read .* start anew with --force"):
+        predict(classifier, source, target, resume=True)
+
+
+def test_the_ledger_records_what_decides_the_bits(bundle_path, tmp_path):
+    classifier = load(bundle_path, threads=4, workers=2, token_budget=77, long_text="windows")
+    with pytest.raises(Interrupt):
+        predict(interrupted_after(classifier, 1), make_source(tmp_path / "in.csv"), tmp_path / "out.csv")
+    job = recorded_job(tmp_path / "out.csv")
+    assert (job.variant, job.token_budget, job.workers, job.threads) == ("cpu-fp32", 77, 2, 2)
+    assert job.opening.items() >= {"threads": 4, "workers": 2, "long_text": "windows"}.items()
+    assert classifier.info.onnxruntime in job.versions.values()
+    assert read_start(work_folder(tmp_path / "out.csv") / "ledger.jsonl").job == job
+
+
+def test_a_stream_cannot_be_resumed(classifier, tmp_path):
+    with pytest.raises(MtlError, match="only from a file to a file"):
+        predict_file(classifier, io.BytesIO(b"good\n"), tmp_path / "out.csv", resume=True)
+
+
+def test_an_output_that_is_no_file_is_refused_before_anything_is_done(classifier, tmp_path):
+    source = make_source(tmp_path / "in.csv")
+    with pytest.raises(MtlError, match="is no file that could be replaced"):
+        predict(classifier, source, tmp_path, overwrite=True, output_format="csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once_like_stdin(classifier, tmp_path):
+    pipe = tmp_path / "in.csv"
+    os.mkfifo(pipe)
+    with subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').write('text\\ngood\\n')"]):
+        assert predict(classifier, pipe, tmp_path / "out.csv").rows == 1
+
+
+def test_a_text_that_is_too_long_is_told_by_its_line(bundle_path, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("n,text\n0,good\n1\n2,bad\n" + f"3,{'good ' * 50}\n", "utf-8")
+    strict = load(bundle_path, threads=1, long_text="error")
+    with pytest.raises(TableError, match=r"in\.csv, line 5, column 'text': has more than the 16 tokens"):
+        predict(strict, source, tmp_path / "out.csv", on_bad_row="skip")
+
+
+def test_another_aggregate_or_limit_is_another_job(bundle_path, tmp_path):
+    source, target = make_source(tmp_path / "in.csv"), tmp_path / "out.csv"
+    begun = load(bundle_path, threads=1, long_text="windows", token_budget=10**6)
+    with pytest.raises(Interrupt):
+        predict(interrupted_after(begun, 1), source, target)
+    wishes = {"threads": 1, "long_text": "windows", "token_budget": 10**6}
+    for wish, message in (
+        ({"aggregate": {"stars": "max"}}, r"aggregate\[stars\] is max and was mean"),
+        ({"max_text_bytes": 60}, "max_text_bytes is 60 and was 65536"),
+    ):
+        with pytest.raises(MtlError, match=message):
+            predict(load(bundle_path, **wishes, **wish), source, target, resume=True)

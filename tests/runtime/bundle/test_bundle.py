@@ -1,0 +1,109 @@
+"""A bundle is read only as far as its manifest's hashes hold."""
+
+import pytest
+
+from mtl_runtime import load
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.golden import parse_golden, render_golden
+from mtl_runtime.errors import BundleError, IntegrityError, MtlError, RecordError, UnknownVariantError
+
+FILES = ["tokenizer.json", "model.onnx", "model.int8.onnx", "golden.jsonl", "MODEL_CARD.md"]
+
+
+def test_the_tiny_bundle_holds_the_files_that_these_tests_damage(bundle_path):
+    assert sorted(Bundle.open(bundle_path).manifest.files) == sorted(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_in_any_file_is_refused_by_name(bundle_copy, name):
+    data = bytearray((bundle_copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (bundle_copy / name).write_bytes(data)
+    bundle = Bundle.open(bundle_copy)
+    for read in (bundle.read, bundle.check):
+        with pytest.raises(IntegrityError, match=r"bytes|SHA-256") as caught:
+            read(name)
+        assert caught.value.name == name
+        assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "name"),
+    [("cpu-fp32", "model.onnx"), ("cpu-int8", "model.int8.onnx"), ("cpu-fp32", "tokenizer.json")],
+)
+def test_loading_refuses_a_flipped_bit_before_it_parses_the_file(bundle_copy, variant, name):
+    data = bytearray((bundle_copy / name).read_bytes())
+    data[0] ^= 1
+    (bundle_copy / name).write_bytes(data)
+    with pytest.raises(IntegrityError, match=name):
+        load(bundle_copy, variant=variant)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_longer_or_linked_file_is_refused(bundle_copy, tmp_path, name):
+    file = bundle_copy / name
+    original = file.read_bytes()
+    bundle = Bundle.open(bundle_copy)
+    file.write_bytes(original + b"\n")
+    with pytest.raises(IntegrityError, match=f"has {len(original) + 1} bytes"):
+        bundle.read(name)
+    file.unlink()
+    with pytest.raises(IntegrityError, match="is missing"):
+        bundle.check(name)
+    (tmp_path / "elsewhere").write_bytes(original)
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="not a regular file"):
+        bundle.read(name)
+
+
+def test_a_folder_without_a_manifest_says_how_to_make_one(tmp_path):
+    with pytest.raises(BundleError, match="`mtl export`"):
+        load(tmp_path)
+    with pytest.raises(BundleError, match="is not a folder"):
+        load(tmp_path / "nothing")
+
+
+def test_a_manifest_that_is_no_json_is_refused(bundle_copy):
+    (bundle_copy / "manifest.json").write_bytes(b"{")
+    with pytest.raises(RecordError, match=r"manifest\.json: not valid JSON"):
+        load(bundle_copy)
+
+
+def test_an_unknown_variant_names_those_there_are(bundle_path):
+    with pytest.raises(UnknownVariantError, match=r"'gpu'.*it has: cpu-fp32, cpu-int8"):
+        load(bundle_path, variant="gpu")
+
+
+def test_a_graph_that_onnxruntime_cannot_load_is_a_bundle_error(bundle_copy, change_manifest):
+    (bundle_copy / "model.onnx").write_bytes(b"not a graph")
+    change_manifest(bundle_copy)
+    with pytest.raises(BundleError, match="cannot load the graph"):
+        load(bundle_copy)
+
+
+def test_a_graph_whose_inputs_are_not_the_manifests_is_refused(bundle_copy, change_manifest):
+    change_manifest(bundle_copy, inputs=["input_ids", "attention_mask", "token_type_ids"])
+    with pytest.raises(BundleError, match=r"model\.onnx is input_ids, attention_mask ->"):
+        load(bundle_copy)
+
+
+def test_an_unknown_provider_is_refused_by_name(bundle_copy, change_manifest):
+    variant = {"graph": "model.onnx", "provider": "abacus", "provider_options": {}}
+    change_manifest(bundle_copy, variants={"cpu-fp32": variant})
+    with pytest.raises(MtlError, match="unknown provider 'abacus'"):
+        load(bundle_copy)
+
+
+def test_golden_texts_survive_their_file(bundle_path):
+    data = (bundle_path / "golden.jsonl").read_bytes()
+    golden = parse_golden(data)
+    assert render_golden(golden) == data
+    assert "" in [text.text for text in golden]
+
+
+def test_golden_texts_that_are_cut_off_or_malformed_name_their_line(bundle_path):
+    data = (bundle_path / "golden.jsonl").read_bytes()
+    with pytest.raises(RecordError, match="cut off"):
+        parse_golden(data[:-1])
+    with pytest.raises(RecordError, match=r"golden\.jsonl:2"):
+        parse_golden(data.splitlines(keepends=True)[0] + b"{}\n")

@@ -1,0 +1,464 @@
+"""The command ``mtl``: what it prints, where, and the exit code it ends with."""
+
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.cli.app import main
+from mtl_runtime.cli.terminal import Pace
+from mtl_runtime.core import records
+from mtl_runtime.core.machine import machine_facts
+from mtl_runtime.evidence.schema import Evidence, Flip, Histogram, TaskEvidence, VariantEvidence
+
+MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "mtl")
+
+
+@pytest.fixture
+def mtl(monkeypatch):
+    """``mtl("predict", ...)`` in this process."""
+    monkeypatch.setenv("COLUMNS", "160")
+    level = logging.getLogger().level
+
+    def run(*argv, stdin=None):
+        return CliRunner().invoke(main, [str(arg) for arg in argv], input=stdin)
+
+    yield run
+    logging.getLogger().setLevel(level)
+
+
+def test_help_lists_every_command_with_a_line():
+    done = subprocess.run([MTL, "--help"], capture_output=True, text=True, check=True)
+    listed = dict(line.split(maxsplit=1) for line in done.stdout.partition("Commands:")[2].splitlines() if line)
+    assert {"train", "export", "verify", "predict", "inspect", "doctor"} <= listed.keys()
+    assert listed["doctor"].startswith("Show what is installed")
+
+
+def test_the_version_is_the_packages(mtl):
+    from importlib.metadata import version
+
+    assert version("mtl-export") in mtl("--version").output
+
+
+def test_an_unknown_command_is_the_users_mistake(mtl):
+    result = mtl("predikt")
+    assert result.exit_code == 2
+    assert "predikt" in result.stderr
+
+
+def test_predict_shows_a_table_for_texts(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "the soup was great", "--text", "good " * 50)
+    assert result.exit_code == 0, result.output
+    assert "positive" in result.stdout
+    assert "food" in result.stdout
+    assert result.stdout.count("truncated after 16 tokens") == 1
+
+
+def test_predict_gives_texts_as_json(mtl, bundle_path, classifier):
+    argv = ["--text", "the soup was great", "--tasks", "topics, stars", "--json"]
+    (found,) = json.loads(mtl("predict", bundle_path, *argv).stdout)
+    prediction = classifier("the soup was great")
+    assert found["text"] == "the soup was great"
+    assert (found["tokens"], found["truncated"]) == (6, False)
+    assert list(found["answers"]) == ["topics", "stars"]
+    assert found["answers"]["topics"]["labels"] == ["food"]
+    assert found["answers"]["stars"]["value"] == pytest.approx(prediction["stars"].value)
+
+
+def test_predict_shows_every_label_on_demand(mtl, bundle_path):
+    plain = mtl("predict", bundle_path, "--text", "good").stdout
+    every = mtl("predict", bundle_path, "--text", "good", "--probabilities").stdout
+    assert "negative" not in plain
+    assert "negative 0." in every
+    assert "money 0." in every
+
+
+def test_predict_reads_stdin_and_writes_csv(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "-", "--tasks", "sentiment", stdin="good\nbad\n")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "text,sentiment,sentiment.probability"
+    assert [line.split(",")[1] for line in lines[1:]] == ["positive", "negative"]
+
+
+def test_predict_writes_the_inputs_format_to_stdout_and_obeys_a_given_one(mtl, bundle_path):
+    argv = ["predict", bundle_path, "-", "--input-format", "jsonl", "--tasks", "sentiment"]
+    record = json.loads(mtl(*argv, stdin='{"text": "good"}\n').stdout)
+    assert record["sentiment"] == "positive"
+    result = mtl(*argv, "--output-format", "tsv", stdin='{"text": "good"}\n')
+    assert result.stdout.startswith("text\tsentiment\t")
+
+
+def test_predict_writes_a_file_and_says_so(mtl, bundle_path, tmp_path):
+    (tmp_path / "in.csv").write_text("text\ngood\n" + "good " * 50 + "\n")
+    out = tmp_path / "out.jsonl"
+    argv = ["predict", bundle_path, tmp_path / "in.csv", "-o", out]
+    result = mtl(*argv, "--json")
+    assert json.loads(result.stdout) == {"output": str(out), "rows": 2, "truncated": 1, "bad_rows": 0}
+    assert len(out.read_text().splitlines()) == 2
+    again = mtl(*argv)
+    assert again.exit_code == 2
+    assert again.stderr.startswith(f"error: {out} exists already")
+    assert "2 rows written, 1 texts truncated" in mtl(*argv, "--force").stderr
+
+
+def test_predict_lists_bad_rows_that_it_leaves_out(mtl, bundle_path):
+    lines = '{"text": "good"}\n' + "{}\n" * 30
+    argv = ["predict", bundle_path, "-", "--input-format", "jsonl"]
+    refused = mtl(*argv, stdin=lines)
+    assert refused.exit_code == 2
+    assert refused.stderr == "error: <stdin>, line 2, column 'text': the text is missing\n"
+    skipped = mtl(*argv, "--on-bad-row", "skip", stdin=lines)
+    assert skipped.exit_code == 0
+    assert len(skipped.stdout.splitlines()) == 1
+    assert skipped.stderr.count("left out: <stdin>, line") == 20
+    assert "left out: 10 more rows" in skipped.stderr
+    assert "1 rows written, 30 left out" in skipped.stderr
+
+
+def test_predict_writes_bad_rows_to_a_file_and_names_it(mtl, bundle_path, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{}\n')
+    argv = ["predict", bundle_path, tmp_path / "in.jsonl", "-o", tmp_path / "out.csv"]
+    result = mtl(*argv, "--rejects", tmp_path / "bad.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"1 rows written, 1 left out (see {tmp_path / 'bad.jsonl'})\n"
+    assert json.loads((tmp_path / "bad.jsonl").read_text())["line"] == 2
+
+
+def test_predict_resumes_as_the_job_was_begun_whatever_load_would_take_now(mtl, bundle_path, tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "good"}\n' * 2048 + '{"text": null}\n{"text": "bad"}\n')
+    out = tmp_path / "out.csv"
+    argv = ["predict", bundle_path, source, "-o", out]
+    stopped = mtl(*argv, "--variant", "cpu-int8", "--threads", "2")
+    assert stopped.exit_code == 2
+    assert stopped.stderr.splitlines()[0].endswith("in.jsonl, line 2049, column 'text': the text is missing")
+    assert stopped.stderr.splitlines()[1].startswith("2,048 rows are done and kept; --resume goes on after them")
+    assert "--resume goes on with it, --force starts anew" in mtl(*argv).stderr
+    other = mtl(*argv, "--resume", "--variant", "cpu-fp32")
+    assert 'was begun as another job: variant is "cpu-fp32" and was "cpu-int8"' in other.stderr
+    resumed = mtl(*argv, "--resume", "--on-bad-row", "skip", "--json")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["rows"] == 2049
+    mtl("predict", bundle_path, source, "-o", tmp_path / "plain.csv", "--variant", "cpu-int8", "--on-bad-row", "skip")
+    assert out.read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    again = mtl(*argv, "--resume")
+    assert again.exit_code == 2
+    assert "exists already and no work on it is left" in again.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+def test_an_interrupted_job_says_how_to_go_on(bundle_path, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("the soup was good\n" * 200_000)
+    ledger = tmp_path / ".out.csv.mtl-work" / "ledger.jsonl"
+    argv = [MTL, "predict", bundle_path, source, "-o", tmp_path / "out.csv"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and (not ledger.exists() or ledger.read_bytes().count(b"\n") < 2):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130
+    assert "rows are done and kept; --resume goes on after them" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_a_terminal_shows_rows_speed_and_time_left(bundle_path, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("the soup was good\n" * 6000)
+    argv = [MTL, "predict", bundle_path, source, "-o", tmp_path / "out.csv"]
+    master, slave = os.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        subprocess.run(argv, stderr=slave, check=True, env={**os.environ, "COLUMNS": "120", "TERM": "xterm"})
+        os.close(slave)
+        shown = screen.read(2**16).decode()
+    assert re.search(r"6,000 rows, [\d,]+ rows/s, 0:00:00 left", shown)
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ([(0, 0.0, 0.0)], "0 rows"),
+        ([(0, 0.0, 0.0), (1000, 0.1, 2.0)], "1,000 rows, 500 rows/s, 0:00:18 left"),
+        ([(0, None, 0.0), (1000, None, 2.0)], "1,000 rows, 500 rows/s"),
+        ([(90_000, None, 5.0), (91_000, 0.5, 7.0)], "91,000 rows, 500 rows/s, 0:03:02 left"),
+        ([(0, 0.0, 0.0), (1000, 0.0001, 10.0)], "1,000 rows, 100 rows/s, 27:46:30 left"),
+    ],
+)
+def test_speed_and_time_left_count_from_where_this_process_began(told, line):
+    times = iter([now for _, _, now in told])
+    pace = Pace(lambda: next(times))
+    assert [pace.line(rows, share) for rows, share, _ in told][-1] == line
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "give either INPUT"),
+        (["in.csv", "--text", "x"], "give either INPUT"),
+        (["-", "--json"], "see --output-format"),
+        (["none.csv"], "cannot be opened"),
+        (["none.xlsx"], "unknown suffix"),
+        (["--text", "x", "--tasks", "tone"], "no task 'tone'"),
+        (["--text", "x", "--variant", "gpu"], "no variant 'gpu'"),
+        (["-", "-o", "out.txt"], "txt has no columns"),
+        (["-", "-o", "out.csv", "--resume"], "a stream cannot be taken up"),
+        (["in.csv", "--resume"], "a stream cannot be taken up"),
+        (["in.csv", "-o", "out.csv", "--resume", "--force"], "choose one"),
+        (["in.csv", "--rejects", "bad.jsonl", "--on-bad-row", "error"], "choose one"),
+    ],
+)
+def test_a_mistake_of_the_user_exits_2_with_one_line_and_no_traceback(mtl, bundle_path, argv, message):
+    result = mtl("predict", bundle_path, *argv, stdin="good\n")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_damaged_bundle_exits_1_and_names_the_file(mtl, bundle_copy):
+    (bundle_copy / "model.onnx").write_bytes(b"")
+    result = mtl("predict", bundle_copy, "--text", "good")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: model.onnx: has 0 bytes")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_control_characters_of_a_text_do_not_reach_the_terminal(mtl, bundle_path):
+    text = "good\x1b[31m \u202e soup [red]x[/red]"
+    result = mtl("predict", bundle_path, "--text", text)
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
+    assert r"good\u001b[31m \u202e soup [red]x[/red]" in result.stdout
+    as_json = mtl("predict", bundle_path, "--text", text, "--json")
+    assert "\u202e" not in as_json.stdout
+    assert json.loads(as_json.stdout)[0]["text"] == text
+
+
+def test_control_characters_in_an_error_are_escaped(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "x", "--tasks", "a\x1b]0;title\x07\nb")
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_a_table_on_a_terminal_has_its_control_characters_escaped_and_a_pipe_does_not(bundle_path):
+    argv = [MTL, "predict", bundle_path, "-", "--tasks", "topics"]
+    text = b"soup \x1b[2J\n"
+    piped = subprocess.run(argv, input=text, capture_output=True, check=True)
+    assert b"soup \x1b[2J,food" in piped.stdout
+    master, slave = os.openpty()
+    with os.fdopen(master, "rb", buffering=0) as screen:
+        subprocess.run(argv, input=text, stdout=slave, stderr=subprocess.DEVNULL, check=True)
+        os.close(slave)
+        shown = screen.read(4096)
+    assert b"soup \\u001b[2J,food" in shown
+    assert b"\x1b" not in shown
+
+
+def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
+    result = mtl("inspect", bundle_path)
+    assert result.exit_code == 0, result.output
+    for word in ("multi_label", "food (0.5), sport (0.4), money (0.6)", "1.5", "cpu-int8", "model.int8.onnx"):
+        assert word in result.stdout
+
+
+def test_inspect_shows_the_evidence_of_this_bundle_alone_and_gives_json(mtl, bundle_copy):
+    digest = Bundle.open(bundle_copy).digest
+    (bundle_copy / "evidence").mkdir()
+    for name, measured in (("here", digest), ("another-bundle", "0" * 64)):
+        (bundle_copy / "evidence" / f"{name}.json").write_text(records.to_json(evidence_of(measured)))
+    content = json.loads(mtl("inspect", bundle_copy, "--json").stdout)
+    assert [evidence["bundle_digest"] for evidence in content["evidence"]] == [digest]
+    assert [task["name"] for task in content["tasks"]] == ["sentiment", "topics", "stars"]
+    shown = mtl("inspect", bundle_copy).stdout
+    assert "Compared with PyTorch on dev.csv" in shown
+    assert "99.5 %" in shown
+
+
+def test_inspect_names_an_evidence_file_that_is_none(mtl, bundle_copy):
+    (bundle_copy / "evidence").mkdir()
+    digest = Bundle.open(bundle_copy).digest
+    (bundle_copy / "evidence" / "broken.json").write_text(f'{{"schema_version": 1, "bundle_digest": "{digest}"}}')
+    result = mtl("inspect", bundle_copy)
+    assert result.exit_code == 2
+    assert "evidence/broken.json.measured_at: this key is required and missing" in result.stderr
+
+
+def evidence_of(digest):
+    task = TaskEvidence(
+        kind="single_label",
+        sentences=200,
+        agreement=0.995,
+        agreement_low=0.97,
+        agreement_high=0.999,
+        flips=1,
+        flips_outside_ties=1,
+        flipped=(Flip(text="so so", reference="neutral", candidate="positive", margin=0.4, tie=False),),
+        logit_scale=1.0,
+        max_logit_difference=0.1,
+        mean_logit_difference=0.01,
+        logit_differences=Histogram(edges=(0.0, 1.0), counts=(600,)),
+        max_probability_difference=0.02,
+        mean_probability_difference=0.002,
+        not_finite=0,
+        labelled=200,
+        metrics={"accuracy": 0.8, "macro_f1": 0.7},
+        reference_metrics={"accuracy": 0.81, "macro_f1": 0.71},
+        problems=("1 of 200 answers differ, ties aside",),
+    )
+    return Evidence(
+        schema_version=1,
+        bundle_digest=digest,
+        measured_at="2026-01-01T00:00:00+00:00",
+        machine=machine_facts(),
+        made_with={},
+        data={"dev.csv": FileSpec.of(b"")},
+        variants={"cpu-fp32": VariantEvidence(status="failed", provider="cpu", threads=1, tasks={"sentiment": task})},
+        reference="PyTorch",
+    )
+
+
+def test_verify_exits_1_and_still_prints_every_check(mtl, bundle_copy):
+    assert mtl("verify", bundle_copy).exit_code == 0
+    (bundle_copy / "MODEL_CARD.md").write_text("changed")
+    result = mtl("verify", bundle_copy)
+    assert result.exit_code == 1
+    assert result.stdout.count("FAILED") == 1
+    assert "cpu-int8: golden logits" in result.stdout
+    content = json.loads(mtl("verify", bundle_copy, "--json", "--variant", "cpu-int8").stdout)
+    assert content["passed"] is False
+    assert [check["name"] for check in content["checks"] if check["passed"] is False] == ["file MODEL_CARD.md"]
+
+
+def test_doctor_shows_the_environment(mtl, bundle_path):
+    result = mtl("doctor", bundle_path)
+    assert result.exit_code == 0, result.output
+    assert "runs on cpu" in result.stdout
+    content = json.loads(mtl("doctor", "--json").stdout)
+    assert content["problems"] == []
+    assert content["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_doctor_exits_1_on_a_problem(mtl, bundle_copy):
+    shutil.rmtree(bundle_copy / "evidence", ignore_errors=True)
+    (bundle_copy / "model.onnx").unlink()
+    result = mtl("doctor", bundle_copy)
+    assert result.exit_code == 1
+    assert "model.onnx: is missing" in result.stdout
+
+
+FAKE = {
+    "needs_torch.py": "import torch\n",
+    "needs_later.py": "import click\n@click.command()\ndef command():\n    import transformers.models\n",
+    "broken.py": "import click\n@click.command()\ndef command():\n    import no_such_module_of_ours\n",
+    "interrupted.py": "import click\n@click.command()\ndef command():\n    raise KeyboardInterrupt\n",
+}
+
+
+@pytest.fixture
+def plugin_mtl(tmp_path):
+    """``mtl`` in a process with further commands, where torch and transformers cannot be found."""
+    info = tmp_path / "fake-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
+    entries = "".join(f"{name[:-3]} = {name[:-3]}:command\n" for name in FAKE)
+    (info / "entry_points.txt").write_text(f"[mtl.commands]\n{entries}")
+    for name, code in FAKE.items():
+        (tmp_path / name).write_text(code)
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'transformers'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from mtl_runtime.cli.app import main\n"
+        "main()\n"
+    )
+    return lambda *argv: subprocess.run([sys.executable, script, *argv], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("command", "package"), [("needs_torch", "torch"), ("needs_later", "transformers")])
+def test_a_command_whose_extra_is_missing_says_what_to_install(plugin_mtl, command, package):
+    done = plugin_mtl(command)
+    assert done.returncode == 2
+    expected = f"error: this needs {package}, which is not installed; run `pip install 'mtl-export[export]'`\n"
+    assert done.stderr == expected
+
+
+def test_help_works_whatever_is_missing(plugin_mtl):
+    done = plugin_mtl("--help")
+    assert done.returncode == 0
+    assert "needs_torch" in done.stdout
+
+
+def test_a_bug_shows_its_traceback(plugin_mtl):
+    done = plugin_mtl("broken")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "no_such_module_of_ours" in done.stderr
+
+
+def test_an_interrupt_exits_130_without_a_traceback(plugin_mtl):
+    done = plugin_mtl("interrupted")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
+def test_a_reader_that_goes_away_ends_it_quietly(bundle_path, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_text("the soup was good\n" * 20_000)
+    with subprocess.Popen(
+        [MTL, "predict", bundle_path, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"text,")
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_what_the_system_refuses_is_one_line_and_exit_code_2(mtl, bundle_path, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good\n")
+    result = mtl("predict", bundle_path, texts, "-o", tmp_path / "no" / "folder" / "out.csv")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--text", "good", "-o", "out.csv"], "--text prints its answers"),
+        (["--text", "good", "--rejects", "bad.jsonl"], "--text prints its answers"),
+        (["--text", "good", "--aggregate", "max"], "--aggregate is for --long-text windows"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(mtl, bundle_path, argv, message):
+    result = mtl("predict", bundle_path, *argv)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_windows_are_told_beside_the_answer(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "good soup " * 20, "--long-text", "windows")
+    assert result.exit_code == 0
+    assert "(read in 4 windows)" in result.stdout

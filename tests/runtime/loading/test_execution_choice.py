@@ -1,0 +1,256 @@
+"""How many runs at once, of how many threads: by the cores allowed, by what was measured, or by hand."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtl_runtime import load
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core.machine import allowed_cores, machine_facts
+from mtl_runtime.errors import MtlError, ProviderError
+from mtl_runtime.evidence.files import read_bundles_verdicts
+from mtl_runtime.gate.autotune import fastest_pace
+from mtl_runtime.gate.verify import verify
+from mtl_runtime.loading.variant_choice import measured_pace
+from mtl_runtime.providers.execution_config import Pace, budgets, layouts, usual_pace
+from mtl_runtime.providers.registry import PROVIDERS
+
+TEXTS = [f"good soup {'and bad ' * (index % 5)}{index}" for index in range(64)]
+providers = st.sampled_from(list(PROVIDERS))
+cores = st.integers(min_value=1, max_value=256)
+
+ALONE = """
+    import os, sys
+    if sys.argv[2] == "affinity":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import json, time
+    from mtl_runtime import load
+    classifier = load(sys.argv[1])
+    classifier(f"good {index} " + "and bad " * (index % 9) for index in range(500))
+    latency = load(sys.argv[1], optimize_for="latency")
+    info = classifier.info
+    # A thread that has ended for Python is listed until the system has had a moment for it.
+    listed = []
+    for _ in range(20):
+        listed.append(len(os.listdir("/proc/self/task")))
+        time.sleep(0.05)
+    print(json.dumps([info.workers, info.threads, latency.info.threads, min(listed)]))
+"""
+
+
+def alone(bundle_path, limit, **options):
+    code = [sys.executable, "-c", textwrap.dedent(ALONE), str(bundle_path), limit]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_one_core_by_affinity_means_one_worker_of_one_thread(bundle_path):
+    workers, threads, lone, running = alone(bundle_path, "affinity")
+    assert (workers, threads, lone) == (1, 1, 1)
+    assert running <= 4  # the main one, the worker, and the tokenizer library's
+
+
+@pytest.fixture
+def quota_of_one_core():
+    """A cgroup (v1 or v2) with a CPU quota of one core; yields the file that takes a process into it."""
+    for folder, limits in (
+        (Path("/sys/fs/cgroup/cpu"), {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "100000"}),
+        (Path("/sys/fs/cgroup"), {"cpu.max": "100000 100000"}),
+    ):
+        group = folder / f"mtl-test-{secrets.token_hex(4)}"
+        try:
+            group.mkdir()
+            for name, limit in limits.items():
+                (group / name).write_text(limit)
+        except OSError:
+            if group.is_dir():
+                group.rmdir()
+            continue
+        yield group / "cgroup.procs"
+        group.rmdir()
+        return
+    pytest.skip("no cgroup can be made here")
+
+
+def test_one_core_by_cgroup_quota_means_one_worker_of_one_thread(bundle_path, quota_of_one_core):
+    def enter():
+        quota_of_one_core.write_text(str(os.getpid()))
+
+    workers, threads, lone, _ = alone(bundle_path, "quota", preexec_fn=enter)
+    assert (workers, threads, lone) == (1, 1, 1)
+
+
+@given(providers, cores, st.sampled_from(["throughput", "latency"]))
+def test_the_usual_pace_computes_on_no_more_cores_than_are_allowed(provider, allowed, optimize_for):
+    pace = usual_pace(provider, threads=allowed, optimize_for=optimize_for)
+    if not PROVIDERS[provider].is_device:
+        assert pace.workers * pace.threads == allowed
+    if optimize_for == "latency":
+        assert pace.workers == 1
+
+
+@given(providers, cores)
+def test_layouts_go_from_a_run_on_each_core_to_one_run_on_all(provider, allowed):
+    tried = list(layouts(provider, threads=allowed))
+    assert len(set(tried)) == len(tried)
+    if not PROVIDERS[provider].is_device:
+        assert (tried[0], tried[-1]) == ((allowed, 1), (1, allowed))
+        assert all(workers * threads <= allowed for workers, threads in tried)
+    assert usual_pace(provider, threads=allowed, optimize_for="throughput").workers in {w for w, _ in tried}
+    assert PROVIDERS[provider].token_budget in budgets(provider)
+
+
+def test_an_unknown_provider_has_no_pace():
+    with pytest.raises(ProviderError, match="unknown provider 'abacus'"):
+        usual_pace("abacus", threads=1, optimize_for="latency")
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ({"threads": 4}, (4, 1)),
+        ({"threads": 4, "optimize_for": "latency"}, (1, 4)),
+        ({"threads": 4, "workers": 2}, (2, 2)),
+        ({"threads": 5, "workers": 2}, (2, 2)),
+    ],
+)
+def test_threads_are_divided_among_the_workers(bundle_path, wish, expected):
+    info = load(bundle_path, token_budget=77, **wish).info
+    assert (info.workers, info.threads, info.token_budget) == (*expected, 77)
+    asked = "workers and token_budget" if "workers" in wish else "token_budget"
+    threads = "thread" if info.threads == 1 else "threads"
+    assert f"; {info.workers} x {info.threads} {threads}, batches of 77 tokens: {asked} asked for; " in info.reason
+
+
+def test_more_workers_than_threads_are_refused(bundle_path):
+    with pytest.raises(MtlError, match="4 workers cannot share 1 threads"):
+        load(bundle_path, threads=1, workers=4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("threads", "2"), ("workers", True), ("token_budget", 512.0)])
+def test_what_is_no_whole_number_is_refused_by_name(bundle_path, name, value):
+    with pytest.raises(TypeError, match=f"{name} is {value!r}; it must be a whole number"):
+        load(bundle_path, **{name: value})
+
+
+def test_what_verify_measured_is_what_load_takes(bundle_copy):
+    report = verify(bundle_copy)
+    measured = report.evidence.variants["cpu-fp32"].pace
+    info = load(bundle_copy, variant="cpu-fp32").info
+    assert (info.workers, info.threads, info.token_budget) == (
+        measured.workers,
+        measured.threads,
+        measured.token_budget,
+    )
+    assert "measured on this kind of machine" in info.reason
+    assert "measured" not in load(bundle_copy, variant="cpu-fp32", threads=1).info.reason
+    assert "measured" not in load(bundle_copy, variant="cpu-fp32", optimize_for="latency").info.reason
+
+
+def test_a_pace_of_another_number_of_cores_or_another_onnxruntime_is_not_taken(bundle_copy):
+    report = verify(bundle_copy)
+    version = report.evidence.made_with["onnxruntime"]
+    verdicts = read_bundles_verdicts(Bundle.open(bundle_copy))
+    here = machine_facts()
+    found = measured_pace(verdicts, here, "cpu-fp32", onnxruntime=version)
+    assert found == report.evidence.variants["cpu-fp32"].pace
+    elsewhere = replace(here, cores_allowed=here.cores_allowed + 1)
+    assert measured_pace(verdicts, elsewhere, "cpu-fp32", onnxruntime=version) is None
+    assert measured_pace(verdicts, here, "cpu-fp32", onnxruntime="0.9") is None
+    assert measured_pace(verdicts, here, "cuda-fp32", onnxruntime=version) is None
+
+
+def test_the_latest_pace_counts(bundle_copy):
+    verify(bundle_copy)
+    (known,) = read_bundles_verdicts(Bundle.open(bundle_copy))
+    later = Pace(workers=1, threads=7, token_budget=99)
+    variants = {name: replace(verdict, pace=later) for name, verdict in known.variants.items()}
+    newer = replace(known, measured_at="2999-01-01", variants=variants)
+    version = known.made_with["onnxruntime"]
+    for order in ([known, newer], [newer, known]):
+        assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == later
+
+
+def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(bundle_copy):
+    verify(bundle_copy)
+    (golden,) = read_bundles_verdicts(Bundle.open(bundle_copy))
+    own = Pace(workers=3, threads=1, token_budget=77)
+    variants = {name: replace(verdict, pace=own) for name, verdict in golden.variants.items()}
+    earlier = replace(golden, measured_at="2001-01-01", variants=variants, data={"mine.csv": FileSpec.of(b"text")})
+    version = golden.made_with["onnxruntime"]
+    for order in ([golden, earlier], [earlier, golden]):
+        assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == own
+
+
+@pytest.mark.parametrize(
+    ("impossible", "words"),
+    [
+        ({"workers": 0}, "must be at least 1"),
+        ({"threads": 2**31}, "no machine"),
+        ({"token_budget": 10**30}, "no machine runs"),
+    ],
+)
+def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(bundle_copy, impossible, words):
+    verify(bundle_copy)
+    (file,) = (bundle_copy / "evidence").glob("*.json")
+    content = json.loads(file.read_text())
+    content["variants"]["cpu-fp32"]["pace"] |= impossible
+    file.write_text(json.dumps(content))
+    info = load(bundle_copy).info
+    assert "its evidence cannot be read" in info.reason
+    assert words in info.reason
+
+
+class Slow:
+    """A classifier whose texts take a time that depends on its pace."""
+
+    def __init__(self, classifier, pace, clock, cost):
+        self.classifier, self.pace, self.clock, self.cost = classifier, pace, clock, cost
+
+    def logits(self, texts):
+        self.clock[0] += self.cost(self.pace)
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        (lambda pace: 1.0, {}),  # no pace is better: the usual one stays
+        (lambda pace: 1.0 - 0.02 * (pace.token_budget > 600), {}),  # too little better
+        (lambda pace: 1.0 / pace.token_budget, {"token_budget": 2048}),
+        (lambda pace: 1.0 / pace.threads, {"workers": 1, "threads": 4}),
+        (
+            lambda pace: (1 + abs(pace.token_budget - 256) / 256) / pace.threads,
+            {"workers": 1, "threads": 4, "token_budget": 256},
+        ),
+    ],
+)
+def test_the_pace_that_takes_clearly_least_time_is_found(classifier, monkeypatch, cost, expected):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("mtl_runtime.gate.autotune.allowed_cores", lambda: 4)
+    found = fastest_pace(lambda pace: Slow(classifier, pace, clock, cost), "cpu", TEXTS)
+    assert found == replace(usual_pace("cpu", threads=4, optimize_for="throughput"), **expected)
+
+
+def test_a_real_search_gives_a_pace_that_a_classifier_can_be_opened_at(bundle_path):
+    stages = []
+    found = fastest_pace(
+        lambda pace: load(bundle_path, threads=pace.workers * pace.threads, workers=pace.workers),
+        "cpu",
+        TEXTS,
+        report=stages.append,
+    )
+    assert found.workers * found.threads <= allowed_cores()
+    assert stages == ["how to divide the cores", "how large the batches should be"]
