@@ -10,10 +10,10 @@ from pathlib import Path
 from mtl_export.errors import ConfigError
 from mtl_runtime.core.atomic_file import sync
 
-__all__ = ["check_target", "sync_tree", "whole_folder"]
+__all__ = ["atomic_folder", "check_can_write", "sync_tree"]
 
 
-def check_target(target: Path, *, force: bool) -> None:
+def check_can_write(target: Path, *, force: bool) -> None:
     """Refuse early to write over something that exists.
 
     Raises:
@@ -26,7 +26,7 @@ def check_target(target: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
+def atomic_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty staging folder that becomes ``target`` when the block ends without an error.
 
     All files are on disk before the rename that makes them visible. A folder that is replaced is renamed to
@@ -36,7 +36,7 @@ def whole_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         ConfigError: as :func:`check_target`.
     """
-    check_target(target, force=force)
+    check_can_write(target, force=force)
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-new-"))
     try:

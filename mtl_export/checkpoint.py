@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from mtl_export.atomic_folder import whole_folder
+from mtl_export.atomic_folder import atomic_folder
 from mtl_export.config import Config
 from mtl_export.data.examples import SkippedRow
 from mtl_export.errors import CheckpointError
@@ -77,7 +77,7 @@ def save_checkpoint(path: Path, model: MultiTaskModel, record: CheckpointRecord,
         ConfigError: ``path`` exists and ``force`` is not set.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with whole_folder(path, force=force) as staging:
+    with atomic_folder(path, force=force) as staging:
         safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
         (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
         (staging / RECORD_NAME).write_text(records.to_json(record), "utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 Logits = Mapping[str, Any]  # float (B, width) by task
 SIZES = (8, 16, 32, 64, 128)  # texts of a batch
@@ -126,6 +126,6 @@ def batched(kit: Kit, run: Callable[[list[str]], Logits], *, by_length: bool) ->
 
 def system(
     answer: Callable[..., Labels], facts: Mapping[str, str], *, sizes: Sequence[int] = SIZES, warm_up: int = 1
-) -> System:
+) -> SystemDriver:
     """A peer whose batches are counted in texts."""
-    return System(answer=answer, unit="texts", sizes=sizes, facts=facts, warm_up=warm_up)
+    return SystemDriver(answer=answer, unit="texts", sizes=sizes, facts=facts, warm_up=warm_up)

@@ -5,7 +5,7 @@ from typing import Any
 
 from carried import Kit, batched, cores, system, versions
 
-from mtl_bench.worker.system import System
+from mtl_bench.worker.system import SystemDriver
 
 
 def prepare(*, kit: str, folder: str, int8: bool = False, **_: Any) -> None:
@@ -29,7 +29,7 @@ def prepare(*, kit: str, folder: str, int8: bool = False, **_: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def open(*, kit: str, folder: str, order: str, **_: Any) -> System:
+def open(*, kit: str, folder: str, order: str, **_: Any) -> SystemDriver:
     """One session on all allowed cores.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from carried import Kit, PeerError, cores, system, versions
 
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 _SPECIAL = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 
@@ -30,7 +30,7 @@ def prepare(*, folder: str, graph: str, **_: Any) -> None:
     (target / "special_tokens_map.json").write_text(json.dumps(named), "utf-8")
 
 
-def open(*, kit: str, folder: str, **_: Any) -> System:
+def open(*, kit: str, folder: str, **_: Any) -> SystemDriver:
     """TextEmbedding on all allowed cores, then each task's head.
 
     Raises:

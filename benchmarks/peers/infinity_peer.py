@@ -9,7 +9,7 @@ from typing import Any
 
 from carried import Kit, PeerError, Task, cores, system, versions
 
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 
 def prepare(*, kit: str, folder: str, **_: Any) -> None:
@@ -27,7 +27,7 @@ def prepare(*, kit: str, folder: str, **_: Any) -> None:
         AutoTokenizer.from_pretrained(source).save_pretrained(target)
 
 
-def open(*, kit: str, engine: str, batch_size: int, folder: str | None = None, warm: bool = True) -> System:
+def open(*, kit: str, engine: str, batch_size: int, folder: str | None = None, warm: bool = True) -> SystemDriver:
     """Engines that are fed all texts at once and cut them into batches themselves.
 
     Args:

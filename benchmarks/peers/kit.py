@@ -21,7 +21,7 @@ import click
 import safetensors.torch
 import torch
 
-from mtl_export.atomic_folder import whole_folder
+from mtl_export.atomic_folder import atomic_folder
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.model import ModelSpec, MultiTaskModel
 from mtl_runtime.bundle.bundle import Bundle
@@ -59,7 +59,7 @@ def write_kit(checkpoint: Checkpoint, bundle: Bundle, target: Path) -> None:
     encoder = _renamed(state, "encoder.", "")
     backbone = _renamed(state, "encoder.", "backbone.")
     heads = {task.name: _renamed(state, f"heads.task_{task.name}.", "") for task in spec.tasks}
-    with whole_folder(target, force=True) as folder:
+    with atomic_folder(target, force=True) as folder:
         _write(folder / "kit.json", _facts(spec, bundle))
         by_name = {f"{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
         _save(by_name, folder / "heads.safetensors")

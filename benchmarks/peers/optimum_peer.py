@@ -5,7 +5,7 @@ from typing import Any
 
 from carried import Kit, batched, cores, system, versions
 
-from mtl_bench.worker.system import System
+from mtl_bench.worker.system import SystemDriver
 
 
 def prepare(*, kit: str, folder: str, level: str | None = None, int8: bool = False, **_: Any) -> None:
@@ -46,7 +46,7 @@ def _only_the_newest(folder: Path, graph: Path) -> Path:
     return made
 
 
-def open(*, kit: str, folder: str, order: str, **_: Any) -> System:
+def open(*, kit: str, folder: str, order: str, **_: Any) -> SystemDriver:
     """ORTModelForSequenceClassification for each task, on all allowed cores.
 
     Args:

@@ -5,10 +5,10 @@ from typing import Any
 
 from carried import Kit, Task, cores, system, versions
 
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 
-def open(*, kit: str, precision: str) -> System:
+def open(*, kit: str, precision: str) -> SystemDriver:
     """Pipelines on all allowed cores; ``precision`` is a name of torch's.
 
     The documentation advises against batches on a CPU, so single texts are among the sizes.

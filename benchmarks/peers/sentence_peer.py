@@ -8,7 +8,7 @@ from typing import Any
 
 from carried import Kit, PeerError, Task, cores, system, versions
 
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 
 def prepare(
@@ -48,7 +48,7 @@ def prepare(
 
 def open(
     *, kit: str, backend: str, precision: str, folder: str | None = None, file: str | None = None, **_: Any
-) -> System:
+) -> SystemDriver:
     """One encoder on all allowed cores; it sorts texts by length itself.
 
     Args:

@@ -6,10 +6,10 @@ from typing import Any
 from carried import Kit, PeerError, cores, system, versions
 from sentence_peer import logistic
 
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 
-def open(*, kit: str) -> System:
+def open(*, kit: str) -> SystemDriver:
     """SetFitModel with ``multi_target_strategy="multi-output"`` on all allowed cores.
 
     Raises:

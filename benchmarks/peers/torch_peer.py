@@ -4,10 +4,10 @@ from typing import Any
 
 from carried import Kit, batched, cores, system, versions
 
-from mtl_bench.worker.system import System
+from mtl_bench.worker.system import SystemDriver
 
 
-def open(*, kit: str, models: str, precision: str, order: str, compiled: bool = False) -> System:
+def open(*, kit: str, models: str, precision: str, order: str, compiled: bool = False) -> SystemDriver:
     """PyTorch on all allowed cores.
 
     Args:

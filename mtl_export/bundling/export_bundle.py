@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mtl_export.atomic_folder import check_target, whole_folder
+from mtl_export.atomic_folder import atomic_folder, check_can_write
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts
 from mtl_export.bundling.model_card import model_card
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
-from mtl_export.gate.comparison_data import GateData, given_data, own_data
-from mtl_export.gate.variant_builder import Made, Workshop
-from mtl_export.graphs.graph_builder import Material
+from mtl_export.gate.comparison_data import ComparisonData, data_from_checkpoint, data_from_files
+from mtl_export.gate.variant_builder import BuiltVariant, VariantBuilder
+from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
-from mtl_export.graphs.recipes import PORTABLE_GRAPH, Recipe, automatic, chosen
+from mtl_export.graphs.recipes import PORTABLE_GRAPH, Recipe, default_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig
@@ -33,13 +33,13 @@ from mtl_runtime.bundle.manifest import (
     logits_output,
 )
 from mtl_runtime.core.installed_packages import installed_versions
-from mtl_runtime.core.sampling import spread
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
-from mtl_runtime.gate.calibration import calibrated
-from mtl_runtime.gate.gate_bundle import evidence_of, moment, write_evidence
-from mtl_runtime.gate.gate_variant import Reference, targets_of
+from mtl_runtime.gate.calibration import calibrate
+from mtl_runtime.gate.gate_bundle import moment, new_evidence, write_evidence
+from mtl_runtime.gate.gate_variant import Reference, encode_targets
 from mtl_runtime.inference.decode import check_finite
 from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 
@@ -92,28 +92,28 @@ def export_bundle(
         GateError: a variant does not give PyTorch's answers; no bundle is written, and the message tells which.
     """
     target = Path(output)
-    check_target(target, force=force)
+    check_can_write(target, force=force)
     moment()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     asked = frozenset(variants) - {AUTO}
-    recipes = chosen([*(automatic() if AUTO in variants else ()), *sorted(asked)])
+    recipes = resolve_recipes([*(default_variants() if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
     _known_tasks(budgets, trained)
     files = tuple(map(Path, data))
-    sentences = given_data(trained, files) if files else own_data(trained, "validation")
-    with tempfile.TemporaryDirectory() as scratch, whole_folder(target, force=force) as staging:
+    sentences = data_from_files(trained, files) if files else data_from_checkpoint(trained, "validation")
+    with tempfile.TemporaryDirectory() as scratch, atomic_folder(target, force=force) as staging:
         names = ", ".join(task.name for task in trained.record.model.tasks)
         report(f"exporting {trained.record.model.encoder.family} with heads for {names}")
         texts = trained.model.tokenize(_calibration_texts(trained, tuple(map(Path, calibration)), recipes))
         validation, compared = _validation(trained), _with_edges(sentences)
         reference = _reference(trained, compared, validation, report)
-        material = Material(trained.model, reference.tasks, texts, Path(scratch), report=report)
+        material = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch), report=report)
         _write_common(staging, trained, material, sentences)
-        workshop = Workshop(
+        workshop = VariantBuilder(
             folder=staging,
             manifest=partial(_manifest, staging, trained, reference.tasks, budgets),
-            material=material,
+            graphs=material,
             data=compared,
             reference=reference,
             validation=validation,
@@ -132,7 +132,7 @@ def _known_tasks(gate: GateConfig, trained: Checkpoint) -> None:
         raise ConfigError(f"gate.tasks.{unknown[0]}: no such task; known: {', '.join(known)}")
 
 
-def _with_edges(data: GateData) -> GateData:
+def _with_edges(data: ComparisonData) -> ComparisonData:
     """The sentences, and edge cases: the shortest and longest texts and what tokenizers get wrong first."""
     edges = (Example(text=text, labels={}, path="edge cases", line=line) for line, text in enumerate(EDGE_TEXTS, 1))
     return dataclasses.replace(data, rows=(*data.rows, *edges))
@@ -142,19 +142,21 @@ def _calibration_texts(trained: Checkpoint, files: tuple[Path, ...], recipes: Ma
     """A spread of calibration sentences; none where no recipe makes a graph of its own."""
     if all(recipe.build is None for recipe in recipes.values()):
         return []
-    rows = (given_data(trained, files) if files else own_data(trained, "train")).rows
-    return [row.text for row in spread(rows, _CALIBRATION_SENTENCES)]
+    rows = (data_from_files(trained, files) if files else data_from_checkpoint(trained, "train")).rows
+    return [row.text for row in evenly_spaced(rows, _CALIBRATION_SENTENCES)]
 
 
-def _validation(trained: Checkpoint) -> GateData | None:
+def _validation(trained: Checkpoint) -> ComparisonData | None:
     """Labelled sentences that temperatures are fitted on; None where they are no longer those of training."""
     try:
-        return own_data(trained, "validation")
+        return data_from_checkpoint(trained, "validation")
     except CheckpointError:
         return None
 
 
-def _reference(trained: Checkpoint, sentences: GateData, validation: GateData | None, report: Report) -> Reference:
+def _reference(
+    trained: Checkpoint, sentences: ComparisonData, validation: ComparisonData | None, report: Report
+) -> Reference:
     """PyTorch's answers, with its own temperatures and thresholds."""
     report(f"PyTorch answers {len(sentences.rows)} sentences")
     logits = trained.model.logits([row.text for row in sentences.rows])
@@ -163,15 +165,15 @@ def _reference(trained: Checkpoint, sentences: GateData, validation: GateData | 
     tasks = trained.record.model.tasks
     if validation is not None:
         fitted = trained.model.logits([row.text for row in validation.rows])
-        labels = {task.name: targets_of(task, validation.rows) for task in tasks}
+        labels = {task.name: encode_targets(task, validation.rows) for task in tasks}
         tasks = tuple(
-            task if (targets := labels[task.name]) is None else calibrated(task, fitted[task.name], targets)
+            task if (targets := labels[task.name]) is None else calibrate(task, fitted[task.name], targets)
             for task in tasks
         )
     return Reference("PyTorch", tasks, logits)
 
 
-def _write_common(folder: Path, trained: Checkpoint, material: Material, sentences: GateData) -> None:
+def _write_common(folder: Path, trained: Checkpoint, material: GraphBuilder, sentences: ComparisonData) -> None:
     """The files that every bundle has, the manifest aside."""
     save(material.portable, folder / PORTABLE_GRAPH)
     (folder / "tokenizer.json").write_bytes(trained.model.tokenizer.to_json())
@@ -181,19 +183,19 @@ def _write_common(folder: Path, trained: Checkpoint, material: Material, sentenc
 
 
 def _make_all(
-    workshop: Workshop, recipes: Mapping[str, Recipe], asked: frozenset[str]
-) -> tuple[dict[str, Made], dict[str, VariantEvidence]]:
+    workshop: VariantBuilder, recipes: Mapping[str, Recipe], asked: frozenset[str]
+) -> tuple[dict[str, BuiltVariant], dict[str, VariantEvidence]]:
     """Every variant that may be let out, and what was measured of those that may not.
 
     Raises:
         GateError: cpu-fp32, or a variant that was asked for by name, is over its budgets.
     """
-    made: dict[str, Made] = {}
+    made: dict[str, BuiltVariant] = {}
     refused: dict[str, VariantEvidence] = {}
     for name, recipe in recipes.items():
         needed = name in asked or name == DEFAULT_VARIANT
         try:
-            variant = workshop.make(name, recipe)
+            variant = workshop.build_and_gate(name, recipe)
         except ExportError as error:
             if needed:
                 raise
@@ -219,7 +221,7 @@ def _problems(evidence: VariantEvidence) -> list[str]:
 
 
 def _finish(
-    folder: Path, workshop: Workshop, made: Mapping[str, Made], refused: Mapping[str, VariantEvidence]
+    folder: Path, workshop: VariantBuilder, made: Mapping[str, BuiltVariant], refused: Mapping[str, VariantEvidence]
 ) -> Evidence:
     """Remove graphs that no variant runs, write the manifest, and put the evidence together."""
     used = {variant.spec.graph for variant in made.values()}
@@ -231,7 +233,7 @@ def _finish(
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
     measured = {name: variant.evidence for name, variant in made.items()}
     digest = Bundle.open(folder).digest
-    return evidence_of(digest, workshop.reference.name, workshop.data.files, measured, refused)
+    return new_evidence(digest, workshop.reference.name, workshop.data.files, measured, refused)
 
 
 def _manifest(

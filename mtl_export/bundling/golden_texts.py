@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.golden import GoldenText
-from mtl_runtime.core.sampling import spread
+from mtl_runtime.core.sampling import evenly_spaced
 
 __all__ = ["EDGE_TEXTS", "golden_texts"]
 
@@ -33,7 +33,7 @@ EDGE_TEXTS = (
 
 def golden_texts(model: MultiTaskModel, sentences: Sequence[str]) -> list[GoldenText]:
     """Edge cases and 200 of ``sentences`` from the shortest to the longest, as ``model`` reads and answers them."""
-    texts = [*EDGE_TEXTS, *spread(sorted(set(sentences), key=lambda text: (len(text), text)), _FROM_DATA)]
+    texts = [*EDGE_TEXTS, *evenly_spaced(sorted(set(sentences), key=lambda text: (len(text), text)), _FROM_DATA)]
     logits = model.logits(texts)
     return [
         GoldenText(

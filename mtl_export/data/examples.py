@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtl_export.config import BadRows, SourceConfig, TaskConfig
 from mtl_export.errors import DataError
-from mtl_runtime.dataset.examples import Example, LabelColumn, read_labelled
+from mtl_runtime.dataset.examples import Example, LabelColumn, read_labelled_file
 from mtl_runtime.errors import TableError
 
 __all__ = [
@@ -98,7 +98,7 @@ def read_examples(
     for index, source in enumerate(sources):
         columns = {name: _column(name, tasks[name]) for name in source.tasks}
         for file in source.files:
-            found = read_labelled(Path(file), text=source.text, tasks=columns, source=index, on_bad=on_bad)
+            found = read_labelled_file(Path(file), text=source.text, tasks=columns, source=index, on_bad=on_bad)
             rows.extend(row for row in found if source.wants(row.text))
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)

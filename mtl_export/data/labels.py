@@ -9,7 +9,7 @@ from mtl_export.data.examples import Examples
 from mtl_export.errors import ConfigError, DataError
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
-from mtl_runtime.dataset.label_cells import names_of
+from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.errors import RecordError, TableError
 
 __all__ = ["task_specs"]
@@ -53,7 +53,7 @@ def _counts(task: str, rows: Iterable[Example]) -> Counter[str]:
     for row in rows:
         if task in row.labels:
             label = row.labels[task]
-            counts.update([task] if isinstance(label, float) else names_of(label))
+            counts.update([task] if isinstance(label, float) else label_names(label))
     return counts
 
 
@@ -76,7 +76,7 @@ def _check_validation(name: str, task: TaskConfig, counts: Counter[str], rows: I
     if task.kind == "regression":
         return
     for row in rows:
-        for label in names_of(row.labels.get(name, ())):
+        for label in label_names(row.labels.get(name, ())):
             if label not in counts:
                 problem = f"label {label!r} occurs in validation and never in training; training has: "
                 problem += ", ".join(sorted(counts))

@@ -10,22 +10,22 @@ from mtl_export.config import TaskConfig
 from mtl_export.data.examples import SourceFiles, check_not_empty, read_examples, source_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec
-from mtl_runtime.dataset.examples import Example, columns_of
+from mtl_runtime.dataset.examples import Example, column_names
 
-__all__ = ["GateData", "given_data", "own_data"]
+__all__ = ["ComparisonData", "data_from_checkpoint", "data_from_files"]
 
 _OPTIONS = {"train": "--calibration", "validation": "--data"}
 
 
 @dataclass(frozen=True, slots=True)
-class GateData:
+class ComparisonData:
     """Sentences with the labels that they have, and the files they came from."""
 
     rows: tuple[Example, ...]
     files: Mapping[str, FileSpec]  # by file name
 
 
-def own_data(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> GateData:
+def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> ComparisonData:
     """The files of one split of the checkpoint's config.
 
     Raises:
@@ -44,7 +44,7 @@ def own_data(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> G
     return _read(sources, checkpoint)
 
 
-def given_data(checkpoint: Checkpoint, files: Sequence[Path]) -> GateData:
+def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> ComparisonData:
     """Files of the user: the text column of the config, and the columns of those tasks that a file has.
 
     Raises:
@@ -53,7 +53,7 @@ def given_data(checkpoint: Checkpoint, files: Sequence[Path]) -> GateData:
     text = checkpoint.record.training.config.data.sources[0].text
     sources = []
     for file in files:
-        columns = columns_of(file)
+        columns = column_names(file)
         tasks = tuple(name for name, task in _known_tasks(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     return _read(sources, checkpoint)
@@ -68,8 +68,8 @@ def _known_tasks(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
     }
 
 
-def _read(sources: Sequence[SourceFiles], checkpoint: Checkpoint) -> GateData:
+def _read(sources: Sequence[SourceFiles], checkpoint: Checkpoint) -> ComparisonData:
     bad_rows = checkpoint.record.training.config.data.bad_rows
     examples = read_examples(sources, _known_tasks(checkpoint), bad_rows=bad_rows)
     check_not_empty(examples, "comparison")
-    return GateData(examples.rows, {Path(name).name: FileSpec.of_file(Path(name)) for name in examples.files})
+    return ComparisonData(examples.rows, {Path(name).name: FileSpec.of_file(Path(name)) for name in examples.files})

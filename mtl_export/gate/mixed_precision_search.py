@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.evidence.schema import KeptNode, Repair, RepairStep, VariantEvidence
+from mtl_runtime.evidence.schema import HighPrecisionNode, Repair, RepairStep, VariantEvidence
 
-__all__ = ["Trial", "repaired"]
+__all__ = ["Trial", "search_mixed_precision"]
 
 # Sentences on which sensitivities are measured; they are sorted out among dozens of products.
 SENSITIVITY_SENTENCES = 64
@@ -31,7 +31,7 @@ class Trial:
     evidence: VariantEvidence
 
 
-def repaired(
+def search_mixed_precision(
     first: VariantEvidence,
     products: Sequence[str],
     *,
@@ -80,7 +80,7 @@ def _by_sensitivity(
     *,
     seconds: float,
     report: Callable[[str], None],
-) -> list[KeptNode]:
+) -> list[HighPrecisionNode]:
     """Most sensitive first: the mean |logit difference| from fp32 with that product alone quantized."""
     everything = frozenset(products)
     exact = answers(everything)[task]
@@ -93,7 +93,7 @@ def _by_sensitivity(
         report(f"repair: sensitivity of product {number} of {len(products)}")
         found[name] = float(np.abs(answers(everything - {name})[task] - exact).mean())
     rest = float(np.mean(list(found.values()))) if found else 0.0
-    nodes = [KeptNode(node=name, sensitivity=found.get(name, rest)) for name in products]
+    nodes = [HighPrecisionNode(node=name, sensitivity=found.get(name, rest)) for name in products]
     return sorted(nodes, key=lambda node: -node.sensitivity)
 
 

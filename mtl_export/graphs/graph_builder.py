@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
 from mtl_export.graphs.fused_attention import FUSED_OPERATOR, can_fuse
-from mtl_export.graphs.half_precision import float_values
-from mtl_export.graphs.int8.activation_ranges import Range, ranges
-from mtl_export.graphs.int8.matmuls import products
-from mtl_export.graphs.int8.quantize_matmuls import int8_products
-from mtl_export.graphs.int8.smoothquant import best_smoothed
+from mtl_export.graphs.half_precision import encoder_float_values
+from mtl_export.graphs.int8.activation_ranges import ActivationRange, collect_activation_ranges
+from mtl_export.graphs.int8.matmuls import find_matmuls
+from mtl_export.graphs.int8.quantize_matmuls import quantize_matmuls
+from mtl_export.graphs.int8.smoothquant import search_smoothquant
 from mtl_export.graphs.passes import (
+    add_task_metadata,
     apply,
-    describe,
+    deduplicate_initializers,
+    drop_debug_info,
+    drop_inverse_reshapes,
     portable,
     save,
-    without_copies,
-    without_idle_reshapes,
-    without_traces,
 )
-from mtl_export.graphs.trace import to_onnx
+from mtl_export.graphs.trace import trace_to_onnx
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.manifest import TaskSpec, logits_output
 from mtl_runtime.core.machine import allowed_cores
-from mtl_runtime.core.sampling import spread
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["Material", "attention_layers"]
+__all__ = ["GraphBuilder", "count_fused_attention"]
 
 # Ranges of all of an encoder's values cost much memory, and settle after few sentences.
 _SENTENCES_FOR_VALUES = 64
@@ -45,7 +45,7 @@ _TOKENS_FOR_LOSS = 4096
 _LOSS_BATCH = 32
 
 
-class Material:
+class GraphBuilder:
     """Graphs and ranges of one model.
 
     Args:
@@ -74,7 +74,10 @@ class Material:
     @cached_property
     def portable(self) -> ir.Model:
         """The fp32 graph, of standard ONNX operators."""
-        return apply(to_onnx(self.model), [without_traces, without_copies, portable, describe(self._tasks)])
+        return apply(
+            trace_to_onnx(self.model),
+            [drop_debug_info, deduplicate_initializers, portable, add_task_metadata(self._tasks)],
+        )
 
     @cached_property
     def fused(self) -> ir.Model:
@@ -85,51 +88,55 @@ class Material:
         """
         if not can_fuse(self.model.encoder):
             return self.portable
-        steps = [without_traces, without_copies, without_idle_reshapes, describe(self._tasks)]
-        model = apply(to_onnx(self.model, fused=True), steps)
+        steps = [drop_debug_info, deduplicate_initializers, drop_inverse_reshapes, add_task_metadata(self._tasks)]
+        model = apply(trace_to_onnx(self.model, fused=True), steps)
         config: Any = self.model.encoder.config
         # albert may run several attentions in each of its layers.
-        found, layers = attention_layers(model), config.num_hidden_layers * getattr(config, "inner_group_num", 1)
+        found, layers = count_fused_attention(model), config.num_hidden_layers * getattr(config, "inner_group_num", 1)
         if found != layers:
             family = self.model.spec.encoder.family
             raise ExportError(f"{family}: attention was fused in {found} of {layers} layers; report this")
         return model
 
     @cached_property
-    def product_ranges(self) -> dict[str, Range]:
-        """Ranges of the inputs of the fused graph's products."""
+    def fused_ranges(self) -> dict[str, ActivationRange]:
+        """Ranges of the inputs of the fused graph's matrix products."""
         return self._product_ranges(self.fused)
 
     @cached_property
-    def portable_ranges(self) -> dict[str, Range]:
-        """Ranges of the inputs of the portable graph's products."""
+    def portable_ranges(self) -> dict[str, ActivationRange]:
+        """Ranges of the inputs of the portable graph's matrix products."""
         return self._product_ranges(self.portable)
 
     @cached_property
-    def smooth_fused(self) -> tuple[ir.Model, Mapping[str, Range]]:
-        """The fused graph ready for int8, and the ranges of its products' inputs."""
+    def smoothed_fused(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
+        """The fused graph ready for int8, and the ranges of its matrix products' inputs."""
         loss = partial(self._loss, self._logits(self.fused))
-        return best_smoothed(self.fused, self.product_ranges, loss, self._report)
+        return search_smoothquant(self.fused, self.fused_ranges, loss, self._report)
 
     @cached_property
-    def smooth_portable(self) -> tuple[ir.Model, Mapping[str, Range]]:
-        """The portable graph ready for int8, and the ranges of its products' inputs."""
+    def smoothed_portable(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
+        """The portable graph ready for int8, and the ranges of its matrix products' inputs."""
         loss = partial(self._loss, self._logits(self.portable))
-        return best_smoothed(self.portable, self.portable_ranges, loss, self._report)
+        return search_smoothquant(self.portable, self.portable_ranges, loss, self._report)
 
     @cached_property
-    def value_ranges(self) -> dict[str, Range]:
+    def value_ranges(self) -> dict[str, ActivationRange]:
         """Ranges of all float values of the fused graph's encoder."""
-        return self._ranges(self.fused, float_values(self.fused), spread(self._texts, _SENTENCES_FOR_VALUES))
+        return self._ranges(
+            self.fused, encoder_float_values(self.fused), evenly_spaced(self._texts, _SENTENCES_FOR_VALUES)
+        )
 
-    def _loss(self, exact: NDArray[np.float32], model: ir.Model, ranges: Mapping[str, Range]) -> float:
-        """What int8 products do to the logits of calibration sentences: mean |difference| from ``exact``."""
-        return float(np.abs(exact - self._logits(int8_products(model, ranges))).mean())
+    def _loss(
+        self, exact: NDArray[np.float32], model: ir.Model, collect_activation_ranges: Mapping[str, ActivationRange]
+    ) -> float:
+        """What int8 matrix products do to the logits of calibration sentences: mean |difference| from ``exact``."""
+        return float(np.abs(exact - self._logits(quantize_matmuls(model, collect_activation_ranges))).mean())
 
     def _logits(self, model: ir.Model) -> NDArray[np.float32]:
         """All tasks' logits of some calibration sentences, (N, width of all tasks)."""
         usual = max(1.0, float(np.mean([len(text) for text in self._texts])))
-        texts = spread(self._texts, min(_SENTENCES_FOR_LOSS, max(1, int(_TOKENS_FOR_LOSS / usual))))
+        texts = evenly_spaced(self._texts, min(_SENTENCES_FOR_LOSS, max(1, int(_TOKENS_FOR_LOSS / usual))))
         save(model, self._folder / "candidate.onnx")
         session = Session.open(self._folder / "candidate.onnx", threads=allowed_cores())
         outputs = [logits_output(task.name) for task in self._tasks]
@@ -139,13 +146,15 @@ class Material:
             rows.append(np.concatenate(session.run(batch, outputs), axis=1))
         return np.concatenate(rows)
 
-    def _product_ranges(self, model: ir.Model) -> dict[str, Range]:
-        return self._ranges(model, [str(product.data.name) for product in products(model)], self._texts)
+    def _product_ranges(self, model: ir.Model) -> dict[str, ActivationRange]:
+        return self._ranges(model, [str(product.data.name) for product in find_matmuls(model)], self._texts)
 
-    def _ranges(self, model: ir.Model, names: list[str], texts: list[TokenizedText]) -> dict[str, Range]:
-        return ranges(model, names, texts, pad_id=self.model.spec.encoder.pad_id, folder=self._folder)
+    def _ranges(self, model: ir.Model, names: list[str], texts: list[TokenizedText]) -> dict[str, ActivationRange]:
+        return collect_activation_ranges(
+            model, names, texts, pad_id=self.model.spec.encoder.pad_id, folder=self._folder
+        )
 
 
-def attention_layers(model: ir.Model) -> int:
+def count_fused_attention(model: ir.Model) -> int:
     """Number of fused attention operators."""
     return sum(node.op_type == FUSED_OPERATOR for node in model.graph)

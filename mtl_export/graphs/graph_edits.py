@@ -4,10 +4,10 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-__all__ = ["initializer", "take_place"]
+__all__ = ["initializer", "replace_node"]
 
 
-def take_place(graph: ir.Graph, old: ir.Node, new: ir.Node, output: ir.Value) -> None:
+def replace_node(graph: ir.Graph, old: ir.Node, new: ir.Node, output: ir.Value) -> None:
     """Put ``new`` where ``old`` stands: its one output becomes ``output`` for all readers."""
     value = new.outputs[0]
     value.name, value.type, value.shape = output.name, output.type, output.shape

@@ -12,11 +12,11 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from mtl_export.graphs.graph_edits import register
-from mtl_export.graphs.int8.activation_ranges import Range
+from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_export.graphs.int8.matmuls import constant
 from mtl_export.graphs.trace import ENCODER
 
-__all__ = ["float_values", "narrowed", "overflowing"]
+__all__ = ["convert_encoder", "encoder_float_values", "fp16_overflow_nodes"]
 
 # The largest fp16 is 65504; sentences that nobody measured may go further than those that somebody did.
 _SAFE_FP16 = 65504 / 2
@@ -29,7 +29,7 @@ _ANGLES = ("Sin", "Cos")
 _UNTOUCHED = ("ConstantOfShape", "Range")
 
 
-def float_values(model: ir.Model) -> list[str]:
+def encoder_float_values(model: ir.Model) -> list[str]:
     """Names of the encoder's float values, whose ranges decide what fits into fp16."""
     return [
         str(value.name)
@@ -40,7 +40,7 @@ def float_values(model: ir.Model) -> list[str]:
     ]
 
 
-def overflowing(model: ir.Model, ranges: Mapping[str, Range]) -> list[str]:
+def fp16_overflow_nodes(model: ir.Model, ranges: Mapping[str, ActivationRange]) -> list[str]:
     """Names of the encoder's nodes with an output, or a weight, that fp16 cannot hold with room to spare."""
     return [
         str(node.name)
@@ -53,7 +53,7 @@ def overflowing(model: ir.Model, ranges: Mapping[str, Range]) -> list[str]:
     ]
 
 
-def narrowed(model: ir.Model, to: ir.DataType, *, kept: frozenset[str] = frozenset()) -> ir.Model:
+def convert_encoder(model: ir.Model, to: ir.DataType, *, kept: frozenset[str] = frozenset()) -> ir.Model:
     """A copy of ``model`` whose encoder computes in ``to``.
 
     Args:
@@ -68,11 +68,11 @@ def narrowed(model: ir.Model, to: ir.DataType, *, kept: frozenset[str] = frozens
         for node in result.graph
         if _in_encoder(node) and node.name not in stays and node.op_type not in _UNTOUCHED and _has_floats(node)
     ]
-    _Narrower(result.graph, to, {id(value) for node in narrow for value in node.outputs}).run()
+    _PrecisionCaster(result.graph, to, {id(value) for node in narrow for value in node.outputs}).run()
     return RemoveUnusedNodesPass()(result).model
 
 
-class _Narrower:
+class _PrecisionCaster:
     """Gives each node inputs of its own type: constants are stored in it, values are cast once."""
 
     def __init__(self, graph: ir.Graph, to: ir.DataType, narrow: set[int]) -> None:

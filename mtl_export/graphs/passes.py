@@ -23,14 +23,14 @@ from mtl_runtime.providers.session import Session
 
 __all__ = [
     "Pass",
+    "add_task_metadata",
     "apply",
     "check",
-    "describe",
+    "deduplicate_initializers",
+    "drop_debug_info",
+    "drop_inverse_reshapes",
     "portable",
     "save",
-    "without_copies",
-    "without_idle_reshapes",
-    "without_traces",
 ]
 
 Pass = Callable[[ir.Model], ir.Model]
@@ -95,17 +95,17 @@ def save(model: ir.Model, file: Path) -> list[Path]:
     return [file, data]
 
 
-def without_traces(model: ir.Model) -> ir.Model:
+def drop_debug_info(model: ir.Model) -> ir.Model:
     """Remove stack traces and doc strings: they hold paths of the exporting machine."""
     return ClearMetadataAndDocStringPass()(model).model
 
 
-def without_copies(model: ir.Model) -> ir.Model:
+def deduplicate_initializers(model: ir.Model) -> ir.Model:
     """Store equal weights once: a module that runs in several layers may be traced with a copy for each."""
     return DeduplicateInitializersPass(size_limit=2**40)(model).model
 
 
-def without_idle_reshapes(model: ir.Model) -> ir.Model:
+def drop_inverse_reshapes(model: ir.Model) -> ir.Model:
     """Take out reshapes that undo each other, as between a projection by heads and a fused attention."""
     for node in model.graph:
         source = node.inputs[0] if node.op_type == "Reshape" else None
@@ -131,7 +131,7 @@ def portable(model: ir.Model) -> ir.Model:
     return model
 
 
-def describe(tasks: Iterable[TaskSpec]) -> Pass:
+def add_task_metadata(tasks: Iterable[TaskSpec]) -> Pass:
     """A step that writes tasks and labels into the graph's metadata, for users of plain onnxruntime."""
 
     def described(model: ir.Model) -> ir.Model:

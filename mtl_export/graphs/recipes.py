@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from mtl_export.errors import ConfigError
-from mtl_export.graphs.graph_builder import Material
-from mtl_export.graphs.half_precision import narrowed, overflowing
-from mtl_export.graphs.int8.qdq import qdq_products
-from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PRODUCTS_INSIDE, int8_attention
-from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, int8_embeddings, int8_products
+from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.half_precision import convert_encoder, fp16_overflow_nodes
+from mtl_export.graphs.int8.qdq import insert_qdq
+from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PRODUCTS_INSIDE, fuse_qattention
+from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_embeddings, quantize_matmuls
 from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
-from mtl_runtime.providers.registry import provider_named
+from mtl_runtime.providers.registry import get_provider
 
-__all__ = ["PORTABLE_GRAPH", "RECIPES", "Recipe", "automatic", "chosen"]
+__all__ = ["PORTABLE_GRAPH", "RECIPES", "Recipe", "default_variants", "resolve_recipes"]
 
 PORTABLE_GRAPH = "model.onnx"
 
 # (what graphs are made of, names of nodes that stay in fp32) -> graph
-Build = Callable[[Material, frozenset[str]], ir.Model]
-Options = Callable[[Material], Mapping[str, str]]
+Build = Callable[[GraphBuilder, frozenset[str]], ir.Model]
+Options = Callable[[GraphBuilder], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Recipe:
     provider: str
     graph: str = PORTABLE_GRAPH
     build: Build | None = None  # None: the portable graph as it is
-    base: Callable[[Material], ir.Model] = lambda material: material.portable  # what build starts from
+    base: Callable[[GraphBuilder], ir.Model] = lambda material: material.portable  # what build starts from
     options: Options = lambda _: {}
     repairable: bool = False  # products of the base can go back to fp32 one by one
     # The provider has to run these for all products, and each stands for so many; others would be slow.
@@ -44,32 +44,32 @@ class Recipe:
         return "cpu" in (self.provider, self.emulated_on)
 
 
-def _fused_base(material: Material) -> ir.Model:
+def _fused_base(material: GraphBuilder) -> ir.Model:
     return material.fused
 
 
-def _int8(material: Material, kept: frozenset[str]) -> ir.Model:
-    return int8_embeddings(int8_attention(int8_products(*material.smooth_fused, kept=kept)))
+def _int8(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
+    return quantize_embeddings(fuse_qattention(quantize_matmuls(*material.smoothed_fused, kept=kept)))
 
 
-def _qdq(material: Material, kept: frozenset[str]) -> ir.Model:
-    return qdq_products(*material.smooth_portable, kept=kept)
+def _qdq(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
+    return insert_qdq(*material.smoothed_portable, kept=kept)
 
 
-def _fused(material: Material, _kept: frozenset[str]) -> ir.Model:
+def _fused(material: GraphBuilder, _kept: frozenset[str]) -> ir.Model:
     return material.fused
 
 
-def _fp16(material: Material, kept: frozenset[str]) -> ir.Model:
-    kept |= set(overflowing(material.fused, material.value_ranges))
-    return narrowed(material.fused, ir.DataType.FLOAT16, kept=kept)
+def _fp16(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
+    kept |= set(fp16_overflow_nodes(material.fused, material.value_ranges))
+    return convert_encoder(material.fused, ir.DataType.FLOAT16, kept=kept)
 
 
-def _bf16(material: Material, kept: frozenset[str]) -> ir.Model:
-    return narrowed(material.fused, ir.DataType.BFLOAT16, kept=kept)
+def _bf16(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
+    return convert_encoder(material.fused, ir.DataType.BFLOAT16, kept=kept)
 
 
-def _tensorrt(material: Material) -> Mapping[str, str]:
+def _tensorrt(material: GraphBuilder) -> Mapping[str, str]:
     """Engines for one token alone up to a full batch of the longest texts, tuned for 16 of 32 tokens.
 
     A shape outside of that is an error, so the runtime keeps its batches within.
@@ -78,7 +78,7 @@ def _tensorrt(material: Material) -> Mapping[str, str]:
     shapes = {
         "min": (1, 1),
         "opt": (16, min(32, spec.max_length)),
-        "max": (provider_named("tensorrt").most_texts, spec.max_length),
+        "max": (get_provider("tensorrt").max_batch_size, spec.max_length),
     }
     profiles = {
         f"trt_profile_{name}_shapes": ",".join(f"{value}:{rows}x{tokens}" for value in material.model.inputs)
@@ -121,7 +121,7 @@ _REFUSED: Mapping[str, str] = {
 }
 
 
-def chosen(names: Sequence[str]) -> dict[str, Recipe]:
+def resolve_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     """The recipes of ``names``, cpu-fp32 first: every bundle has it, as what the others are compared with.
 
     Raises:
@@ -137,7 +137,7 @@ def chosen(names: Sequence[str]) -> dict[str, Recipe]:
     return {name: RECIPES[name] for name in dict.fromkeys((DEFAULT_VARIANT, *names))}
 
 
-def automatic() -> tuple[str, ...]:
+def default_variants() -> tuple[str, ...]:
     """What this machine and its likely targets need."""
     openvino = ("openvino-bf16",) if platform.machine().lower() in ("x86_64", "amd64") else ()
     return (DEFAULT_VARIANT, "cpu-int8", *openvino, "cuda-fp16")

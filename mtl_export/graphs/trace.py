@@ -21,7 +21,7 @@ from mtl_export.graphs import fused_attention
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, logits_output
 
-__all__ = ["ENCODER", "OPSET", "check_finite_weights", "to_onnx"]
+__all__ = ["ENCODER", "OPSET", "check_finite_weights", "trace_to_onnx"]
 
 OPSET = 20
 # Both sizes differ from 1 and from each other, so that the tracer specializes neither.
@@ -48,7 +48,7 @@ class _Graph(nn.Module):
         return (*output.logits.values(), output.sentence_embedding.clone())
 
 
-def to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
+def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
     """Trace ``model``.
 
     Args:

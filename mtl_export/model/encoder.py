@@ -25,7 +25,7 @@ class Encoder:
     module: nn.Module
     spec: EncoderSpec
     tokenizer: Tokenizer
-    fresh: tuple[str, ...]  # weights that the source lacks and that start at random
+    newly_initialized: tuple[str, ...]  # weights that the source lacks and that start at random
 
 
 def load_encoder(source: str, *, pooling: Pooling, max_length: int) -> Encoder:
@@ -63,7 +63,7 @@ def load_encoder(source: str, *, pooling: Pooling, max_length: int) -> Encoder:
     except BundleError as error:
         raise EncoderError(f"encoder {source!r}: {error}") from error
     spec = _spec(module, source=source, pooling=pooling, max_length=max_length, tokenizer=tokenizer)
-    return Encoder(module=module, spec=spec, tokenizer=tokenizer, fresh=missing)
+    return Encoder(module=module, spec=spec, tokenizer=tokenizer, newly_initialized=missing)
 
 
 def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: str | None = None) -> nn.Module:

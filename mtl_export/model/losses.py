@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mtl_export.config import LossWeighting, TaskConfig
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
-from mtl_runtime.dataset.targets import MISSING, Targets, labelled
+from mtl_runtime.dataset.targets import MISSING, Targets, has_label
 
 __all__ = ["MultiTaskLoss", "class_weights"]
 
@@ -35,7 +35,7 @@ def class_weights(task: TaskSpec, config: TaskConfig, targets: Targets) -> torch
         return None
     if isinstance(config.class_weights, Mapping):
         return torch.tensor([config.class_weights[label] for label in task.labels], dtype=torch.float32)
-    rows = targets[labelled(targets)]
+    rows = targets[has_label(targets)]
     if task.kind == "single_label":
         counts = np.bincount(rows.astype(np.int64), minlength=task.width)
         weights = len(rows) / (task.width * np.maximum(counts, 1))

@@ -17,11 +17,11 @@ from mtl_export.model.heads import HEADS
 from mtl_export.model.padding_mask import PaddingMask
 from mtl_export.model.pooling import POOLINGS
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling, TaskSpec
-from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.inference.decode import Prediction, predictions
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
-from mtl_runtime.text.validation import checked_texts
+from mtl_runtime.text.validation import validate_texts
 
 __all__ = ["HeadSpec", "ModelSpec", "MultiTaskModel", "MultiTaskOutput"]
 
@@ -118,7 +118,7 @@ class MultiTaskModel(nn.Module):
             token_types=any(any(text.type_ids) for text in encoder.tokenizer.encode(["a sentence", ""])),
         )
         model = cls(spec, encoder.module, encoder.tokenizer)
-        model.fresh_weights = tuple(f"encoder.{name}" for name in encoder.fresh)
+        model.fresh_weights = tuple(f"encoder.{name}" for name in encoder.newly_initialized)
         return model
 
     @classmethod
@@ -184,7 +184,7 @@ class MultiTaskModel(nn.Module):
 
     def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
         """Token ids as the encoder reads them, checked and truncated as in the runtime."""
-        return self.tokenizer.encode(checked_texts(texts))
+        return self.tokenizer.encode(validate_texts(texts))
 
     def tensors(self, texts: Sequence[TokenizedText]) -> dict[str, torch.Tensor]:
         """A padded batch as the keyword arguments of :meth:`forward`, on the CPU."""
@@ -239,7 +239,7 @@ class MultiTaskModel(nn.Module):
         was_training = self.training
         self.eval()
         with torch.inference_mode():
-            for indices in plan_batches([len(text) for text in texts], token_budget=4 * DEFAULT_TOKEN_BUDGET):
+            for indices in plan_batches([len(text) for text in texts], max_batch_tokens=4 * DEFAULT_MAX_BATCH_TOKENS):
                 batch = self.tensors([texts[index] for index in indices])
                 output = self(**{name: tensor.to(device) for name, tensor in batch.items()})
                 embeddings[indices] = output.sentence_embedding.float().cpu().numpy()

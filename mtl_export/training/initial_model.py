@@ -9,10 +9,10 @@ from mtl_export.errors import ConfigError
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 
-__all__ = ["base_digest", "start_model", "tasks_with_base_labels"]
+__all__ = ["base_digest", "initial_model", "tasks_with_base_labels"]
 
 
-def start_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpec]) -> MultiTaskModel:
+def initial_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpec]) -> MultiTaskModel:
     """The model that the config asks for, on top of ``base`` if there is one.
 
     Raises:
@@ -20,7 +20,7 @@ def start_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpe
         EncoderError: the encoder cannot be loaded.
     """
     if base is not None:
-        return extended_model(config, base, specs)
+        return extend_model(config, base, specs)
     if config.encoder is None:
         raise ConfigError("the config has no [encoder]; name one, or go on from a checkpoint with --from")
     return new_model(config, config.encoder, specs)
@@ -67,7 +67,7 @@ def tasks_with_base_labels(config: Config, base: Checkpoint) -> dict[str, TaskCo
     return tasks
 
 
-def extended_model(config: Config, base: Checkpoint, specs: Sequence[TaskSpec]) -> MultiTaskModel:
+def extend_model(config: Config, base: Checkpoint, specs: Sequence[TaskSpec]) -> MultiTaskModel:
     """The base model with the config's tasks added or tuned; everything else is frozen as it is.
 
     Args:

@@ -13,7 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from mtl_export.atomic_folder import sync_tree
 
-__all__ = ["CompletionMark", "last_complete", "remove_incomplete"]
+__all__ = ["CompletionMark", "last_resume_point", "remove_incomplete_points"]
 
 _MARK = "complete"
 _PREFIX = "checkpoint-"
@@ -50,13 +50,13 @@ class CompletionMark(TrainerCallback):
                 shutil.rmtree(old)
 
 
-def last_complete(folder: Path) -> Path | None:
+def last_resume_point(folder: Path) -> Path | None:
     """The newest complete state in ``folder``, or None."""
     states = [path for path in folder.glob(f"{_PREFIX}*") if (path / _MARK).is_file()]
     return max(states, key=lambda path: int(path.name.removeprefix(_PREFIX)), default=None)
 
 
-def remove_incomplete(folder: Path) -> None:
+def remove_incomplete_points(folder: Path) -> None:
     """Remove the states in ``folder`` whose writing was cut off."""
     for path in folder.glob(f"{_PREFIX}*"):
         if not (path / _MARK).is_file():

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError
-from mtl_export.training.resume_points import last_complete, remove_incomplete
+from mtl_export.training.resume_points import last_resume_point, remove_incomplete_points
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
 
-__all__ = ["RunRecord", "open_run", "run_folder"]
+__all__ = ["RunRecord", "open_run_folder", "run_folder_path"]
 
 _RECORD = "run.json"
 
@@ -27,12 +27,12 @@ class RunRecord:
     processes: int
 
 
-def run_folder(output: Path) -> Path:
+def run_folder_path(output: Path) -> Path:
     """Where the states of a run that writes to ``output`` lie."""
     return output.with_name(f"{output.name}.run")
 
 
-def open_run(folder: Path, record: RunRecord, *, resume: bool, force: bool, leader: bool) -> Path | None:
+def open_run_folder(folder: Path, record: RunRecord, *, resume: bool, force: bool, leader: bool) -> Path | None:
     """Prepare ``folder`` for the run ``record`` and return the state to go on from, if any.
 
     Args:
@@ -49,8 +49,8 @@ def open_run(folder: Path, record: RunRecord, *, resume: bool, force: bool, lead
     if resume:
         _same_run(folder / _RECORD, record)
         if leader:
-            remove_incomplete(folder)
-        return last_complete(folder)
+            remove_incomplete_points(folder)
+        return last_resume_point(folder)
     if leader:
         if (folder / _RECORD).is_file() and not force:
             raise CheckpointError(f"{folder} holds an unfinished run; go on with --resume, or start anew with --force")

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from transformers import set_seed
 
-from mtl_export.atomic_folder import check_target
+from mtl_export.atomic_folder import check_can_write
 from mtl_export.checkpoint import (
     FORMAT_VERSION,
     Checkpoint,
@@ -23,8 +23,8 @@ from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.fit import Fitted, fit
-from mtl_export.training.initial_model import base_digest, start_model, tasks_with_base_labels
-from mtl_export.training.run_folder import RunRecord, open_run, run_folder
+from mtl_export.training.initial_model import base_digest, initial_model, tasks_with_base_labels
+from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_runtime.core.installed_packages import installed_versions
 
@@ -63,7 +63,7 @@ def train(
         ConfigError, DataError, EncoderError, CheckpointError, TableError: the message says what to do.
     """
     target = Path(output)
-    check_target(target, force=force)
+    check_can_write(target, force=force)
     processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     if config.training.batch_size % processes:
         raise ConfigError(f"training.batch_size {config.training.batch_size} is no multiple of {processes} processes")
@@ -75,11 +75,11 @@ def train(
         base=base_digest(start) if start else None,
         processes=processes,
     )
-    folder = run_folder(target)
+    folder = run_folder_path(target)
     set_seed(config.training.seed)
     # Before the run's folder is there: a mistake in [encoder] must leave nothing to resume.
-    model = start_model(config, start, data.specs)
-    state = open_run(folder, run, resume=resume, force=force, leader=rank == 0)
+    model = initial_model(config, start, data.specs)
+    state = open_run_folder(folder, run, resume=resume, force=force, leader=rank == 0)
     if resume:
         report(f"resuming from {state.name}" if state else "the run has no complete state yet; starting anew")
     fitted = fit(model, data, config, folder=folder, state=state, processes=processes, report=report, console=console)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mtl_export.atomic_folder import check_target, whole_folder
+from mtl_export.atomic_folder import atomic_folder, check_can_write
 from mtl_export.errors import ConfigError
 
 
@@ -21,14 +21,14 @@ def existing(folder):
 
 
 def fail_in(target, error):
-    with whole_folder(target, force=True) as staging:
+    with atomic_folder(target, force=True) as staging:
         (staging / "a").write_text("half")
         raise error
 
 
 def test_a_folder_appears_whole_when_the_block_ends(tmp_path):
     target = tmp_path / "deep" / "er" / "target"
-    with whole_folder(target) as staging:
+    with atomic_folder(target) as staging:
         assert list(staging.iterdir()) == []
         (staging / "a").write_text("1")
         (staging / "sub").mkdir()
@@ -39,7 +39,7 @@ def test_a_folder_appears_whole_when_the_block_ends(tmp_path):
 
 
 def test_a_folder_can_be_read_by_others(tmp_path):
-    with whole_folder(tmp_path / "target"):
+    with atomic_folder(tmp_path / "target"):
         pass
     assert (tmp_path / "target").stat().st_mode & 0o777 == 0o755
 
@@ -63,7 +63,7 @@ def test_an_existing_folder_is_refused_before_anything_is_written(tmp_path):
     target = existing(tmp_path / "target")
     reached = False
     with pytest.raises(ConfigError, match="exists already; name another output, or replace it with --force"):  # noqa: SIM117
-        with whole_folder(target):
+        with atomic_folder(target):
             reached = True
     assert not reached
     assert content(target) == {"old": "old"}
@@ -72,7 +72,7 @@ def test_an_existing_folder_is_refused_before_anything_is_written(tmp_path):
 
 def test_force_replaces_a_folder_and_keeps_nothing_of_it(tmp_path):
     target = existing(tmp_path / "target")
-    with whole_folder(target, force=True) as staging:
+    with atomic_folder(target, force=True) as staging:
         (staging / "new").write_text("new")
         assert content(target) == {"old": "old"}
     assert content(target) == {"new": "new"}
@@ -81,7 +81,7 @@ def test_force_replaces_a_folder_and_keeps_nothing_of_it(tmp_path):
 
 def test_an_empty_folder_is_no_obstacle(tmp_path):
     (tmp_path / "target").mkdir()
-    with whole_folder(tmp_path / "target") as staging:
+    with atomic_folder(tmp_path / "target") as staging:
         (staging / "new").write_text("new")
     assert content(tmp_path / "target") == {"new": "new"}
 
@@ -91,21 +91,21 @@ def test_a_file_is_never_replaced_by_a_folder(tmp_path, force):
     file = tmp_path / "target"
     file.write_text("mine")
     with pytest.raises(ConfigError, match="is not a folder; name another output"):
-        check_target(file, force=force)
+        check_can_write(file, force=force)
     assert file.read_text() == "mine"
 
 
 def test_a_target_that_is_free_passes_the_check(tmp_path):
-    check_target(tmp_path / "new", force=False)
-    check_target(existing(tmp_path / "old"), force=True)
+    check_can_write(tmp_path / "new", force=False)
+    check_can_write(existing(tmp_path / "old"), force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mtl_export.atomic_folder import whole_folder
-with whole_folder(Path(sys.argv[1]), force=True) as staging:
+from mtl_export.atomic_folder import atomic_folder
+with atomic_folder(Path(sys.argv[1]), force=True) as staging:
     (staging / "a").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -118,6 +118,6 @@ def test_a_process_killed_while_it_writes_leaves_no_half_folder(tmp_path, before
     assert process.returncode == -signal.SIGKILL
     assert any("a" in content(path) for path in tmp_path.iterdir())  # it had begun
     assert (content(target) if target.exists() else None) == before
-    with whole_folder(target, force=True) as staging:
+    with atomic_folder(target, force=True) as staging:
         (staging / "new").write_text("new")
     assert content(target) == {"new": "new"}

@@ -2,22 +2,29 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from mtl_bench.analysis.ranking import EQUAL_WITHIN, Contest, Rival, baseline, contest, lead
+from mtl_bench.analysis.ranking import (
+    EQUAL_WITHIN,
+    ComparablePeer,
+    PeerComparison,
+    baseline,
+    comparison_with_peers,
+    lead,
+)
 from mtl_bench.analysis.summary import Summary, speed_against, summary
 from mtl_bench.results.schema import Report
 from mtl_runtime.report import number_format
 
-__all__ = ["doubts", "sentences"]
+__all__ = ["conclusions", "run_warnings"]
 
 _FEW = 4  # tasks or systems that a sentence may name one by one
 
 
-def sentences(report: Report) -> tuple[str, ...]:
+def conclusions(report: Report) -> tuple[str, ...]:
     """The verdict; at least one sentence."""
     leader = lead(report)
     if leader is None:
         return ("No variant of this bundle was timed: there is no verdict on its speed.",)
-    found = contest(report, leader)
+    found = comparison_with_peers(report, leader)
     return (
         _speed(report, leader),
         *_offline(report, leader, found),
@@ -27,7 +34,7 @@ def sentences(report: Report) -> tuple[str, ...]:
     )
 
 
-def doubts(report: Report) -> tuple[tuple[str, str], ...]:
+def run_warnings(report: Report) -> tuple[tuple[str, str], ...]:
     """Whose, and why the figures may not be trusted; those about the whole run, first, have an empty name."""
     own = [(name, doubt) for name, result in report.systems.items() for doubt in result.doubts]
     return (*(("", doubt) for doubt in report.doubts), *own)
@@ -39,7 +46,7 @@ def _speed(report: Report, leader: str) -> str:
     if times is None:
         rate = summary(report.systems[leader]).throughput
         return f"{leader} answers {number_format.small(rate.median if rate else 0)} texts per second; {right}."
-    rivals = contest(report, leader).rivals
+    rivals = comparison_with_peers(report, leader).rivals
     # The fastest peer says most, and only it: any figure can be had by a slow enough one.
     than = _peers(report, leader, rivals) if rivals else str(other)
     nearest = rivals[0].times if rivals else times
@@ -48,7 +55,7 @@ def _speed(report: Report, leader: str) -> str:
     return f"{leader} answers {factor} times ({span}) as many texts per second as {than}; {right}."
 
 
-def _peers(report: Report, leader: str, rivals: Sequence[Rival]) -> str:
+def _peers(report: Report, leader: str, rivals: Sequence[ComparablePeer]) -> str:
     """Those at the two ends, the fastest first."""
     fastest, slowest = rivals[0], rivals[-1]
     right = _as_right(report, leader)
@@ -81,9 +88,9 @@ def _agreement(report: Report, leader: str) -> str:
     return f"at {shares} of cpu-fp32's answers ({' / '.join(answers.agreement)})"
 
 
-def _offline(report: Report, leader: str, found: Contest) -> Iterator[str]:
+def _offline(report: Report, leader: str, found: PeerComparison) -> Iterator[str]:
     """Against the peers that are as right."""
-    groups: Mapping[str, list[Rival]] = {
+    groups: Mapping[str, list[ComparablePeer]] = {
         outcome: [rival for rival in found.rivals if rival.outcome == outcome]
         for outcome in ("ahead", "level", "behind")
     }
@@ -98,7 +105,7 @@ def _offline(report: Report, leader: str, found: Contest) -> Iterator[str]:
         yield f"In offline throughput {leader} is ahead of all {count} peers that ran {right}."
 
 
-def _places(groups: Mapping[str, Sequence[Rival]], count: int) -> str:
+def _places(groups: Mapping[str, Sequence[ComparablePeer]], count: int) -> str:
     """``behind x (0.8 times its throughput), level with y (1.0 times) and ahead of 3 of the 5 peers``."""
     words = {"behind": "behind", "level": "level with"}
     parts = [
@@ -110,12 +117,15 @@ def _places(groups: Mapping[str, Sequence[Rival]], count: int) -> str:
     return f"{', '.join(parts)} and ahead of {every}"
 
 
-def _times(rival: Rival) -> str:
+def _times(rival: ComparablePeer) -> str:
     return f"{rival.name} ({number_format.small(rival.times.median)} times its throughput)"
 
 
 def _best_of(
-    report: Report, leader: str, found: Contest, scenario: Callable[[str, Summary, Mapping[str, Summary]], str | None]
+    report: Report,
+    leader: str,
+    found: PeerComparison,
+    scenario: Callable[[str, Summary, Mapping[str, Summary]], str | None],
 ) -> Iterator[str]:
     """What one scenario says of the leader and of the peers that are as right."""
     peers = {rival.name: summary(report.systems[rival.name]) for rival in found.rivals}
@@ -155,7 +165,7 @@ def _server(leader: str, ours: Summary, peers: Mapping[str, Summary]) -> str | N
     return f"{told}, {order} the best such peer, {best} ({number_format.small(held[best])})."
 
 
-def _others(found: Contest) -> Iterator[str]:
+def _others(found: PeerComparison) -> Iterator[str]:
     """The peers that nothing above speaks of."""
     if found.less_right:
         names = _listed([f"{name} by {100 * less:.1f}" for name, less in found.less_right.items()])

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mtl_bench.results.schema import Roofline, TasksCurve
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.gate.speed import median_ratio
 
 __all__ = ["flat_within", "peak_shares", "per_second", "times_of_one"]
 
 
-def times_of_one(curve: TasksCurve) -> Mapping[str, tuple[Ratio, ...]]:
+def times_of_one(curve: TasksCurve) -> Mapping[str, tuple[Estimate, ...]]:
     """Seconds of each count as a multiple of one graph's at the first count; by side, then by count.
 
     One graph is compared pass by pass, separate models round by round with the median of the round's passes.
@@ -25,12 +25,12 @@ def times_of_one(curve: TasksCurve) -> Mapping[str, tuple[Ratio, ...]]:
     }
 
 
-def flat_within(ratios: Sequence[Ratio]) -> float:
+def flat_within(ratios: Sequence[Estimate]) -> float:
     """The most that a median of these strays from 1, as a share of 1."""
     return max(abs(ratio.median - 1) for ratio in ratios)
 
 
-def peak_shares(roofline: Roofline) -> Mapping[str, Ratio]:
+def peak_shares(roofline: Roofline) -> Mapping[str, Estimate]:
     """What a variant achieved as a share of the median peak of its precision."""
     return {
         variant: median_ratio([useful.flops / seconds / _peak(roofline, useful.peak) for seconds in useful.seconds])
@@ -39,12 +39,12 @@ def peak_shares(roofline: Roofline) -> Mapping[str, Ratio]:
     }
 
 
-def per_second(amount: float, seconds: Sequence[float]) -> Ratio:
+def per_second(amount: float, seconds: Sequence[float]) -> Estimate:
     """Of texts or tokens, over rounds."""
     return median_ratio([amount / some for some in seconds])
 
 
-def _against(first: Sequence[float], rounds: Sequence[float]) -> Ratio:
+def _against(first: Sequence[float], rounds: Sequence[float]) -> Estimate:
     return median_ratio([b / a for a, b in zip(first, rounds, strict=False)])
 
 

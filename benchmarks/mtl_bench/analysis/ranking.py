@@ -8,17 +8,17 @@ import numpy as np
 
 from mtl_bench.analysis.summary import speed_against, summary
 from mtl_bench.results.schema import Answers, Report, SystemResult
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 
 __all__ = [
     "EQUAL_WITHIN",
-    "Contest",
-    "Rival",
+    "ComparablePeer",
+    "PeerComparison",
     "baseline",
-    "contest",
+    "comparison_with_peers",
+    "fastest_variant",
     "headline",
     "lead",
-    "leader",
     "right_enough",
     "task_accuracy",
 ]
@@ -32,11 +32,11 @@ Outcome = Literal["ahead", "level", "behind"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
+class ComparablePeer:
     """A peer that is as right as the variant that leads, and how the two compare offline."""
 
     name: str
-    times: Ratio  # throughput of the variant that leads, as a multiple of this peer's
+    times: Estimate  # throughput of the variant that leads, as a multiple of this peer's
 
     @property
     def outcome(self) -> Outcome:
@@ -47,10 +47,10 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
+class PeerComparison:
     """The peers of a run, each in one of four groups."""
 
-    rivals: tuple[Rival, ...]  # as right, and timed offline; the fastest first
+    rivals: tuple[ComparablePeer, ...]  # as right, and timed offline; the fastest first
     less_right: Mapping[str, float]  # how much lower the mean accuracy is, as a share of 1
     unmeasured: tuple[str, ...]  # ran, but without answers or without the offline scenario
     failed: tuple[str, ...]
@@ -58,10 +58,10 @@ class Contest:
 
 def lead(report: Report) -> str | None:
     """The variant that leads in a run; None: none was timed."""
-    return leader(report.systems)
+    return fastest_variant(report.systems)
 
 
-def leader(systems: Mapping[str, SystemResult]) -> str | None:
+def fastest_variant(systems: Mapping[str, SystemResult]) -> str | None:
     """The fastest variant offline; one that the gate has not passed only if there is no other. None: none was timed."""
     timed = {name: result for name, result in systems.items() if result.kind == "ours" and _rate(result)}
     sound = {name: result for name, result in timed.items() if result.status == "verified"}
@@ -74,11 +74,11 @@ def baseline(report: Report, leader: str | None) -> str | None:
     Where no peer is, the slowest of all that were timed; None: nothing was.
     """
     timed = {name: _rate(result) for name, result in report.systems.items() if _rate(result)}
-    peers = [rival.name for rival in contest(report, leader).rivals] if leader else []
+    peers = [rival.name for rival in comparison_with_peers(report, leader).rivals] if leader else []
     return min(peers or timed, key=lambda name: timed[name], default=None)
 
 
-def contest(report: Report, leader: str) -> Contest:
+def comparison_with_peers(report: Report, leader: str) -> PeerComparison:
     """Sort the peers by what they may be compared on."""
     ours = headline(report.systems[leader].answers)
     peers = {name: result for name, result in report.systems.items() if result.kind == "peer"}
@@ -89,10 +89,10 @@ def contest(report: Report, leader: str) -> Contest:
         if theirs is None or ours is None or times is None:
             unmeasured.append(name)
         elif right_enough(theirs, ours):
-            rivals.append(Rival(name=name, times=times))
+            rivals.append(ComparablePeer(name=name, times=times))
         else:
             less_right[name] = ours - theirs
-    return Contest(
+    return PeerComparison(
         rivals=tuple(sorted(rivals, key=lambda rival: rival.times.median)),
         less_right=less_right,
         unmeasured=tuple(unmeasured),

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtl_bench.analysis.students_t import critical
 from mtl_bench.results.schema import Report, Server, SystemResult, Values
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 
 __all__ = ["PERCENTILES", "Summary", "over_processes", "percentile", "pooled", "speed_against", "summary"]
 
@@ -20,13 +20,13 @@ PERCENTILES = (50, 90, 95, 99)
 class Summary:
     """Derived figures; None where nothing was measured. Each ``Ratio`` is :func:`over_processes`, in the unit named."""
 
-    throughput: Ratio | None = None  # offline, texts per second
-    kernel_share: Ratio | None = None  # time of the session alone as a share of the whole
-    latency: Mapping[int, Ratio] = field(default_factory=dict)  # seconds by percentile
+    throughput: Estimate | None = None  # offline, texts per second
+    kernel_share: Estimate | None = None  # time of the session alone as a share of the whole
+    latency: Mapping[int, Estimate] = field(default_factory=dict)  # seconds by percentile
     server_rate: float | None = None  # texts per second within the bound
     server_limit: float | None = None  # the lowest rate above it that was tried and did not keep to the bound
-    cold_start: Ratio | None = None  # seconds
-    load: Ratio | None = None  # seconds
+    cold_start: Estimate | None = None  # seconds
+    load: Estimate | None = None  # seconds
     peak_bytes: int | None = None
     size_bytes: int | None = None
 
@@ -49,7 +49,7 @@ def summary(result: SystemResult) -> Summary:
     )
 
 
-def speed_against(report: Report, name: str, other: str) -> Ratio | None:
+def speed_against(report: Report, name: str, other: str) -> Estimate | None:
     """Offline throughput of ``name`` as a multiple of ``other``'s; None: one was not measured.
 
     Rounds of the same number ran one after the other, so that a slower moment hit both: in each pair of processes the
@@ -63,7 +63,7 @@ def speed_against(report: Report, name: str, other: str) -> Ratio | None:
     return over_processes([_median_quotient(b, a) for a, b in zip(ours, theirs, strict=False)])
 
 
-def over_processes(figures: Sequence[float]) -> Ratio:
+def over_processes(figures: Sequence[float]) -> Estimate:
     """The median of a figure above 0 that each fresh process gave, with a 95 % interval.
 
     Rounds of one process are no independent samples, so the interval is that of Student's t for the mean logarithm of
@@ -71,11 +71,11 @@ def over_processes(figures: Sequence[float]) -> Ratio:
     """
     median, count = float(np.median(figures)), len(figures)
     if count < 2:
-        return Ratio(median=median, low=median, high=median, rounds=count)
+        return Estimate(median=median, low=median, high=median, n=count)
     logs = np.log(figures)
     margin = critical(0.05, count - 1) * float(np.std(logs, ddof=1)) / math.sqrt(count)
     low, high = (math.exp(float(np.mean(logs)) + side) for side in (-margin, margin))
-    return Ratio(median=median, low=min(low, median), high=max(high, median), rounds=count)
+    return Estimate(median=median, low=min(low, median), high=max(high, median), n=count)
 
 
 def percentile(values: Sequence[float], rank: float) -> float:
@@ -93,13 +93,13 @@ def _limit(server: Server) -> float | None:
     return min(over, default=None)
 
 
-def _kernel_share(whole: Values, kernel: Values) -> Ratio | None:
+def _kernel_share(whole: Values, kernel: Values) -> Estimate | None:
     if not kernel:
         return None
     return over_processes([_median_quotient(some, all_) for some, all_ in zip(kernel, whole, strict=True)])
 
 
-def _latency(latencies: Values) -> dict[int, Ratio]:
+def _latency(latencies: Values) -> dict[int, Estimate]:
     return {rank: over_processes([percentile(some, rank) for some in latencies]) for rank in PERCENTILES}
 
 

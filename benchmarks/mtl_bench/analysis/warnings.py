@@ -8,7 +8,7 @@ from mtl_bench.analysis.summary import percentile, pooled
 from mtl_bench.results.schema import SystemResult, Values
 from mtl_runtime.bundle.gate_config import DEFAULTS
 
-__all__ = ["row_doubts"]
+__all__ = ["row_warnings"]
 
 # Ends of the rounds, or of the processes' medians, as a multiple: further apart is unstable (after pyperf's warnings).
 _MOST_APART = 1.25
@@ -21,7 +21,7 @@ _TAILS_APART = 2.0
 _MOST_GROWTH = 1.10
 
 
-def row_doubts(result: SystemResult) -> tuple[str, ...]:
+def row_warnings(result: SystemResult) -> tuple[str, ...]:
     """Doubts about one row that ran."""
     return (*_of_times(result), *_of_memory(result), *_of_answers(result))
 

@@ -12,7 +12,7 @@ from mtl_bench.report.document import report_page
 from mtl_bench.report.markdown import report_markdown
 from mtl_bench.report.terminal import print_report
 from mtl_bench.results.schema import Report
-from mtl_bench.suite.effort import QUICK, QUICK_WITH_PEERS, USUAL, WITH_PEERS, Amounts
+from mtl_bench.suite.effort import FULL, QUICK, QUICK_WITH_PEERS, WITH_PEERS, Effort
 from mtl_bench.suite.suite import Bench, run_bench
 from mtl_bench.workloads.workload import Workload, golden_workload, read_workload
 from mtl_runtime.bundle.bundle import Bundle
@@ -26,7 +26,7 @@ __all__ = ["bench"]
 _FILE = click.Path(path_type=Path)
 # By --quick, and whether there are --peers.
 _AMOUNTS = {
-    (False, False): USUAL,
+    (False, False): FULL,
     (False, True): WITH_PEERS,
     (True, False): QUICK,
     (True, True): QUICK_WITH_PEERS,
@@ -110,7 +110,7 @@ def _end_in_order() -> None:
     click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
-def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Amounts) -> Workload:
+def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Effort) -> Workload:
     if data is None:
         return golden_workload(bundle, timed=amounts.texts)
     return read_workload(bundle, data, column=column, timed=amounts.texts, judged=amounts.judged)

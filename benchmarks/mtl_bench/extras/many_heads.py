@@ -13,7 +13,7 @@ from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden, render_golden
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, MANIFEST_NAME, FileSpec, Manifest, logits_output
 from mtl_runtime.errors import MtlError, UnknownTaskError, UnknownVariantError
 
-__all__ = ["in_turn", "with_copied_heads"]
+__all__ = ["round_robin", "with_copied_heads"]
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ A bundle whose heads are copies of another bundle's, made by mtl_bench. Of its v
 """
 
 
-def in_turn(tasks: Sequence[str], count: int) -> list[str]:
+def round_robin(tasks: Sequence[str], count: int) -> list[str]:
     """``count`` of ``tasks``, from the first on and over again."""
     return list(islice(cycle(tasks), count))
 

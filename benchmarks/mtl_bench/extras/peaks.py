@@ -12,10 +12,10 @@ from time import perf_counter
 import numpy as np
 
 from mtl_bench.extras.matmul_graph import OUTPUT, TABLE_ROWS, ProductShape, product_graph
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime.core.machine import allowed_cores
-from mtl_runtime.providers.execution_config import layouts
-from mtl_runtime.providers.registry import provider_named
+from mtl_runtime.providers.execution_config import worker_layouts
+from mtl_runtime.providers.registry import get_provider
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 
@@ -68,7 +68,7 @@ def peak_name(provider: str, precision: str) -> str:
     return f"{provider} {precision}"
 
 
-def prepare(*, name: str, folder: str) -> Prepared:
+def prepare(*, name: str, folder: str) -> Worker:
     """In the child: the fastest of several shapes and of the ways to share the allowed cores, ready to run again.
 
     All workers compute the same product at the same time, on one session, as a classifier's do. Its facts are the
@@ -94,7 +94,7 @@ def prepare(*, name: str, folder: str) -> Prepared:
         "threads": best.threads,
         "flops": repeats * best.flops,
     }
-    return Prepared({PRODUCTS: partial(best.run, repeats)}, facts)
+    return Worker({PRODUCTS: partial(best.run, repeats)}, facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +136,12 @@ class _Candidate:
 
 def _candidates(name: str, folder: Path) -> Iterator[_Candidate]:
     row, provider = PEAKS[name], name.partition(" ")[0]
-    is_device = provider_named(provider).is_device
+    is_device = get_provider(provider).is_device
     products = _PRODUCTS_ON_A_DEVICE if is_device else 1
     for shape in _DEVICE_SHAPES if is_device else _SHAPES:
         graph = folder / f"{name}-{shape.rows}x{shape.inner}x{shape.columns}.onnx".replace(" ", "-")
         graph.write_bytes(product_graph(row.style, shape, products=products).SerializeToString())
-        for workers, threads in layouts(provider, threads=allowed_cores()):
+        for workers, threads in worker_layouts(provider, threads=allowed_cores()):
             session = Session.open(
                 graph, provider=provider, provider_options=row.options, threads=threads, runs=workers
             )

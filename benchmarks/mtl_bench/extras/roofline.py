@@ -7,14 +7,14 @@ from pathlib import Path
 from mtl_bench.extras.flops import flops_of
 from mtl_bench.extras.peaks import PEAKS, PRODUCTS, peak_name
 from mtl_bench.processes.interleave import interleaved
-from mtl_bench.processes.worker_process import Child, child
-from mtl_bench.results.schema import Peak, Roofline, Useful
-from mtl_bench.worker.child import Prepared
+from mtl_bench.processes.worker_process import WorkerProcess, start_worker
+from mtl_bench.results.schema import AchievedFlops, Peak, Roofline
+from mtl_bench.worker.child import Worker
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import precision_of
 from mtl_runtime.errors import MtlError
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.gate.speed import median_ratio
 from mtl_runtime.loading.load import open_tokenizer
 from mtl_runtime.providers.session import provider_problem
@@ -51,8 +51,8 @@ def roofline(
     """
     distinct = list(dict.fromkeys(texts))
     lengths = [len(text) for text in open_tokenizer(bundle).encode(distinct)]
-    peaks: dict[str, Child] = {}
-    passes: dict[str, Child] = {}
+    peaks: dict[str, WorkerProcess] = {}
+    passes: dict[str, WorkerProcess] = {}
     counts: dict[str, int] = {}
     with ExitStack() as stack:
         for variant in variants:
@@ -62,10 +62,10 @@ def roofline(
                 counts[variant] = flops_of(bundle, variant).of(lengths)
                 if (peak := _peak_of(bundle, variant)) not in peaks:
                     peaks[peak] = stack.enter_context(
-                        child("mtl_bench.extras.peaks:prepare", name=peak, folder=str(folder))
+                        start_worker("mtl_bench.extras.peaks:prepare", name=peak, folder=str(folder))
                     )
                 passes[variant] = stack.enter_context(
-                    child(f"{__name__}:offline", bundle=str(bundle.path), variant=variant, texts=distinct)
+                    start_worker(f"{__name__}:offline", bundle=str(bundle.path), variant=variant, texts=distinct)
                 )
             except MtlError as error:
                 report(f"{variant} is left out: {error}")
@@ -73,13 +73,13 @@ def roofline(
     return Roofline(
         peaks={name: _peak(name, side, seconds[name]) for name, side in peaks.items()},
         variants={
-            name: Useful(peak=_peak_of(bundle, name), flops=float(counts[name]), seconds=tuple(seconds[name]))
+            name: AchievedFlops(peak=_peak_of(bundle, name), flops=float(counts[name]), seconds=tuple(seconds[name]))
             for name in passes
         },
     )
 
 
-def achieved(found: Roofline) -> dict[str, Ratio]:
+def achieved(found: Roofline) -> dict[str, Estimate]:
     """Share of its peak that each variant achieved, round by round; a median with its interval."""
     return {
         name: median_ratio(
@@ -92,14 +92,14 @@ def achieved(found: Roofline) -> dict[str, Ratio]:
     }
 
 
-def offline(*, bundle: str, variant: str, texts: Sequence[str]) -> Prepared:
+def offline(*, bundle: str, variant: str, texts: Sequence[str]) -> Worker:
     """In the child: the classifier that ``load`` gives, with whatever it chooses itself."""
     classifier = load(bundle, variant=variant)
 
     def answer() -> None:
         classifier(texts)
 
-    return Prepared({_ANSWER: answer})
+    return Worker({_ANSWER: answer})
 
 
 def _check(bundle: Bundle, variant: str) -> None:
@@ -119,7 +119,7 @@ def _peak_of(bundle: Bundle, variant: str) -> str:
 
 
 def _timed(
-    peaks: Mapping[str, Child], passes: Mapping[str, Child], rounds: int, report: Callable[[str], None]
+    peaks: Mapping[str, WorkerProcess], passes: Mapping[str, WorkerProcess], rounds: int, report: Callable[[str], None]
 ) -> dict[str, list[float]]:
     """Seconds by round, after one that only warmed up; peaks have names with a space, variants with a hyphen."""
     runs = {name: (lambda side=side: side.run(PRODUCTS).seconds) for name, side in peaks.items()}
@@ -128,7 +128,7 @@ def _timed(
     return interleaved(runs, rounds=rounds, report=report)
 
 
-def _peak(name: str, side: Child, seconds: Sequence[float]) -> Peak:
+def _peak(name: str, side: WorkerProcess, seconds: Sequence[float]) -> Peak:
     provider, _, precision = name.partition(" ")
     return Peak(
         provider=provider,

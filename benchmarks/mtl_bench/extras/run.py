@@ -7,7 +7,7 @@ from typing import Any
 from mtl_bench.extras.roofline import roofline
 from mtl_bench.extras.scaling import lengths, threads
 from mtl_bench.extras.tasks_curve import tasks_curve
-from mtl_bench.systems.systems import Contender
+from mtl_bench.systems.systems import System
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.errors import MtlError
 
@@ -19,7 +19,7 @@ _TEXTS = 256
 
 def parts(
     bundle: Bundle,
-    rows: Mapping[str, Contender],
+    rows: Mapping[str, System],
     fastest: str,
     texts: Sequence[str],
     *,

@@ -5,21 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from mtl_bench.processes.interleave import interleaved
-from mtl_bench.processes.worker_process import PREPARE, Child, child
+from mtl_bench.processes.worker_process import PREPARE, WorkerProcess, start_worker
 from mtl_bench.results.schema import Lengths, Threads
-from mtl_bench.systems.systems import Contender
+from mtl_bench.systems.systems import System
 from mtl_bench.workloads.length_profiles import PROFILES, synthetic
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.core.machine import allowed_cores
-from mtl_runtime.providers.execution_config import layouts
+from mtl_runtime.providers.execution_config import worker_layouts
 
 __all__ = ["lengths", "thread_counts", "threads"]
 
 Step = Callable[[str], None]
 
 
-def lengths(bundle: Bundle, rows: Mapping[str, Contender], *, rounds: int, step: Step) -> tuple[Lengths, ...]:
+def lengths(bundle: Bundle, rows: Mapping[str, System], *, rounds: int, step: Step) -> tuple[Lengths, ...]:
     """Every length profile with every variant, all variants in turn.
 
     Raises:
@@ -45,7 +45,7 @@ def lengths(bundle: Bundle, rows: Mapping[str, Contender], *, rounds: int, step:
 
 
 def threads(
-    bundle: Bundle, rows: Mapping[str, Contender], texts: Sequence[str], *, rounds: int, step: Step
+    bundle: Bundle, rows: Mapping[str, System], texts: Sequence[str], *, rounds: int, step: Step
 ) -> tuple[Threads, ...]:
     """Every number of cores, cut into workers in every way that ``mtl verify`` tries, with every variant.
 
@@ -57,7 +57,7 @@ def threads(
         step(f"threads: {name}")
         provider = bundle.manifest.variants[name].provider
         cuts = dict.fromkeys(
-            cut for cores in thread_counts(allowed_cores()) for cut in layouts(provider, threads=cores)
+            cut for cores in thread_counts(allowed_cores()) for cut in worker_layouts(provider, threads=cores)
         )
         settings = {
             f"{workers} x {each}": {**row.settings, "workers": workers, "threads": workers * each}
@@ -81,13 +81,13 @@ def _timed(settings: Mapping[str, Mapping[str, object]], texts: Sequence[str], r
         runs = {}
         for name, some in settings.items():
             process = stack.enter_context(
-                child(PREPARE, driver="mtl_bench.systems.mtl_system:open", settings=some, texts=list(texts))
+                start_worker(PREPARE, driver="mtl_bench.systems.mtl_system:open", settings=some, texts=list(texts))
             )
             process.run("warm_up", size=None)
             runs[name] = partial(_offline, process)
         return interleaved(runs, rounds=rounds)
 
 
-def _offline(process: Child) -> float:
+def _offline(process: WorkerProcess) -> float:
     seconds: float = process.run("offline", size=None).value
     return seconds

@@ -8,11 +8,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from mtl_bench.extras.many_heads import in_turn, with_copied_heads
+from mtl_bench.extras.many_heads import round_robin, with_copied_heads
 from mtl_bench.processes.interleave import interleaved
-from mtl_bench.processes.worker_process import Child, child
+from mtl_bench.processes.worker_process import WorkerProcess, start_worker
 from mtl_bench.results.schema import TasksCurve
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.errors import MtlError
@@ -61,8 +61,8 @@ def tasks_curve(
     together, alone = _made(bundle, variant, folder)
     given = {"texts": distinct, **_pace(load(bundle.path, variant=variant))}
     with (
-        child(f"{__name__}:one_graph", bundles=together, **given) as ours,
-        child(f"{__name__}:separate", bundles=alone, **given) as theirs,
+        start_worker(f"{__name__}:one_graph", bundles=together, **given) as ours,
+        start_worker(f"{__name__}:separate", bundles=alone, **given) as theirs,
     ):
         passes, laps = _timed(ours, theirs, rounds, report)
     return TasksCurve(
@@ -74,13 +74,13 @@ def tasks_curve(
     )
 
 
-def one_graph(*, bundles: Sequence[str], **given: Any) -> Prepared:
+def one_graph(*, bundles: Sequence[str], **given: Any) -> Worker:
     """In the child: one classifier for each count of tasks, run by its number of tasks."""
     classifiers, texts = _opened(bundles, **given)
-    return Prepared({str(len(opened.tasks)): partial(_laps, [opened], texts) for opened in classifiers})
+    return Worker({str(len(opened.tasks)): partial(_laps, [opened], texts) for opened in classifiers})
 
 
-def separate(*, bundles: Sequence[str], **given: Any) -> Prepared:
+def separate(*, bundles: Sequence[str], **given: Any) -> Worker:
     """In the child: as many classifiers as bundles; a run gives the seconds after which each was done."""
     classifiers, texts = _opened(bundles, **given)
     order = deque(classifiers)
@@ -89,12 +89,12 @@ def separate(*, bundles: Sequence[str], **given: Any) -> Prepared:
         order.rotate(1)
         return _laps(order, texts)
 
-    return Prepared({_SEPARATE: answer})
+    return Worker({_SEPARATE: answer})
 
 
 def _made(bundle: Bundle, variant: str, folder: Path) -> tuple[list[str], list[str]]:
     """Paths of the bundle for each count of tasks, and of the bundle for each separate model."""
-    names = in_turn([task.name for task in bundle.manifest.tasks], COUNTS[-1])
+    names = round_robin([task.name for task in bundle.manifest.tasks], COUNTS[-1])
     single = {
         name: with_copied_heads(bundle, variant, [name], folder / f"only-{name}").path for name in dict.fromkeys(names)
     }
@@ -111,7 +111,7 @@ def _pace(classifier: Classifier) -> Mapping[str, Any]:
         "variant": info.variant,
         "workers": info.workers,
         "threads": info.cores,
-        "token_budget": info.token_budget,
+        "max_batch_tokens": info.max_batch_tokens,
     }
 
 
@@ -130,7 +130,7 @@ def _laps(classifiers: Sequence[Classifier], texts: Sequence[str]) -> list[float
 
 
 def _timed(
-    ours: Child, theirs: Child, rounds: int, report: Callable[[str], None]
+    ours: WorkerProcess, theirs: WorkerProcess, rounds: int, report: Callable[[str], None]
 ) -> tuple[Sequence[Mapping[int, float]], Sequence[Sequence[float]]]:
     """Seconds of every pass by count, and what the separate models told in every round; all after a warm-up."""
     order = deque(COUNTS)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from mtl_bench.processes.worker_process import Environment
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime.core.machine import allowed_cores
 
 __all__ = ["ALONE", "prepare"]
@@ -21,7 +21,7 @@ _PRODUCTS = 4  # for each core in a pass; a free core takes the next, as a runti
 _PASSES = 7  # their median is told: a single one that was interrupted says nothing of the moment
 
 
-def prepare() -> Prepared:
+def prepare() -> Worker:
     """Products of float32 matrices by numpy on all cores; about a tenth of a second in all."""
     generator = np.random.default_rng(0)
     left, right = (generator.standard_normal((_SIZE, _SIZE), dtype=np.float32) for _ in range(2))
@@ -34,4 +34,4 @@ def prepare() -> Prepared:
         list(pool.map(lambda result: np.matmul(left, right, out=result), results))
         return time.perf_counter() - start
 
-    return Prepared({"product": lambda: statistics.median(one_pass() for _ in range(_PASSES))})
+    return Worker({"product": lambda: statistics.median(one_pass() for _ in range(_PASSES))})

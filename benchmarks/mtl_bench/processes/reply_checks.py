@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from mtl_bench.processes.worker_process import ChildError
+from mtl_bench.processes.worker_process import WorkerError
 from mtl_bench.results.schema import Unit
 from mtl_bench.worker.system import Labels
 from mtl_runtime.bundle.manifest import TaskSpec
@@ -20,11 +20,11 @@ def check_facts(facts: Mapping[str, Any]) -> None:
     """
     sizes, usual = facts["sizes"], facts["usual"]
     if not sizes or not all(_is_size(size) for size in sizes) or not (usual is None or _is_size(usual)):
-        raise ChildError(f"its sizes of batches are {sizes!r} and usually {usual!r}; they are to be counts from 1 on")
+        raise WorkerError(f"its sizes of batches are {sizes!r} and usually {usual!r}; they are to be counts from 1 on")
     if facts["unit"] not in get_args(Unit):
-        raise ChildError(f"its batches are bounded by {facts['unit']!r}, which is none of {', '.join(get_args(Unit))}")
+        raise WorkerError(f"its batches are bounded by {facts['unit']!r}, which is none of {', '.join(get_args(Unit))}")
     if wrong := [name for name, value in facts["facts"].items() if not isinstance(value, str)]:
-        raise ChildError(f"its facts {', '.join(wrong)} are no strings")
+        raise WorkerError(f"its facts {', '.join(wrong)} are no strings")
 
 
 def check_labels(given: Labels, tasks: Sequence[TaskSpec], texts: int) -> None:
@@ -41,10 +41,10 @@ def check_labels(given: Labels, tasks: Sequence[TaskSpec], texts: int) -> None:
     for task in tasks:
         answers = given.get(task.name)
         if answers is None or len(answers) != texts:
-            raise ChildError(f"it gave {len(answers or ())} answers for {task.name!r}, to {texts} texts")
+            raise WorkerError(f"it gave {len(answers or ())} answers for {task.name!r}, to {texts} texts")
         fits = _is_value if task.kind == "regression" else _is_label
         if wrong := [answer for answer in answers if not fits(answer)]:
-            raise ChildError(f"it answered {wrong[0]!r} for {task.name!r}, a {task.kind} task")
+            raise WorkerError(f"it answered {wrong[0]!r} for {task.name!r}, a {task.kind} task")
 
 
 def _is_size(size: Any) -> bool:

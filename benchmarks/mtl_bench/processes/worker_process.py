@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from mtl_runtime.errors import MtlError
 
-__all__ = ["HERE", "PREPARE", "Child", "ChildError", "Done", "Environment", "child"]
+__all__ = ["HERE", "PREPARE", "Environment", "Reply", "WorkerError", "WorkerProcess", "start_worker"]
 
 PREPARE = "mtl_bench.worker.scenarios:prepare"  # what a process that is measured runs
 _MODULE = "mtl_bench.worker.child"
@@ -25,7 +25,7 @@ _END_SECONDS = 30.0  # that a process has to end by itself
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
 
-class ChildError(MtlError):
+class WorkerError(MtlError):
     """The child could not do what it was told; the message is its own."""
 
 
@@ -47,7 +47,7 @@ HERE = Environment()
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Reply:
     """One run."""
 
     seconds: float  # by the child's own clock, pipes not counted
@@ -55,7 +55,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class WorkerProcess:
     """A process that waits to be told; between runs it does nothing."""
 
     facts: Mapping[str, Any]
@@ -63,20 +63,20 @@ class Child:
     pid: int
     _process: "subprocess.Popen[str]"
 
-    def run(self, name: str, **arguments: Any) -> Done:
+    def run(self, name: str, **arguments: Any) -> Reply:
         """Let it do the run ``name``, and wait.
 
         Raises:
-            ChildError: it failed.
+            WorkerError: it failed.
         """
         answer = _ask(self._process, json.dumps({"run": name, "arguments": arguments}))
-        return Done(answer["seconds"], answer["value"])
+        return Reply(answer["seconds"], answer["value"])
 
 
 @contextlib.contextmanager
-def child(
+def start_worker(
     function: str, *, environment: Environment = HERE, log: Path | None = None, **arguments: Any
-) -> Iterator[Child]:
+) -> Iterator[WorkerProcess]:
     """Start a process, let it prepare, and end it with the block.
 
     Each way has threads, memory and libraries of its own, so that none disturbs another, and what importing and
@@ -89,7 +89,7 @@ def child(
         arguments: of the function; JSON.
 
     Raises:
-        ChildError: it failed.
+        WorkerError: it failed.
     """
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(log.open("ab")) if log is not None else None
@@ -97,7 +97,7 @@ def child(
         process = _started(function, environment, stderr)
         stack.callback(_end, process)
         try:
-            yield Child(_ask(process, json.dumps(arguments))["facts"], started, process.pid, process)
+            yield WorkerProcess(_ask(process, json.dumps(arguments))["facts"], started, process.pid, process)
         except (KeyboardInterrupt, SystemExit):  # whoever runs this wants to stop, and not to wait for thirty systems
             _kill(process)
             raise
@@ -118,7 +118,7 @@ def _started(function: str, environment: Environment, stderr: IO[bytes] | None) 
             start_new_session=True,
         )
     except OSError as error:
-        raise ChildError(f"{environment.python} cannot be started ({error.strerror})") from error
+        raise WorkerError(f"{environment.python} cannot be started ({error.strerror})") from error
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
@@ -154,7 +154,7 @@ def _ask(process: "subprocess.Popen[str]", line: str) -> dict[str, Any]:
         watchdog.cancel()
     answer: dict[str, Any] = json.loads(told) if told else {"error": f"it ended with code {process.wait()}"}
     if "error" in answer:
-        raise ChildError(answer["error"])
+        raise WorkerError(answer["error"])
     return answer
 
 

@@ -7,7 +7,7 @@ from mtl_bench.analysis.ranking import task_accuracy
 from mtl_bench.analysis.summary import Summary
 from mtl_bench.report import units
 from mtl_bench.results.schema import Answers, Report, SystemResult
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.report import number_format
 
 __all__ = ["AGAINST", "Cell", "Column", "columns"]
@@ -81,7 +81,7 @@ def _task_column(group: str, task: str, share_of: Callable[[Answers, str], float
     return Column(group=group, name=task, more_is_better=True, cell=cell)
 
 
-def _ratio(measured: Ratio | None, factor: float = 1.0) -> Cell | None:
+def _ratio(measured: Estimate | None, factor: float = 1.0) -> Cell | None:
     if measured is None:
         return None
     value = factor * measured.median

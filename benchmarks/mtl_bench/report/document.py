@@ -7,7 +7,7 @@ script, so that nothing that data could smuggle in would run; without the script
 from importlib import resources
 
 from mtl_bench.report.charts.extra_charts import lengths_chart, roofline_chart, sweep_charts, tasks_chart, threads_chart
-from mtl_bench.report.charts.series_style import looks
+from mtl_bench.report.charts.series_style import series_styles
 from mtl_bench.report.charts.server_chart import server_chart
 from mtl_bench.report.charts.speed_charts import accuracy_chart, cold_start_chart, session_chart, throughput_chart
 from mtl_bench.report.method import glossary, method, skipped
@@ -31,7 +31,7 @@ def report_page(report: Report, *, title: str) -> str:
     body = tag(
         "main",
         overview(report, title=title),
-        section("Systems", systems_table(report, list(looks(report).values())), class_="broad"),
+        section("Systems", systems_table(report, list(series_styles(report).values())), class_="broad"),
         section("Charts", _charts(report)),
         section("How it was measured", method(report)),
         section("Not measured", skipped(report)),
@@ -44,7 +44,7 @@ def report_page(report: Report, *, title: str) -> str:
 
 
 def _charts(report: Report) -> Markup:
-    look = looks(report)
+    look = series_styles(report)
     drawn = [
         throughput_chart(report, look),
         accuracy_chart(report, look),

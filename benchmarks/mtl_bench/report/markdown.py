@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mtl_bench.analysis.conclusions import sentences
+from mtl_bench.analysis.conclusions import conclusions
 from mtl_bench.report.markdown_table import cell, markdown_table
 from mtl_bench.report.text_table import table
 from mtl_bench.results.schema import Report
@@ -22,7 +22,7 @@ def report_markdown(report: Report) -> str:
             report.conditions.started_at,
         ]
     )
-    first, *others = map(cell, sentences(report))
+    first, *others = map(cell, conclusions(report))
     heads = [
         f"### `mtl bench` of {cell(report.bundle)}",
         f"**{first}** {' '.join(others)}".rstrip(),

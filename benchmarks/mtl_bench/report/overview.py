@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtl_bench.analysis.conclusions import doubts, sentences
+from mtl_bench.analysis.conclusions import conclusions, run_warnings
 from mtl_bench.report import units
 from mtl_bench.results.schema import Report
 from mtl_runtime.report import number_format
@@ -13,7 +13,7 @@ __all__ = ["overview"]
 
 def overview(report: Report, *, title: str) -> Markup:
     """Everything above the table."""
-    first, *others = sentences(report)
+    first, *others = conclusions(report)
     return tag(
         "header",
         tag("p", "Benchmark of a bundle", class_="kind"),
@@ -27,7 +27,7 @@ def overview(report: Report, *, title: str) -> Markup:
 
 
 def _doubts(report: Report) -> Markup | str:
-    found = doubts(report)
+    found = run_warnings(report)
     if not found:
         return ""
     peers = {name for name, result in report.systems.items() if result.kind == "peer"}

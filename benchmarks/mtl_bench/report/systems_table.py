@@ -7,12 +7,12 @@ from itertools import groupby
 from mtl_bench.analysis.ranking import baseline, lead
 from mtl_bench.analysis.summary import speed_against, summary
 from mtl_bench.report import units
-from mtl_bench.report.charts.series_style import Look
+from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_bench.report.columns import AGAINST, Cell, Column, columns
 from mtl_bench.results.schema import Report, SystemResult
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, join, scrolling, tag
-from mtl_runtime.report.status_badges import STANDINGS, badge
+from mtl_runtime.report.status_badges import STATUS_BADGES, badge_markup
 
 __all__ = ["anchor", "systems_table"]
 
@@ -24,7 +24,7 @@ _TIMES = "\u00d7"
 _KINDS = {"all": "all systems", "ours": "ours only", "peer": "peers only"}
 
 
-def systems_table(report: Report, looks: Sequence[Look]) -> Markup:
+def systems_table(report: Report, looks: Sequence[SeriesStyle]) -> Markup:
     """The table with its controls, which the script shows."""
     shown = columns(report)
     against = baseline(report, lead(report))
@@ -33,7 +33,7 @@ def systems_table(report: Report, looks: Sequence[Look]) -> Markup:
     return join(_controls(report, against), table, tag("p", role="status", class_="quiet told-of-table"))
 
 
-def anchor(look: Look) -> str:
+def anchor(look: SeriesStyle) -> str:
     """Id of a system's row."""
     return f"system-{look.number}"
 
@@ -68,7 +68,7 @@ def _sorter(name: str, *, first: str) -> Markup:
     return tag("button", name, type="button", disabled=True, data_first=first, class_="sort")
 
 
-def _system(report: Report, look: Look, shown: Sequence[Column], against: str | None) -> Markup:
+def _system(report: Report, look: SeriesStyle, shown: Sequence[Column], against: str | None) -> Markup:
     result = report.systems[look.name]
     name = [tag("span", look.name, class_="name"), " ", *_badges(result), tag("small", result.title)]
     cells = list(_cells(report, look.name, shown, against)) if result.ran else [_error(result, len(shown))]
@@ -83,8 +83,8 @@ def _badges(result: SystemResult) -> list[Markup]:
     """Whose it is, and what the gate found here."""
     if result.kind != "ours":
         return []
-    standing = STANDINGS.get(result.status or "")
-    return [tag("span", "ours", class_="b ours-badge"), *([badge(standing)] if standing else [])]
+    standing = STATUS_BADGES.get(result.status or "")
+    return [tag("span", "ours", class_="b ours-badge"), *([badge_markup(standing)] if standing else [])]
 
 
 def _error(result: SystemResult, count: int) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 from rich.cells import cell_len
 
-from mtl_bench.analysis.conclusions import sentences
+from mtl_bench.analysis.conclusions import conclusions
 from mtl_bench.report.text_table import table
 from mtl_bench.results.schema import Report
 from mtl_runtime.cli.terminal import print_table, printable
@@ -30,7 +30,7 @@ def print_report(report: Report, *, width: int | None = None) -> None:
     columns = width or shutil.get_terminal_size((_NO_TERMINAL, 0)).columns
     rows = [(_folded(title, columns // _SHARE), *cells) for title, *cells in found.rows.values()]
     workload = report.workload
-    for line in textwrap.wrap(printable(" ".join(sentences(report))), columns):
+    for line in textwrap.wrap(printable(" ".join(conclusions(report))), columns):
         click.echo(line)
     titles = iter([f"{report.bundle}, {workload.texts:,} texts ({workload.name}) on {report.machine.name}"])
     for part in parts(found.header, rows, columns):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mtl_bench.analysis.summary import Summary, speed_against, summary
 from mtl_bench.results.schema import Report, SystemResult
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 
 __all__ = ["Table", "table"]
@@ -38,7 +38,7 @@ class Table:
 class _Row:
     result: SystemResult
     figures: Summary
-    speed: Ratio | None  # as a multiple of the baseline
+    speed: Estimate | None  # as a multiple of the baseline
 
 
 _Column = tuple[str, Callable[[_Row], str]]
@@ -96,11 +96,11 @@ def _metric(task: str, name: str) -> Callable[[_Row], str]:
     return show
 
 
-def _percentiles(latency: Mapping[int, Ratio]) -> str:
+def _percentiles(latency: Mapping[int, Estimate]) -> str:
     return f"{1e3 * latency[50].median:.2f} / {1e3 * latency[99].median:.2f}" if latency else ""
 
 
-def _interval(found: Ratio | None, form: str) -> str:
+def _interval(found: Estimate | None, form: str) -> str:
     return f"{found.median:{form}} ({found.low:{form}} to {found.high:{form}})" if found else ""
 
 

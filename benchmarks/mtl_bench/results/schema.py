@@ -15,6 +15,7 @@ from mtl_runtime.core.machine import MachineFacts
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AchievedFlops",
     "Answers",
     "ColdStart",
     "Conditions",
@@ -32,7 +33,6 @@ __all__ = [
     "TasksCurve",
     "Threads",
     "Unit",
-    "Useful",
     "Values",
     "WorkloadFacts",
 ]
@@ -200,7 +200,7 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Useful:
+class AchievedFlops:
     """What a variant achieved in its offline run: products of real tokens only, padding not counted."""
 
     peak: str  # of Roofline.peaks
@@ -213,7 +213,7 @@ class Roofline:
     """Achieved against possible (S. Williams et al., "Roofline", CACM 52(4), 2009), on the compute side."""
 
     peaks: Mapping[str, Peak]  # by a name such as "cpu int8"
-    variants: Mapping[str, Useful]
+    variants: Mapping[str, AchievedFlops]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from mtl_runtime.bulk.work_folder import recorded_job, work_folder
+from mtl_runtime.bulk.work_folder import read_job, work_folder_path
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
@@ -140,7 +140,7 @@ def run_killed(argv: Sequence[str | Path], source: Path, target: Path, *, peace:
     draw = random.Random(seed)  # noqa: S311 - a workload, no secret
     kills: list[Kill] = []
     outputs = identical = 0
-    while len(kills) < count or work_folder(target).exists():
+    while len(kills) < count or work_folder_path(target).exists():
         delay = draw.uniform(0, peace.seconds) if len(kills) < count else None
         resume = [*argv, source, "-o", target, "--resume", "--json"]
         with subprocess.Popen(resume, stdout=subprocess.DEVNULL) as process:
@@ -152,7 +152,7 @@ def run_killed(argv: Sequence[str | Path], source: Path, target: Path, *, peace:
             kills.append(Kill(after_seconds=delay, chunks_done=_chunks_done(target)))
         elif process.returncode:
             raise CheckFailedError(f"mtl predict --resume ended with exit code {process.returncode}")
-        if target.exists() and not work_folder(target).exists():
+        if target.exists() and not work_folder_path(target).exists():
             outputs += 1
             identical += _sha256(target) == peace.sha256
             target.unlink()
@@ -161,9 +161,9 @@ def run_killed(argv: Sequence[str | Path], source: Path, target: Path, *, peace:
 
 def _chunks_done(target: Path) -> int:
     """Chunks that the ledger of ``target`` tells of."""
-    if recorded_job(target) is None:
+    if read_job(target) is None:
         return 0
-    return max(0, (work_folder(target) / "ledger.jsonl").read_bytes().count(b"\n") - 1)
+    return max(0, (work_folder_path(target) / "ledger.jsonl").read_bytes().count(b"\n") - 1)
 
 
 def _sha256(path: Path) -> str:

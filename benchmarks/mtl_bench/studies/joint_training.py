@@ -27,7 +27,7 @@ from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
 from mtl_runtime.dataset.metrics import task_metrics
-from mtl_runtime.dataset.targets import Targets, encode_labels, labelled
+from mtl_runtime.dataset.targets import Targets, encode_labels, has_label
 
 __all__ = ["Comparison", "TaskComparison", "compare"]
 
@@ -111,7 +111,7 @@ def _test_split(config: Config) -> Examples:
 
 
 def _compared(answers: _Answers) -> TaskComparison:
-    rows = np.flatnonzero(labelled(answers.targets))
+    rows = np.flatnonzero(has_label(answers.targets))
     task, targets = answers.task, answers.targets
 
     def points(metric: str, chosen: NDArray[np.intp]) -> float:

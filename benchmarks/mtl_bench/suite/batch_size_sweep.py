@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from mtl_bench.processes.worker_process import Child
+from mtl_bench.processes.worker_process import WorkerProcess
 from mtl_bench.results.schema import Swept
 
 __all__ = ["chosen", "sweep"]
@@ -15,7 +15,7 @@ _CHECKS = 5
 _WORTH = 1.1  # times the usual size's throughput: less is noise, and another size would be another memory
 
 
-def sweep(process: Child, count: int) -> tuple[Swept, ...]:
+def sweep(process: WorkerProcess, count: int) -> tuple[Swept, ...]:
     """Time every size on the first ``count`` texts; the best of its passes counts.
 
     Raises:
@@ -31,7 +31,7 @@ def sweep(process: Child, count: int) -> tuple[Swept, ...]:
     return tuple(found)
 
 
-def chosen(process: Child, swept: Sequence[Swept], usual: int | None, count: int) -> int:
+def chosen(process: WorkerProcess, swept: Sequence[Swept], usual: int | None, count: int) -> int:
     """The size with the highest throughput; the usual one unless that is clearly higher, also where both run in turn.
 
     Raises:
@@ -46,5 +46,5 @@ def chosen(process: Child, swept: Sequence[Swept], usual: int | None, count: int
     return best.size if statistics.median(times) > _WORTH else known.size
 
 
-def _seconds(process: Child, size: int, count: int) -> float:
+def _seconds(process: WorkerProcess, size: int, count: int) -> float:
     return float(process.run("offline", size=size, count=count).value)

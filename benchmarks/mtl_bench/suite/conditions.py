@@ -12,7 +12,7 @@ import numpy as np
 from mtl_bench.analysis.summary import pooled
 from mtl_bench.results.schema import Conditions, Values
 
-__all__ = ["Watch", "run_doubts"]
+__all__ = ["Watch", "condition_warnings"]
 
 _STAT = Path("/proc/stat")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -68,7 +68,7 @@ class Watch:
         )
 
 
-def run_doubts(conditions: Conditions, reference: Values, *, cores: int) -> tuple[str, ...]:
+def condition_warnings(conditions: Conditions, reference: Values, *, cores: int) -> tuple[str, ...]:
     """Why a whole run may not be trusted; empty where nothing speaks against it."""
     return tuple(_doubts(conditions, pooled(reference), cores))
 

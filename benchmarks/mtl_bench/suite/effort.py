@@ -1,12 +1,12 @@
-"""how thorough -> Amounts: how many processes, rounds and texts a run takes."""
+"""how thorough -> Effort: how many processes, rounds and texts a run takes."""
 
 from dataclasses import dataclass, replace
 
-__all__ = ["QUICK", "QUICK_WITH_PEERS", "USUAL", "WITH_PEERS", "Amounts"]
+__all__ = ["FULL", "QUICK", "QUICK_WITH_PEERS", "WITH_PEERS", "Effort"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Amounts:
+class Effort:
     """How much is measured."""
 
     sittings: int  # fresh processes of each system: mtl compare needs five to see a difference of 15 %
@@ -23,7 +23,7 @@ class Amounts:
     part_rounds: int = 0
 
 
-USUAL = Amounts(
+FULL = Effort(
     sittings=5,
     rounds=3,
     texts=256,
@@ -37,7 +37,7 @@ USUAL = Amounts(
     parts=True,
     part_rounds=9,
 )
-QUICK = Amounts(
+QUICK = Effort(
     sittings=5,
     rounds=4,
     texts=128,
@@ -51,5 +51,5 @@ QUICK = Amounts(
     parts=False,
 )
 # Thirty systems, each of which takes seconds to start, have to be done in under 40 minutes; all get the same.
-WITH_PEERS = replace(USUAL, sittings=3, rounds=2, texts=192, server_steps=3, soak_calls=60)
+WITH_PEERS = replace(FULL, sittings=3, rounds=2, texts=192, server_steps=3, soak_calls=60)
 QUICK_WITH_PEERS = replace(QUICK, sittings=3, rounds=3)

@@ -11,14 +11,14 @@ from mtl_bench.processes.gpu import clock, memory_by_process
 from mtl_bench.processes.interleave import interleaved
 from mtl_bench.processes.machine_reference import ALONE
 from mtl_bench.processes.reply_checks import check_facts
-from mtl_bench.processes.worker_process import PREPARE, Child, ChildError, child
+from mtl_bench.processes.worker_process import PREPARE, WorkerError, WorkerProcess, start_worker
 from mtl_bench.results.schema import Swept, Unit
 from mtl_bench.suite.batch_size_sweep import chosen, sweep
-from mtl_bench.suite.effort import Amounts
-from mtl_bench.systems.systems import Contender
+from mtl_bench.suite.effort import Effort
+from mtl_bench.systems.systems import System
 from mtl_runtime.errors import MtlError
 
-__all__ = ["Failures", "Found", "Reference", "opened", "sit"]
+__all__ = ["Failures", "MachineReference", "SystemMeasurements", "opened", "run_launch"]
 
 _REFERENCE = "reference product"
 
@@ -27,7 +27,7 @@ Step = Callable[[str], None]  # told what is done next
 
 
 @dataclass(slots=True)
-class Found:
+class SystemMeasurements:
     """What the processes of one system gave; lists are by process."""
 
     swept: tuple[Swept, ...] = ()
@@ -46,7 +46,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class MachineReference:
     """Seconds of the reference product in one sitting, by round."""
 
     cold: float  # before the systems were started
@@ -55,11 +55,11 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class _SystemProcesses:
     """One system's processes in one sitting: that which computes, and that which answers single texts."""
 
-    main: Child
-    alone: Child
+    main: WorkerProcess
+    alone: WorkerProcess
     size: int
     swept: bool
 
@@ -70,9 +70,9 @@ class _Seat:
 
 
 @contextlib.contextmanager
-def opened(row: Contender, settings: Mapping[str, Any], texts: Sequence[str]) -> Iterator[Child]:
+def opened(row: System, settings: Mapping[str, Any], texts: Sequence[str]) -> Iterator[WorkerProcess]:
     """A process of that system."""
-    with child(
+    with start_worker(
         PREPARE,
         environment=row.environment,
         log=row.log,
@@ -83,16 +83,16 @@ def opened(row: Contender, settings: Mapping[str, Any], texts: Sequence[str]) ->
         yield process
 
 
-def sit(
-    rows: Mapping[str, Contender],
+def run_launch(
+    rows: Mapping[str, System],
     texts: Sequence[str],
-    amounts: Amounts,
+    amounts: Effort,
     *,
-    found: Mapping[str, Found],
+    found: Mapping[str, SystemMeasurements],
     failures: Failures,
     step: Step,
-    after: Callable[[str, Child], None],
-) -> Reference:
+    after: Callable[[str, WorkerProcess], None],
+) -> MachineReference:
     """Start a fresh process of each system, let all run in turn, and add what they gave to ``found``.
 
     Args:
@@ -108,7 +108,9 @@ def sit(
         What the reference product took beside the offline rounds, and beside the blocks of single texts.
     """
     with contextlib.ExitStack() as stack:
-        reference = stack.enter_context(child("mtl_bench.processes.machine_reference:prepare", environment=ALONE))
+        reference = stack.enter_context(
+            start_worker("mtl_bench.processes.machine_reference:prepare", environment=ALONE)
+        )
         _product(reference)
         before = _product(reference)
         seats = {}
@@ -128,10 +130,12 @@ def sit(
                     if not seat.swept:  # sizes that are not taken would count
                         found[name].peak.append(seat.main.run("memory").value["peak"])
                     after(name, seat.main)
-    return Reference(before, tuple(products), tuple(between))
+    return MachineReference(before, tuple(products), tuple(between))
 
 
-def _seated(row: Contender, texts: Sequence[str], sweep_texts: int, found: Found, stack: contextlib.ExitStack) -> _Seat:
+def _seated(
+    row: System, texts: Sequence[str], sweep_texts: int, found: SystemMeasurements, stack: contextlib.ExitStack
+) -> _SystemProcesses:
     """Its processes, warmed up; the first of a system sweeps the sizes of its batches."""
     main = stack.enter_context(opened(row, row.settings, texts))
     check_facts(main.facts)
@@ -146,14 +150,14 @@ def _seated(row: Contender, texts: Sequence[str], sweep_texts: int, found: Found
     main.run("warm_up", size=found.size)
     alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
     alone.run("single_stream", count=10)
-    return _Seat(main, alone, found.size, sweeps)
+    return _SystemProcesses(main, alone, found.size, sweeps)
 
 
 def _rounds(
-    seats: Mapping[str, _Seat],
-    reference: Child,
-    amounts: Amounts,
-    found: Mapping[str, Found],
+    seats: Mapping[str, _SystemProcesses],
+    reference: WorkerProcess,
+    amounts: Effort,
+    found: Mapping[str, SystemMeasurements],
     failures: Failures,
     step: Step,
 ) -> list[float]:
@@ -168,7 +172,7 @@ def _rounds(
     return done[_REFERENCE]
 
 
-def _note_device(seats: Mapping[str, _Seat], found: Mapping[str, Found]) -> None:
+def _note_device(seats: Mapping[str, _SystemProcesses], found: Mapping[str, SystemMeasurements]) -> None:
     """What each holds on a GPU, and the clock, right after the rounds."""
     used = memory_by_process()
     for name, seat in seats.items():
@@ -178,10 +182,10 @@ def _note_device(seats: Mapping[str, _Seat], found: Mapping[str, Found]) -> None
 
 
 def _streams(
-    seats: Mapping[str, _Seat],
-    reference: Child,
-    amounts: Amounts,
-    found: Mapping[str, Found],
+    seats: Mapping[str, _SystemProcesses],
+    reference: WorkerProcess,
+    amounts: Effort,
+    found: Mapping[str, SystemMeasurements],
     failures: Failures,
     step: Step,
 ) -> list[float]:
@@ -189,7 +193,7 @@ def _streams(
     block = max(1, amounts.stream // amounts.rounds)
     latencies: dict[str, list[float]] = {name: [] for name in seats}
 
-    def stream(name: str, seat: _Seat) -> None:
+    def stream(name: str, seat: _SystemProcesses) -> None:
         seat.alone.run("single_stream", count=1)  # the block before was another system's: caches are cold
         told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
         latencies[name] += told
@@ -203,11 +207,11 @@ def _streams(
     return done[_REFERENCE]
 
 
-def _product(reference: Child) -> float:
+def _product(reference: WorkerProcess) -> float:
     """Its seconds; without it no figure can be trusted, so the run ends."""
     try:
         return float(reference.run("product").value)
-    except ChildError as error:
+    except WorkerError as error:
         raise MtlError(f"the reference product, which everything is held against, failed: {error}") from error
 
 
@@ -224,6 +228,6 @@ def _dropping(name: str, failures: Failures) -> Iterator[None]:
     """A system that fails drops out, and the others go on."""
     try:
         yield
-    except ChildError as error:
+    except WorkerError as error:
         told = str(error).strip() or "it gave no reason"
         failures[name] = told.splitlines()[0].encode("utf-8", "replace").decode()  # any bytes may have been in it

@@ -1,7 +1,7 @@
 """a process + its offline pace -> Server: the highest rate at which the 99th percentile keeps to the bound."""
 
 from mtl_bench.analysis.summary import percentile
-from mtl_bench.processes.worker_process import Child
+from mtl_bench.processes.worker_process import WorkerProcess
 from mtl_bench.results.schema import Rate, Server
 
 __all__ = ["RANK", "search"]
@@ -12,7 +12,9 @@ _FEWEST, _MOST = 100, 2000
 _TOGETHER = 32  # texts that wait and are answered in one call; no text twice, for ours computes it once
 
 
-def search(process: Child, *, size: int, most: int, offline: float, bound: float, steps: int, seconds: float) -> Server:
+def search(
+    process: WorkerProcess, *, size: int, most: int, offline: float, bound: float, steps: int, seconds: float
+) -> Server:
     """Halve the range between nothing and the offline pace, which no rate can exceed for long.
 
     Args:
@@ -34,7 +36,9 @@ def search(process: Child, *, size: int, most: int, offline: float, bound: float
     return Server(bound=bound, rates=tuple(rates), best=low or None)
 
 
-def _offer(process: Child, rate: float, bound: float, seconds: float, *, size: int, most: int, seed: int) -> Rate:
+def _offer(
+    process: WorkerProcess, rate: float, bound: float, seconds: float, *, size: int, most: int, seed: int
+) -> Rate:
     queries = min(_MOST, max(_FEWEST, round(rate * seconds)))
     latencies = process.run("server", rate=rate, queries=queries, size=size, most=most, seed=seed).value
     return Rate(offered=rate, latencies=tuple(latencies), kept_up=percentile(latencies, RANK) <= bound)

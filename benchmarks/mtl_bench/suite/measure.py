@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mtl_bench.analysis.warnings import row_doubts
+from mtl_bench.analysis.warnings import row_warnings
 from mtl_bench.processes.reply_checks import check_labels
-from mtl_bench.processes.worker_process import Child, ChildError
+from mtl_bench.processes.worker_process import WorkerError, WorkerProcess
 from mtl_bench.results.schema import ColdStart, Memory, Offline, Server, SingleStream, SystemResult, Values
-from mtl_bench.suite.effort import Amounts
-from mtl_bench.suite.launches import Failures, Found, Reference, opened, sit
+from mtl_bench.suite.effort import Effort
+from mtl_bench.suite.launches import Failures, MachineReference, SystemMeasurements, opened, run_launch
 from mtl_bench.suite.max_rate_search import search
-from mtl_bench.suite.scoring import judge
-from mtl_bench.systems.systems import REFERENCE, Contender
+from mtl_bench.suite.scoring import score
+from mtl_bench.systems.systems import REFERENCE, System
 from mtl_bench.worker.system import Labels
 from mtl_bench.workloads.workload import Workload
 from mtl_runtime.bundle.manifest import TaskSpec
@@ -43,29 +43,29 @@ class _Extras:
 class _Run:
     """One run of the suite."""
 
-    rows: Mapping[str, Contender]
+    rows: Mapping[str, System]
     workload: Workload
     tasks: Sequence[TaskSpec]
-    amounts: Amounts
+    amounts: Effort
     bound: float
     step: Callable[[str], None]
     failures: Failures
-    found: Mapping[str, Found]
+    found: Mapping[str, SystemMeasurements]
     extras: Mapping[str, _Extras]
 
     @property
-    def left(self) -> dict[str, Contender]:
+    def left(self) -> dict[str, System]:
         """Those that have not failed."""
         return {name: row for name, row in self.rows.items() if name not in self.failures}
 
 
 def measure(
-    rows: Mapping[str, Contender],
+    rows: Mapping[str, System],
     workload: Workload,
     tasks: Sequence[TaskSpec],
-    amounts: Amounts,
+    amounts: Effort,
     *,
-    reference: Contender,
+    reference: System,
     bound: float,
     commands: Mapping[str, str],
     step: Callable[[str], None],
@@ -93,7 +93,7 @@ def measure(
         bound=bound,
         step=step,
         failures={name: row.problem for name, row in rows.items() if row.problem is not None},
-        found={name: Found() for name in rows},
+        found={name: SystemMeasurements() for name in rows},
         extras={name: _Extras() for name in rows},
     )
     sittings = [_sitting(run, number) for number in range(amounts.sittings)]
@@ -105,10 +105,10 @@ def measure(
             systems[name] = replace(result, error=run.failures[name])
             continue
         result = replace(result, status=_status(row, run.found[name]))
-        answers = judge(tasks, _known(run.extras[name].labels), labels, workload.truth)
+        answers = score(tasks, _known(run.extras[name].labels), labels, workload.truth)
         systems[name] = replace(_measured(run, name, result), answers=answers)
     doubted = {
-        name: replace(result, doubts=(*row_doubts(result), *run.extras[name].doubts)) if result.ran else result
+        name: replace(result, doubts=(*row_warnings(result), *run.extras[name].doubts)) if result.ran else result
         for name, result in systems.items()
     }
     return Measured(
@@ -119,13 +119,13 @@ def measure(
     )
 
 
-def _sitting(run: _Run, number: int) -> Reference:
-    def after(name: str, process: Child) -> None:
+def _sitting(run: _Run, number: int) -> MachineReference:
+    def after(name: str, process: WorkerProcess) -> None:
         if number == run.amounts.sittings - 1:
             run.step(f"{name}: answers, server, soak")
             _ask_extras(run, name, process)
 
-    return sit(
+    return run_launch(
         run.left,
         run.workload.timed,
         run.amounts,
@@ -136,7 +136,7 @@ def _sitting(run: _Run, number: int) -> Reference:
     )
 
 
-def _ask_extras(run: _Run, name: str, process: Child) -> None:
+def _ask_extras(run: _Run, name: str, process: WorkerProcess) -> None:
     amounts, extras = run.amounts, run.extras[name]
     size = run.found[name].size
     labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
@@ -156,11 +156,11 @@ def _ask_extras(run: _Run, name: str, process: Child) -> None:
             )
         if amounts.soak_calls:
             extras.soak = process.run("soak", calls=amounts.soak_calls, size=size).value
-    except ChildError as error:
+    except WorkerError as error:
         extras.doubts.append(f"the server scenario or the soak failed: {error}")
 
 
-def _reference_labels(run: _Run, reference: Contender) -> Labels:
+def _reference_labels(run: _Run, reference: System) -> Labels:
     """Those of cpu-fp32, which need not be among the rows."""
     if REFERENCE in run.left:
         return _known(run.extras[REFERENCE].labels)
@@ -175,7 +175,7 @@ def _known(labels: Labels | None) -> Labels:
     return labels
 
 
-def _described(row: Contender, command: str) -> SystemResult:
+def _described(row: System, command: str) -> SystemResult:
     return SystemResult(
         title=row.title,
         kind=row.kind,
@@ -187,7 +187,7 @@ def _described(row: Contender, command: str) -> SystemResult:
     )
 
 
-def _status(row: Contender, found: Found) -> str | None:
+def _status(row: System, found: SystemMeasurements) -> str | None:
     """What the gate said of a variant, on this kind of machine and the onnxruntime that ran it."""
     return row.gates.get(found.facts.get("onnxruntime", ""), "unverified") if row.kind == "ours" else None
 

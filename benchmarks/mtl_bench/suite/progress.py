@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 
-from mtl_bench.suite.effort import Amounts
+from mtl_bench.suite.effort import Effort
 from mtl_bench.workloads.length_profiles import PROFILES
 from mtl_runtime.cli.terminal import duration
 
-__all__ = ["Countdown", "steps_of"]
+__all__ = ["ProgressEstimate", "steps_of"]
 
 
-def steps_of(systems: int, variants: int, amounts: Amounts) -> int:
+def steps_of(systems: int, variants: int, amounts: Effort) -> int:
     """Steps that a run tells: those of the table for each system, and those of the parts for each variant of ours."""
     table = amounts.sittings * (systems + 2 * amounts.rounds) + systems
     # The curve, the roofline, and the axes.
@@ -18,7 +18,7 @@ def steps_of(systems: int, variants: int, amounts: Amounts) -> int:
     return table + (parts if amounts.parts else 0)
 
 
-class Countdown:
+class ProgressEstimate:
     """Adds to each line how many steps there are, and the time left if the rest goes as what is done.
 
     Args:

@@ -12,7 +12,7 @@ from mtl_bench.workloads.workload import Truth
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.label_cells import Label
 
-__all__ = ["agreement", "judge"]
+__all__ = ["agreement", "score"]
 
 # A regression's values agree if they differ by at most this share of the reference's standard deviation.
 _SAME_VALUE = 0.05
@@ -21,7 +21,7 @@ Given = Sequence[Any]
 Metric = Callable[[Given, Sequence[Label]], Mapping[str, float]]
 
 
-def judge(tasks: Sequence[TaskSpec], given: Labels, reference: Labels, truth: Truth) -> Answers:
+def score(tasks: Sequence[TaskSpec], given: Labels, reference: Labels, truth: Truth) -> Answers:
     """Compare the labels of one system.
 
     Args:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mtl_bench.analysis.ranking import leader
+from mtl_bench.analysis.ranking import fastest_variant
 from mtl_bench.extras.run import parts
 from mtl_bench.results.schema import Report
-from mtl_bench.suite.conditions import Watch, run_doubts
-from mtl_bench.suite.effort import Amounts
+from mtl_bench.suite.conditions import Watch, condition_warnings
+from mtl_bench.suite.effort import Effort
 from mtl_bench.suite.measure import measure
-from mtl_bench.suite.progress import Countdown, steps_of
+from mtl_bench.suite.progress import ProgressEstimate, steps_of
 from mtl_bench.systems.peers import read_peers
-from mtl_bench.systems.systems import PLAIN, REFERENCE, Contender, ours, peer_contenders, plain
+from mtl_bench.systems.systems import PLAIN, REFERENCE, System, our_systems, peer_systems, plain_systems
 from mtl_bench.workloads.workload import Workload
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.installed_packages import MAKERS, installed_versions
@@ -32,7 +32,7 @@ class Bench:
 
     bundle: Bundle
     workload: Workload
-    amounts: Amounts
+    amounts: Effort
     peers: Path | None  # peers.toml or its folder
     systems: Sequence[str]  # only these; empty: all
     bound: float  # seconds, of the server scenario
@@ -50,13 +50,13 @@ def run_bench(bench: Bench) -> Report:
     """
     watch = Watch.begin()
     with tempfile.TemporaryDirectory() as folder:
-        mine, skipped = ours(bench.bundle)
+        mine, skipped = our_systems(bench.bundle)
         peers = read_peers(bench.peers, bench.bundle.path) if bench.peers else ()
         graphs, why = _with_plain(bench, Path(folder))
         skipped |= why
-        others = {**graphs, **peer_contenders(peers, bench.bundle, Path(folder))}
+        others = {**graphs, **peer_systems(peers, bench.bundle, Path(folder))}
         rows = _logged(_chosen({**mine, **others}, bench.systems), bench.room())
-        step = Countdown(bench.report, steps_of(len(rows), len(mine), bench.amounts))
+        step = ProgressEstimate(bench.report, steps_of(len(rows), len(mine), bench.amounts))
         measured = measure(
             rows,
             bench.workload,
@@ -69,7 +69,7 @@ def run_bench(bench: Bench) -> Report:
         )
         working = {name: row for name, row in mine.items() if name in rows and measured.systems[name].ran}
         fields: dict[str, Any] = {}
-        fastest = leader({name: measured.systems[name] for name in working})
+        fastest = fastest_variant({name: measured.systems[name] for name in working})
         if bench.amounts.parts and fastest is not None:
             fields, why = parts(
                 bench.bundle,
@@ -98,26 +98,26 @@ def run_bench(bench: Bench) -> Report:
         cold_reference_seconds=measured.cold,
         systems=measured.systems,
         skipped=skipped,
-        doubts=run_doubts(conditions, measured.offline, cores=allowed_cores()),
+        doubts=condition_warnings(conditions, measured.offline, cores=allowed_cores()),
         **fields,
     )
 
 
-def _chosen(rows: Mapping[str, Contender], names: Sequence[str]) -> dict[str, Contender]:
+def _chosen(rows: Mapping[str, System], names: Sequence[str]) -> dict[str, System]:
     for name in names:
         if name not in rows:
             raise MtlError(f"there is no system {name!r}; there are: {', '.join(rows)}")
     return {name: row for name, row in rows.items() if not names or name in names}
 
 
-def _logged(rows: Mapping[str, Contender], logs: Path) -> dict[str, Contender]:
+def _logged(rows: Mapping[str, System], logs: Path) -> dict[str, System]:
     return {name: replace(row, log=logs / f"{name}.log") for name, row in rows.items()}
 
 
-def _with_plain(bench: Bench, folder: Path) -> tuple[dict[str, Contender], dict[str, str]]:
+def _with_plain(bench: Bench, folder: Path) -> tuple[dict[str, System], dict[str, str]]:
     if not bench.amounts.plain and PLAIN not in bench.systems:
         return {}, {PLAIN: "--quick measures it only where --systems names it"}
     try:
-        return plain(bench.bundle, folder), {}
+        return plain_systems(bench.bundle, folder), {}
     except MissingPackageError as error:
         return {}, {PLAIN: str(error)}

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mtl_bench.systems.batches import batches_of
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle.manifest import logits_output
-from mtl_runtime.providers.execution_config import OptimizeFor, budgets
+from mtl_runtime.providers.execution_config import OptimizeFor, candidate_batch_tokens
 
 __all__ = ["open"]
 
@@ -21,19 +21,19 @@ def open(
     optimize_for: OptimizeFor = "throughput",
     workers: int | None = None,
     threads: int | None = None,
-) -> System:
+) -> SystemDriver:
     """Open a variant; the arguments are those of :func:`mtl_runtime.load`, the budget is swept.
 
     Raises:
         MtlError: as ``load``.
     """
     classifier = load(bundle, variant=variant, optimize_for=optimize_for, workers=workers, threads=threads)
-    by_size = {classifier.token_budget: classifier}
+    by_size = {classifier.max_batch_tokens: classifier}
 
     def sized(size: int | None) -> Classifier:
-        budget = size or classifier.token_budget
+        budget = size or classifier.max_batch_tokens
         if budget not in by_size:
-            by_size[budget] = dataclasses.replace(classifier, token_budget=budget)
+            by_size[budget] = dataclasses.replace(classifier, max_batch_tokens=budget)
         return by_size[budget]
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
@@ -41,11 +41,13 @@ def open(
         return {task: [prediction[task].value for prediction in predictions] for task in classifier.tasks}
 
     info = classifier.info
-    return System(
+    return SystemDriver(
         answer=answer,
         unit="tokens",
-        sizes=sorted({info.token_budget, *budgets(classifier.manifest.variants[info.variant].provider)}),
-        usual=info.token_budget,  # what the gate measured to be fastest
+        sizes=sorted(
+            {info.max_batch_tokens, *candidate_batch_tokens(classifier.manifest.variants[info.variant].provider)}
+        ),
+        usual=info.max_batch_tokens,  # what the gate measured to be fastest
         facts={
             "variant": info.variant,
             "provider": info.provider,

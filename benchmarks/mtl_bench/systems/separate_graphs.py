@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_bench.systems.optional_onnx import onnx_package
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import Kind, TaskSpec, logits_output
 from mtl_runtime.inference.decode import decode
@@ -40,7 +40,7 @@ def separate_graphs(bundle: Bundle, folder: Path) -> dict[str, str]:
     return graphs
 
 
-def open(*, bundle: str, graphs: Mapping[str, str]) -> System:
+def open(*, bundle: str, graphs: Mapping[str, str]) -> SystemDriver:
     """Sessions with onnxruntime's own settings, batches in the texts' order, padded to their longest.
 
     Each batch is tokenized once for all graphs, which two separate services could not do.
@@ -70,7 +70,7 @@ def open(*, bundle: str, graphs: Mapping[str, str]) -> System:
         return given
 
     facts = {"onnxruntime": onnxruntime.__version__, "batches": "texts in arrival order"}
-    return System(answer=answer, unit="texts", sizes=(1, 8, BATCH_SIZE, 128), facts=facts)
+    return SystemDriver(answer=answer, unit="texts", sizes=(1, 8, BATCH_SIZE, 128), facts=facts)
 
 
 def _feed(encodings: Sequence[Any], inputs: Sequence[str]) -> dict[str, Any]:

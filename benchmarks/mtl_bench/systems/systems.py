@@ -1,4 +1,4 @@
-"""bundle + peers -> Contender rows: what is measured, and how each is opened."""
+"""bundle + peers -> System rows: what is measured, and how each is opened."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ from mtl_bench.systems.separate_graphs import separate_graphs
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import precision_of
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.evidence.files import read_bundles_verdicts
+from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 from mtl_runtime.providers.session import provider_problem
 
-__all__ = ["PLAIN", "REFERENCE", "Contender", "ours", "peer_contenders", "plain"]
+__all__ = ["PLAIN", "REFERENCE", "System", "our_systems", "peer_systems", "plain_systems"]
 
 # What every other system's answers are compared with.
 REFERENCE = DEFAULT_VARIANT
@@ -26,7 +26,7 @@ PLAIN = "separate-graphs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
+class System:
     """One system to measure."""
 
     title: str
@@ -44,14 +44,14 @@ class Contender:
     log: Path | None = None  # takes what its processes print; None: this process's stderr
 
 
-def ours(bundle: Bundle) -> tuple[dict[str, Contender], dict[str, str]]:
+def our_systems(bundle: Bundle) -> tuple[dict[str, System], dict[str, str]]:
     """Every variant whose provider is here, by name; and why the others are not."""
     rows, skipped = {}, {}
     for name, spec in bundle.manifest.variants.items():
         if (problem := provider_problem(spec.provider)) is not None:
             skipped[name] = problem
             continue
-        rows[name] = Contender(
+        rows[name] = System(
             title=f"ours, {name}",
             kind="ours",
             driver="mtl_bench.systems.mtl_system:open",
@@ -75,7 +75,7 @@ def _variant(bundle: Bundle, name: str) -> dict[str, Any]:
     }
 
 
-def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
+def plain_systems(bundle: Bundle, folder: Path) -> dict[str, System]:
     """What a bundle can be compared with where no peer is set up: one fp32 graph for each task in plain onnxruntime.
 
     Args:
@@ -87,7 +87,7 @@ def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
     """
     graphs = separate_graphs(bundle, folder)
     return {
-        PLAIN: Contender(
+        PLAIN: System(
             title="one fp32 graph per task, plain onnxruntime",
             kind="peer",
             driver="mtl_bench.systems.separate_graphs:open",
@@ -98,17 +98,17 @@ def plain(bundle: Bundle, folder: Path) -> dict[str, Contender]:
     }
 
 
-def peer_contenders(peers: Iterable[Peer], bundle: Bundle, folder: Path) -> dict[str, Contender]:
+def peer_systems(peers: Iterable[Peer], bundle: Bundle, folder: Path) -> dict[str, System]:
     """Rows for peers; ``folder`` takes the little of this package that their environments import."""
     worker = _copy_worker(folder)
     return {peer.name: _peer(peer, bundle, worker) for peer in peers}
 
 
-def _peer(peer: Peer, bundle: Bundle, worker: Path) -> Contender:
+def _peer(peer: Peer, bundle: Bundle, worker: Path) -> System:
     # A row of ours on another wheel has this whole package installed there.
     path: Sequence[Path] = () if peer.kind == "ours" else (worker, peer.folder)
     own = {"settings": peer.settings, "size_bytes": peer.size_bytes()}
-    return Contender(
+    return System(
         **(own if peer.kind == "peer" else _variant(bundle, peer.settings["variant"])),
         title=peer.title,
         kind=peer.kind,
@@ -136,7 +136,7 @@ def _gates(bundle: Bundle, variant: str) -> dict[str, str]:
     found = sorted(
         (
             verdicts
-            for verdicts in read_bundles_verdicts(bundle)
+            for verdicts in read_evidence_summaries(bundle)
             if verdicts.machine.name == here and variant in verdicts.variants
         ),
         key=lambda verdicts: verdicts.measured_at,

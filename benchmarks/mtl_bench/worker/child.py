@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Prepared"]
+__all__ = ["Worker"]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Worker:
     """What a child can do; a value must be JSON."""
 
     runs: Mapping[str, Callable[..., Any]]
@@ -38,7 +38,7 @@ def main() -> None:
 
     try:
         module, _, function = sys.argv[1].partition(":")
-        prepared: Prepared = getattr(importlib.import_module(module), function)(**json.loads(commands.readline()))
+        prepared: Worker = getattr(importlib.import_module(module), function)(**json.loads(commands.readline()))
         tell(facts=prepared.facts)
         for line in commands:
             told = json.loads(line)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_bench.worker.memory import peak_bytes, resident_bytes
 from mtl_bench.worker.open_loop import arrivals, open_loop
-from mtl_bench.worker.system import Labels, System
+from mtl_bench.worker.system import Labels, SystemDriver
 
 __all__ = ["prepare"]
 
 
-def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -> Prepared:
+def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -> Worker:
     """Open the system and tell what it is.
 
     Args:
@@ -24,7 +24,7 @@ def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -
     """
     start = time.perf_counter()
     module, _, function = driver.partition(":")
-    system: System = getattr(importlib.import_module(module), function)(**settings)
+    system: SystemDriver = getattr(importlib.import_module(module), function)(**settings)
     seconds = time.perf_counter() - start
     driven = _Driven(system, texts)
     facts = {
@@ -40,14 +40,14 @@ def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -
         name: getattr(driven, name)
         for name in ("warm_up", "offline", "kernel", "labels", "single_stream", "server", "soak", "memory")
     }
-    return Prepared(runs, facts)
+    return Worker(runs, facts)
 
 
 @dataclass
 class _Driven:
     """A system with its texts."""
 
-    system: System
+    system: SystemDriver
     texts: Sequence[str]
     kernels: dict[int | None, Callable[[], Any]] = field(default_factory=dict)
 

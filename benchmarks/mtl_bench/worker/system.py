@@ -1,18 +1,18 @@
-"""the contract -> System: what a driver opens, ours and every peer's alike."""
+"""the contract -> SystemDriver: what a driver opens, ours and every peer's alike."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Labels", "System"]
+__all__ = ["Labels", "SystemDriver"]
 
 # By task, one for each text: a label; labels joined by "|" (multi_label); a value (regression).
 Labels = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class System:
-    """A way to answer texts, open and ready; a driver is a function ``open(**settings) -> System``.
+class SystemDriver:
+    """A way to answer texts, open and ready; a driver is a function ``open(**settings) -> SystemDriver``.
 
     Attributes:
         answer: texts and the size of a batch -> labels of every task. ``None`` as the size is what the driver takes

@@ -12,8 +12,8 @@ from mtl_bench.results.schema import WorkloadFacts
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import FileSpec
-from mtl_runtime.core.sampling import spread
-from mtl_runtime.dataset.examples import LabelColumn, columns_of, read_labelled
+from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.dataset.examples import LabelColumn, column_names, read_labelled_file
 from mtl_runtime.dataset.label_cells import Label
 from mtl_runtime.loading.load import open_tokenizer
 
@@ -53,7 +53,7 @@ def golden_workload(bundle: Bundle, *, timed: int) -> Workload:
     """The texts that the bundle carries, without labels; a text that stands there twice is taken once."""
     golden = parse_golden(bundle.read(GOLDEN_NAME))
     texts = list(dict.fromkeys(text.text for text in golden if text.text.strip()))
-    return Workload(name="golden texts", timed=spread(texts, timed), judged=texts)
+    return Workload(name="golden texts", timed=evenly_spaced(texts, timed), judged=texts)
 
 
 def read_workload(bundle: Bundle, data: Path, *, column: str, timed: int, judged: int | None = None) -> Workload:
@@ -71,18 +71,18 @@ def read_workload(bundle: Bundle, data: Path, *, column: str, timed: int, judged
     Raises:
         TableError: the file cannot be read, or a label is none of the task's.
     """
-    known = columns_of(data)
+    known = column_names(data)
     columns = {
         task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
         for task in bundle.manifest.tasks
         if task.name in known
     }
-    rows = list(read_labelled(data, text=column, tasks=columns))
-    rows = spread(rows, judged or len(rows))
+    rows = list(read_labelled_file(data, text=column, tasks=columns))
+    rows = evenly_spaced(rows, judged or len(rows))
     texts = [row.text for row in rows]
     return Workload(
         name=data.name,
-        timed=spread(list(dict.fromkeys(texts)), timed),
+        timed=evenly_spaced(list(dict.fromkeys(texts)), timed),
         judged=texts,
         truth={task: [row.labels.get(task) for row in rows] for task in columns},
         files={data.name: FileSpec.of_file(data)},

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
 from mtl_export.graphs.passes import save
-from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["Range", "ranges"]
+__all__ = ["ActivationRange", "collect_activation_ranges"]
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ActivationRange:
     """Extremes of one tensor over all tokens seen, by channel (the last axis)."""
 
     low: NDArray[np.float32]
@@ -31,9 +31,9 @@ class Range:
         return float(max(np.abs(self.low).max(), np.abs(self.high).max()))
 
 
-def ranges(
+def collect_activation_ranges(
     model: ir.Model, names: Iterable[str], texts: Sequence[TokenizedText], *, pad_id: int, folder: Path
-) -> dict[str, Range]:
+) -> dict[str, ActivationRange]:
     """Run ``model`` on ``texts`` and watch the values ``names``.
 
     Args:
@@ -51,8 +51,8 @@ def ranges(
     written = save(watched, file)
     session = Session.open(file)
     outputs = session.outputs[len(model.graph.outputs) :]
-    found: dict[str, Range] = {}
-    for indices in plan_batches([len(text) for text in texts], token_budget=DEFAULT_TOKEN_BUDGET):
+    found: dict[str, ActivationRange] = {}
+    for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
         batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
         if not batch.attention_mask.any():
             continue  # texts without a token say nothing of activations
@@ -75,13 +75,13 @@ def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
     return watched
 
 
-def _extremes(values: NDArray[np.float32], mask: NDArray[np.int64]) -> Range:
+def _extremes(values: NDArray[np.float32], mask: NDArray[np.int64]) -> ActivationRange:
     rows = values[mask == 1] if values.ndim == 3 and values.shape[:2] == mask.shape else values
     flat = rows.reshape(-1, rows.shape[-1]) if rows.ndim else rows.reshape(1, 1)
-    return Range(flat.min(axis=0), flat.max(axis=0))
+    return ActivationRange(flat.min(axis=0), flat.max(axis=0))
 
 
-def _union(a: Range, b: Range) -> Range:
+def _union(a: ActivationRange, b: ActivationRange) -> ActivationRange:
     if a.low.shape != b.low.shape:  # the last axis is the sentences' length: no channel to keep apart
-        return Range(np.minimum(a.low.min(), b.low.min()), np.maximum(a.high.max(), b.high.max()))
-    return Range(np.minimum(a.low, b.low), np.maximum(a.high, b.high))
+        return ActivationRange(np.minimum(a.low.min(), b.low.min()), np.maximum(a.high.max(), b.high.max()))
+    return ActivationRange(np.minimum(a.low, b.low), np.maximum(a.high, b.high))

@@ -7,11 +7,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-__all__ = ["Product", "products"]
+__all__ = ["MatMul", "find_matmuls"]
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class MatMul:
     """``output = data @ weight + bias`` on rows of tokens."""
 
     name: str  # of the node: the module's path in the model
@@ -42,7 +42,7 @@ class Product:
         return constant(self.weight)
 
 
-def products(model: ir.Model) -> list[Product]:
+def find_matmuls(model: ir.Model) -> list[MatMul]:
     """The products of ``model`` in its order; heads and poolers are Gemm nodes, too small to matter."""
     return list(_products(model.graph))
 
@@ -53,7 +53,7 @@ def constant(value: ir.Value) -> NDArray[np.float32]:
     return value.const_value.numpy()
 
 
-def _products(graph: ir.Graph) -> Iterator[Product]:
+def _products(graph: ir.Graph) -> Iterator[MatMul]:
     for node in graph:
         if node.op_type != "MatMul" or node.domain != "":
             continue
@@ -61,7 +61,7 @@ def _products(graph: ir.Graph) -> Iterator[Product]:
         if data is None or weight is None or not weight.is_initializer() or constant(weight).ndim != 2:
             continue
         addition, bias = _bias(node.outputs[0])
-        yield Product(str(node.name), node, bias, addition)
+        yield MatMul(str(node.name), node, bias, addition)
 
 
 def _bias(product: ir.Value) -> tuple[ir.Node | None, ir.Value | None]:

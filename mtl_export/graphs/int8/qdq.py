@@ -1,6 +1,6 @@
-"""fp32 graph + activation ranges -> the same graph with QuantizeLinear and DequantizeLinear around its products.
+"""fp32 graph + activation ranges -> the same graph with QuantizeLinear and DequantizeLinear around its matrix products.
 
-For providers that make int8 products of their own from such pairs (OpenVINO, TensorRT). onnxruntime's CPU provider does
+For providers that turn such pairs into int8 kernels of their own (OpenVINO, TensorRT). onnxruntime's CPU provider does
 so too today, by a rewrite of its optimizer; cpu-int8 does not depend on it (docs/adr/0007).
 """
 
@@ -11,18 +11,18 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from mtl_export.graphs.graph_edits import initializer
-from mtl_export.graphs.int8.activation_ranges import Range
-from mtl_export.graphs.int8.matmuls import Product, products
+from mtl_export.graphs.int8.activation_ranges import ActivationRange
+from mtl_export.graphs.int8.matmuls import MatMul, find_matmuls
 from mtl_export.graphs.int8.quantize_matmuls import Scale, column_steps
 
-__all__ = ["qdq_products"]
+__all__ = ["insert_qdq"]
 
 
-def qdq_products(model: ir.Model, ranges: Mapping[str, Range], *, kept: Container[str] = ()) -> ir.Model:
-    """A copy of ``model``; arguments as in :func:`mtl_export.graphs.int8.quantize_matmuls.int8_products`."""
+def insert_qdq(model: ir.Model, ranges: Mapping[str, ActivationRange], *, kept: Container[str] = ()) -> ir.Model:
+    """A copy of ``model``; arguments as in :func:`mtl_export.graphs.int8.quantize_matmuls.quantize_matmuls`."""
     result = model.clone()
     made: dict[str, ir.Value] = {}
-    for product in products(result):
+    for product in find_matmuls(result):
         if product.name not in kept:
             data, weight = str(product.data.name), str(product.weight.name)
             if data not in made:
@@ -34,9 +34,9 @@ def qdq_products(model: ir.Model, ranges: Mapping[str, Range], *, kept: Containe
     return RemoveUnusedNodesPass()(result).model
 
 
-def _activation(graph: ir.Graph, product: Product, seen: Range) -> ir.Value:
+def _activation(graph: ir.Graph, product: MatMul, seen: ActivationRange) -> ir.Value:
     name = str(product.data.name)
-    scale = Scale.of(float(seen.low.min()), float(seen.high.max()))
+    scale = Scale.affine_scale(float(seen.low.min()), float(seen.high.max()))
     step = initializer(graph, f"{name}.scale", np.float32(scale.step))
     zero = initializer(graph, f"{name}.zero", np.uint8(scale.zero))
     quantize = ir.node("QuantizeLinear", [product.data, step, zero], name=f"{product.name}.quantize")
@@ -47,7 +47,7 @@ def _activation(graph: ir.Graph, product: Product, seen: Range) -> ir.Value:
     return dequantize.outputs[0]
 
 
-def _weight(graph: ir.Graph, product: Product) -> ir.Value:
+def _weight(graph: ir.Graph, product: MatMul) -> ir.Value:
     name = str(product.weight.name)
     steps = column_steps(product.matrix, axis=0)
     whole = initializer(graph, f"{name}.int8", np.rint(product.matrix / steps).astype(np.int8))

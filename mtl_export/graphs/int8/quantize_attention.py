@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from mtl_export.graphs.fused_attention import FUSED_OPERATOR
-from mtl_export.graphs.graph_edits import initializer, take_place
+from mtl_export.graphs.graph_edits import initializer, replace_node
 from mtl_export.graphs.int8.matmuls import constant
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR
 
-__all__ = ["INT8_ATTENTION", "PRODUCTS_INSIDE", "int8_attention"]
+__all__ = ["INT8_ATTENTION", "PRODUCTS_INSIDE", "fuse_qattention"]
 
 INT8_ATTENTION = "QAttention"  # of com.microsoft; the CPU provider has a kernel
 PRODUCTS_INSIDE = 3
@@ -26,7 +26,7 @@ PRODUCTS_INSIDE = 3
 Parts = Sequence[tuple[str, NDArray[np.generic]]]  # of query, key and value, with their names
 
 
-def int8_attention(model: ir.Model) -> ir.Model:
+def fuse_qattention(model: ir.Model) -> ir.Model:
     """A copy of ``model`` in which attention takes its products in, wherever the operator can say the same.
 
     An attention stays as it is where query, key and value are not all int8 products of one input (one of them was kept
@@ -34,14 +34,14 @@ def int8_attention(model: ir.Model) -> ir.Model:
     own.
 
     Args:
-        model: a graph with fused attention, from :func:`mtl_export.graphs.int8.quantize_matmuls.int8_products`.
+        model: a graph with fused attention, from :func:`mtl_export.graphs.int8.quantize_matmuls.quantize_matmuls`.
     """
     result = model.clone()
     weights: dict[str, ir.Value] = {}
     for node in list(result.graph):
         found = _Attention.of(node) if node.op_type == FUSED_OPERATOR else None
         if found is not None:
-            take_place(result.graph, node, found.with_products_inside(result.graph, weights), node.outputs[0])
+            replace_node(result.graph, node, found.with_products_inside(result.graph, weights), node.outputs[0])
     return RemoveUnusedNodesPass()(result).model
 
 

@@ -13,11 +13,11 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from mtl_export.graphs.graph_edits import initializer, take_place
-from mtl_export.graphs.int8.activation_ranges import Range
-from mtl_export.graphs.int8.matmuls import Product, constant, products
+from mtl_export.graphs.graph_edits import initializer, replace_node
+from mtl_export.graphs.int8.activation_ranges import ActivationRange
+from mtl_export.graphs.int8.matmuls import MatMul, constant, find_matmuls
 
-__all__ = ["INT8_OPERATOR", "Scale", "column_steps", "int8_embeddings", "int8_products"]
+__all__ = ["INT8_OPERATOR", "Scale", "column_steps", "quantize_embeddings", "quantize_matmuls"]
 
 INT8_OPERATOR = "MatMulIntegerToFloat"  # of com.microsoft; the CPU provider's own kernel
 # A smaller table is not worth a second operator.
@@ -32,31 +32,31 @@ class Scale:
     zero: int
 
     @classmethod
-    def of(cls, low: float, high: float) -> "Scale":
+    def affine_scale(cls, low: float, high: float) -> "Scale":
         """The scale that covers [low, high] and holds 0 exactly."""
         low, high = min(low, 0.0), max(high, 0.0)
         step = max(high - low, float(np.finfo(np.float32).tiny)) / 255
         return cls(step, round(-low / step))
 
 
-def int8_products(model: ir.Model, ranges: Mapping[str, Range], *, kept: Container[str] = ()) -> ir.Model:
-    """A copy of ``model`` with int8 products.
+def quantize_matmuls(model: ir.Model, ranges: Mapping[str, ActivationRange], *, kept: Container[str] = ()) -> ir.Model:
+    """A copy of ``model`` with int8 matrix products.
 
     Args:
         model: an fp32 graph.
         ranges: of each product's input, by value name; see :func:`mtl_export.graphs.int8.activation_ranges.ranges`.
-        kept: names of products that stay as they are.
+        kept: names of matrix products that stay as they are.
     """
     result = model.clone()
     builder = _Builder(result.graph)
-    for product in products(result):
+    for product in find_matmuls(result):
         if product.name not in kept:
             builder.replace(product, ranges[str(product.data.name)])
     result.opset_imports["com.microsoft"] = 1
     return RemoveUnusedNodesPass()(result).model
 
 
-def int8_embeddings(model: ir.Model) -> ir.Model:
+def quantize_embeddings(model: ir.Model) -> ir.Model:
     """A copy of ``model`` whose large embedding tables are int8 with one scale per row."""
     result = model.clone()
     graph = result.graph
@@ -70,14 +70,14 @@ def int8_embeddings(model: ir.Model) -> ir.Model:
 
 
 class _Builder:
-    """Replaces products one by one; what several of them share is made once."""
+    """Replaces matrix products one by one; what several of them share is made once."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
         self._inputs: dict[str, tuple[ir.Value, ir.Value, ir.Value]] = {}
         self._weights: dict[str, tuple[ir.Value, ir.Value]] = {}
 
-    def replace(self, product: Product, seen: Range) -> None:
+    def replace(self, product: MatMul, seen: ActivationRange) -> None:
         whole, step, zero = self._input(product, seen)
         matrix, steps = self._weight(product)
         node = ir.node(
@@ -87,12 +87,12 @@ class _Builder:
             version=1,
             name=product.name,
         )
-        take_place(self._graph, product.addition or product.node, node, product.output)
+        replace_node(self._graph, product.addition or product.node, node, product.output)
 
-    def _input(self, product: Product, seen: Range) -> tuple[ir.Value, ir.Value, ir.Value]:
+    def _input(self, product: MatMul, seen: ActivationRange) -> tuple[ir.Value, ir.Value, ir.Value]:
         key = str(product.data.name)
         if key not in self._inputs:
-            scale = Scale.of(float(seen.low.min()), float(seen.high.max()))
+            scale = Scale.affine_scale(float(seen.low.min()), float(seen.high.max()))
             step = initializer(self._graph, f"{key}.scale", np.float32(scale.step))
             zero = initializer(self._graph, f"{key}.zero", np.uint8(scale.zero))
             quantize = ir.node("QuantizeLinear", [product.data, step, zero], name=f"{product.name}.input")
@@ -101,7 +101,7 @@ class _Builder:
             self._inputs[key] = quantize.outputs[0], step, zero
         return self._inputs[key]
 
-    def _weight(self, product: Product) -> tuple[ir.Value, ir.Value]:
+    def _weight(self, product: MatMul) -> tuple[ir.Value, ir.Value]:
         key = str(product.weight.name)
         if key not in self._weights:
             steps = column_steps(product.matrix, axis=0)
@@ -130,4 +130,4 @@ def _shrink(graph: ir.Graph, node: ir.Node, table: ir.Value) -> None:
         added.outputs[0].name = added.name
         graph.insert_before(node, added)
     product = ir.node("Mul", [floats.outputs[0], scale.outputs[0]], name=str(node.name))
-    take_place(graph, node, product, node.outputs[0])
+    replace_node(graph, node, product, node.outputs[0])

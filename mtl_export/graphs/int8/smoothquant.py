@@ -1,4 +1,4 @@
-"""fp32 graph + ranges -> fp32 graph with the same answers, whose products' inputs lose less in int8; and its ranges.
+"""fp32 graph + ranges -> fp32 graph with the same answers that loses less in int8, and its ranges.
 
 SmoothQuant (G. Xiao, J. Lin, M. Seznec, H. Wu, J. Demouth and S. Han, ICML 2023): channel j of a product's input is
 divided by s_j, and row j of the weight multiplied by it, with s_j = max|x_j|^alpha / max|w_j|^(1 - alpha). The paper
@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from mtl_export.graphs.graph_edits import initializer
-from mtl_export.graphs.int8.activation_ranges import Range
-from mtl_export.graphs.int8.matmuls import Product, products
+from mtl_export.graphs.int8.activation_ranges import ActivationRange
+from mtl_export.graphs.int8.matmuls import MatMul, find_matmuls
 
-__all__ = ["ALPHAS", "best_smoothed", "smoothed"]
+__all__ = ["ALPHAS", "apply_smoothquant", "search_smoothquant"]
 
-Loss = Callable[[ir.Model, Mapping[str, Range]], float]
+Loss = Callable[[ir.Model, Mapping[str, ActivationRange]], float]
 
 # How much of the difficulty goes from the activations to the weights. Which is best depends on the model: the paper's
 # usual 0.5 can be worse than no smoothing, see docs/quantization.md.
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
 # Divisions are left out as long as the loss stays within this share of what it is with all of them.
-_SLACK = 0.02
+_LOSS_TOLERANCE = 0.02
 # Each input is a trial, and a deep encoder has a hundred: the widest ones, whose divisions cost most, come first.
 _MOST_TRIALS = 48
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
 
-def best_smoothed(
-    model: ir.Model, ranges: Mapping[str, Range], loss: Loss, report: Callable[[str], None] = lambda _: None
-) -> tuple[ir.Model, Mapping[str, Range]]:
+def search_smoothquant(
+    model: ir.Model, ranges: Mapping[str, ActivationRange], loss: Loss, report: Callable[[str], None] = lambda _: None
+) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
     Each division is an operator that takes time, and many change nothing for the better. So, those of the widest inputs
@@ -45,47 +45,47 @@ def best_smoothed(
     Args:
         model: an fp32 graph.
         ranges: of each product's input, by channel.
-        loss: what int8 products do to the answers of a graph with such ranges.
+        loss: what int8 matrix products do to the answers of a graph with such ranges.
         report: is told how far the search is.
 
     Returns:
-        The graph, which may be ``model`` itself, and the ranges of its products' inputs.
+        The graph, which may be ``model`` itself, and the ranges of its matrix products' inputs.
     """
     report("smoothing: how much of it?")
     untouched = loss(model, ranges)
-    losses = {alpha: loss(*smoothed(model, ranges, alpha=alpha)) for alpha in ALPHAS}
+    losses = {alpha: loss(*apply_smoothquant(model, ranges, alpha=alpha)) for alpha in ALPHAS}
     alpha = min(losses, key=losses.__getitem__)
-    most = (1 + _SLACK) * losses[alpha]
+    most = (1 + _LOSS_TOLERANCE) * losses[alpha]
     if untouched <= most:
         return model, ranges
-    return _where_it_pays(model, ranges, loss, report, alpha, most)
+    return _prune_scales(model, ranges, loss, report, alpha, most)
 
 
-def _where_it_pays(
+def _prune_scales(
     model: ir.Model,
-    ranges: Mapping[str, Range],
+    ranges: Mapping[str, ActivationRange],
     loss: Loss,
     report: Callable[[str], None],
     alpha: float,
     most: float,
-) -> tuple[ir.Model, Mapping[str, Range]]:
+) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
-    best = smoothed(model, ranges, alpha=alpha)
+    best = apply_smoothquant(model, ranges, alpha=alpha)
     divided = [name for name in ranges if name not in best[1]]
     plain: frozenset[str] = frozenset()
     widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
     for number, name in enumerate(widest, 1):
         report(f"smoothing: is it needed at input {number} of {len(widest)}?")
-        trial = smoothed(model, ranges, alpha=alpha, plain=plain | {name})
+        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=plain | {name})
         if loss(*trial) <= most:
             best, plain = trial, plain | {name}
     return best
 
 
-def smoothed(
-    model: ir.Model, ranges: Mapping[str, Range], *, alpha: float, plain: Container[str] = ()
-) -> tuple[ir.Model, dict[str, Range]]:
-    """A copy of ``model`` with one division per product input, which products of the same input share.
+def apply_smoothquant(
+    model: ir.Model, ranges: Mapping[str, ActivationRange], *, alpha: float, plain: Container[str] = ()
+) -> tuple[ir.Model, dict[str, ActivationRange]]:
+    """A copy of ``model`` with one division per product input, which matrix products of the same input share.
 
     Args:
         model: an fp32 graph.
@@ -94,11 +94,11 @@ def smoothed(
         plain: names of inputs that stay as they are.
 
     Returns:
-        The copy, and the ranges of its products' inputs.
+        The copy, and the ranges of its matrix products' inputs.
     """
     result = model.clone()
-    readers: dict[str, list[Product]] = defaultdict(list)
-    for product in products(result):
+    readers: dict[str, list[MatMul]] = defaultdict(list)
+    for product in find_matmuls(result):
         readers[str(product.data.name)].append(product)
     found = {}
     for name, group in readers.items():
@@ -108,11 +108,11 @@ def smoothed(
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)
-        found[str(divided.name)] = Range(ranges[name].low / scale, ranges[name].high / scale)
+        found[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
     return RemoveUnusedNodesPass()(result).model, found
 
 
-def _scale(group: Sequence[Product], seen: Range, alpha: float) -> NDArray[np.float32]:
+def _scale(group: Sequence[MatMul], seen: ActivationRange, alpha: float) -> NDArray[np.float32]:
     """s_j of the input that ``group`` shares, float32 (inputs,)."""
     rows = np.max([np.abs(product.matrix).max(axis=1) for product in group], axis=0)
     data = np.maximum(np.abs(seen.low), np.abs(seen.high))
@@ -120,7 +120,7 @@ def _scale(group: Sequence[Product], seen: Range, alpha: float) -> NDArray[np.fl
     return np.asarray(scale, dtype=np.float32)
 
 
-def _smooth(graph: ir.Graph, group: Sequence[Product], scale: NDArray[np.float32]) -> ir.Value:
+def _smooth(graph: ir.Graph, group: Sequence[MatMul], scale: NDArray[np.float32]) -> ir.Value:
     data = group[0].data
     inverse = initializer(graph, f"{data.name}.smoothing", np.asarray(1 / scale, dtype=np.float32))
     node = ir.node("Mul", [data, inverse], name=f"{group[0].name}.smooth")

@@ -12,20 +12,20 @@ from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError, RecordError
 from mtl_runtime.text.validation import Aggregate, LongText
 
-__all__ = ["SCHEMA_VERSION", "Done", "Entry", "Job", "Start", "entries", "read_start", "to_line"]
+__all__ = ["SCHEMA_VERSION", "ChunkRecord", "Entry", "JobSpec", "JournalHeader", "entries", "read_start", "to_line"]
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class JobSpec:
     """All that decides the bytes of an output; two runs of equal jobs write the same."""
 
     input: FileSpec  # the content counts, not the name or the date: hashing costs a thousandth of classifying
     bundle: str  # SHA-256 of its manifest
     variant: str
     provider: str
-    token_budget: int
+    max_batch_tokens: int = dataclasses.field(metadata=records.keys("max_batch_tokens", "token_budget"))
     workers: int
     threads: int
     long_text: LongText
@@ -49,13 +49,13 @@ class Job:
             "variant": self.variant,
             "threads": self.workers * self.threads,
             "workers": self.workers,
-            "token_budget": self.token_budget,
+            "max_batch_tokens": self.max_batch_tokens,
             "long_text": self.long_text,
             "aggregate": self.aggregate,
             "max_text_bytes": self.max_text_bytes,
         }
 
-    def difference(self, recorded: "Job") -> str | None:
+    def difference(self, recorded: "JobSpec") -> str | None:
         """The first field in which ``recorded`` is another job; None: it is the same."""
         for field in dataclasses.fields(self):
             now, then = getattr(self, field.name), getattr(recorded, field.name)
@@ -78,16 +78,16 @@ def _shown(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class JournalHeader:
     """First line of a ledger."""
 
     schema_version: int
-    job: Job
+    job: JobSpec
     replace: bool  # whether the output may take the place of a file that is there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class ChunkRecord:
     """One chunk of the input that is answered, and the promise about what was written for it."""
 
     chunk: int  # from 0
@@ -102,16 +102,16 @@ class Done:
 class Entry:
     """A further line of a ledger: a chunk, or the output as a whole, whose renaming follows."""
 
-    done: Done | None = None
+    done: ChunkRecord | None = None
     finished: FileSpec | None = None
 
 
-def to_line(record: Start | Entry) -> bytes:
+def to_line(record: JournalHeader | Entry) -> bytes:
     """The record as a line."""
     return f"{json.dumps(records.to_dict(record), ensure_ascii=False)}\n".encode()
 
 
-def read_start(path: Path) -> Start | None:
+def read_start(path: Path) -> JournalHeader | None:
     """What the ledger at ``path`` is about; None: there is none, or not even its first line is whole.
 
     Raises:
@@ -128,7 +128,7 @@ def read_start(path: Path) -> Start | None:
         data = records.parse_json(line, where=path.name)
         version = data.get("schema_version") if isinstance(data, dict) else None
         if version == SCHEMA_VERSION:
-            return records.from_dict(Start, data, where=path.name)
+            return records.from_dict(JournalHeader, data, where=path.name)
     except RecordError as error:
         raise MtlError(f"{path} cannot be read ({error}); start anew with --force") from error
     raise MtlError(f"{path} has schema version {version}, this mtl-export reads {SCHEMA_VERSION}; start with --force")

@@ -5,20 +5,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mtl_runtime.bulk.request import BadRows, OnBadRow, Progress, Request, Summary, accepted
-from mtl_runtime.bulk.resumable import predict_between_files
-from mtl_runtime.bulk.row_predictions import Questions, answer_chunks, answer_columns
-from mtl_runtime.core.atomic_file import whole_file
+from mtl_runtime.bulk.request import BadRows, OnBadRow, PredictJob, Progress, Summary, accepted_rows
+from mtl_runtime.bulk.resumable import predict_resumable
+from mtl_runtime.bulk.row_predictions import PredictionColumns, answer_columns, predict_chunks
+from mtl_runtime.core.atomic_file import atomic_file
 from mtl_runtime.errors import MtlError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.tables.readers import open_table
-from mtl_runtime.tables.row_chunks import Cut, chunks_of
+from mtl_runtime.tables.row_chunks import ChunkLimits, chunk_rows
 from mtl_runtime.tables.table import BadRow, TableFormat, format_of
 from mtl_runtime.tables.writers import check_writable, open_writer, reject_line
 
 __all__ = ["BadRows", "OnBadRow", "Progress", "Summary", "answer_columns", "predict_file"]
 
-_CUT = Cut()
+_CUT = ChunkLimits()
 
 
 def predict_file(
@@ -37,7 +37,7 @@ def predict_file(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
-    cut: Cut = _CUT,
+    cut: ChunkLimits = _CUT,
 ) -> Summary:
     """Answer ``tasks`` for each row of ``source`` and write the rows with their answers to ``target``.
 
@@ -73,9 +73,9 @@ def predict_file(
     """
     path, stream = (source, None) if isinstance(source, Path) else (Path("<stdin>"), source)
     kind = input_format or (format_of(path) if stream is None else "txt")
-    request = Request(
+    request = PredictJob(
         classifier=classifier,
-        questions=Questions(
+        questions=PredictionColumns(
             tasks=classifier.task_specs(tasks), column=column, probabilities=probabilities, prefix=prefix
         ),
         input_format=kind,
@@ -88,13 +88,13 @@ def predict_file(
     )
     _check_distinct(rejects, source, target)
     if isinstance(source, Path) and isinstance(target, Path) and not _is_pipe(source):
-        return predict_between_files(request, source, target, resume=resume)
+        return predict_resumable(request, source, target, resume=resume)
     if resume:
         raise MtlError("only from a file to a file can a job be gone on with; a stream is read and written once")
     return _predict_stream(request, path, stream, target)
 
 
-def _predict_stream(request: Request, path: Path, stream: BinaryIO | None, target: Path | BinaryIO) -> Summary:
+def _predict_stream(request: PredictJob, path: Path, stream: BinaryIO | None, target: Path | BinaryIO) -> Summary:
     """Write the answers as they come; a target file is staged."""
     rows = truncated = 0
     bad = BadRows()
@@ -103,14 +103,16 @@ def _predict_stream(request: Request, path: Path, stream: BinaryIO | None, targe
         table = stack.enter_context(open_table(path, format=request.input_format, stream=stream))
         questions.check(table)
         # The last that is entered is whole first: where the target is, the rejects are.
-        out = stack.enter_context(whole_file(target, replace=request.overwrite)) if isinstance(target, Path) else target
+        out = (
+            stack.enter_context(atomic_file(target, replace=request.overwrite)) if isinstance(target, Path) else target
+        )
         reject = stack.enter_context(_rejects(request))
         write = stack.enter_context(open_writer(out, request.output_format, source=table, added=questions.columns))
-        cut = chunks_of(
+        cut = chunk_rows(
             table, column=questions.column, max_text_bytes=request.classifier.opening.max_text_bytes, cut=request.cut
         )
         request.progress(0, None)
-        for answered in answer_chunks(request.classifier, questions, table, accepted(request, cut)):
+        for answered in predict_chunks(request.classifier, questions, table, accepted_rows(request, cut)):
             if answered.rows:
                 write(answered.rows)
             for row in answered.chunk.bad:
@@ -123,12 +125,12 @@ def _predict_stream(request: Request, path: Path, stream: BinaryIO | None, targe
 
 
 @contextmanager
-def _rejects(request: Request) -> Iterator[Callable[[BadRow], object]]:
+def _rejects(request: PredictJob) -> Iterator[Callable[[BadRow], object]]:
     """What is to be done with a bad row that is left out."""
     if request.rejects is None:
         yield lambda _row: None
         return
-    with whole_file(request.rejects, replace=request.overwrite) as stream:
+    with atomic_file(request.rejects, replace=request.overwrite) as stream:
         yield lambda row: stream.write(reject_line(row))
 
 

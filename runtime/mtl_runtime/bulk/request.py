@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mtl_runtime.bulk.row_predictions import Questions
+from mtl_runtime.bulk.row_predictions import PredictionColumns
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.tables.row_chunks import Chunk, Cut
+from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
 from mtl_runtime.tables.table import TableFormat
 
-__all__ = ["BadRows", "OnBadRow", "Progress", "Request", "Summary", "accepted"]
+__all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "accepted_rows"]
 
 OnBadRow = Literal["error", "skip"]
 # Called with the rows done so far, good and bad, and the share of the input that they are (None: not known).
@@ -19,17 +19,17 @@ Progress = Callable[[int, float | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PredictJob:
     """One table's way through the classifier."""
 
     classifier: Classifier
-    questions: Questions
+    questions: PredictionColumns
     input_format: TableFormat
     output_format: TableFormat
     on_bad_row: OnBadRow
     rejects: Path | None  # where bad rows go
     overwrite: bool
-    cut: Cut
+    cut: ChunkLimits
     progress: Progress
 
     @property
@@ -38,7 +38,7 @@ class Request:
         return self.on_bad_row == "error" and self.rejects is None
 
 
-def accepted(request: Request, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def accepted_rows(request: PredictJob, chunks: Iterable[RowChunk]) -> Iterator[RowChunk]:
     """The chunks, up to one with a bad row where that is an error.
 
     Raises:

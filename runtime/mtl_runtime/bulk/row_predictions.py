@@ -8,14 +8,14 @@ from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import CheckFailedError, InvalidTextError, NonFiniteError, TableError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.inference.decode import Prediction, RegressionAnswer, SingleLabelAnswer
-from mtl_runtime.tables.row_chunks import Chunk
+from mtl_runtime.tables.row_chunks import RowChunk
 from mtl_runtime.tables.table import Row, Table
 
-__all__ = ["Answered", "Questions", "answer_chunks", "answer_columns"]
+__all__ = ["PredictedChunk", "PredictionColumns", "answer_columns", "predict_chunks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
+class PredictionColumns:
     """What is asked about each row, and the columns that the answers fill."""
 
     tasks: Sequence[TaskSpec]
@@ -39,17 +39,17 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class PredictedChunk:
     """A chunk whose rows have their answers."""
 
-    chunk: Chunk
+    chunk: RowChunk
     rows: Sequence[Row]  # the chunk's good rows, each with the columns added
     truncated: int  # rows whose text was longer than the encoder reads
 
 
-def answer_chunks(
-    classifier: Classifier, questions: Questions, table: Table, chunks: Iterable[Chunk]
-) -> Iterator[Answered]:
+def predict_chunks(
+    classifier: Classifier, questions: PredictionColumns, table: Table, chunks: Iterable[RowChunk]
+) -> Iterator[PredictedChunk]:
     """Classify the good rows of each chunk, together and apart from the other chunks'.
 
     Raises:
@@ -58,13 +58,13 @@ def answer_chunks(
     """
     for chunk, predictions in _predictions(classifier, questions, table, chunks):
         rows = [_answered(questions, table, *pair) for pair in zip(chunk.rows, predictions, strict=True)]
-        yield Answered(chunk=chunk, rows=rows, truncated=sum(prediction.truncated for prediction in predictions))
+        yield PredictedChunk(chunk=chunk, rows=rows, truncated=sum(prediction.truncated for prediction in predictions))
 
 
 def _predictions(
-    classifier: Classifier, questions: Questions, table: Table, chunks: Iterable[Chunk]
-) -> Iterator[tuple[Chunk, list[Prediction]]]:
-    waiting: deque[Chunk] = deque()
+    classifier: Classifier, questions: PredictionColumns, table: Table, chunks: Iterable[RowChunk]
+) -> Iterator[tuple[RowChunk, list[Prediction]]]:
+    waiting: deque[RowChunk] = deque()
 
     def texts() -> Iterator[list[str]]:
         for chunk in chunks:
@@ -96,7 +96,7 @@ def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool, prefix: st
     return {prefix + name: kind for name, kind in columns.items()}
 
 
-def _answered(questions: Questions, table: Table, row: Row, prediction: Prediction) -> Row:
+def _answered(questions: PredictionColumns, table: Table, row: Row, prediction: Prediction) -> Row:
     cells = _answer_cells(prediction, probabilities=questions.probabilities, prefix=questions.prefix)
     if table.format == "jsonl":
         _refuse(table, row.values.keys() & cells.keys(), row.line)

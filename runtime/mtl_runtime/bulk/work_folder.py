@@ -20,27 +20,36 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import BinaryIO
 
-from mtl_runtime.bulk.journal import SCHEMA_VERSION, Done, Entry, Job, Start, entries, read_start, to_line
+from mtl_runtime.bulk.journal import (
+    SCHEMA_VERSION,
+    ChunkRecord,
+    Entry,
+    JobSpec,
+    JournalHeader,
+    entries,
+    read_start,
+    to_line,
+)
 from mtl_runtime.bundle.manifest import FileSpec
-from mtl_runtime.core.atomic_file import check_output, sync, writing
-from mtl_runtime.core.file_lock import locked
+from mtl_runtime.core.atomic_file import check_can_write, os_errors_as_mtl_errors, sync
+from mtl_runtime.core.file_lock import exclusive_lock
 from mtl_runtime.errors import MtlError
 
-__all__ = ["Work", "open_work", "recorded_job", "work_folder"]
+__all__ = ["WorkFolder", "open_work_folder", "read_job", "work_folder_path"]
 
 
-def work_folder(target: Path) -> Path:
+def work_folder_path(target: Path) -> Path:
     """Where the work on ``target`` lies until it is whole."""
     return target.with_name(f".{target.name}.mtl-work")
 
 
-def recorded_job(target: Path) -> Job | None:
+def read_job(target: Path) -> JobSpec | None:
     """The job that was begun for ``target`` and is not finished.
 
     Raises:
         MtlError: its ledger cannot be read.
     """
-    start = read_start(work_folder(target) / "ledger.jsonl")
+    start = read_start(work_folder_path(target) / "ledger.jsonl")
     return None if start is None else start.job
 
 
@@ -55,17 +64,17 @@ class _Files:
 
     @classmethod
     def of(cls, target: Path) -> "_Files":
-        folder = work_folder(target)
+        folder = work_folder_path(target)
         ledger, output, rejects, joined = (folder / name for name in ("ledger.jsonl", "output", "rejects", "joined"))
         return cls(ledger=ledger, output=output, rejects=rejects, joined=joined)
 
 
 @dataclass(slots=True)
-class Work:
+class WorkFolder:
     """A job and what of it is done; made by :func:`open_work`."""
 
     target: Path
-    start: Start
+    start: JournalHeader
     files: _Files
     chunks: int = 0
     rows: int = 0  # written
@@ -78,10 +87,10 @@ class Work:
         """Rows of the input that are done, good and bad."""
         return self.rows + self.bad_rows
 
-    def add(self, done: Done, output: bytes, rejects: bytes) -> None:
+    def add(self, done: ChunkRecord, output: bytes, rejects: bytes) -> None:
         """Keep a chunk."""
         line = to_line(Entry(done=done))
-        with writing(self.target):
+        with os_errors_as_mtl_errors(self.target):
             for path, data in ((self.files.output, output), (self.files.rejects, rejects), (self.files.ledger, line)):
                 with path.open("ab") as stream:
                     stream.write(data)
@@ -100,7 +109,7 @@ class Work:
         Raises:
             MtlError: a file is in the way that was not there at the start; or the system refuses to write.
         """
-        with writing(self.target):
+        with os_errors_as_mtl_errors(self.target):
             whole = self.files.output
             if join is not None:
                 whole = self.files.joined
@@ -113,8 +122,8 @@ class Work:
             sync(self.files.ledger)
         if rejects is not None:
             self.place_rejects(rejects)
-        check_output(self.target, replace=self.start.replace)
-        with writing(self.target):
+        check_can_write(self.target, replace=self.start.replace)
+        with os_errors_as_mtl_errors(self.target):
             whole.replace(self.target)
             sync(self.target.parent)
         self.finished = finished
@@ -127,7 +136,7 @@ class Work:
         """
         if _is(path, FileSpec.of_file(self.files.rejects)):
             return False
-        check_output(path, replace=self.start.replace)
+        check_can_write(path, replace=self.start.replace)
         return True
 
     def place_rejects(self, path: Path) -> None:
@@ -139,7 +148,7 @@ class Work:
         if not self.check_rejects(path):
             return
         staging = path.with_name(f".{path.name}-{self.target.name}")  # the same each time: a kill leaves no litter
-        with writing(path):
+        with os_errors_as_mtl_errors(path):
             shutil.copyfile(self.files.rejects, staging)
             sync(staging)
             staging.replace(path)
@@ -147,7 +156,7 @@ class Work:
 
     def begin(self) -> None:
         """Forget what there is, and write the first line of the ledger."""
-        with writing(self.target):
+        with os_errors_as_mtl_errors(self.target):
             for path in (self.files.ledger, self.files.output, self.files.rejects, self.files.joined):
                 path.unlink(missing_ok=True)
             for path in (self.files.output, self.files.rejects):
@@ -157,7 +166,7 @@ class Work:
     def restore(self) -> None:
         """Take up what the ledger vouches for, and cut off the rest."""
         ends = {self.files.ledger: len(to_line(self.start)), self.files.output: 0, self.files.rejects: 0}
-        with writing(self.target):
+        with os_errors_as_mtl_errors(self.target):
             for path in ends:
                 path.touch()
             with self.files.output.open("rb") as output, self.files.rejects.open("rb") as rejects:
@@ -174,7 +183,7 @@ class Work:
             for path, end in ends.items():
                 os.truncate(path, end)
 
-    def when_finished(self) -> "Work | None":
+    def when_finished(self) -> "WorkFolder | None":
         """This work if its target is whole, and only the folder was not removed; else None."""
         counts = changed(self)
         for entry, _ in entries(self.files.ledger):
@@ -184,7 +193,7 @@ class Work:
                 counts.finished = entry.finished
         return counts if counts.finished else None
 
-    def _count(self, done: Done) -> None:
+    def _count(self, done: ChunkRecord) -> None:
         self.chunks += 1
         self.rows += done.rows
         self.truncated += done.truncated
@@ -200,7 +209,7 @@ def _next_is(stream: BinaryIO, spec: FileSpec) -> bool:
 
 
 @contextmanager
-def open_work(target: Path, job: Job, *, resume: bool, replace: bool) -> Iterator[Work]:
+def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace: bool) -> Iterator[WorkFolder]:
     """The work on ``target``, with ``resume`` as far as it was done; no other process can open it meanwhile.
 
     In the end it is removed if it is finished, or if there is no chunk that is worth to be kept.
@@ -215,20 +224,20 @@ def open_work(target: Path, job: Job, *, resume: bool, replace: bool) -> Iterato
         MtlError: there is such work, and neither ``resume`` nor ``replace`` is set; or it is another job's; or
             another process is at it; or the output exists or cannot be written.
     """
-    folder = work_folder(target)
+    folder = work_folder_path(target)
     if not folder.exists():
         if resume and target.is_file():
             raise MtlError(f"{target} exists already and no work on it is left; give --force to make it anew")
-        check_output(target, replace=replace)
-    with writing(target):
+        check_can_write(target, replace=replace)
+    with os_errors_as_mtl_errors(target):
         folder.mkdir(exist_ok=True)
-    with locked(folder / "lock", what=str(target)):
+    with exclusive_lock(folder / "lock", what=str(target)):
         found = None if replace else read_start(folder / "ledger.jsonl")
-        start = found or Start(schema_version=SCHEMA_VERSION, job=job, replace=replace)
-        work = Work(target, start, _Files.of(target))
+        start = found or JournalHeader(schema_version=SCHEMA_VERSION, job=job, replace=replace)
+        work = WorkFolder(target, start, _Files.of(target))
         try:
             if found is None:
-                check_output(target, replace=replace)
+                check_can_write(target, replace=replace)
                 work.begin()
             else:
                 work = _taken_up(work, job, resume=resume)
@@ -252,12 +261,12 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def _how_to_go_on(work: Work) -> str:
+def _how_to_go_on(work: WorkFolder) -> str:
     mend = "after a bad row, with --on-bad-row skip or --rejects FILE"
     return f"{work.records:,} rows are done and kept; --resume goes on after them ({mend})"
 
 
-def _taken_up(work: Work, job: Job, *, resume: bool) -> Work:
+def _taken_up(work: WorkFolder, job: JobSpec, *, resume: bool) -> WorkFolder:
     if not resume:
         raise MtlError(f"{work.target} was begun and not finished; --resume goes on with it, --force starts anew")
     recorded = work.start.job
@@ -267,6 +276,6 @@ def _taken_up(work: Work, job: Job, *, resume: bool) -> Work:
     if (difference := now.difference(recorded)) is not None:
         raise MtlError(f"{work.target} was begun as another job: {difference}; undo that, or start anew with --force")
     if whole is None:
-        check_output(work.target, replace=work.start.replace)
+        check_can_write(work.target, replace=work.start.replace)
         work.restore()
     return whole or work

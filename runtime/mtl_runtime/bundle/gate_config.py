@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 from mtl_runtime.errors import RecordError
 
-__all__ = ["DEFAULTS", "Budget", "GateConfig", "Limits", "limits_for", "precision_of"]
+__all__ = ["DEFAULTS", "GateBudget", "GateConfig", "Limits", "limits_for", "precision_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ DEFAULTS: Mapping[str, Limits] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class GateBudget:
     """How far a graph may stray from the PyTorch model; None: the default of its precision."""
 
     max_logit_difference: float | None = None
@@ -60,8 +60,8 @@ class Budget:
 class GateConfig:
     """Budgets for all tasks, and for single ones; the section [gate] of a config, kept in the bundle."""
 
-    budget: Budget = field(default_factory=Budget)
-    tasks: Mapping[str, Budget] = field(default_factory=dict)
+    budget: GateBudget = field(default_factory=GateBudget)
+    tasks: Mapping[str, GateBudget] = field(default_factory=dict)
 
 
 def precision_of(variant: str) -> str:
@@ -74,7 +74,7 @@ def limits_for(gate: GateConfig, task: str, precision: str) -> Limits:
     default = DEFAULTS[precision]
 
     def pick(name: str) -> float | None:
-        for budget in (gate.tasks.get(task, Budget()), gate.budget):
+        for budget in (gate.tasks.get(task, GateBudget()), gate.budget):
             value: float | None = getattr(budget, name)
             if value is not None:
                 return value

@@ -32,7 +32,7 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @click.option("--variant", help="Variant of the bundle to run.")
 @threads_option()
 @click.option("--workers", type=click.IntRange(min=1), help="Batches at the same time. Default: as measured here.")
-@click.option("--token-budget", type=click.IntRange(min=1), help="Padded tokens of a batch. Default: likewise.")
+@click.option("--max-batch-tokens", type=click.IntRange(min=1), help="Padded tokens of a batch. Default: likewise.")
 @click.option(
     "--long-text", type=click.Choice(LONG_TEXT), help="What if the encoder cannot read it all. Default: truncate."
 )
@@ -62,7 +62,7 @@ def predict(
     variant: str | None,
     threads: int | None,
     workers: int | None,
-    token_budget: int | None,
+    max_batch_tokens: int | None,
     long_text: str | None,
     aggregate: str | None,
     column: str,
@@ -111,7 +111,7 @@ def predict(
         "variant": variant,
         "threads": threads,
         "workers": workers,
-        "token_budget": token_budget,
+        "max_batch_tokens": max_batch_tokens,
         "long_text": long_text,
         "aggregate": aggregate,
     }
@@ -159,10 +159,10 @@ def _open(bundle: Path, begun: Path | None, wishes: Mapping[str, Any]) -> "Class
 
     Another variant may be the fastest by now, or another budget fit, and neither gives the same bits.
     """
-    from mtl_runtime.bulk.work_folder import recorded_job
+    from mtl_runtime.bulk.work_folder import read_job
     from mtl_runtime.loading.load import load
 
-    job = recorded_job(begun) if begun is not None else None
+    job = read_job(begun) if begun is not None else None
     recorded = job.opening if job is not None else {}
     return load(bundle, **{**recorded, **{name: wish for name, wish in wishes.items() if wish is not None}})
 

@@ -15,7 +15,16 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Pace", "binary_stdout", "duration", "print_json", "print_table", "printable", "row_progress", "stages"]
+__all__ = [
+    "RateEstimate",
+    "binary_stdout",
+    "duration",
+    "print_json",
+    "print_table",
+    "printable",
+    "row_progress",
+    "stages",
+]
 
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
@@ -89,11 +98,11 @@ def row_progress(what: str) -> Iterator[Callable[[int, float | None], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
-        pace = Pace(time.monotonic)
+        pace = RateEstimate(time.monotonic)
         yield lambda rows, share: progress.update(task, description=f"{what} {pace.line(rows, share)}")
 
 
-class Pace:
+class RateEstimate:
     """Rows done -> a line with rows/s and time left, as since the first call: earlier work does not count.
 
     Args:

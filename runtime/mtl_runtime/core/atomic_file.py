@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 from mtl_runtime.errors import MtlError
 
-__all__ = ["check_output", "sync", "whole_file", "writing"]
+__all__ = ["atomic_file", "check_can_write", "os_errors_as_mtl_errors", "sync"]
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[None]:
+def os_errors_as_mtl_errors(target: Path) -> Iterator[None]:
     """What the system refuses in the block is an MtlError about ``target``."""
     try:
         yield
@@ -21,7 +21,7 @@ def writing(target: Path) -> Iterator[None]:
         raise MtlError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
-def check_output(target: Path, *, replace: bool) -> None:
+def check_can_write(target: Path, *, replace: bool) -> None:
     """Refuse early what cannot be written in the end.
 
     Raises:
@@ -45,16 +45,16 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
+def atomic_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     """A stream that becomes the file ``target`` when the block ends without an error.
 
     Raises:
         MtlError: as :func:`check_output`; or the system refuses to write.
     """
-    check_output(target, replace=replace)
+    check_can_write(target, replace=replace)
     staging = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
-        with writing(target):
+        with os_errors_as_mtl_errors(target):
             with staging.open("xb") as stream:
                 yield stream
             sync(staging)

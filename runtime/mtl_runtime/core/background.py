@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["begin"]
+__all__ = ["run_in_background"]
 
 T = TypeVar("T")
 
 
 @contextmanager
-def begin(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+def run_in_background(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     """Begin ``work``; what the block is given waits for it, gives its result or raises its exception, once.
 
     The block does not end before the work, so that no thread is left behind; only a second Ctrl-C leaves it earlier.

@@ -11,11 +11,11 @@ from mtl_runtime.errors import MtlError
 if sys.platform != "win32":  # which has no such locks
     import fcntl
 
-__all__ = ["locked"]
+__all__ = ["exclusive_lock"]
 
 
 @contextmanager
-def locked(path: Path, *, what: str) -> Iterator[None]:
+def exclusive_lock(path: Path, *, what: str) -> Iterator[None]:
     """Hold the lock file ``path`` during the block; on Windows, just run it.
 
     Raises:

@@ -8,25 +8,25 @@ import os
 import weakref
 from typing import Protocol
 
-__all__ = ["Forkable", "forked", "tell_after_fork"]
+__all__ = ["ForkAware", "forked", "reset_after_fork"]
 
 
-class Forkable(Protocol):
+class ForkAware(Protocol):
     """Something that can put itself right in a forked process."""
 
     def after_fork(self) -> None:
         """Called once in the child, in its only thread."""
 
 
-_alive: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
+_alive: "weakref.WeakSet[ForkAware]" = weakref.WeakSet()
 _hooked: list[bool] = []
 _forked: list[bool] = []
 
 
-def tell_after_fork(one: Forkable) -> None:
+def reset_after_fork(one: ForkAware) -> None:
     """From now on ``one.after_fork()`` is called in each forked child, as long as ``one`` is alive."""
     if not _hooked and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_tell)
+        os.register_at_fork(after_in_child=_reset_all)
         _hooked.append(True)
     _alive.add(one)
 
@@ -36,7 +36,7 @@ def forked() -> bool:
     return bool(_forked)
 
 
-def _tell() -> None:
+def _reset_all() -> None:
     _forked.append(True)
     for one in list(_alive):
         one.after_fork()

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["MAKERS", "installed_beginning_with", "installed_versions"]
+__all__ = ["MAKERS", "installed_versions", "installed_with_prefix"]
 
 # Those that decide what weights, graphs and answers look like.
 MAKERS = ("mtl-export", "torch", "transformers", "tokenizers", "onnx", "onnxscript", "onnxruntime")
@@ -23,7 +23,7 @@ def installed_versions(names: Iterable[str] = MAKERS) -> dict[str, str]:
     return installed
 
 
-def installed_beginning_with(prefix: str) -> dict[str, str]:
+def installed_with_prefix(prefix: str) -> dict[str, str]:
     """Package -> version of those whose name begins so, by the names of their metadata folders.
 
     What a fresh process asks for on its way to the first answer: importlib.metadata takes a tenth of that way.

@@ -2,6 +2,7 @@
 
 One reader for every record of the project: configs, manifests, checkpoints and evidence are all plain
 frozen dataclasses of ``str | int | float | bool | None``, tuples, string-keyed mappings and each other.
+A key is the field's name, unless the field says otherwise with :func:`keys`.
 """
 
 import dataclasses
@@ -13,9 +14,22 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 
 from mtl_runtime.errors import RecordError
 
-__all__ = ["from_dict", "from_json", "parse_json", "to_dict", "to_json"]
+__all__ = ["from_dict", "from_json", "keys", "keys_of", "parse_json", "to_dict", "to_json"]
 
 T = TypeVar("T")
+
+_KEYS = "keys"  # in a field's metadata
+
+
+def keys(written: str, *earlier: str) -> dict[str, tuple[str, ...]]:
+    """Metadata of a field whose key is ``written``; files that were written before may hold an ``earlier`` one."""
+    return {_KEYS: (written, *earlier)}
+
+
+def keys_of(field: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """Keys that the field is read from; the first is the one that is written."""
+    named: tuple[str, ...] = field.metadata.get(_KEYS, (field.name,))
+    return named
 
 
 def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
@@ -31,17 +45,21 @@ def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
     """
     if not isinstance(data, Mapping):
         raise RecordError(where, f"expected a table of keys, found {_show(data)}")
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    known = {key for field in fields for key in keys_of(field)}
     for key in data:
-        if key not in fields:
-            raise RecordError(_join(where, str(key)), _unknown(str(key), list(fields)))
+        if key not in known:
+            raise RecordError(_join(where, str(key)), _unknown(str(key), [keys_of(field)[0] for field in fields]))
     hints = get_type_hints(cls)
     values = {}
-    for name, field in fields.items():
-        if name in data:
-            values[name] = _read(hints[name], data[name], _join(where, name))
+    for field in fields:
+        present = [key for key in keys_of(field) if key in data]
+        if len(present) > 1:
+            raise RecordError(_join(where, present[1]), f"this is an earlier name of {present[0]!r}; give one of them")
+        if present:
+            values[field.name] = _read(hints[field.name], data[present[0]], _join(where, present[0]))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise RecordError(_join(where, name), "this key is required and missing")
+            raise RecordError(_join(where, keys_of(field)[0]), "this key is required and missing")
     try:
         return cls(**values)
     except RecordError as error:
@@ -72,7 +90,8 @@ def parse_json(text: str | bytes, *, where: str = "") -> Any:
 def to_dict(record: Any) -> Any:
     """Turn a record into what ``json.dumps`` takes; the inverse of :func:`from_dict`."""
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
-        return {field.name: to_dict(getattr(record, field.name)) for field in dataclasses.fields(record) if field.init}
+        fields = [field for field in dataclasses.fields(record) if field.init]
+        return {keys_of(field)[0]: to_dict(getattr(record, field.name)) for field in fields}
     if isinstance(record, Mapping):
         return {key: to_dict(value) for key, value in record.items()}
     if isinstance(record, tuple | list):

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["spread"]
+__all__ = ["evenly_spaced"]
 
 T = TypeVar("T")
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
     """``count`` of ``items`` (all, if there are no more), in their order, the first and the last among them."""
     if len(items) <= count:
         return list(items)

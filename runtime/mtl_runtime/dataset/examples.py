@@ -9,9 +9,9 @@ from mtl_runtime.dataset.label_cells import Label, parse_label
 from mtl_runtime.errors import EncodingError, InvalidTextError, TableError
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table
-from mtl_runtime.text.validation import checked_texts
+from mtl_runtime.text.validation import validate_texts
 
-__all__ = ["Example", "LabelColumn", "columns_of", "read_labelled"]
+__all__ = ["Example", "LabelColumn", "column_names", "read_labelled_file"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Example:
     line: int
 
 
-def columns_of(path: Path) -> set[str]:
+def column_names(path: Path) -> set[str]:
     """Columns that a file has; those of jsonl are the keys of all its records.
 
     Raises:
@@ -45,7 +45,7 @@ def columns_of(path: Path) -> set[str]:
         return {*table.columns, *later}
 
 
-def read_labelled(
+def read_labelled_file(
     path: Path,
     *,
     text: str,
@@ -119,7 +119,7 @@ def _text(path: Path, row: Row, column: str) -> str:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise TableError(path, "the text is empty", line=row.line, column=column)
     try:
-        return checked_texts([value])[0]
+        return validate_texts([value])[0]
     except InvalidTextError as error:
         raise TableError(path, error.problem, line=row.line, column=column) from error
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtl_runtime.bundle.manifest import Kind
 
-__all__ = ["Label", "names_of", "parse_label"]
+__all__ = ["Label", "label_names", "parse_label"]
 
 # single_label: the label's name; multi_label: the names; regression: the number
 Label = str | tuple[str, ...] | float
@@ -32,11 +32,11 @@ def parse_label(value: Any, kind: Kind, labels: Sequence[str] = ()) -> Label | N
         return None
     label = _PARSE[kind](value)
     if labels:
-        _known(names_of(label), labels)
+        _known(label_names(label), labels)
     return label
 
 
-def names_of(label: Label) -> tuple[str, ...]:
+def label_names(label: Label) -> tuple[str, ...]:
     """Names in a label: one for single_label, any number for multi_label, none for a regression."""
     if isinstance(label, str):
         return (label,)

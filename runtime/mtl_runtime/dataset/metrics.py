@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
-from mtl_runtime.dataset.targets import Targets, labelled
+from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.inference.decode import probabilities
 
 __all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
@@ -41,7 +41,7 @@ def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
         targets: (N,) or (N, labels), see :mod:`mtl_runtime.dataset.targets`.
         logits: float32 (N, width).
     """
-    rows = labelled(targets)
+    rows = has_label(targets)
     return _METRICS[task.kind](task, targets[rows], logits[rows])
 
 
@@ -57,7 +57,7 @@ def best_thresholds(task: TaskSpec, targets: Targets, logits: NDArray[np.float32
     A threshold lies midway between two neighbouring probabilities, so that no row sits on it. Labels
     without a positive row keep 0.5. Among equally good thresholds the one nearest to 0.5 is taken.
     """
-    rows = labelled(targets)
+    rows = has_label(targets)
     scores, truth = probabilities(task, logits[rows]), targets[rows] == 1
     return tuple(_best_threshold(scores[:, label], truth[:, label]) for label in range(task.width))
 
@@ -80,7 +80,7 @@ def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -
     """F1 of each label that occurs in the truth or in the predictions; empty for a regression."""
     if task.kind == "regression":
         return {}
-    rows = labelled(targets)
+    rows = has_label(targets)
     truth, predicted = _indicators(task, targets[rows], logits[rows])
     hits, support, given = _counts(truth, predicted)
     return {

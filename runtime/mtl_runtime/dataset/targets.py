@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.dataset.label_cells import Label, names_of
+from mtl_runtime.dataset.label_cells import Label, label_names
 
-__all__ = ["MISSING", "Targets", "encode_labels", "labelled"]
+__all__ = ["MISSING", "Targets", "encode_labels", "has_label"]
 
 MISSING = -100  # torch's ignore_index
 
@@ -32,11 +32,11 @@ def encode_labels(task: TaskSpec, labels: Sequence[Label | None]) -> Targets:
         if label is None:
             matrix[row] = np.nan
         else:
-            matrix[row, [index[name] for name in names_of(label)]] = 1.0
+            matrix[row, [index[name] for name in label_names(label)]] = 1.0
     return matrix
 
 
-def labelled(targets: Targets) -> NDArray[np.bool_]:
+def has_label(targets: Targets) -> NDArray[np.bool_]:
     """Which rows of ``targets`` have a label, bool (N,)."""
     if targets.dtype == np.int64:
         return np.asarray(targets != MISSING)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
-from mtl_runtime.diagnostics.node_placement import count_providers, running_nodes, tell_placement
+from mtl_runtime.diagnostics.node_placement import count_providers, describe_placement, running_nodes
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError
 from mtl_runtime.loading.load import load
 from mtl_runtime.providers.registry import ONNXRUNTIME_PLUGINS, ONNXRUNTIME_WHEELS, PROVIDERS, check_one_wheel
@@ -95,7 +95,6 @@ def _try(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
         problems.append(f"variant {variant}: {error} (run `mtl verify {bundle.path}`)")
         return VariantTrial(variant, False, str(error))
     info = classifier.info
-    detail = (
-        f"runs on {info.provider} with {info.workers} x {info.threads} threads: {tell_placement(info.provider, nodes)}"
-    )
+    placement = describe_placement(info.provider, nodes)
+    detail = f"runs on {info.provider} with {info.workers} x {info.threads} threads: {placement}"
     return VariantTrial(variant, True, detail, nodes)

@@ -11,12 +11,12 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.loading.load import open_tokenizer
 from mtl_runtime.providers.registry import PROVIDERS
 from mtl_runtime.providers.session import profile
-from mtl_runtime.providers.variant_session import checked_graph
+from mtl_runtime.providers.variant_session import verified_graph_path
 from mtl_runtime.text.batch import Batch
 
-__all__ = ["RunningNode", "count_operators", "count_providers", "read_profile", "running_nodes", "tell_placement"]
+__all__ = ["RunningNode", "count_operators", "count_providers", "describe_placement", "read_profile", "running_nodes"]
 
-_TELLING = (
+_REPORTED_OPERATORS = (
     "MultiHeadAttention",
     "QAttention",
     "Attention",
@@ -50,7 +50,7 @@ def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNod
     spec = bundle.manifest.variants[variant]
     batch = Batch.of(open_tokenizer(bundle).encode([text]), pad_id=bundle.manifest.encoder.pad_id)
     with tempfile.TemporaryDirectory(prefix="mtl-profile-") as folder:
-        graph = checked_graph(bundle, spec.graph)
+        graph = verified_graph_path(bundle, spec.graph)
         options = spec.provider_options
         return read_profile(profile(graph, batch, Path(folder), provider=spec.provider, provider_options=options))
 
@@ -76,10 +76,10 @@ def count_providers(nodes: Iterable[RunningNode]) -> dict[str, int]:
 def count_operators(nodes: Iterable[RunningNode]) -> dict[str, int]:
     """Operators that tell whether fusion and quantization took place -> how many of them ran."""
     found = Counter(node.operator for node in nodes)
-    return {name: found[name] for name in _TELLING if found[name]}
+    return {name: found[name] for name in _REPORTED_OPERATORS if found[name]}
 
 
-def tell_placement(provider: str, nodes: Mapping[str, int]) -> str:
+def describe_placement(provider: str, nodes: Mapping[str, int]) -> str:
     """The counts in a sentence, seen from ``provider`` (a name of PROVIDERS), which was asked for."""
     row = PROVIDERS[provider]
     own = nodes.get(row.ort_name, 0)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core import records
 from mtl_runtime.core.user_cache import cache_folder
-from mtl_runtime.evidence.summary import SCHEMA_VERSION, Verdicts, read_verdicts
+from mtl_runtime.evidence.summary import READABLE_VERSIONS, EvidenceSummary, read_summary
 
 if TYPE_CHECKING:
     from mtl_runtime.evidence.schema import Evidence
 
-__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_bundles_verdicts", "read_evidence"]
+__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_evidence", "read_evidence_summaries"]
 
 EVIDENCE_FOLDER = "evidence"
 
@@ -29,13 +29,13 @@ def read_evidence(bundle: Bundle) -> "list[Evidence]":
     return [records.from_dict(Evidence, data, where=where) for where, data in _evidence(bundle)]
 
 
-def read_bundles_verdicts(bundle: Bundle) -> list[Verdicts]:
+def read_evidence_summaries(bundle: Bundle) -> list[EvidenceSummary]:
     """What opening the bundle goes by, of the same files in the same order.
 
     Raises:
         RecordError: what is read of a file is malformed.
     """
-    return [read_verdicts(data, where=where) for where, data in _evidence(bundle)]
+    return [read_summary(data, where=where) for where, data in _evidence(bundle)]
 
 
 def evidence_folder(bundle: Bundle) -> Path:
@@ -63,6 +63,6 @@ def _evidence(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
     for file in _files(bundle):
         where = f"{file.parent.name}/{file.name}"
         data = records.parse_json(file.read_bytes(), where=where)
-        told = data if isinstance(data, dict) else {}
-        if (told.get("schema_version"), told.get("bundle_digest")) == (SCHEMA_VERSION, bundle.digest):
+        header = data if isinstance(data, dict) else {}
+        if header.get("schema_version") in READABLE_VERSIONS and header.get("bundle_digest") == bundle.digest:
             yield where, data

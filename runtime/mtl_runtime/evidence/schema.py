@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mtl_runtime.bundle.manifest import FileSpec, Kind
+from mtl_runtime.core import records
 from mtl_runtime.core.machine import MachineFacts
-from mtl_runtime.evidence.summary import SCHEMA_VERSION, Ratio
-from mtl_runtime.providers.execution_config import Pace
+from mtl_runtime.evidence.summary import SCHEMA_VERSION, Estimate
+from mtl_runtime.providers.execution_config import ExecutionConfig
 
 __all__ = [
     "SCHEMA_VERSION",
     "Bin",
+    "Estimate",
     "Evidence",
     "Flip",
+    "HighPrecisionNode",
     "Histogram",
-    "KeptNode",
-    "Ratio",
     "Repair",
     "RepairStep",
     "StabilityCheck",
@@ -107,7 +108,7 @@ class StabilityCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptNode:
+class HighPrecisionNode:
     """A node that repair put back into higher precision."""
 
     node: str
@@ -130,7 +131,7 @@ class Repair:
     """How a variant over its budget was brought back inside."""
 
     candidates: int  # nodes that could be kept
-    kept: tuple[KeptNode, ...]  # most sensitive first
+    kept: tuple[HighPrecisionNode, ...]  # most sensitive first
     curve: tuple[RepairStep, ...]  # in the order tried
     seconds: float
 
@@ -144,8 +145,8 @@ class VariantEvidence:
     threads: int
     tasks: Mapping[str, TaskEvidence]  # empty where unverified
     stability: tuple[StabilityCheck, ...] = ()
-    pace: Pace | None = None  # the fastest of those tried
-    speed: Ratio | None = None  # throughput, times cpu-fp32 on the same sentences in the same rounds
+    execution: ExecutionConfig | None = field(default=None, metadata=records.keys("pace"))  # the fastest of those tried
+    speed: Estimate | None = None  # throughput, times cpu-fp32 on the same sentences in the same rounds
     # That the provider runs and that count: fused and quantized ones.
     operators: Mapping[str, int] = field(default_factory=dict)
     repair: Repair | None = None

@@ -1,4 +1,4 @@
-"""evidence/<machine>.json -> Verdicts: the little of it that opening a bundle goes by.
+"""evidence/<machine>.json -> EvidenceSummary: the little of it that opening a bundle goes by.
 
 The whole record is :class:`mtl_runtime.evidence.schema.Evidence`, which takes a tenth of a cold start to read.
 """
@@ -10,58 +10,59 @@ from typing import Any
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.machine import MachineFacts
-from mtl_runtime.providers.execution_config import Pace
+from mtl_runtime.providers.execution_config import ExecutionConfig
 
-__all__ = ["SCHEMA_VERSION", "Ratio", "Verdict", "Verdicts", "read_verdicts"]
+__all__ = ["READABLE_VERSIONS", "SCHEMA_VERSION", "Estimate", "EvidenceSummary", "VariantSummary", "read_summary"]
 
-SCHEMA_VERSION = 1  # of evidence files
+SCHEMA_VERSION = 2  # of evidence files; 1 named the tokens of a batch token_budget
+READABLE_VERSIONS = (1, SCHEMA_VERSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ratio:
-    """Median of ratios that were measured round by round, with its 95 % interval (order statistics)."""
+class Estimate:
+    """A median and its 95 % interval, in whatever unit was measured."""
 
     median: float
     low: float
     high: float
-    rounds: int
+    n: int = field(metadata=records.keys("rounds"))  # values that it was made of: rounds, or fresh processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class VariantSummary:
     """What the gate found of one variant."""
 
     status: str
-    pace: Pace | None = None
-    speed: Ratio | None = None
+    execution: ExecutionConfig | None = field(default=None, metadata=records.keys("pace"))
+    speed: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
+class EvidenceSummary:
     """What the gate found on one machine."""
 
     measured_at: str
     machine: MachineFacts
     made_with: Mapping[str, str]
-    variants: Mapping[str, Verdict]
+    variants: Mapping[str, VariantSummary]
     data: Mapping[str, FileSpec] = field(default_factory=dict)  # sentences measured on; empty: the golden texts
 
 
-def read_verdicts(data: Mapping[str, Any], *, where: str) -> Verdicts:
+def read_summary(data: Mapping[str, Any], *, where: str) -> EvidenceSummary:
     """Those of an evidence file, parsed from its JSON.
 
     Raises:
         RecordError: what is read of it is malformed; the message names the place.
     """
-    told = _some_of(Verdicts, data)
+    told = _some_of(EvidenceSummary, data)
     variants = told.get("variants")
     if isinstance(variants, Mapping):
-        told["variants"] = {name: _some_of(Verdict, found) for name, found in variants.items()}
-    return records.from_dict(Verdicts, told, where=where)
+        told["variants"] = {name: _some_of(VariantSummary, found) for name, found in variants.items()}
+    return records.from_dict(EvidenceSummary, told, where=where)
 
 
 def _some_of(cls: Any, data: Any) -> Any:
     """The keys that ``cls`` has fields for; what is no table is left for the reader to refuse."""
     if not isinstance(data, Mapping):
         return data
-    return {one.name: data[one.name] for one in fields(cls) if one.name in data}
+    return {key: data[key] for one in fields(cls) for key in records.keys_of(one) if key in data}

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
-from mtl_runtime.dataset.targets import Targets, labelled
+from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.evidence.schema import Flip, Histogram, TaskEvidence
-from mtl_runtime.gate.calibration import calibration_error, reliability
+from mtl_runtime.gate.calibration import calibration_error, reliability_bins
 from mtl_runtime.inference.decode import check_finite, decode, probabilities
 
-__all__ = ["Answers", "measure", "wilson_interval"]
+__all__ = ["TaskOutputs", "measure_agreement", "wilson_interval"]
 
 _LISTED_FLIPS = 50
 _Z95 = 1.959963984540054
@@ -25,7 +25,7 @@ Logits = NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answers:
+class TaskOutputs:
     """Logits of one task, and how they become answers: each side has its own temperature and thresholds."""
 
     task: TaskSpec
@@ -39,8 +39,8 @@ class Answers:
         return probabilities(dataclasses.replace(self.task, temperature=1.0), self.logits)
 
 
-def measure(
-    texts: Sequence[str], reference: Answers, candidate: Answers, targets: Targets | None, *, tie: float
+def measure_agreement(
+    texts: Sequence[str], reference: TaskOutputs, candidate: TaskOutputs, targets: Targets | None, *, tie: float
 ) -> TaskEvidence:
     """Compare two models' answers to one task on the same N sentences.
 
@@ -82,18 +82,18 @@ def measure(
         mean_probability_difference=float(spread.mean()) if spread.size else 0.0,
         not_finite=int((~finite).sum()),
     )
-    if targets is None or not labelled(targets).any():
+    if targets is None or not has_label(targets).any():
         return evidence
-    bins = reliability(usable.task, usable.logits, targets)
+    bins = reliability_bins(usable.task, usable.logits, targets)
     return dataclasses.replace(
         evidence,
-        labelled=int(labelled(targets).sum()),
+        labelled=int(has_label(targets).sum()),
         metrics=task_metrics(usable.task, targets, usable.logits).values,
         reference_metrics=task_metrics(reference.task, targets, reference.logits).values,
         f1_by_label=f1_by_label(usable.task, targets, usable.logits),
         reference_f1_by_label=f1_by_label(reference.task, targets, reference.logits),
         calibration_error=calibration_error(
-            reliability(dataclasses.replace(usable.task, temperature=1.0), usable.logits, targets)
+            reliability_bins(dataclasses.replace(usable.task, temperature=1.0), usable.logits, targets)
         ),
         calibrated_error=calibration_error(bins),
         reliability=bins,
@@ -117,7 +117,7 @@ def _histogram(differences: NDArray[np.float64]) -> Histogram:
 
 
 def _flips(
-    texts: Sequence[str], reference: Answers, candidate: Answers, *, finite: NDArray[np.bool_], tie: float
+    texts: Sequence[str], reference: TaskOutputs, candidate: TaskOutputs, *, finite: NDArray[np.bool_], tie: float
 ) -> list[Flip]:
     """Sentences with another answer, widest reference margin first; a row that is not finite counts as one."""
     kind = reference.task.kind
@@ -137,16 +137,16 @@ def _flips(
     return sorted(flips, key=lambda flip: -flip.margin)
 
 
-def _other_label(reference: Answers, candidate: Answers) -> NDArray[np.bool_]:
+def _other_label(reference: TaskOutputs, candidate: TaskOutputs) -> NDArray[np.bool_]:
     return np.asarray(reference.logits.argmax(axis=1) != candidate.logits.argmax(axis=1))
 
 
-def _other_label_set(reference: Answers, candidate: Answers) -> NDArray[np.bool_]:
+def _other_label_set(reference: TaskOutputs, candidate: TaskOutputs) -> NDArray[np.bool_]:
     given = [probabilities(side.task, side.logits) >= np.array(side.task.thresholds) for side in (reference, candidate)]
     return np.asarray((given[0] != given[1]).any(axis=1))
 
 
-def _never(reference: Answers, _candidate: Answers) -> NDArray[np.bool_]:
+def _never(reference: TaskOutputs, _candidate: TaskOutputs) -> NDArray[np.bool_]:
     """A number has no decision that could flip; its budget is the logit difference."""
     return np.zeros(len(reference.logits), dtype=np.bool_)
 
@@ -166,7 +166,7 @@ def _no_margin(_task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
     return np.zeros(len(reference))
 
 
-_CHANGED: Mapping[Kind, Callable[[Answers, Answers], NDArray[np.bool_]]] = {
+_CHANGED: Mapping[Kind, Callable[[TaskOutputs, TaskOutputs], NDArray[np.bool_]]] = {
     "single_label": _other_label,
     "multi_label": _other_label_set,
     "regression": _never,

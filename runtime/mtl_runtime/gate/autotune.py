@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from mtl_runtime.core.machine import allowed_cores
-from mtl_runtime.core.sampling import spread
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.providers.execution_config import Pace, budgets, layouts, usual_pace
+from mtl_runtime.providers.execution_config import (
+    ExecutionConfig,
+    candidate_batch_tokens,
+    default_execution,
+    worker_layouts,
+)
 
-__all__ = ["fastest_pace"]
+__all__ = ["autotune"]
 
 _TEXTS = 256
 _ROUNDS = 5
@@ -19,13 +24,13 @@ _ROUNDS = 5
 _WORTH = 1.03
 
 
-def fastest_pace(
-    open_at: Callable[[Pace], Classifier],
+def autotune(
+    open_at: Callable[[ExecutionConfig], Classifier],
     provider: str,
     texts: Sequence[str],
     *,
     report: Callable[[str], None] = lambda _: None,
-) -> Pace:
+) -> ExecutionConfig:
     """Try how the cores are divided among runs, then how large the batches are.
 
     All paces of a step are timed in turn, several rounds long, so that what slows the machine slows all of them.
@@ -38,19 +43,26 @@ def fastest_pace(
         report: is told each step.
     """
     # Few texts would make few batches, and leave workers idle that are busy on a long call.
-    sample = spread(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
+    sample = evenly_spaced(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
     cores = allowed_cores()
-    usual = usual_pace(provider, threads=cores, optimize_for="throughput")
+    usual = default_execution(provider, threads=cores, optimize_for="throughput")
     report("how to divide the cores")
-    divided = (replace(usual, workers=w, threads=t) for w, t in layouts(provider, threads=cores))
+    divided = (replace(usual, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores))
     best = _fastest(open_at, usual, divided, sample)
     report("how large the batches should be")
-    return _fastest(open_at, best, (replace(best, token_budget=size) for size in budgets(provider)), sample)
+    return _fastest(
+        open_at, best, (replace(best, max_batch_tokens=size) for size in candidate_batch_tokens(provider)), sample
+    )
 
 
-def _fastest(open_at: Callable[[Pace], Classifier], usual: Pace, others: Iterable[Pace], texts: Sequence[str]) -> Pace:
+def _fastest(
+    open_at: Callable[[ExecutionConfig], Classifier],
+    usual: ExecutionConfig,
+    others: Iterable[ExecutionConfig],
+    texts: Sequence[str],
+) -> ExecutionConfig:
     opened = {pace: open_at(pace) for pace in dict.fromkeys([usual, *others])}
-    seconds: dict[Pace, list[float]] = {pace: [] for pace in opened}
+    seconds: dict[ExecutionConfig, list[float]] = {pace: [] for pace in opened}
     for classifier in opened.values():
         classifier.logits(texts)
     for _ in range(_ROUNDS):

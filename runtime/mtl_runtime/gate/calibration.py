@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import best_thresholds
-from mtl_runtime.dataset.targets import Targets, labelled
+from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.evidence.schema import Bin
 from mtl_runtime.inference.decode import probabilities
 
-__all__ = ["calibrated", "calibration_error", "reliability"]
+__all__ = ["calibrate", "calibration_error", "reliability_bins"]
 
 # Fewer labelled rows tell more of themselves than of the model.
 _LEAST_ROWS = 30
@@ -21,7 +21,7 @@ _STEPS = 60  # halvings of the range on a log scale, far below float precision
 _BINS = 10
 
 
-def calibrated(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) -> TaskSpec:
+def calibrate(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) -> TaskSpec:
     """The task with the temperature, and for multi_label the thresholds, that fit these rows.
 
     The temperature T minimizes the negative log-likelihood of softmax(logits / T), or of the sigmoid per label,
@@ -33,7 +33,7 @@ def calibrated(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) ->
         logits: float32 (N, width).
         targets: (N,) or (N, labels), see :mod:`mtl_runtime.dataset.targets`.
     """
-    rows = labelled(targets) & np.isfinite(logits).all(axis=1)
+    rows = has_label(targets) & np.isfinite(logits).all(axis=1)
     if task.kind == "regression" or rows.sum() < _LEAST_ROWS:
         return task
     warmed = dataclasses.replace(task, temperature=_temperature(task, logits[rows], targets[rows]))
@@ -42,13 +42,13 @@ def calibrated(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) ->
     return dataclasses.replace(warmed, thresholds=best_thresholds(warmed, targets[rows], logits[rows]))
 
 
-def reliability(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) -> tuple[Bin, ...]:
+def reliability_bins(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) -> tuple[Bin, ...]:
     """Ten bins of equal width over the probability of the answers given, at the task's temperature.
 
     single_label: one answer per row, its probability. multi_label: every cell, the probability of its label.
     Empty for a regression, or without labels.
     """
-    rows = labelled(targets)
+    rows = has_label(targets)
     if task.kind == "regression" or not rows.any():
         return ()
     scores, hits = _answers(task, logits[rows], targets[rows])

@@ -15,21 +15,30 @@ from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.dataset.examples import Example, LabelColumn, columns_of, read_labelled
+from mtl_runtime.dataset.examples import Example, LabelColumn, column_names, read_labelled_file
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError, RecordError, TableError
 from mtl_runtime.evidence.schema import SCHEMA_VERSION, Evidence, VariantEvidence
-from mtl_runtime.gate.autotune import fastest_pace
+from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.gate_variant import Reference, gate_variant
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.loading.execution_choice import Drive
+from mtl_runtime.loading.execution_choice import ExecutionChoice
 from mtl_runtime.loading.load import open_classifier
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT, Choice
-from mtl_runtime.providers.execution_config import Pace
+from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT, VariantChoice
+from mtl_runtime.providers.execution_config import ExecutionConfig
 from mtl_runtime.providers.session import onnxruntime_version
 from mtl_runtime.report.document import evidence_page
 
-__all__ = ["GOLDEN", "evidence_of", "gate_here", "golden_rows", "moment", "operators", "unverified", "write_evidence"]
+__all__ = [
+    "GOLDEN",
+    "count_running_operators",
+    "gate_bundle",
+    "golden_examples",
+    "moment",
+    "new_evidence",
+    "unverified_evidence",
+    "write_evidence",
+]
 
 GOLDEN = "golden texts (PyTorch)"
 
@@ -37,7 +46,7 @@ GOLDEN = "golden texts (PyTorch)"
 _KINDS = {GOLDEN: ".golden", DEFAULT_VARIANT: ".data"}
 
 
-def gate_here(
+def gate_bundle(
     bundle: Bundle,
     *,
     data: Path | None = None,
@@ -61,37 +70,39 @@ def gate_here(
         TableError: ``data`` cannot be read.
     """
     baseline = _opened(bundle, DEFAULT_VARIANT)
-    rows = golden_rows(bundle) if data is None else _rows(bundle, data, text)
+    rows = golden_examples(bundle) if data is None else _rows(bundle, data, text)
     reference = _golden_reference(bundle) if data is None else _own_reference(baseline, rows)
     measured = {}
     for name in variants:
         try:
             classifier = baseline if name == DEFAULT_VARIANT else _opened(bundle, name)
         except (ProviderError, MissingPackageError) as error:
-            measured[name] = unverified(bundle.manifest.variants[name].provider, str(error))
+            measured[name] = unverified_evidence(bundle.manifest.variants[name].provider, str(error))
             continue
         report(f"{name}: {len(rows)} sentences")
         judged = gate_variant(classifier, rows, reference, bundle.manifest.gate, baseline=baseline, report=report)
         measured[name] = dataclasses.replace(
-            judged, operators=operators(bundle, name), pace=_pace(bundle, name, judged, rows, report)
+            judged,
+            operators=count_running_operators(bundle, name),
+            execution=_autotune(bundle, name, judged, rows, report),
         )
     files = {} if data is None else {data.name: FileSpec.of_file(data)}
-    return evidence_of(bundle.digest, reference.name, files, measured)
+    return new_evidence(bundle.digest, reference.name, files, measured)
 
 
-def _opened(bundle: Bundle, variant: str, pace: Pace | None = None) -> Classifier:
+def _opened(bundle: Bundle, variant: str, pace: ExecutionConfig | None = None) -> Classifier:
     """A variant at ``pace``, or at the usual one, whatever was measured before."""
     why = "being measured"
-    return open_classifier(bundle, Choice(variant, why), drive=Drive(pace, why) if pace else None)
+    return open_classifier(bundle, VariantChoice(variant, why), drive=ExecutionChoice(pace, why) if pace else None)
 
 
-def _pace(
+def _autotune(
     bundle: Bundle, name: str, judged: VariantEvidence, rows: Sequence[Example], report: Callable[[str], None]
-) -> Pace | None:
+) -> ExecutionConfig | None:
     """The pace that runs a verified variant fastest here."""
     if judged.status != "verified":
         return None
-    return fastest_pace(
+    return autotune(
         lambda pace: _opened(bundle, name, pace),
         judged.provider,
         [row.text for row in rows],
@@ -99,12 +110,12 @@ def _pace(
     )
 
 
-def operators(bundle: Bundle, variant: str) -> dict[str, int]:
+def count_running_operators(bundle: Bundle, variant: str) -> dict[str, int]:
     """Fused and quantized operators of the graph that really runs."""
     return count_operators(running_nodes(bundle, variant, text="how many operators are there?"))
 
 
-def evidence_of(
+def new_evidence(
     digest: str,
     reference: str,
     data: Mapping[str, FileSpec],
@@ -161,12 +172,12 @@ def _replace(file: Path, content: str) -> None:
         new.unlink(missing_ok=True)
 
 
-def unverified(provider: str, problem: str) -> VariantEvidence:
+def unverified_evidence(provider: str, problem: str) -> VariantEvidence:
     """A variant that nothing was measured of here, and why."""
     return VariantEvidence(status="unverified", provider=provider, threads=0, tasks={}, problems=(problem,))
 
 
-def golden_rows(bundle: Bundle) -> list[Example]:
+def golden_examples(bundle: Bundle) -> list[Example]:
     """The golden texts as sentences without labels."""
     golden = parse_golden(bundle.read(GOLDEN_NAME))
     return [Example(text=text.text, labels={}, path=GOLDEN_NAME, line=line) for line, text in enumerate(golden, 1)]
@@ -199,7 +210,7 @@ def _own_reference(baseline: Classifier, rows: Sequence[Example]) -> Reference:
 
 
 def _rows(bundle: Bundle, data: Path, text: str) -> list[Example]:
-    columns = columns_of(data)
+    columns = column_names(data)
     tasks = {
         task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
         for task in bundle.manifest.tasks
@@ -208,4 +219,4 @@ def _rows(bundle: Bundle, data: Path, text: str) -> list[Example]:
     if not tasks:
         names = ", ".join(task.name for task in bundle.manifest.tasks)
         raise TableError(data, f"none of the columns is a task of the bundle: {names}", line=1)
-    return list(read_labelled(data, text=text, tasks=tasks, text_hint="; name the texts' column with --column"))
+    return list(read_labelled_file(data, text=text, tasks=tasks, text_hint="; name the texts' column with --column"))

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import logits_output
 from mtl_runtime.evidence.schema import StabilityCheck
-from mtl_runtime.gate.agreement import Answers, measure
+from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["stability"]
+__all__ = ["check_invariance"]
 
 _SEED = 0
 _THREADS = 4
@@ -43,7 +43,7 @@ _WAYS = (
 )
 
 
-def stability(
+def check_invariance(
     classifier: Classifier,
     texts: Sequence[str],
     *,
@@ -76,8 +76,8 @@ def _check(
 ) -> StabilityCheck:
     alone, other = both
     tasks = {
-        task.name: measure(
-            texts, Answers(task, alone[task.name]), Answers(task, other[task.name]), None, tie=tie(task.name)
+        task.name: measure_agreement(
+            texts, TaskOutputs(task, alone[task.name]), TaskOutputs(task, other[task.name]), None, tie=tie(task.name)
         )
         for task in classifier.manifest.tasks
     }

@@ -6,31 +6,31 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mtl_runtime.core.sampling import spread
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.inference.classifier import Classifier
 
-__all__ = ["median_ratio", "speed"]
+__all__ = ["measure_speed", "median_ratio"]
 
 _TEXTS = 128
 _ROUNDS = 9
 
 
-def speed(
+def measure_speed(
     candidate: Classifier,
     baseline: Classifier,
     texts: Sequence[str],
     *,
     rounds: int = _ROUNDS,
     report: Callable[[str], None] = lambda _: None,
-) -> Ratio:
+) -> Estimate:
     """Throughput of ``candidate`` as a multiple of ``baseline``'s, text to logits, both warmed up.
 
     Each round times both on the same texts, the order alternating, so that what slows the machine slows both.
     """
     report(f"{candidate.info.variant}: speed")
     # A handful of texts would time little but the clock.
-    sample = spread(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
+    sample = evenly_spaced(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
     for classifier in (candidate, baseline):
         classifier.logits(sample)
     ratios = []
@@ -42,18 +42,18 @@ def speed(
     return median_ratio(ratios)
 
 
-def median_ratio(ratios: Sequence[float]) -> Ratio:
+def median_ratio(ratios: Sequence[float]) -> Estimate:
     """Median with the narrowest interval of order statistics that holds it with at least 95 % (sign test).
 
     With fewer than 6 ratios no such interval exists, and the range is given.
     """
     ordered = np.sort(np.asarray(ratios, dtype=np.float64))
     skipped = _skippable(len(ordered))
-    return Ratio(
+    return Estimate(
         median=float(np.median(ordered)),
         low=float(ordered[skipped]),
         high=float(ordered[-1 - skipped]),
-        rounds=len(ordered),
+        n=len(ordered),
     )
 
 

@@ -22,7 +22,7 @@ from mtl_runtime.errors import (
 )
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER, evidence_folder
 from mtl_runtime.evidence.schema import Evidence
-from mtl_runtime.gate.gate_bundle import gate_here, write_evidence
+from mtl_runtime.gate.gate_bundle import gate_bundle, write_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load, open_tokenizer
 from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
@@ -90,14 +90,14 @@ def verify(
     for name in chosen:
         if name not in known:
             raise UnknownVariantError(name, known)
-    checks = [*_file_checks(bundle), _strangers(bundle)]
-    golden = _golden(bundle, checks)
+    checks = [*_check_files(bundle), _check_unknown_files(bundle)]
+    golden = _check_golden_ids(bundle, checks)
     # With a file of the user's, cpu-fp32 is the reference, and has to hold PyTorch's answers itself.
     for name in dict.fromkeys([DEFAULT_VARIANT, *chosen] if data else chosen):
-        checks += _variant_checks(bundle, name, golden, asked=variants is not None)
+        checks += _check_variant(bundle, name, golden, asked=variants is not None)
     evidence, page = None, None
     if all(check.passed is not False for check in checks):
-        evidence = gate_here(bundle, data=Path(data) if data else None, text=text, variants=chosen, report=report)
+        evidence = gate_bundle(bundle, data=Path(data) if data else None, text=text, variants=chosen, report=report)
         page = write_evidence(evidence, evidence_folder(bundle), title=bundle.path.absolute().name)
         checks += _gate_checks(evidence)
     return VerificationReport(
@@ -120,7 +120,7 @@ def _gate_checks(evidence: Evidence) -> Iterator[Check]:
         yield Check(f"{name}: gate", not problems, detail)
 
 
-def _file_checks(bundle: Bundle) -> Iterator[Check]:
+def _check_files(bundle: Bundle) -> Iterator[Check]:
     for name, promise in bundle.manifest.files.items():
         try:
             bundle.check(name)
@@ -130,7 +130,7 @@ def _file_checks(bundle: Bundle) -> Iterator[Check]:
             yield Check(f"file {name}", True, f"{promise.bytes:,} bytes, sha256 {promise.sha256[:12]}")
 
 
-def _strangers(bundle: Bundle) -> Check:
+def _check_unknown_files(bundle: Bundle) -> Check:
     """Files that the manifest does not know; the manifest itself and the evidence stand outside it."""
     known = {MANIFEST_NAME, EVIDENCE_FOLDER, *bundle.manifest.files}
     extra = sorted(file.name for file in bundle.path.iterdir() if file.name not in known)
@@ -138,7 +138,7 @@ def _strangers(bundle: Bundle) -> Check:
     return Check("unknown files", not extra, detail)
 
 
-def _golden(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenText]:
+def _check_golden_ids(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenText]:
     """The golden texts, empty if they cannot be read; appends the check of their token ids."""
     name = "golden token ids"
     if GOLDEN_NAME not in bundle.manifest.files:
@@ -159,7 +159,7 @@ def _golden(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenText]:
     return golden
 
 
-def _variant_checks(bundle: Bundle, name: str, golden: Sequence[GoldenText], *, asked: bool) -> list[Check]:
+def _check_variant(bundle: Bundle, name: str, golden: Sequence[GoldenText], *, asked: bool) -> list[Check]:
     try:
         metadata = open_session(bundle, name, threads=1).metadata
         classifier = load(bundle.path, variant=name)
@@ -173,10 +173,10 @@ def _variant_checks(bundle: Bundle, name: str, golden: Sequence[GoldenText], *, 
         Check(f"{name}: opens", True, f"{classifier.info.provider}, onnxruntime {classifier.info.onnxruntime}"),
         Check(f"{name}: graph metadata", not wrong, detail),
     ]
-    return [*checks, _golden_logits(classifier, golden)] if golden else checks
+    return [*checks, _check_golden_logits(classifier, golden)] if golden else checks
 
 
-def _golden_logits(classifier: Classifier, golden: Sequence[GoldenText]) -> Check:
+def _check_golden_logits(classifier: Classifier, golden: Sequence[GoldenText]) -> Check:
     """Compare with the golden logits: within the tolerance in fp32, else finite (the gate judges those)."""
     name = classifier.info.variant
     logits = classifier.logits([text.text for text in golden])

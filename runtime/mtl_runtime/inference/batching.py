@@ -5,20 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_TOKEN_BUDGET", "plan_batches"]
+__all__ = ["DEFAULT_MAX_BATCH_TOKENS", "plan_batches"]
 
 # Padded tokens per batch. Large enough to keep the cores busy, small enough that activations stay in cache.
-DEFAULT_TOKEN_BUDGET = 1024
+DEFAULT_MAX_BATCH_TOKENS = 1024
 
 
-def plan_batches(lengths: Sequence[int], *, token_budget: int, most_texts: int | None = None) -> list[NDArray[np.intp]]:
+def plan_batches(
+    lengths: Sequence[int], *, max_batch_tokens: int, max_batch_size: int | None = None
+) -> list[NDArray[np.intp]]:
     """Cut texts into batches of indices, longest texts first.
 
     Args:
         lengths: number of tokens of each text.
-        token_budget: largest number of padded tokens (rows x longest row) in a batch; a single text
+        max_batch_tokens: largest number of padded tokens (rows x longest row) in a batch; a single text
             that is longer gets a batch of its own.
-        most_texts: in a batch, however short they are; default: as many as the budget holds.
+        max_batch_size: in a batch, however short they are; default: as many as the budget holds.
 
     Returns:
         Index arrays that hold each text exactly once. Equal inputs give equal batches.
@@ -28,7 +30,7 @@ def plan_batches(lengths: Sequence[int], *, token_budget: int, most_texts: int |
     batches = []
     start = 0
     while start < len(order):
-        rows = max(1, min(token_budget // max(1, int(sizes[order[start]])), most_texts or len(order)))
+        rows = max(1, min(max_batch_tokens // max(1, int(sizes[order[start]])), max_batch_size or len(order)))
         batches.append(order[start : start + rows])
         start += rows
     return batches

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
 from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
 from mtl_runtime.inference.decode import Prediction, check_finite, predictions
-from mtl_runtime.inference.executor import Run
+from mtl_runtime.inference.executor import RunBatch
 from mtl_runtime.inference.explain import Explanation, explain
-from mtl_runtime.inference.options import Info, Opening
-from mtl_runtime.inference.pipeline import Computed, Pipeline
-from mtl_runtime.inference.worker_pool import Workers
-from mtl_runtime.providers.registry import provider_named
-from mtl_runtime.text.text_chunks import Chunk, cut
+from mtl_runtime.inference.options import ClassifierInfo, InputOptions
+from mtl_runtime.inference.pipeline import ChunkOutput, Pipeline
+from mtl_runtime.inference.worker_pool import WorkerPool
+from mtl_runtime.providers.registry import get_provider
+from mtl_runtime.text.text_chunks import TextChunk, chunk_texts
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
-from mtl_runtime.text.validation import checked_texts
-from mtl_runtime.text.word_spans import PartBy
+from mtl_runtime.text.validation import validate_texts
+from mtl_runtime.text.word_spans import Granularity
 
 __all__ = ["CHUNK_TEXTS", "Classifier"]
 
@@ -41,22 +41,22 @@ class Classifier:
 
     manifest: Manifest
     tokenizer: Tokenizer
-    run: Run  # a session's in production, a function in tests
-    workers: Workers
-    token_budget: int
-    info: Info
-    reopen: Callable[[Info, Opening], "Classifier"]  # what a pickled one becomes
-    opening: Opening = field(default_factory=Opening)
+    run: RunBatch  # a session's in production, a function in tests
+    workers: WorkerPool
+    max_batch_tokens: int
+    info: ClassifierInfo
+    reopen: Callable[[ClassifierInfo, InputOptions], "Classifier"]  # what a pickled one becomes
+    opening: InputOptions = field(default_factory=InputOptions)
     # Derived from the above, once and not for each text.
     pipeline: Pipeline = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         pipeline = Pipeline(
             tokenizer=self.tokenizer,
-            run=self.run,
+            run_batch=self.run,
             workers=self.workers,
-            token_budget=self.token_budget,
-            most_texts=provider_named(self.info.provider).most_texts,
+            max_batch_tokens=self.max_batch_tokens,
+            max_batch_size=get_provider(self.info.provider).max_batch_size,
             pad_id=self.manifest.encoder.pad_id,
             long_text=self.opening.long_text,
             aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
@@ -87,7 +87,7 @@ class Classifier:
             UnknownTaskError: the bundle has no such task.
             NonFiniteError: the model answered NaN or infinity; tells the index.
         """
-        return self._answer(texts, tasks)
+        return self._predict(texts, tasks)
 
     @overload
     async def acall(  # type: ignore[overload-overlap]
@@ -106,7 +106,7 @@ class Classifier:
             InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
         """
         given = texts if isinstance(texts, str) else list(texts)
-        return await self.workers.awaited(lambda stop: self._answer(given, tasks, stop))
+        return await self.workers.run_async(lambda stop: self._predict(given, tasks, stop))
 
     def stream(
         self, texts: Iterable[str], *, tasks: Iterable[str] | None = None, chunk_size: int = CHUNK_TEXTS
@@ -127,7 +127,7 @@ class Classifier:
         """
         if chunk_size < 1:
             raise ValueError(f"chunk_size is {chunk_size}; it must be at least 1")
-        chunks = self.stream_chunks(cut(_several(texts), chunk_size), tasks=tasks)
+        chunks = self.stream_chunks(chunk_texts(_require_several(texts), chunk_size), tasks=tasks)
         return (prediction for chunk in chunks for prediction in chunk)
 
     def stream_chunks(
@@ -138,7 +138,7 @@ class Classifier:
         Raises:
             UnknownTaskError, InvalidTextError, NonFiniteError: as :meth:`stream`; an index counts all texts.
         """
-        return self._streamed(chunks, self.task_specs(tasks))
+        return self._predict_stream(chunks, self.task_specs(tasks))
 
     def embed(self, texts: str | Iterable[str], *, normalize: bool = False) -> Rows:
         """Sentence embeddings, float32 (N, hidden_size); for a bare str (hidden_size,).
@@ -150,14 +150,14 @@ class Classifier:
         Raises:
             InvalidTextError, NonFiniteError: as in :meth:`__call__`.
         """
-        chunk, indices = Chunk.distinct(self._checked([texts] if isinstance(texts, str) else texts))
+        chunk, indices = TextChunk.distinct(self._validate([texts] if isinstance(texts, str) else texts))
         width = {EMBEDDING_OUTPUT: self.manifest.encoder.hidden_size}
         found = [np.empty((0, self.manifest.encoder.hidden_size), dtype=np.float32)]
-        for part in self.pipeline.compute(chunk.cut(CHUNK_TEXTS), width):
+        for part in self.pipeline.run(chunk.cut(CHUNK_TEXTS), width):
             try:
                 check_finite(part.rows[0], EMBEDDING_OUTPUT)
             except NonFiniteError as error:
-                raise part.chunk.placed(error) from None
+                raise part.chunk.locate_error(error) from None
             found.append(part.rows[0])
         rows = np.concatenate(found)[indices]
         if normalize:
@@ -167,14 +167,14 @@ class Classifier:
     def logits(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> dict[str, Rows]:
         """Raw logits by task, float32 (N, width), not checked for being finite: what gates compare."""
         specs = self.task_specs(tasks)
-        checked = self._checked(_several(texts))
+        checked = self._validate(_require_several(texts))
         found: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
-        chunks = Chunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
-        found += [part.rows for part in self.pipeline.compute(chunks, self._widths(specs))]
+        chunks = TextChunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
+        found += [part.rows for part in self.pipeline.run(chunks, self._widths(specs))]
         merged = map(np.concatenate, zip(*found, strict=True))
         return dict(zip((task.name for task in specs), merged, strict=True))
 
-    def explain(self, text: str, *, task: str, label: str | None = None, by: PartBy = "word") -> Explanation:
+    def explain(self, text: str, *, task: str, label: str | None = None, by: Granularity = "word") -> Explanation:
         """How much each word of ``text`` adds to the answer of ``task``.
 
         See :func:`mtl_runtime.inference.explain.explain`.
@@ -189,15 +189,15 @@ class Classifier:
             UnknownLabelError: the task has no such label.
             InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
         """
-        (checked,) = self._checked([text])
+        (checked,) = self._validate([text])
         labels = {} if label is None else {task: label}
         return explain(self.pipeline, checked, self.task_specs([task]), labels=labels, by=by)[0]
 
     def explain_tasks(
-        self, text: str, *, tasks: Iterable[str] | None = None, by: PartBy = "word"
+        self, text: str, *, tasks: Iterable[str] | None = None, by: Granularity = "word"
     ) -> dict[str, Explanation]:
         """The same for ``tasks`` (default: all), by task, all of them for the cost of one."""
-        (checked,) = self._checked([text])
+        (checked,) = self._validate([text])
         found = explain(self.pipeline, checked, self.task_specs(tasks), labels={}, by=by)
         return {explanation.task: explanation for explanation in found}
 
@@ -217,63 +217,63 @@ class Classifier:
 
     def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
         """Token ids as the graph gets them (before padding)."""
-        return self.tokenizer.encode(self._checked(_several(texts)))
+        return self.tokenizer.encode(self._validate(_require_several(texts)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.reopen, (self.info, self.opening)
 
-    def _answer(
+    def _predict(
         self, texts: str | Iterable[str], tasks: Iterable[str] | None, stop: threading.Event | None = None
     ) -> Prediction | list[Prediction]:
         specs = self.task_specs(tasks)
         if isinstance(texts, str):
-            alone = Chunk(self._checked([texts]), (0,))
-            return _decoded(self.pipeline.compute_one(alone, self._widths(specs)), specs)[0]
-        chunk, indices = Chunk.distinct(self._checked(texts))
+            alone = TextChunk(self._validate([texts]), (0,))
+            return _decode_chunk(self.pipeline.run_one(alone, self._widths(specs)), specs)[0]
+        chunk, indices = TextChunk.distinct(self._validate(texts))
         answered: list[Prediction] = []
-        for some in self._predicted(chunk.cut(CHUNK_TEXTS), specs, stop):
+        for some in self._predict_chunks(chunk.cut(CHUNK_TEXTS), specs, stop):
             answered += some
         return [answered[index] for index in indices]
 
-    def _streamed(self, chunks: Iterable[Sequence[str]], specs: Sequence[TaskSpec]) -> Iterator[list[Prediction]]:
+    def _predict_stream(self, chunks: Iterable[Sequence[str]], specs: Sequence[TaskSpec]) -> Iterator[list[Prediction]]:
         waiting: deque[Sequence[int]] = deque()
 
-        def distinct() -> Iterator[Chunk]:
+        def distinct() -> Iterator[TextChunk]:
             first = 0
             for texts in chunks:
-                chunk, indices = Chunk.distinct(self._checked(_several(texts), first), first=first)
+                chunk, indices = TextChunk.distinct(self._validate(_require_several(texts), first), first=first)
                 waiting.append(indices)
                 first += len(texts)
                 yield chunk
 
-        for answered in self._predicted(distinct(), specs):
+        for answered in self._predict_chunks(distinct(), specs):
             yield [answered[index] for index in waiting.popleft()]
 
-    def _predicted(
-        self, chunks: Iterable[Chunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None
+    def _predict_chunks(
+        self, chunks: Iterable[TextChunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None
     ) -> Iterator[list[Prediction]]:
-        for part in self.pipeline.compute(chunks, self._widths(specs), stop=stop):
-            yield _decoded(part, specs)
+        for part in self.pipeline.run(chunks, self._widths(specs), stop=stop):
+            yield _decode_chunk(part, specs)
 
     def _widths(self, specs: Sequence[TaskSpec]) -> Mapping[str, int]:
         return {logits_output(task.name): task.width for task in specs}
 
-    def _checked(self, texts: Iterable[str], first: int = 0) -> list[str]:
+    def _validate(self, texts: Iterable[str], first: int = 0) -> list[str]:
         try:
-            return checked_texts(texts, max_text_bytes=self.opening.max_text_bytes)
+            return validate_texts(texts, max_text_bytes=self.opening.max_text_bytes)
         except InvalidTextError as error:
             raise error.at(first + error.index) from error.__cause__
 
 
-def _several(texts: Iterable[str]) -> Iterable[str]:
+def _require_several(texts: Iterable[str]) -> Iterable[str]:
     """A str is an iterable of its characters, which nobody means."""
     if isinstance(texts, str):
         raise TypeError("expected several texts, found one str; put it into a list")
     return texts
 
 
-def _decoded(part: Computed, specs: Sequence[TaskSpec]) -> list[Prediction]:
+def _decode_chunk(part: ChunkOutput, specs: Sequence[TaskSpec]) -> list[Prediction]:
     try:
         return predictions(specs, part.rows, part.texts)
     except NonFiniteError as error:
-        raise part.chunk.placed(error) from None
+        raise part.chunk.locate_error(error) from None

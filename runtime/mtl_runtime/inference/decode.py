@@ -134,9 +134,9 @@ def predictions(
     return [
         Prediction(
             dict(zip(names, row, strict=True)),
-            len(text) + sum(map(len, text.further)),
+            len(text) + sum(map(len, text.more_windows)),
             text.truncated,
-            1 + len(text.further),
+            1 + len(text.more_windows),
         )
         for text, row in zip(texts, zip(*answers, strict=True), strict=True)
     ]

@@ -9,30 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.inference.batching import plan_batches
-from mtl_runtime.inference.worker_pool import Workers
+from mtl_runtime.inference.worker_pool import WorkerPool
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["Dropped", "Job", "Run", "start"]
+__all__ = ["BatchJob", "Cancelled", "RunBatch", "submit_batches"]
 
 Rows = NDArray[np.float32]
-Run = Callable[[Batch, Sequence[str]], list[Rows]]
+RunBatch = Callable[[Batch, Sequence[str]], list[Rows]]
 # A local function's annotations are evaluated at each definition; a subscription of NDArray takes as long as a decode.
 _Texts = Sequence[TokenizedText]
 _Indices = NDArray[np.intp]
 
 
-class Dropped(Exception):  # noqa: N818 - no error, and nobody is left to catch it
+class Cancelled(Exception):  # noqa: N818 - no error, and nobody is left to catch it
     """The caller has gone."""
 
 
-class Job:
+class BatchJob:
     """Batches on their way through the workers."""
 
-    def __init__(self, results: Sequence[Rows], workers: Workers) -> None:
+    def __init__(self, results: Sequence[Rows], workers: WorkerPool) -> None:
         self._results, self._workers = results, workers
         self._pieces: list[tuple[Future[None], Callable[[], None]]] = []
 
@@ -41,11 +41,11 @@ class Job:
         try:
             future = self._workers.submit(work)
         except RuntimeError:
-            self._workers.run(work)
+            self._workers.run_here(work)
         else:
             self._pieces.append((future, work))
 
-    def rows(self) -> Sequence[Rows]:
+    def results(self) -> Sequence[Rows]:
         """Wait for all batches; the first failure is raised, and what has not begun is dropped.
 
         Batches that no worker has begun are done in this thread, which thus never waits behind another caller's.
@@ -53,7 +53,7 @@ class Job:
         try:
             for future, work in self._pieces:
                 if future.cancel():
-                    self._workers.run(work)
+                    self._workers.run_here(work)
                 else:
                     future.result()
         finally:
@@ -66,48 +66,48 @@ class Job:
             future.cancel()
 
 
-def start(
+def submit_batches(
     texts: Sequence[TokenizedText],
     widths: Mapping[str, int],
     *,
-    run: Run,
-    workers: Workers,
-    token_budget: int,
-    most_texts: int | None,
+    run: RunBatch,
+    workers: WorkerPool,
+    max_batch_tokens: int,
+    max_batch_size: int | None,
     pad_id: int,
     stop: threading.Event | None = None,
-) -> Job:
+) -> BatchJob:
     """Begin to compute some outputs for ``texts``; a lone batch is computed at once, in this thread.
 
     Args:
         texts: N of them.
-        widths: name of each output wanted -> its width. ``Job.rows()`` gives a float32 (N, width) for each.
+        widths: name of each output wanted -> its width. ``BatchJob.rows()`` gives a float32 (N, width) for each.
         run: computes one batch.
         workers: do so in parallel.
-        token_budget: padded tokens of a batch.
-        most_texts: in a batch.
+        max_batch_tokens: padded tokens of a batch.
+        max_batch_size: in a batch.
         pad_id: token id that fills a batch's shorter rows.
-        stop: once it is set, batches that have not begun raise Dropped.
+        stop: once it is set, batches that have not begun raise Cancelled.
     """
     names = list(widths)
 
     def compute(some: _Texts) -> Sequence[Rows]:
         if stop is not None and stop.is_set():
-            raise Dropped
+            raise Cancelled
         return run(Batch.of(some, pad_id=pad_id), names)
 
     if len(texts) == 1:
-        return Job(workers.run(partial(compute, texts)), workers)
+        return BatchJob(workers.run_here(partial(compute, texts)), workers)
     results = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
 
     def fill(indices: _Indices) -> None:
         for result, rows in zip(results, compute([texts[index] for index in indices]), strict=True):
             result[indices] = rows
 
-    plan = plan_batches([len(text) for text in texts], token_budget=token_budget, most_texts=most_texts)
-    job = Job(results, workers)
+    plan = plan_batches([len(text) for text in texts], max_batch_tokens=max_batch_tokens, max_batch_size=max_batch_size)
+    job = BatchJob(results, workers)
     if len(plan) == 1:
-        workers.run(partial(fill, plan[0]))
+        workers.run_here(partial(fill, plan[0]))
     else:
         for indices in plan:
             job.add(partial(fill, indices))

@@ -16,9 +16,9 @@ from mtl_runtime.core import records
 from mtl_runtime.errors import NonFiniteError, UnknownLabelError
 from mtl_runtime.inference.decode import Answer, check_finite, decode, probabilities
 from mtl_runtime.inference.pipeline import Pipeline
-from mtl_runtime.text.text_chunks import Chunk
+from mtl_runtime.text.text_chunks import TextChunk
 from mtl_runtime.text.tokenizer import TokenizedText
-from mtl_runtime.text.word_spans import PARTS, Part, PartBy, parts_of
+from mtl_runtime.text.word_spans import GRANULARITIES, Granularity, WordSpan, word_spans
 
 __all__ = ["Explanation", "TokenImportance", "explain"]
 
@@ -57,7 +57,7 @@ class Explanation:
 
 
 def explain(
-    pipeline: Pipeline, text: str, tasks: Sequence[TaskSpec], *, labels: Mapping[str, str], by: PartBy
+    pipeline: Pipeline, text: str, tasks: Sequence[TaskSpec], *, labels: Mapping[str, str], by: Granularity
 ) -> list[Explanation]:
     """Explain the answers of ``tasks`` about ``text``, all of them for the cost of one.
 
@@ -81,10 +81,10 @@ def explain(
     """
     _check(tasks, labels, by)
     read, spans = pipeline.tokenizer.encode_with_spans(text)
-    pipeline.check_lengths(Chunk([text], [0]), [read])
-    parts = parts_of(text, spans, by=by)
+    pipeline.require_short_texts(TextChunk([text], [0]), [read])
+    parts = word_spans(text, spans, by=by)
     widths = {logits_output(task.name): task.width for task in tasks}
-    found = _rows(pipeline, (read, *read.further), parts, widths)
+    found = _rows(pipeline, (read, *read.more_windows), parts, widths)
     explanations = []
     for task, rows in zip(tasks, found, strict=True):
         answer, label, scores = _scores(task, rows, labels.get(task.name))
@@ -101,20 +101,20 @@ def explain(
 
 
 def _check(tasks: Sequence[TaskSpec], labels: Mapping[str, str], by: str) -> None:
-    if by not in PARTS:
-        raise ValueError(f"by is {by!r}; it must be one of {', '.join(PARTS)}")
+    if by not in GRANULARITIES:
+        raise ValueError(f"by is {by!r}; it must be one of {', '.join(GRANULARITIES)}")
     for task in tasks:
         if task.name in labels and labels[task.name] not in task.labels:
             raise UnknownLabelError(labels[task.name], task.name, task.labels)
 
 
 def _rows(
-    pipeline: Pipeline, windows: Sequence[TokenizedText], parts: Sequence[Part], widths: Mapping[str, int]
+    pipeline: Pipeline, windows: Sequence[TokenizedText], parts: Sequence[WordSpan], widths: Mapping[str, int]
 ) -> list[Rows]:
     """Logits of each output, float32 (1 + parts, width): of the whole text, then without each part."""
-    whole = pipeline.windows_rows(windows, widths)
+    whole = pipeline.run_windows(windows, widths)
     first = np.zeros(1, dtype=np.intp)
-    found = [[pipeline.texts_rows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
+    found = [[pipeline.aggregate_windows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
     longest = max(1, *map(len, windows))
     size = min(_PARTS_AT_ONCE, max(1, _TOKENS_AT_ONCE // longest))
     for start in range(0, len(parts), size):
@@ -128,7 +128,7 @@ def _without(
     pipeline: Pipeline,
     windows: Sequence[TokenizedText],
     whole: Sequence[Rows],
-    parts: Sequence[Part],
+    parts: Sequence[WordSpan],
     widths: Mapping[str, int],
 ) -> Iterator[Rows]:
     """Logits of each output without each of ``parts``, float32 (parts, width)."""
@@ -136,13 +136,13 @@ def _without(
     versions = [_leaving_out(windows[window], window, parts[number]) for number, window in held]
     numbers, places = np.asarray(held, dtype=np.intp).T
     starts = np.arange(len(parts), dtype=np.intp) * len(windows)
-    for name, rows, as_it_is in zip(widths, pipeline.windows_rows(versions, widths), whole, strict=True):
+    for name, rows, as_it_is in zip(widths, pipeline.run_windows(versions, widths), whole, strict=True):
         every = np.tile(as_it_is, (len(parts), 1, 1))  # (parts, windows, width)
         every[numbers, places] = rows
-        yield pipeline.texts_rows(every.reshape(-1, rows.shape[1]), starts, name)
+        yield pipeline.aggregate_windows(every.reshape(-1, rows.shape[1]), starts, name)
 
 
-def _leaving_out(read: TokenizedText, window: int, part: Part) -> TokenizedText:
+def _leaving_out(read: TokenizedText, window: int, part: WordSpan) -> TokenizedText:
     left_out = {index for place, index in part.tokens if place == window}
     kept = [index for index in range(len(read)) if index not in left_out]
     return TokenizedText(tuple(read.ids[i] for i in kept), tuple(read.type_ids[i] for i in kept), read.truncated)

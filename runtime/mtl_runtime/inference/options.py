@@ -1,15 +1,15 @@
-"""how a classifier was opened -> Info and Opening: what it runs and how it reads texts, enough to open it again."""
+"""How a classifier was opened: what it runs and how it reads texts, enough to open it again elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, Aggregate, LongText
 
-__all__ = ["Info", "Opening"]
+__all__ = ["ClassifierInfo", "InputOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Info:
+class ClassifierInfo:
     """What a classifier really runs, and why."""
 
     bundle: str
@@ -18,7 +18,7 @@ class Info:
     provider: str
     workers: int  # runs of the session at the same time
     threads: int  # intra-op threads of each
-    token_budget: int  # padded tokens of a batch
+    max_batch_tokens: int  # padded tokens of a batch
     reason: str
     onnxruntime: str
 
@@ -29,8 +29,8 @@ class Info:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """How a classifier reads texts; with :class:`Info`, all that another process needs to open the same."""
+class InputOptions:
+    """How a classifier reads texts; with :class:`ClassifierInfo`, all that another process needs to open the same."""
 
     long_text: LongText = "truncate"
     aggregate: Mapping[str, Aggregate] = field(default_factory=dict)  # by task; absent: mean

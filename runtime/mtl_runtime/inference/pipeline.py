@@ -9,26 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.errors import InvalidTextError
-from mtl_runtime.inference.executor import Job, Run, start
-from mtl_runtime.inference.worker_pool import Workers
-from mtl_runtime.text.text_chunks import Chunk
+from mtl_runtime.inference.executor import BatchJob, RunBatch, submit_batches
+from mtl_runtime.inference.worker_pool import WorkerPool
+from mtl_runtime.text.text_chunks import TextChunk
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.text.validation import Aggregate, LongText
-from mtl_runtime.text.windows import aggregated, windows_of
+from mtl_runtime.text.windows import aggregate_windows, flatten_windows
 
-__all__ = ["Computed", "Pipeline"]
+__all__ = ["ChunkOutput", "Pipeline"]
 
 # Chunks at the workers while the next one is tokenized.
-_AT_WORK = 2
+_MAX_CHUNKS_IN_FLIGHT = 2
 
 Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
+class ChunkOutput:
     """A chunk and what came out of it."""
 
-    chunk: Chunk
+    chunk: TextChunk
     texts: Sequence[TokenizedText]
     rows: Sequence[Rows]  # of each output wanted, float32 (texts, width)
 
@@ -38,17 +38,17 @@ class Pipeline:
     """The way of texts through tokenizer, batches and session."""
 
     tokenizer: Tokenizer
-    run: Run
-    workers: Workers
-    token_budget: int
-    most_texts: int | None  # in a batch; None: the budget alone limits it
+    run_batch: RunBatch
+    workers: WorkerPool
+    max_batch_tokens: int
+    max_batch_size: int | None  # in a batch; None: the budget alone limits it
     pad_id: int
     long_text: LongText
     aggregate: Mapping[str, Aggregate]  # by output; absent: mean
 
-    def compute(
-        self, chunks: Iterable[Chunk], widths: Mapping[str, int], *, stop: threading.Event | None = None
-    ) -> Iterator[Computed]:
+    def run(
+        self, chunks: Iterable[TextChunk], widths: Mapping[str, int], *, stop: threading.Event | None = None
+    ) -> Iterator[ChunkOutput]:
         """Compute outputs for each chunk, in order.
 
         Args:
@@ -61,35 +61,35 @@ class Pipeline:
                 ``chunks`` raises, it comes after the rows of the chunks before.
         """
         names = list(widths)
-        begun = (self._begin(chunk, widths, stop) for chunk in chunks)
-        at_work: deque[_Begun] = deque()
+        begun = (self._submit_chunk(chunk, widths, stop) for chunk in chunks)
+        at_work: deque[_InFlightChunk] = deque()
         failure: list[Exception] = []
         try:
-            while (more := _taken(begun, failure)) is not None:
+            while (more := _next_or_record_error(begun, failure)) is not None:
                 at_work.append(more)
-                if len(at_work) > _AT_WORK:
-                    yield self._end(at_work.popleft(), names)
+                if len(at_work) > _MAX_CHUNKS_IN_FLIGHT:
+                    yield self._collect(at_work.popleft(), names)
             while at_work:
-                yield self._end(at_work.popleft(), names)
+                yield self._collect(at_work.popleft(), names)
             if failure:
                 raise failure[0]
         finally:
             for one in at_work:
                 one.job.drop()
 
-    def compute_one(self, chunk: Chunk, widths: Mapping[str, int]) -> Computed:
+    def run_one(self, chunk: TextChunk, widths: Mapping[str, int]) -> ChunkOutput:
         """The same for one chunk that nothing comes after, as a lone text is: the shortest way there is."""
-        return self._end(self._begin(chunk, widths, None), list(widths))
+        return self._collect(self._submit_chunk(chunk, widths, None), list(widths))
 
-    def windows_rows(self, windows: Sequence[TokenizedText], widths: Mapping[str, int]) -> Sequence[Rows]:
+    def run_windows(self, windows: Sequence[TokenizedText], widths: Mapping[str, int]) -> Sequence[Rows]:
         """Compute outputs for windows that are tokenized already: float32 (windows, width) of each output."""
-        return self._start(windows, widths, None).rows()
+        return self._submit_windows(windows, widths, None).results()
 
-    def texts_rows(self, rows: Rows, starts: NDArray[np.intp] | None, output: str) -> Rows:
+    def aggregate_windows(self, rows: Rows, starts: NDArray[np.intp] | None, output: str) -> Rows:
         """The rows of an output for whole texts, from those of their windows: see :func:`longtext.aggregated`."""
-        return aggregated(rows, starts, self.aggregate.get(output, "mean"))
+        return aggregate_windows(rows, starts, self.aggregate.get(output, "mean"))
 
-    def check_lengths(self, chunk: Chunk, texts: Sequence[TokenizedText]) -> None:
+    def require_short_texts(self, chunk: TextChunk, texts: Sequence[TokenizedText]) -> None:
         """Refuse texts longer than the encoder reads, where that is an error.
 
         Raises:
@@ -98,38 +98,44 @@ class Pipeline:
         if self.long_text == "error":
             _refuse_long(chunk, texts, self.tokenizer.max_length)
 
-    def _begin(self, chunk: Chunk, widths: Mapping[str, int], stop: threading.Event | None) -> "_Begun":
+    def _submit_chunk(
+        self, chunk: TextChunk, widths: Mapping[str, int], stop: threading.Event | None
+    ) -> "_InFlightChunk":
         texts = self.tokenizer.encode(chunk.texts)
-        self.check_lengths(chunk, texts)
-        windows, starts = windows_of(texts)
-        return _Begun(chunk, texts, starts, self._start(windows, widths, stop))
+        self.require_short_texts(chunk, texts)
+        windows, starts = flatten_windows(texts)
+        return _InFlightChunk(chunk, texts, starts, self._submit_windows(windows, widths, stop))
 
-    def _start(self, windows: Sequence[TokenizedText], widths: Mapping[str, int], stop: threading.Event | None) -> Job:
-        return start(
+    def _submit_windows(
+        self, windows: Sequence[TokenizedText], widths: Mapping[str, int], stop: threading.Event | None
+    ) -> BatchJob:
+        return submit_batches(
             windows,
             widths,
-            run=self.run,
+            run=self.run_batch,
             workers=self.workers,
-            token_budget=self.token_budget,
-            most_texts=self.most_texts,
+            max_batch_tokens=self.max_batch_tokens,
+            max_batch_size=self.max_batch_size,
             pad_id=self.pad_id,
             stop=stop,
         )
 
-    def _end(self, begun: "_Begun", outputs: Sequence[str]) -> Computed:
-        found = zip(outputs, begun.job.rows(), strict=True)
-        return Computed(begun.chunk, begun.texts, [self.texts_rows(rows, begun.starts, name) for name, rows in found])
+    def _collect(self, begun: "_InFlightChunk", outputs: Sequence[str]) -> ChunkOutput:
+        found = zip(outputs, begun.job.results(), strict=True)
+        return ChunkOutput(
+            begun.chunk, begun.texts, [self.aggregate_windows(rows, begun.starts, name) for name, rows in found]
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    chunk: Chunk
+class _InFlightChunk:
+    chunk: TextChunk
     texts: Sequence[TokenizedText]
     starts: NDArray[np.intp] | None
-    job: Job
+    job: BatchJob
 
 
-def _taken(begun: Iterator[_Begun], failure: list[Exception]) -> _Begun | None:
+def _next_or_record_error(begun: Iterator[_InFlightChunk], failure: list[Exception]) -> _InFlightChunk | None:
     """The next one; what goes wrong with it has to wait until those before it are given out."""
     try:
         return next(begun, None)
@@ -138,7 +144,7 @@ def _taken(begun: Iterator[_Begun], failure: list[Exception]) -> _Begun | None:
         return None
 
 
-def _refuse_long(chunk: Chunk, texts: Sequence[TokenizedText], max_length: int) -> None:
+def _refuse_long(chunk: TextChunk, texts: Sequence[TokenizedText], max_length: int) -> None:
     for place, text in zip(chunk.places, texts, strict=True):
         if text.truncated:
             raise InvalidTextError(

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
-from mtl_runtime.core.fork_hooks import tell_after_fork
+from mtl_runtime.core.fork_hooks import reset_after_fork
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["Workers"]
+__all__ = ["WorkerPool"]
 
 T = TypeVar("T")
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 _CALLERS = 32
 
 
-class _Slot:
+class _Permit:
     """Leave to run one piece of work; it goes back to its queue even if nobody gives it back.
 
     An exception from a signal handler may be raised between taking a slot and entering the block that frees it.
     """
 
-    def __init__(self, queue: "SimpleQueue[_Slot]") -> None:
+    def __init__(self, queue: "SimpleQueue[_Permit]") -> None:
         self._queue = weakref.ref(queue)
 
     def free(self) -> None:
@@ -38,27 +38,27 @@ class _Slot:
 
     def __del__(self) -> None:
         if (queue := self._queue()) is not None:
-            queue.put(_Slot(queue))
+            queue.put(_Permit(queue))
 
 
-class Workers:
+class WorkerPool:
     """``count`` slots, shared by all threads of the process that use them."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.after_fork()
-        tell_after_fork(self)
+        reset_after_fork(self)
 
     def after_fork(self) -> None:
         """A child has none of the threads, and slots that were taken are never given back."""
         # A queue of free slots: threading's semaphore is written in Python, which a lone text would feel.
-        self._slots: SimpleQueue[_Slot] = SimpleQueue()
+        self._slots: SimpleQueue[_Permit] = SimpleQueue()
         for _ in range(self.count):
-            self._slots.put(_Slot(self._slots))
+            self._slots.put(_Permit(self._slots))
         self._starting = threading.Lock()
         self._started: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
 
-    def run(self, work: Callable[[], T]) -> T:
+    def run_here(self, work: Callable[[], T]) -> T:
         """Do ``work`` in this thread as soon as a slot is free."""
         slot = self._slots.get()
         try:
@@ -68,9 +68,9 @@ class Workers:
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Have ``work`` done by another thread, in the order of submission."""
-        return self._pools()[0].submit(self.run, work)
+        return self._pools()[0].submit(self.run_here, work)
 
-    async def awaited(self, work: Callable[[threading.Event], T]) -> T:
+    async def run_async(self, work: Callable[[threading.Event], T]) -> T:
         """Have a whole call done beside the event loop; the event it is given is set where nobody awaits it any more.
 
         The call itself occupies no slot, only what it hands to :meth:`run` and :meth:`submit`.

@@ -1,47 +1,47 @@
-"""what is wished for + what was measured -> Drive: the pace of a classifier, and why that one."""
+"""what is wished for + what was measured -> ExecutionChoice: the pace of a classifier, and why that one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from mtl_runtime.core.machine import allowed_cores, machine_facts
-from mtl_runtime.evidence.summary import Verdicts
-from mtl_runtime.loading.variant_choice import measured_pace
-from mtl_runtime.providers.execution_config import OptimizeFor, Pace, usual_pace
+from mtl_runtime.evidence.summary import EvidenceSummary
+from mtl_runtime.loading.variant_choice import measured_execution
+from mtl_runtime.providers.execution_config import ExecutionConfig, OptimizeFor, default_execution
 from mtl_runtime.providers.session import onnxruntime_version
 
-__all__ = ["Drive", "drive_of"]
+__all__ = ["ExecutionChoice", "choose_execution"]
 
 
 @dataclass(frozen=True, slots=True)
-class Drive:
+class ExecutionChoice:
     """A pace, and why it."""
 
-    pace: Pace
+    config: ExecutionConfig
     reason: str
 
-    def changed(self, *, workers: int | None, token_budget: int | None) -> Self:
+    def changed(self, *, workers: int | None, max_batch_tokens: int | None) -> Self:
         """The same threads among other workers, or with other batches."""
-        _positive(workers=workers, token_budget=token_budget)
-        threads = self.pace.workers * self.pace.threads
-        runs = workers or self.pace.workers
-        pace = Pace(
+        _require_positive(workers=workers, max_batch_tokens=max_batch_tokens)
+        threads = self.config.workers * self.config.threads
+        runs = workers or self.config.workers
+        pace = ExecutionConfig(
             workers=runs,
-            threads=max(1, threads // runs) if workers else self.pace.threads,
-            token_budget=token_budget or self.pace.token_budget,
+            threads=max(1, threads // runs) if workers else self.config.threads,
+            max_batch_tokens=max_batch_tokens or self.config.max_batch_tokens,
         )
-        asked = [name for name, value in (("workers", workers), ("token_budget", token_budget)) if value]
-        return type(self)(pace, f"{_told(pace)}: {' and '.join(asked)} asked for; without: {self.reason}")
+        asked = [name for name, value in (("workers", workers), ("max_batch_tokens", max_batch_tokens)) if value]
+        return type(self)(pace, f"{_describe(pace)}: {' and '.join(asked)} asked for; without: {self.reason}")
 
 
-def drive_of(
+def choose_execution(
     provider: str,
     variant: str,
-    evidence: Sequence[Verdicts],
+    evidence: Sequence[EvidenceSummary],
     *,
     optimize_for: OptimizeFor = "throughput",
     threads: int | None = None,
-) -> Drive:
+) -> ExecutionChoice:
     """The pace that was measured here, where that is what is wished for; else the provider's usual one.
 
     Args:
@@ -56,26 +56,26 @@ def drive_of(
         ValueError: ``threads`` is less than 1.
     """
     if threads is not None:
-        _positive(threads=threads)
-        return _usual(provider, threads, optimize_for, "threads asked for")
+        _require_positive(threads=threads)
+        return _default(provider, threads, optimize_for, "threads asked for")
     if optimize_for == "throughput":
-        pace = measured_pace(evidence, machine_facts(), variant, onnxruntime=onnxruntime_version())
+        pace = measured_execution(evidence, machine_facts(), variant, onnxruntime=onnxruntime_version())
         if pace is not None:
-            return Drive(pace, f"{_told(pace)}: the fastest measured on this kind of machine")
-    return _usual(provider, allowed_cores(), optimize_for, "cores allowed to this process")
+            return ExecutionChoice(pace, f"{_describe(pace)}: the fastest measured on this kind of machine")
+    return _default(provider, allowed_cores(), optimize_for, "cores allowed to this process")
 
 
-def _usual(provider: str, threads: int, optimize_for: OptimizeFor, counted: str) -> Drive:
-    pace = usual_pace(provider, threads=threads, optimize_for=optimize_for)
-    return Drive(pace, f"{counted}: {threads}; {_told(pace)}: usual for {optimize_for} on {provider}")
+def _default(provider: str, threads: int, optimize_for: OptimizeFor, counted: str) -> ExecutionChoice:
+    pace = default_execution(provider, threads=threads, optimize_for=optimize_for)
+    return ExecutionChoice(pace, f"{counted}: {threads}; {_describe(pace)}: usual for {optimize_for} on {provider}")
 
 
-def _told(pace: Pace) -> str:
+def _describe(pace: ExecutionConfig) -> str:
     threads = "thread" if pace.threads == 1 else "threads"
-    return f"{pace.workers} x {pace.threads} {threads}, batches of {pace.token_budget} tokens"
+    return f"{pace.workers} x {pace.threads} {threads}, batches of {pace.max_batch_tokens} tokens"
 
 
-def _positive(**values: int | None) -> None:
+def _require_positive(**values: int | None) -> None:
     for name, value in values.items():
         if value is None:
             continue

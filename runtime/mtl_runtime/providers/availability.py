@@ -1,4 +1,4 @@
-"""onnxruntime and a provider's name -> Ready, or a ProviderError that says what is missing and how it gets here.
+"""provider name -> AvailableProvider, or a ProviderError that says what is missing and how to install it.
 
 onnxruntime itself answers a missing library with a warning and another provider, so all is looked at before.
 """
@@ -14,23 +14,23 @@ from typing import Any
 
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import ProviderError
-from mtl_runtime.providers.registry import Provider, installed_wheels, provider_named
+from mtl_runtime.providers.registry import Provider, get_provider, installed_wheels
 from mtl_runtime.providers.shared_libraries import cuda_devices, explain, missing_libraries, provider_library
 
-__all__ = ["Ready", "ready"]
+__all__ = ["AvailableProvider", "require_provider"]
 
 _ONCE = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class AvailableProvider:
     """A provider that onnxruntime can be asked for."""
 
     provider: Provider
     device: Any = None  # a plugin's, as onnxruntime tells it
 
 
-def ready(ort: Any, name: str) -> Ready:
+def require_provider(ort: Any, name: str) -> AvailableProvider:
     """The provider ``name``, once all that it needs is known to be here.
 
     Args:
@@ -40,19 +40,19 @@ def ready(ort: Any, name: str) -> Ready:
     Raises:
         ProviderError: it is unknown, or something is missing; the message tells the mend.
     """
-    row = provider_named(name)
+    row = get_provider(name)
     # onnxruntime-openvino has the provider inside, and on any x86-64 processor.
     if row.plugin is not None and row.ort_name not in ort.get_available_providers():
-        return Ready(row, _plugin_device(ort, row, row.plugin))
+        return AvailableProvider(row, _plugin_device(ort, row, row.plugin))
     if row.ort_name not in ort.get_available_providers():
         (wheel,) = installed_wheels()
         raise ProviderError(
             f"{wheel} has no {row.ort_name}, {row.wheel} has it; "
             f"run `pip uninstall -y {wheel}` and then `pip install 'mtl-export[{row.extra}]'`"
         )
-    if row.library is not None:
+    if row.cuda_library is not None:
         _require_cuda(ort, row)
-    return Ready(row)
+    return AvailableProvider(row)
 
 
 def _plugin_device(ort: Any, row: Provider, plugin: str) -> Any:
@@ -88,7 +88,7 @@ def _require_cuda(ort: Any, row: Provider) -> None:
     with _ONCE:
         _preload(ort)
     folder = Path(ort.__file__).parent / "capi"
-    libraries = [each.library for each in (row, *map(provider_named, row.then)) if each.library]
+    libraries = [each.cuda_library for each in (row, *map(get_provider, row.fallback_providers)) if each.cuda_library]
     missing = [name for library in libraries for name in missing_libraries(provider_library(folder, library))]
     if missing:
         raise ProviderError(f"{row.ort_name} cannot be loaded, missing: {explain(missing)}; or use a cpu variant")

@@ -19,25 +19,25 @@ from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.core.user_cache import cache_folder
 from mtl_runtime.errors import RecordError
 
-__all__ = ["compiled_folder", "key_of"]
+__all__ = ["cache_key", "compile_cache"]
 
-_SEAL = "seal.json"
+_MANIFEST_NAME = "seal.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seal:
+class _CacheManifest:
     """Promise about all files of a folder."""
 
     files: Mapping[str, FileSpec] = field(default_factory=dict)
 
 
-def key_of(graph: FileSpec, provider: str, options: Mapping[str, str], machine: MachineFacts, version: str) -> str:
+def cache_key(graph: FileSpec, provider: str, options: Mapping[str, str], machine: MachineFacts, version: str) -> str:
     """Name of the folder for a graph on a provider, with its options, on this processor, compiled by this version."""
     told = [graph.sha256, provider, sorted(options.items()), machine.cpu, machine.cpu_flags, version]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def compiled_folder(key: str) -> AbstractContextManager[Path | None]:
+def compile_cache(key: str) -> AbstractContextManager[Path | None]:
     """A folder for the provider to read from or write to while a session is opened in the block.
 
     What lies there is hashed by this call. What was written becomes the folder of that key when the block ends
@@ -48,11 +48,11 @@ def compiled_folder(key: str) -> AbstractContextManager[Path | None]:
     if cache is None:
         return nullcontext()
     kept = cache / "compiled" / key
-    return nullcontext(kept) if _is_sealed(kept) else _written_anew(kept)
+    return nullcontext(kept) if _is_valid(kept) else _write_folder(kept)
 
 
 @contextmanager
-def _written_anew(kept: Path) -> Iterator[Path | None]:
+def _write_folder(kept: Path) -> Iterator[Path | None]:
     fresh = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.new")
     try:
         fresh.mkdir(parents=True, mode=0o700)
@@ -66,16 +66,16 @@ def _written_anew(kept: Path) -> Iterator[Path | None]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _is_sealed(folder: Path) -> bool:
+def _is_valid(folder: Path) -> bool:
     try:
-        seal = records.from_json(_Seal, (folder / _SEAL).read_bytes())
+        seal = records.from_json(_CacheManifest, (folder / _MANIFEST_NAME).read_bytes())
         return _files(folder) == seal.files
     except (OSError, RecordError):
         return False
 
 
 def _files(folder: Path) -> dict[str, FileSpec]:
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name != _SEAL)
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != _MANIFEST_NAME)
     return {file.relative_to(folder).as_posix(): FileSpec.of_file(file) for file in sorted(files)}
 
 
@@ -87,7 +87,7 @@ def _keep(fresh: Path, kept: Path) -> None:
         found = _files(fresh)
         if not found:
             return
-        (fresh / _SEAL).write_text(records.to_json(_Seal(files=found)), "utf-8")
-        if kept.exists() and not _is_sealed(kept):
+        (fresh / _MANIFEST_NAME).write_text(records.to_json(_CacheManifest(files=found)), "utf-8")
+        if kept.exists() and not _is_valid(kept):
             shutil.rmtree(kept)
         fresh.rename(kept)

@@ -1,13 +1,14 @@
-"""provider + threads allowed + what to optimize for -> Pace: how many runs at once, and how large the batches."""
+"""provider + threads + what to optimize for -> ExecutionConfig: parallel runs, and tokens per batch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
-from mtl_runtime.providers.registry import provider_named
+from mtl_runtime.providers.registry import get_provider
 
-__all__ = ["OptimizeFor", "Pace", "budgets", "layouts", "usual_pace"]
+__all__ = ["ExecutionConfig", "OptimizeFor", "candidate_batch_tokens", "default_execution", "worker_layouts"]
 
 OptimizeFor = Literal["throughput", "latency"]
 
@@ -18,21 +19,22 @@ _MOST_TOKENS = 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class ExecutionConfig:
     """How a classifier drives its session."""
 
     workers: int  # runs of the session at the same time
     threads: int  # intra-op threads of each run
-    token_budget: int  # padded tokens (rows x longest row) of a batch
+    # Padded tokens (rows x longest row) of a batch.
+    max_batch_tokens: int = field(metadata=records.keys("max_batch_tokens", "token_budget"))
 
     def __post_init__(self) -> None:
-        if min(self.workers, self.threads, self.token_budget) < 1:
-            raise RecordError("pace", f"workers, threads and token_budget must be at least 1, found {self}")
-        if max(self.workers, self.threads) > _MOST_THREADS or self.token_budget > _MOST_TOKENS:
+        if min(self.workers, self.threads, self.max_batch_tokens) < 1:
+            raise RecordError("pace", f"workers, threads and max_batch_tokens must be at least 1, found {self}")
+        if max(self.workers, self.threads) > _MOST_THREADS or self.max_batch_tokens > _MOST_TOKENS:
             raise RecordError("pace", f"no machine runs at {self}")
 
 
-def usual_pace(provider: str, *, threads: int, optimize_for: OptimizeFor) -> Pace:
+def default_execution(provider: str, *, threads: int, optimize_for: OptimizeFor) -> ExecutionConfig:
     """The pace of a machine on which nothing was measured.
 
     Throughput: one run on each core, since threads that share a run wait for each other after every operator.
@@ -46,17 +48,17 @@ def usual_pace(provider: str, *, threads: int, optimize_for: OptimizeFor) -> Pac
     Raises:
         ProviderError: the provider is unknown.
     """
-    row = provider_named(provider)
+    row = get_provider(provider)
     if optimize_for == "latency":
-        return Pace(workers=1, threads=threads, token_budget=row.token_budget)
+        return ExecutionConfig(workers=1, threads=threads, max_batch_tokens=row.max_batch_tokens)
     if row.is_device:
-        return Pace(workers=_RUNS_ON_A_DEVICE, threads=1, token_budget=row.token_budget)
-    return Pace(workers=threads, threads=1, token_budget=row.token_budget)
+        return ExecutionConfig(workers=_RUNS_ON_A_DEVICE, threads=1, max_batch_tokens=row.max_batch_tokens)
+    return ExecutionConfig(workers=threads, threads=1, max_batch_tokens=row.max_batch_tokens)
 
 
-def layouts(provider: str, *, threads: int) -> Iterator[tuple[int, int]]:
+def worker_layouts(provider: str, *, threads: int) -> Iterator[tuple[int, int]]:
     """Pairs of workers and threads worth trying: from a run on each core to one run on all, by halves."""
-    if provider_named(provider).is_device:
+    if get_provider(provider).is_device:
         yield from ((workers, 1) for workers in (1, _RUNS_ON_A_DEVICE))
         return
     workers = threads
@@ -65,7 +67,7 @@ def layouts(provider: str, *, threads: int) -> Iterator[tuple[int, int]]:
         workers //= 2
 
 
-def budgets(provider: str) -> tuple[int, ...]:
+def candidate_batch_tokens(provider: str) -> tuple[int, ...]:
     """Token budgets worth trying, around the provider's usual one."""
-    usual = provider_named(provider).token_budget
+    usual = get_provider(provider).max_batch_tokens
     return usual // 2, usual, usual * 2, usual * 4

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from mtl_runtime.core.fork_hooks import tell_after_fork
+from mtl_runtime.core.fork_hooks import reset_after_fork
 from mtl_runtime.providers.session import Session
 
 if TYPE_CHECKING:  # loading.py imports this before numpy
@@ -13,17 +13,17 @@ if TYPE_CHECKING:  # loading.py imports this before numpy
 
     from mtl_runtime.text.batch import Batch
 
-__all__ = ["LastingSession"]
+__all__ = ["ForkSafeSession"]
 
 
-class LastingSession:
+class ForkSafeSession:
     """An open session; a forked process opens one of its own when it first runs a batch."""
 
     def __init__(self, opened: Session, reopen: Callable[[], Session]) -> None:
         self._session: Session | None = opened
         self._reopen = reopen
         self._lock = threading.Lock()
-        tell_after_fork(self)
+        reset_after_fork(self)
 
     def __call__(self, batch: "Batch", outputs: Sequence[str]) -> "list[NDArray[np.float32]]":
         """Run one batch, as :meth:`mtl_runtime.providers.session.Session.run`."""

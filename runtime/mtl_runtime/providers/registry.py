@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mtl_runtime.core.installed_packages import installed_beginning_with
+from mtl_runtime.core.installed_packages import installed_with_prefix
 from mtl_runtime.core.user_cache import cache_folder
 from mtl_runtime.errors import MissingPackageError, ProviderError
 
@@ -15,8 +15,8 @@ __all__ = [
     "Provider",
     "cache_option",
     "check_one_wheel",
+    "get_provider",
     "installed_wheels",
-    "provider_named",
 ]
 
 # Every wheel that installs the module `onnxruntime`; two of them overwrite each other's files.
@@ -61,18 +61,22 @@ class Provider:
     extra: str  # of mtl-export
     wheel: str  # that brings it
     plugin: str | None = None  # module of a wheel beside onnxruntime's, which tells the library to register
-    library: str | None = None  # of the wheel; it needs CUDA, and onnxruntime goes on without it where that is absent
+    cuda_library: str | None = (
+        None  # of the wheel; it needs CUDA, and onnxruntime goes on without it where that is absent
+    )
     defaults: Options = field(default_factory=dict)  # where the variant says nothing else
     encode: Encode = _as_they_are  # options, threads of a run, runs at once -> what onnxruntime is given
-    then: tuple[str, ...] = ()  # rows that run the nodes which this one does not take; the CPU comes last by itself
+    fallback_providers: tuple[
+        str, ...
+    ] = ()  # rows that run the nodes which this one does not take; the CPU comes last by itself
     disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
     compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
     cache_option: str | None = None  # names the folder in which it keeps what it compiled
     uncached_wheel: str | None = None  # has the provider inside, and gains nothing by what it kept
     is_everywhere: bool = False  # in every wheel of onnxruntime
     is_device: bool = False  # it computes beside the CPU's cores, not on them
-    token_budget: int = 512  # padded tokens of a batch where nothing was measured
-    most_texts: int | None = None  # in a batch, where what it compiled takes no more
+    max_batch_tokens: int = 512  # padded tokens of a batch where nothing was measured
+    max_batch_size: int | None = None  # in a batch, where what it compiled takes no more
 
 
 # fp32 means fp32: TF32 and OpenVINO's own choice of bf16 round to 10 and 7 bits, and would look like a broken export.
@@ -95,33 +99,33 @@ PROVIDERS: Mapping[str, Provider] = {
         compiles=True,
         cache_option="CACHE_DIR",
         uncached_wheel="onnxruntime-openvino",
-        token_budget=1024,
+        max_batch_tokens=1024,
     ),
     "cuda": Provider(
         ort_name="CUDAExecutionProvider",
         extra="gpu",
         wheel="onnxruntime-gpu",
-        library="onnxruntime_providers_cuda",
+        cuda_library="onnxruntime_providers_cuda",
         defaults={"use_tf32": "0"},
         is_device=True,
-        token_budget=16384,
+        max_batch_tokens=16384,
     ),
     "tensorrt": Provider(
         ort_name="TensorrtExecutionProvider",
         extra="gpu",
         wheel="onnxruntime-gpu",
-        library="onnxruntime_providers_tensorrt",
+        cuda_library="onnxruntime_providers_tensorrt",
         encode=_for_tensorrt,
-        then=("cuda",),
+        fallback_providers=("cuda",),
         compiles=True,
         is_device=True,
-        token_budget=16384,
-        most_texts=64,
+        max_batch_tokens=16384,
+        max_batch_size=64,
     ),
 }
 
 
-def provider_named(name: str) -> Provider:
+def get_provider(name: str) -> Provider:
     """The row of :data:`PROVIDERS`.
 
     Raises:
@@ -146,7 +150,7 @@ def cache_option(row: Provider) -> str | None:
 
 def installed_wheels() -> dict[str, str]:
     """Installed wheels that provide the module ``onnxruntime``, with their versions."""
-    found = installed_beginning_with("onnxruntime")
+    found = installed_with_prefix("onnxruntime")
     return {name: found[name] for name in ONNXRUNTIME_WHEELS if name in found}
 
 

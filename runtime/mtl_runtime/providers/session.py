@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mtl_runtime.core.machine import MachineFacts, machine_facts
 from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
-from mtl_runtime.providers.availability import Ready, ready
-from mtl_runtime.providers.registry import PROVIDERS, check_one_wheel, installed_wheels, provider_named
+from mtl_runtime.providers.availability import AvailableProvider, require_provider
+from mtl_runtime.providers.registry import PROVIDERS, check_one_wheel, get_provider, installed_wheels
 
 if TYPE_CHECKING:  # loading.py imports this before numpy
     import numpy as np
@@ -60,7 +60,7 @@ class Session:
             BundleError: onnxruntime cannot load the graph.
         """
         ort = _onnxruntime()
-        here = ready(ort, provider)
+        here = require_provider(ort, provider)
         options = _options(ort, threads, machine_facts())
         if optimized is not None:
             if here.provider.compiles:
@@ -90,7 +90,7 @@ def profile(graph: Path, batch: "Batch", folder: Path, *, provider: str, provide
         MissingPackageError, ProviderError, BundleError: as :meth:`Session.open`.
     """
     ort = _onnxruntime()
-    here = ready(ort, provider)
+    here = require_provider(ort, provider)
     options = _options(ort, 1, machine_facts())
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
@@ -116,8 +116,8 @@ def provider_problem(provider: str) -> str | None:
     """
     check_one_wheel()
     try:
-        if not provider_named(provider).is_everywhere:
-            ready(_onnxruntime(), provider)
+        if not get_provider(provider).is_everywhere:
+            require_provider(_onnxruntime(), provider)
     except ProviderError as error:
         return str(error)
     return None
@@ -152,7 +152,7 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _open(ort: Any, graph: Path, options: Any, here: Ready, given: Mapping[str, str], runs: int) -> Any:
+def _open(ort: Any, graph: Path, options: Any, here: AvailableProvider, given: Mapping[str, str], runs: int) -> Any:
     """An InferenceSession on that provider, and on no other in its place."""
     name = here.provider.ort_name
     try:
@@ -174,14 +174,14 @@ def _open(ort: Any, graph: Path, options: Any, here: Ready, given: Mapping[str, 
     return session
 
 
-def _choose(options: Any, here: Ready, given: Mapping[str, str], runs: int) -> dict[str, Any]:
+def _choose(options: Any, here: AvailableProvider, given: Mapping[str, str], runs: int) -> dict[str, Any]:
     """Arguments that make an InferenceSession take the provider; a plugin is chosen in ``options``."""
     row = here.provider
     encoded = row.encode({**row.defaults, **given}, options.intra_op_num_threads, runs)
     if here.device is not None:
         options.add_provider_for_devices([here.device], encoded)
         return {}
-    after = [PROVIDERS[name] for name in row.then]
+    after = [PROVIDERS[name] for name in row.fallback_providers]
     return {"providers": [(row.ort_name, encoded), *((other.ort_name, dict(other.defaults)) for other in after)]}
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import VariantSpec
-from mtl_runtime.core.background import begin
-from mtl_runtime.core.installed_packages import installed_beginning_with
+from mtl_runtime.core.background import run_in_background
+from mtl_runtime.core.installed_packages import installed_with_prefix
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import BundleError
-from mtl_runtime.providers.registry import cache_option, provider_named
+from mtl_runtime.providers.registry import cache_option, get_provider
 from mtl_runtime.providers.session import Session, import_onnxruntime
 
-__all__ = ["begin_session", "checked_graph", "open_session"]
+__all__ = ["loading_session", "open_session", "verified_graph_path"]
 
 
 @contextmanager
-def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Iterator[Callable[[], Session]]:
+def loading_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Iterator[Callable[[], Session]]:
     """Begin to hash the files of ``variant``; what the block is given waits for that, then loads the graph.
 
     It is to be called once. The block does not end before the hashing.
@@ -39,10 +39,10 @@ def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) 
         MissingPackageError, ProviderError: the provider is not to be had here.
     """
     spec = bundle.manifest.variants[variant]
-    option = cache_option(provider_named(spec.provider))
+    option = cache_option(get_provider(spec.provider))
     hash_kept = _compiled(bundle, spec, threads, runs) if option else nullcontext
     # One thread for all files: a third beside imports slows both.
-    with begin(lambda: (checked_graph(bundle, spec.graph), hash_kept())) as wait:
+    with run_in_background(lambda: (verified_graph_path(bundle, spec.graph), hash_kept())) as wait:
 
         def finish() -> Session:
             import_onnxruntime()
@@ -60,11 +60,11 @@ def begin_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) 
 
 def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
     """Session of ``variant``, its files hashed first; arguments and errors are those of :func:`begin_session`."""
-    with begin_session(bundle, variant, threads=threads, runs=runs) as finish:
+    with loading_session(bundle, variant, threads=threads, runs=runs) as finish:
         return finish()
 
 
-def checked_graph(bundle: Bundle, name: str) -> Path:
+def verified_graph_path(bundle: Bundle, name: str) -> Path:
     """Path of a graph whose files, weights outside it included, were hashed.
 
     onnxruntime then reads the file itself: handing it the bytes takes a second copy of all weights, and twice the time.
@@ -86,11 +86,11 @@ def _compiled(
 ) -> Callable[[], AbstractContextManager[Path | None]]:
     """What hashes the folder in which the provider finds what it compiled before, and hands it out."""
     from mtl_runtime.providers.compile_cache import (  # only providers that compile need what it imports
-        compiled_folder,
-        key_of,
+        cache_key,
+        compile_cache,
     )
 
     options = {**spec.provider_options, "threads": str(threads), "runs": str(runs)}
-    versions = json.dumps(installed_beginning_with("onnxruntime"), sort_keys=True)
-    key = key_of(bundle.manifest.files[spec.graph], spec.provider, options, machine_facts(), versions)
-    return partial(compiled_folder, key)
+    versions = json.dumps(installed_with_prefix("onnxruntime"), sort_keys=True)
+    key = cache_key(bundle.manifest.files[spec.graph], spec.provider, options, machine_facts(), versions)
+    return partial(compile_cache, key)

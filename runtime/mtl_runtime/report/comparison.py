@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from mtl_runtime.evidence.schema import TaskEvidence, VariantEvidence
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, join, scrolling, tag
-from mtl_runtime.report.status_badges import Verdict, badge
+from mtl_runtime.report.status_badges import VariantStatus, badge_markup
 
 __all__ = ["METRICS", "calibration", "comparison", "is_regression", "metric_change"]
 
@@ -34,7 +34,7 @@ _HEAD = (
 )
 
 
-def comparison(found: Sequence[Verdict], reference: str) -> Markup:
+def comparison(found: Sequence[VariantStatus], reference: str) -> Markup:
     """A group of rows for each variant: its badge, then its tasks."""
     head = tag("tr", [tag("th", name, scope="col", class_=kind) for name, kind in _HEAD])
     caption = (
@@ -64,9 +64,9 @@ def calibration(task: TaskEvidence) -> str | None:
     return number_format.share(task.calibration_error) + after
 
 
-def _group(verdict: Verdict) -> Markup:
+def _group(verdict: VariantStatus) -> Markup:
     name = tag("a", verdict.variant, href=f"#{verdict.anchor}")
-    cell = tag("span", name, " ", badge(verdict.standing), class_="stay")
+    cell = tag("span", name, " ", badge_markup(verdict.badge), class_="stay")
     head = tag("tr", tag("th", cell, scope="rowgroup", colspan=len(_HEAD)), class_="group")
     rows = [
         _row(verdict, task, evidence, first=index == 0)
@@ -75,15 +75,15 @@ def _group(verdict: Verdict) -> Markup:
     return tag("tbody", head, _notes(verdict), rows)
 
 
-def _notes(verdict: Verdict) -> list[Markup]:
+def _notes(verdict: VariantStatus) -> list[Markup]:
     """What must be known before the figures, and what is wrong with the variant as a whole."""
     notes = [tag("span", problem, class_=f"stay {verdict.tone}") for problem in verdict.evidence.problems]
     if not verdict.measured:
-        notes.insert(0, tag("span", verdict.standing.meaning, class_="stay"))
+        notes.insert(0, tag("span", verdict.badge.meaning, class_="stay"))
     return [tag("tr", tag("td", note, colspan=len(_HEAD), class_="w"), class_="note") for note in notes]
 
 
-def _row(verdict: Verdict, name: str, task: TaskEvidence, *, first: bool) -> Markup:
+def _row(verdict: VariantStatus, name: str, task: TaskEvidence, *, first: bool) -> Markup:
     of_all = f"n = {number_format.count(task.sentences)}"
     cells = [
         tag("th", name, scope="row", class_="w"),

@@ -12,7 +12,7 @@ from mtl_runtime.report.glossary import glossary
 from mtl_runtime.report.html import Markup, join, tag
 from mtl_runtime.report.overview import overview
 from mtl_runtime.report.page_frame import head, section, shared_style
-from mtl_runtime.report.status_badges import Verdict, verdicts
+from mtl_runtime.report.status_badges import VariantStatus, variant_statuses
 from mtl_runtime.report.variant import variant_details
 
 __all__ = ["evidence_page"]
@@ -25,7 +25,7 @@ def evidence_page(evidence: Evidence, *, title: str) -> str:
         evidence: of one run of the gate.
         title: heading of the page, such as the bundle's name.
     """
-    found = verdicts(evidence)
+    found = variant_statuses(evidence)
     body = tag(
         "main",
         overview(evidence, found, title=title),
@@ -38,12 +38,12 @@ def evidence_page(evidence: Evidence, *, title: str) -> str:
     return f"<!DOCTYPE html>\n{tag('html', top, tag('body', body), lang='en')}\n"
 
 
-def _decision(evidence: Evidence, found: Sequence[Verdict]) -> Markup:
+def _decision(evidence: Evidence, found: Sequence[VariantStatus]) -> Markup:
     """What is signed: this bundle, and the variants that may be served."""
     choices = [
-        tag("li", verdict.variant, " (", verdict.standing.name, ")")
+        tag("li", verdict.variant, " (", verdict.badge.name, ")")
         for verdict in found
-        if verdict.standing.name != "refused"
+        if verdict.badge.name != "refused"
     ]
     lines = [tag("div", tag("span", name)) for name in ("Name", "Date", "Signature")]
     return join(

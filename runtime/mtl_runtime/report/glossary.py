@@ -2,7 +2,7 @@
 
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Markup, tag
-from mtl_runtime.report.status_badges import STANDINGS
+from mtl_runtime.report.status_badges import STATUS_BADGES
 
 __all__ = ["glossary"]
 
@@ -48,6 +48,6 @@ _FIGURES: tuple[tuple[str, str], ...] = (
 
 def glossary() -> Markup:
     """Statuses first, then figures."""
-    statuses = [(standing.name, standing.meaning) for standing in STANDINGS.values()]
+    statuses = [(standing.name, standing.meaning) for standing in STATUS_BADGES.values()]
     entries = [tag("div", tag("dt", term), tag("dd", words)) for term, words in [*statuses, *_FIGURES]]
     return tag("dl", entries, class_="glossary")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mtl_runtime.report.html import Markup, tag
 
-__all__ = ["MARKS"]
+__all__ = ["MARKERS"]
 
 
 def _circle(x: float, y: float, class_: str, title: str) -> Markup:
@@ -20,7 +20,7 @@ def _polygon(*corners: tuple[float, float]) -> Callable[[float, float, str, str]
 
 
 # Shapes tell series apart where colours do not.
-MARKS: Sequence[Callable[[float, float, str, str], Markup]] = (
+MARKERS: Sequence[Callable[[float, float, str, str], Markup]] = (
     _circle,
     _polygon((-3.8, -3.8), (3.8, -3.8), (3.8, 3.8), (-3.8, 3.8)),
     _polygon((0, -5), (4.8, 3.6), (-4.8, 3.6)),

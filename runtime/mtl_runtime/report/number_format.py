@@ -1,6 +1,6 @@
 """number -> text as the page shows it: digits that mean something, a true minus, never a rounded-up 100 %."""
 
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 
 __all__ = ["DASH", "change", "count", "interval", "percent", "plural", "power", "ratio", "share", "small", "times"]
 
@@ -65,10 +65,10 @@ def times(factor: float) -> str:
     return f"{factor:.2f}{_TIMES}"
 
 
-def ratio(measured: Ratio) -> tuple[str, str, str]:
+def ratio(measured: Estimate) -> tuple[str, str, str]:
     """Median, interval and number of rounds."""
     span = f"95 %: {measured.low:.2f}{DASH}{measured.high:.2f}"
-    return times(measured.median), span, plural(measured.rounds, "round")
+    return times(measured.median), span, plural(measured.n, "round")
 
 
 def _hundredths(part: float) -> str:

@@ -5,34 +5,34 @@ from collections.abc import Sequence
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, join, table, tag
-from mtl_runtime.report.status_badges import Verdict, badge, verdict_sentence
+from mtl_runtime.report.status_badges import VariantStatus, badge_markup, status_sentence
 
 __all__ = ["overview"]
 
 
-def overview(evidence: Evidence, found: Sequence[Verdict], *, title: str) -> Markup:
+def overview(evidence: Evidence, found: Sequence[VariantStatus], *, title: str) -> Markup:
     """Title, verdict, badges, facts, data files and versions."""
     return tag(
         "header",
         tag("p", "Evidence of the export gate", class_="kind"),
         tag("h1", title),
-        tag("p", verdict_sentence(found, evidence.reference), class_="verdict"),
+        tag("p", status_sentence(found, evidence.reference), class_="verdict"),
         tag("ul", [_variant(verdict) for verdict in found], class_="badges"),
         tag("dl", [_fact(name, value) for name, value in _facts(evidence, found)], class_="facts"),
         _data(evidence),
     )
 
 
-def _variant(verdict: Verdict) -> Markup:
+def _variant(verdict: VariantStatus) -> Markup:
     link = tag("a", verdict.variant, href=f"#{verdict.anchor}")
-    return tag("li", badge(verdict.standing), " ", link, tag("span", verdict.standing.meaning))
+    return tag("li", badge_markup(verdict.badge), " ", link, tag("span", verdict.badge.meaning))
 
 
 def _fact(name: str, value: Content) -> Markup:
     return tag("div", tag("dt", name), tag("dd", value))
 
 
-def _facts(evidence: Evidence, found: Sequence[Verdict]) -> list[tuple[str, Content]]:
+def _facts(evidence: Evidence, found: Sequence[VariantStatus]) -> list[tuple[str, Content]]:
     machine = evidence.machine
     quota = "" if machine.cores_by_cgroup is None else f", quota {machine.cores_by_cgroup:g}"
     cores = f"{machine.cores_allowed} allowed of {machine.cores} (affinity {machine.cores_by_affinity}{quota})"
@@ -49,7 +49,7 @@ def _facts(evidence: Evidence, found: Sequence[Verdict]) -> list[tuple[str, Cont
     ]
 
 
-def _sentences(found: Sequence[Verdict]) -> Content:
+def _sentences(found: Sequence[VariantStatus]) -> Content:
     """By task, from the first variant that has the task."""
     sizes: dict[str, tuple[int, int]] = {}
     for verdict in found:

@@ -8,7 +8,7 @@ from mtl_runtime.evidence.schema import Repair
 from mtl_runtime.report import number_format
 from mtl_runtime.report.charts import Plot, label, svg
 from mtl_runtime.report.html import Markup, join, tag
-from mtl_runtime.report.markers import MARKS
+from mtl_runtime.report.markers import MARKERS
 
 __all__ = ["repair_curve"]
 
@@ -74,15 +74,15 @@ def _line(repair: Repair, task: str, number: int, plot: Plot, across: _Scale, up
     spots = [(plot.x(across.share(s.speed)), plot.y(up.share(100 * s.agreement[task])), s) for s in steps]
     path = " ".join(f"{x:.2f},{y:.2f}" for x, y, _ in spots)
     marks = [
-        MARKS[number % len(MARKS)](
+        MARKERS[number % len(MARKERS)](
             x,
             y,
-            f"s{number % len(MARKS)} {'holds' if step.holds else 'misses'}",
+            f"s{number % len(MARKERS)} {'holds' if step.holds else 'misses'}",
             f"{task}, {_step(step.kept, step.speed)}, {number_format.percent(step.agreement[task])}",
         )
         for x, y, step in spots
     ]
-    return join(tag("polyline", points=path, class_=f"line s{number % len(MARKS)}"), marks)
+    return join(tag("polyline", points=path, class_=f"line s{number % len(MARKERS)}"), marks)
 
 
 def _chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
@@ -103,5 +103,5 @@ def _step(kept: int, speed: float) -> str:
 
 
 def _key(task: str, number: int) -> Markup:
-    mark = MARKS[number % len(MARKS)](7, 7, f"s{number % len(MARKS)} holds", task)
+    mark = MARKERS[number % len(MARKERS)](7, 7, f"s{number % len(MARKERS)} holds", task)
     return tag("span", tag("svg", mark, viewBox="0 0 14 14", width=14, height=14, aria_hidden="true"), " ", task)

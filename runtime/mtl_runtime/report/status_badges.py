@@ -7,11 +7,11 @@ from mtl_runtime.evidence.schema import Evidence, VariantEvidence
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Markup, join, tag
 
-__all__ = ["STANDINGS", "Standing", "Verdict", "badge", "verdict_sentence", "verdicts"]
+__all__ = ["STATUS_BADGES", "StatusBadge", "VariantStatus", "badge_markup", "status_sentence", "variant_statuses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StatusBadge:
     """How one outcome is shown; the mark carries it where colours cannot."""
 
     name: str  # of the CSS class, too
@@ -21,24 +21,24 @@ class Standing:
     meaning: str
 
 
-STANDINGS: Mapping[str, Standing] = {
+STATUS_BADGES: Mapping[str, StatusBadge] = {
     standing.name: standing
     for standing in (
-        Standing(
+        StatusBadge(
             "verified",
             "✓",
             "is verified",
             "are verified",
             "Measured on its own provider on this machine, and inside its budget.",
         ),
-        Standing(
+        StatusBadge(
             "failed",
             "✕",
             "failed",
             "failed",
             "Measured on its own provider on this machine, and outside its budget. Do not serve it here.",
         ),
-        Standing(
+        StatusBadge(
             "emulated",
             "≈",
             "is only emulated",
@@ -46,14 +46,14 @@ STANDINGS: Mapping[str, Standing] = {
             "Its precision was imitated on another provider: the figures tell of rounding only. They say nothing of "
             "its own kernels or its speed, and prove nothing; mtl verify BUNDLE measures on the target machine.",
         ),
-        Standing(
+        StatusBadge(
             "unverified",
             "○",
             "is unverified",
             "are unverified",
             "Nothing was measured here. mtl verify BUNDLE measures on the target machine.",
         ),
-        Standing(
+        StatusBadge(
             "refused",
             "⊘",
             "was refused",
@@ -65,11 +65,11 @@ STANDINGS: Mapping[str, Standing] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VariantStatus:
     """One variant of the page."""
 
     variant: str
-    standing: Standing
+    badge: StatusBadge
     evidence: VariantEvidence
     anchor: str
 
@@ -81,26 +81,26 @@ class Verdict:
     @property
     def measured(self) -> bool:
         """Whether its figures are of its own provider."""
-        return self.standing.name not in ("emulated", "unverified")
+        return self.badge.name not in ("emulated", "unverified")
 
 
-def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
+def variant_statuses(evidence: Evidence) -> tuple[VariantStatus, ...]:
     """The bundle's variants, then the refused ones."""
-    held = [(name, STANDINGS[variant.status], variant) for name, variant in evidence.variants.items()]
-    refused = [(name, STANDINGS["refused"], variant) for name, variant in evidence.refused.items()]
-    return tuple(Verdict(*row, anchor=f"variant-{number}") for number, row in enumerate([*held, *refused], 1))
+    held = [(name, STATUS_BADGES[variant.status], variant) for name, variant in evidence.variants.items()]
+    refused = [(name, STATUS_BADGES["refused"], variant) for name, variant in evidence.refused.items()]
+    return tuple(VariantStatus(*row, anchor=f"variant-{number}") for number, row in enumerate([*held, *refused], 1))
 
 
-def badge(standing: Standing) -> Markup:
+def badge_markup(standing: StatusBadge) -> Markup:
     """The outcome as a mark and a word."""
     return tag("span", tag("span", standing.mark, aria_hidden="true"), " ", standing.name, class_=f"b {standing.name}")
 
 
-def verdict_sentence(found: Sequence[Verdict], reference: str) -> Markup:
+def status_sentence(found: Sequence[VariantStatus], reference: str) -> Markup:
     """One sentence that names every variant."""
     groups = [
-        (standing, [verdict.variant for verdict in found if verdict.standing is standing])
-        for standing in STANDINGS.values()
+        (standing, [verdict.variant for verdict in found if verdict.badge is standing])
+        for standing in STATUS_BADGES.values()
     ]
     clauses = [
         join(_listed(names), " ", standing.singular if len(names) == 1 else standing.plural)

@@ -2,27 +2,27 @@
 
 from collections.abc import Iterator
 
-from mtl_runtime.evidence.schema import KeptNode, Repair, RepairStep, StabilityCheck, VariantEvidence
-from mtl_runtime.providers.execution_config import Pace
+from mtl_runtime.evidence.schema import HighPrecisionNode, Repair, RepairStep, StabilityCheck, VariantEvidence
+from mtl_runtime.providers.execution_config import ExecutionConfig
 from mtl_runtime.report import number_format
 from mtl_runtime.report.comparison import is_regression
 from mtl_runtime.report.html import Markup, join, table, tag
 from mtl_runtime.report.repair_chart import repair_curve
-from mtl_runtime.report.status_badges import Verdict, badge
+from mtl_runtime.report.status_badges import VariantStatus, badge_markup
 from mtl_runtime.report.task import task_section
 
 __all__ = ["variant_details"]
 
 
-def variant_details(verdict: Verdict) -> Markup:
+def variant_details(verdict: VariantStatus) -> Markup:
     """What opens under the variant's name; a failed one is open already."""
     variant = verdict.evidence
-    head = tag("summary", tag("h3", verdict.variant), badge(verdict.standing), tag("span", _brief(verdict)))
+    head = tag("summary", tag("h3", verdict.variant), badge_markup(verdict.badge), tag("span", _brief(verdict)))
     body = tag("div", list(_parts(verdict, variant)), id=verdict.anchor, class_="body")
-    return tag("details", head, body, open=verdict.standing.name == "failed")
+    return tag("details", head, body, open=verdict.badge.name == "failed")
 
 
-def _brief(verdict: Verdict) -> str:
+def _brief(verdict: VariantStatus) -> str:
     variant = verdict.evidence
     parts = [f"provider {variant.provider}"]
     if variant.tasks:
@@ -38,15 +38,15 @@ def _kept(repair: Repair) -> str:
     return f"{number_format.count(len(repair.kept))} of {number_format.count(repair.candidates)} nodes kept"
 
 
-def _parts(verdict: Verdict, variant: VariantEvidence) -> Iterator[Markup]:
-    yield tag("p", verdict.standing.meaning)
+def _parts(verdict: VariantStatus, variant: VariantEvidence) -> Iterator[Markup]:
+    yield tag("p", verdict.badge.meaning)
     if variant.problems:
         yield tag("ul", [tag("li", problem) for problem in variant.problems], class_=verdict.tone)
     if variant.speed is not None and verdict.measured:
         main, *how = number_format.ratio(variant.speed)
         yield tag("p", tag("strong", f"Speed {main} cpu-fp32"), f" ({', '.join(how)}).")
-    if variant.pace is not None:
-        yield tag("p", _pace(variant.pace))
+    if variant.execution is not None:
+        yield tag("p", _execution(variant.execution))
     for name, task in variant.tasks.items():
         yield task_section(verdict.variant, name, task)
     if variant.stability:
@@ -57,9 +57,9 @@ def _parts(verdict: Verdict, variant: VariantEvidence) -> Iterator[Markup]:
         yield _repair(verdict, variant.repair)
 
 
-def _pace(pace: Pace) -> str:
+def _execution(pace: ExecutionConfig) -> str:
     runs = number_format.plural(pace.workers, "run")
-    threads, budget = number_format.plural(pace.threads, "thread"), number_format.count(pace.token_budget)
+    threads, budget = number_format.plural(pace.threads, "thread"), number_format.count(pace.max_batch_tokens)
     return f"Fastest pace tried here: {runs} at a time, {threads} each, batches of up to {budget} padded tokens."
 
 
@@ -84,7 +84,7 @@ def _operators(variant: VariantEvidence) -> Markup:
     return tag("section", tag("h4", "Operators"), table(caption, ("operator", "count"), rows))
 
 
-def _repair(verdict: Verdict, repair: Repair) -> Markup:
+def _repair(verdict: VariantStatus, repair: Repair) -> Markup:
     chosen = [step for step in repair.curve if step.kept == len(repair.kept)]
     outcome = "" if not chosen else f" With them it {'keeps' if chosen[-1].holds else 'still misses'} its budget."
     intro = (
@@ -128,7 +128,7 @@ def _steps(curve: tuple[RepairStep, ...], tasks: list[str]) -> Markup:
     return table("Steps of the repair, in the order tried", head, rows, words=(len(head) - 1,))
 
 
-def _nodes(kept: tuple[KeptNode, ...]) -> Markup:
+def _nodes(kept: tuple[HighPrecisionNode, ...]) -> Markup:
     rows = [(tag("code", node.node), number_format.small(node.sensitivity)) for node in kept]
     caption = "Kept in higher precision, because quantizing the node alone moves the logits of the worst task by"
     return join(table(caption, ("node", "mean |logit difference|"), rows))

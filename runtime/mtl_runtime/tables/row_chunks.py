@@ -10,15 +10,15 @@ from typing import Any, Generic, TypeVar
 from mtl_runtime.errors import InvalidTextError, TableError
 from mtl_runtime.tables.table import BadRow, Row, Table
 from mtl_runtime.text.text_chunks import CHUNK_CHARACTERS
-from mtl_runtime.text.validation import checked_texts
+from mtl_runtime.text.validation import validate_texts
 
-__all__ = ["Chunk", "Cut", "chunks_of", "read_ahead"]
+__all__ = ["ChunkLimits", "RowChunk", "chunk_rows", "read_ahead"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class ChunkLimits:
     """Where a chunk ends: after so many rows, good and bad, or once its texts have so many characters.
 
     The texts of a chunk are batched together, so the cut decides the bits of the answers. What the tokenizer
@@ -34,7 +34,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class RowChunk:
     """Rows that follow each other in a table."""
 
     number: int  # from 0
@@ -48,8 +48,8 @@ class Chunk:
         return len(self.rows) + len(self.bad)
 
 
-def chunks_of(table: Table, *, column: str, max_text_bytes: int, cut: Cut) -> Iterator[Chunk]:
-    """Cut ``table``, whose texts are in ``column``, into chunks; an empty table gives one that is empty.
+def chunk_rows(table: Table, *, column: str, max_text_bytes: int, cut: ChunkLimits) -> Iterator[RowChunk]:
+    """ChunkLimits ``table``, whose texts are in ``column``, into chunks; an empty table gives one that is empty.
 
     A row is bad if it cannot be read, or if its text is missing, no str, or longer than ``max_text_bytes``.
 
@@ -68,10 +68,10 @@ def chunks_of(table: Table, *, column: str, max_text_bytes: int, cut: Cut) -> It
         records += 1
         characters += _characters(record, column)
         if len(rows) + len(bad) >= cut.rows or characters >= cut.characters:
-            yield Chunk(number=number, rows=rows, bad=bad, share=table.share(records))
+            yield RowChunk(number=number, rows=rows, bad=bad, share=table.share(records))
             number, characters, rows, bad = number + 1, 0, [], []
     if rows or bad or not number:
-        yield Chunk(number=number, rows=rows, bad=bad, share=table.share(records))
+        yield RowChunk(number=number, rows=rows, bad=bad, share=table.share(records))
 
 
 def _checked(table: Table, record: Row | BadRow, column: str, max_text_bytes: int) -> Row | BadRow:
@@ -81,7 +81,7 @@ def _checked(table: Table, record: Row | BadRow, column: str, max_text_bytes: in
     problem = "the text is missing"
     if text is not None:
         try:
-            checked_texts([text], max_text_bytes=max_text_bytes)
+            validate_texts([text], max_text_bytes=max_text_bytes)
         except InvalidTextError as error:
             problem = error.problem
         else:
@@ -95,7 +95,7 @@ def _characters(record: Row | BadRow, column: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready(Generic[T]):
+class _ReadItem(Generic[T]):
     item: T
 
 
@@ -110,7 +110,7 @@ def read_ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[Iterator[T]]:
 
     What iterating raises is raised in the block, after the items before it. The thread ends with the block.
     """
-    ready: SimpleQueue[_Ready[T] | _End] = SimpleQueue()
+    ready: SimpleQueue[_ReadItem[T] | _End] = SimpleQueue()
     room = Semaphore(depth)
     stop = Event()
 
@@ -121,7 +121,7 @@ def read_ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[Iterator[T]]:
                 room.acquire()
                 if stop.is_set():
                     return
-                ready.put(_Ready(item))
+                ready.put(_ReadItem(item))
         except BaseException as caught:  # noqa: BLE001 - the block gets it
             error = caught
         ready.put(_End(error))
@@ -137,7 +137,7 @@ def read_ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[Iterator[T]]:
 
 
 def _taken(ready: "SimpleQueue[Any]", room: Semaphore) -> Iterator[Any]:
-    while isinstance(found := ready.get(), _Ready):
+    while isinstance(found := ready.get(), _ReadItem):
         room.release()
         yield found.item
         del found

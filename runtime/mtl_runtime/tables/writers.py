@@ -16,7 +16,7 @@ from mtl_runtime.errors import TableError
 from mtl_runtime.tables.arrow import ArrowTables, join_parquet, table_of, to_bytes
 from mtl_runtime.tables.table import BadRow, Row, Table, TableFormat, pyarrow
 
-__all__ = ["Pieces", "WriteRows", "check_writable", "open_pieces", "open_writer", "reject_line"]
+__all__ = ["ChunkedWriter", "WriteRows", "check_writable", "open_chunked_writer", "open_writer", "reject_line"]
 
 WriteRows = Callable[[Sequence[Row]], None]
 _DELIMITERS: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
@@ -60,7 +60,7 @@ def open_writer(
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class ChunkedWriter:
     """A table that is written piece by piece, by several processes one after the other."""
 
     encode: Callable[[Sequence[Row]], bytes]  # the rows of a piece
@@ -69,9 +69,9 @@ class Pieces:
 
 
 @contextmanager
-def open_pieces(
+def open_chunked_writer(
     format: TableFormat, *, source: Table, added: Mapping[str, type], earlier: Iterable[bytes] = ()
-) -> Iterator[Pieces]:
+) -> Iterator[ChunkedWriter]:
     """Open a table for writing in pieces; arguments and errors are those of :func:`open_writer`.
 
     Args:
@@ -82,28 +82,28 @@ def open_pieces(
     """
     told = next((piece for piece in earlier if piece), None)
     if check_writable(format, source.path) == "parquet":
-        yield _parquet_pieces(source, added, told)
+        yield _parquet_chunks(source, added, told)
         return
     sink = io.BytesIO()
     with open_writer(sink, format, source=source, added=added) as write:
         if told is not None:
-            _taken(sink)  # the first piece holds the header
+            _write_rows(sink)  # the first piece holds the header
 
         def encode(rows: Sequence[Row]) -> bytes:
             write(rows)
-            return _taken(sink)
+            return _write_rows(sink)
 
-        yield Pieces(encode)
+        yield ChunkedWriter(encode)
 
 
-def _taken(sink: io.BytesIO) -> bytes:
+def _write_rows(sink: io.BytesIO) -> bytes:
     data = sink.getvalue()
     sink.seek(0)
     sink.truncate()
     return data
 
 
-def _parquet_pieces(source: Table, added: Mapping[str, type], told: bytes | None) -> Pieces:
+def _parquet_chunks(source: Table, added: Mapping[str, type], told: bytes | None) -> ChunkedWriter:
     """A parquet file cannot be gone on with, so its pieces are Arrow tables, and joined in the end."""
     pyarrow()
     tables = ArrowTables(source, added, schema=None if told is None else table_of(told).schema)
@@ -115,7 +115,7 @@ def _parquet_pieces(source: Table, added: Mapping[str, type], told: bytes | None
     def join(pieces: Iterable[bytes], stream: BinaryIO) -> None:
         join_parquet(filter(None, pieces), stream, empty=tables.of([]))
 
-    return Pieces(encode, join)
+    return ChunkedWriter(encode, join)
 
 
 @contextmanager

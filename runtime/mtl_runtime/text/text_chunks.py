@@ -6,14 +6,14 @@ from typing import Any, Self
 
 from mtl_runtime.errors import NonFiniteError
 
-__all__ = ["CHUNK_CHARACTERS", "Chunk", "cut"]
+__all__ = ["CHUNK_CHARACTERS", "TextChunk", "chunk_texts"]
 
 # What a tokenizer keeps of a text grows with its characters, even where the text is truncated: 6 MB for 64 KB.
 CHUNK_CHARACTERS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class TextChunk:
     """Texts that are tokenized and cut into batches together."""
 
     texts: Sequence[str]
@@ -36,19 +36,19 @@ class Chunk:
             places[indices[place]] = first + place
         return cls(list(known), places), indices
 
-    def placed(self, error: NonFiniteError) -> NonFiniteError:
+    def locate_error(self, error: NonFiniteError) -> NonFiniteError:
         """An error about a row of the chunk, as one about the text that the caller knows."""
         return error.at(self.places[error.index])
 
     def cut(self, size: int) -> Iterator[Self]:
         """The same in smaller chunks, as :func:`cut` makes them."""
         start = 0
-        for some in cut(self.texts, size):
+        for some in chunk_texts(self.texts, size):
             yield type(self)(some, self.places[start : start + len(some)])
             start += len(some)
 
 
-def cut(texts: Iterable[Any], size: int) -> Iterator[list[str]]:
+def chunk_texts(texts: Iterable[Any], size: int) -> Iterator[list[str]]:
     """Lists of ``size`` texts, or of fewer that have so many characters; a text is taken when its list is asked for.
 
     What is no str is left for others to refuse.

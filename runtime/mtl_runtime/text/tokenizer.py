@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as HfTokenizer
 from mtl_runtime.core.fork_hooks import forked
 from mtl_runtime.errors import BundleError
 
-__all__ = ["Span", "TokenizedText", "Tokenizer", "overlap_of"]
+__all__ = ["Span", "TokenizedText", "Tokenizer", "window_overlap"]
 
 Span = tuple[int, int]  # characters of a text: first, and the one after the last
 
@@ -23,7 +23,7 @@ class TokenizedText:
     ids: tuple[int, ...]
     type_ids: tuple[int, ...]
     truncated: bool  # the text had more than max_length tokens, and the rest is not read
-    further: tuple["TokenizedText", ...] = ()  # windows after this one, where the tokenizer makes windows
+    more_windows: tuple["TokenizedText", ...] = ()  # windows after this one, where the tokenizer makes windows
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,7 +106,7 @@ class Tokenizer:
         return max(self._tokenizer.get_vocab().values()) + 1
 
 
-def overlap_of(max_length: int) -> int:
+def window_overlap(max_length: int) -> int:
     """Tokens that a window shares with the one before it: a quarter, so that no sentence is read in halves only."""
     return max_length // 4
 

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from mtl_runtime.errors import InvalidTextError
 
-__all__ = ["AGGREGATES", "DEFAULT_MAX_TEXT_BYTES", "LONG_TEXT", "Aggregate", "LongText", "checked_texts"]
+__all__ = ["AGGREGATES", "DEFAULT_MAX_TEXT_BYTES", "LONG_TEXT", "Aggregate", "LongText", "validate_texts"]
 
 # truncate: the encoder reads the beginning. error: such a text is refused. windows: it reads the text piece by
 # piece, each piece beginning before the last one's end, and the pieces' answers are aggregated.
@@ -19,7 +19,7 @@ AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 DEFAULT_MAX_TEXT_BYTES = 64 * 1024
 
 
-def checked_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES) -> list[str]:
+def validate_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES) -> list[str]:
     """Collect ``texts`` and refuse what no tokenizer can read; empty strings are legal texts.
 
     Raises:

@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 from mtl_runtime.text.tokenizer import TokenizedText
 from mtl_runtime.text.validation import Aggregate
 
-__all__ = ["aggregated", "windows_of"]
+__all__ = ["aggregate_windows", "flatten_windows"]
 
 Rows = NDArray[np.float32]
 
 
-def windows_of(texts: Sequence[TokenizedText]) -> tuple[Sequence[TokenizedText], NDArray[np.intp] | None]:
+def flatten_windows(texts: Sequence[TokenizedText]) -> tuple[Sequence[TokenizedText], NDArray[np.intp] | None]:
     """All windows in the texts' order, and the index of each text's first; None where each text is one window."""
-    if not any(text.further for text in texts):
+    if not any(text.more_windows for text in texts):
         return texts, None
-    windows = [window for text in texts for window in (text, *text.further)]
-    counts = [1 + len(text.further) for text in texts]
+    windows = [window for text in texts for window in (text, *text.more_windows)]
+    counts = [1 + len(text.more_windows) for text in texts]
     return windows, np.cumsum([0, *counts[:-1]])
 
 
-def aggregated(rows: Rows, starts: NDArray[np.intp] | None, how: Aggregate) -> Rows:
+def aggregate_windows(rows: Rows, starts: NDArray[np.intp] | None, how: Aggregate) -> Rows:
     """One row for each text.
 
     Args:

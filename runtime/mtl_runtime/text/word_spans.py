@@ -7,10 +7,10 @@ from typing import Literal, get_args
 
 from mtl_runtime.text.tokenizer import Span
 
-__all__ = ["PARTS", "Part", "PartBy", "parts_of"]
+__all__ = ["GRANULARITIES", "Granularity", "WordSpan", "word_spans"]
 
-PartBy = Literal["word", "token"]
-PARTS: tuple[PartBy, ...] = get_args(PartBy)
+Granularity = Literal["word", "token"]
+GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 
 # Scripts without spaces between words: there a word is what the tokenizer takes for one token.
 _WITHOUT_SPACES = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
@@ -20,7 +20,7 @@ _MODIFIERS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # skin tones 
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WordSpan:
     """A word or token of a text."""
 
     start: int  # characters of the text, white space around the part left out
@@ -28,7 +28,7 @@ class Part:
     tokens: Sequence[tuple[int, int]]  # of each token: its window, and its place there
 
 
-def parts_of(text: str, spans: Sequence[Sequence[Span]], *, by: PartBy) -> list[Part]:
+def word_spans(text: str, spans: Sequence[Sequence[Span]], *, by: Granularity) -> list[WordSpan]:
     """The parts of ``text``, in its order; they do not overlap.
 
     Args:
@@ -55,13 +55,13 @@ def parts_of(text: str, spans: Sequence[Sequence[Span]], *, by: PartBy) -> list[
     return [_part(text, group, [place for span in group for place in places[span]]) for group in groups]
 
 
-def _part(text: str, spans: Sequence[Span], tokens: Sequence[tuple[int, int]]) -> Part:
+def _part(text: str, spans: Sequence[Span], tokens: Sequence[tuple[int, int]]) -> WordSpan:
     start, end = spans[0][0], max(end for _, end in spans)
     inner = text[start:end].strip()
     if inner:
         start += text[start:end].index(inner)
         end = start + len(inner)
-    return Part(start, end, tokens)
+    return WordSpan(start, end, tokens)
 
 
 def _goes_on(text: str, start: int, end: int, following: int) -> bool:

@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mtl_bench.extras.flops import Flops, counted, flops_of
 from mtl_bench.extras.many_heads import with_copied_heads
-from mtl_export.graphs.graph_builder import Material
-from mtl_export.graphs.int8.qdq import qdq_products
-from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, int8_attention
-from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, int8_products
+from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.int8.qdq import insert_qdq
+from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, fuse_qattention
+from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_matmuls
 from mtl_export.graphs.passes import save
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.bundle import Bundle
@@ -50,19 +50,19 @@ def torch_counts(model, texts, tokens):
 def test_a_family_costs_what_torch_counts_at_any_size(tmp_path, family, pooling):
     model = model_of(tmp_path / "encoder", family, pooling)
     eager = MultiTaskModel.rebuild(model.spec, model.tokenizer, attention="eager").eval()
-    found = counted(proto(Material(model, TASKS, [], tmp_path).portable, tmp_path))
+    found = counted(proto(GraphBuilder(model, TASKS, [], tmp_path).portable, tmp_path))
     for texts, tokens in ((1, 1), (1, 60), (3, 11), (8, 25)):
         assert found.of([tokens] * texts) == torch_counts(eager, texts, tokens), (texts, tokens)
 
 
 def test_all_forms_of_a_graph_cost_the_same(tmp_path):
-    material = Material(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, ragged(8, 40, seed=1), tmp_path)
+    material = GraphBuilder(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, ragged(8, 40, seed=1), tmp_path)
     forms = {
         "MatMul": material.portable,
         "MultiHeadAttention": material.fused,
-        INT8_OPERATOR: int8_products(*material.smooth_fused),
-        INT8_ATTENTION: int8_attention(int8_products(*material.smooth_fused)),
-        "DequantizeLinear": qdq_products(*material.smooth_portable),
+        INT8_OPERATOR: quantize_matmuls(*material.smoothed_fused),
+        INT8_ATTENTION: fuse_qattention(quantize_matmuls(*material.smoothed_fused)),
+        "DequantizeLinear": insert_qdq(*material.smoothed_portable),
     }
     found = []
     for operator, graph in forms.items():

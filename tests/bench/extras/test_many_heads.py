@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from mtl_bench.extras.flops import flops_of
-from mtl_bench.extras.many_heads import in_turn, with_copied_heads
+from mtl_bench.extras.many_heads import round_robin, with_copied_heads
 from mtl_export.bundling.export_bundle import export_bundle
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.gate_config import Budget, GateConfig
+from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec, graph_metadata
 from mtl_runtime.errors import MissingPackageError, MtlError, UnknownTaskError, UnknownVariantError
@@ -31,7 +31,7 @@ from tests.export.tiny import rows
 TINY = Path(__file__).parents[2] / "runtime" / "data" / "tiny_bundle"
 TASKS = ("sentiment", "topics", "stars")
 # One epoch of a tiny model: copies are compared with it, not it with PyTorch.
-ANY_ANSWER = GateConfig(budget=Budget(max_logit_difference=100.0, min_agreement=0.0, max_metric_drop=100.0))
+ANY_ANSWER = GateConfig(budget=GateBudget(max_logit_difference=100.0, min_agreement=0.0, max_metric_drop=100.0))
 THREE_HEADS = """
 [tasks.sentiment]
 [tasks.topic]
@@ -60,7 +60,7 @@ def test_copies_answer_exactly_as_the_originals(trained, tmp_path, variant, coun
     tasks = ("sentiment", "topic", "tags")
     texts = [row["text"] for row in rows(40, seed=7)]
     original = load(trained.path, variant=variant, threads=1)
-    sources = in_turn(tasks, count)
+    sources = round_robin(tasks, count)
     made = with_copied_heads(trained, variant, sources, tmp_path / "made")
     copies = load(made.path, variant=variant, threads=1)
     assert copies.tasks == tuple(f"t{number}" for number in range(1, count + 1))
@@ -131,7 +131,7 @@ def test_manifest_files_and_golden_texts_are_those_of_the_copies(trained, tmp_pa
 
 
 def test_the_golden_texts_hold_in_the_new_bundle(tmp_path):
-    made = with_copied_heads(Bundle.open(TINY), "cpu-fp32", in_turn(TASKS, 8), tmp_path / "made")
+    made = with_copied_heads(Bundle.open(TINY), "cpu-fp32", round_robin(TASKS, 8), tmp_path / "made")
     golden = parse_golden(made.read(GOLDEN_NAME))
     logits = load(made.path, variant="cpu-fp32", threads=1).logits([text.text for text in golden])
     assert set(logits) == {f"t{number}" for number in range(1, 9)}
@@ -152,7 +152,7 @@ def test_any_list_of_tasks_gives_a_bundle_that_answers_as_they_do(tmp_path_facto
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=5), st.integers(1, 20))
 def test_tasks_are_taken_in_turn(tasks, count):
-    taken = in_turn(tasks, count)
+    taken = round_robin(tasks, count)
     assert len(taken) == count
     assert all(taken[place] == tasks[place % len(tasks)] for place in range(count))
 

@@ -14,7 +14,7 @@ from mtl_bench.extras.flops import counted, flops_of
 from mtl_bench.extras.matmul_graph import OUTPUT, STYLES, TABLE_ROWS, ProductShape, product_graph
 from mtl_bench.extras.peaks import PEAKS, PRODUCTS, prepare
 from mtl_bench.extras.roofline import achieved, roofline
-from mtl_bench.results.schema import Peak, Roofline, Useful
+from mtl_bench.results.schema import AchievedFlops, Peak, Roofline
 from mtl_export.graphs.recipes import RECIPES
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
@@ -166,7 +166,7 @@ def test_a_variant_that_cannot_run_here_is_left_out_and_told_of(bundle_of_many_v
 def test_a_share_is_that_of_the_round_and_not_of_two_medians():
     found = Roofline(
         peaks={"cpu fp32": Peak(provider="cpu", precision="fp32", shape=(1, 1, 1), flops=(100.0, 50.0, 200.0))},
-        variants={"cpu-fp32": Useful(peak="cpu fp32", flops=100.0, seconds=(2.0, 4.0, 1.0))},
+        variants={"cpu-fp32": AchievedFlops(peak="cpu fp32", flops=100.0, seconds=(2.0, 4.0, 1.0))},
     )
     share = achieved(found)["cpu-fp32"]
     assert (share.low, share.median, share.high) == (0.5, 0.5, 0.5)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtl_bench.analysis.extra_figures import times_of_one
 from mtl_bench.extras import tasks_curve as module
-from mtl_bench.extras.many_heads import in_turn, with_copied_heads
+from mtl_bench.extras.many_heads import round_robin, with_copied_heads
 from mtl_bench.extras.tasks_curve import PASSES, one_graph, separate, tasks_curve
 from mtl_bench.results.schema import TasksCurve
 from mtl_runtime import Classifier, load
@@ -19,7 +19,7 @@ from mtl_runtime.errors import MtlError
 TINY = Path(__file__).parents[2] / "runtime" / "data" / "tiny_bundle"
 TASKS = ("sentiment", "topics", "stars")
 TEXTS = ["The soup was good.", "the match was awful", "a goal"]
-PACE = {"variant": "cpu-int8", "workers": 2, "threads": 2, "token_budget": 64}
+PACE = {"variant": "cpu-int8", "workers": 2, "threads": 2, "max_batch_tokens": 64}
 LENGTHS = st.floats(0.1, 10.0)
 
 
@@ -58,12 +58,12 @@ def test_every_count_is_timed_in_every_round_on_both_sides(tmp_path):
     assert "round 2 of 2" in told
     assert records.from_json(TasksCurve, records.to_json(curve)) == curve
     kinds = [task.kind for task in Bundle.open(tmp_path / "tasks-8").manifest.tasks]
-    assert kinds == in_turn(["single_label", "multi_label", "regression"], 8)
+    assert kinds == round_robin(["single_label", "multi_label", "regression"], 8)
     assert sorted(path.name for path in tmp_path.glob("only-*")) == ["only-sentiment", "only-stars", "only-topics"]
 
 
 def test_a_run_of_one_graph_asks_the_one_classifier_that_has_so_many_tasks(tmp_path, asked):
-    bundles = [made(tmp_path / str(count), in_turn(TASKS, count)) for count in (1, 4)]
+    bundles = [made(tmp_path / str(count), round_robin(TASKS, count)) for count in (1, 4)]
     prepared = one_graph(bundles=bundles, texts=TEXTS, **PACE)
     assert set(prepared.runs) == {"1", "4"}
     (seconds,) = prepared.runs["4"]()
@@ -88,14 +88,16 @@ def test_a_run_of_separate_models_asks_each_once_and_another_first_each_time(tmp
 
 
 def test_both_sides_open_their_classifiers_with_the_same_pace(tmp_path, asked):
-    sources = {"one": in_turn(TASKS, 2), "other": ["stars"]}
+    sources = {"one": round_robin(TASKS, 2), "other": ["stars"]}
     bundles = [made(tmp_path / name, tasks) for name, tasks in sources.items()]
     for prepare in (one_graph, separate):
         for run in prepare(bundles=bundles, texts=TEXTS, **PACE).runs.values():
             run()
     infos = [classifier.info for classifier, _ in asked]
     assert len(infos) == 4
-    assert {(info.variant, info.workers, info.threads, info.token_budget) for info in infos} == {("cpu-int8", 2, 1, 64)}
+    assert {(info.variant, info.workers, info.threads, info.max_batch_tokens) for info in infos} == {
+        ("cpu-int8", 2, 1, 64)
+    }
 
 
 @given(
@@ -142,4 +144,4 @@ def test_the_copies_run_at_the_pace_that_load_takes_of_the_bundle_itself():
     info = load(TINY, variant="cpu-int8").info
     pace = module._pace(load(TINY, variant="cpu-int8"))
     again = load(TINY, **pace).info
-    assert (again.workers, again.threads, again.token_budget) == (info.workers, info.threads, info.token_budget)
+    assert (again.workers, again.threads, again.max_batch_tokens) == (info.workers, info.threads, info.max_batch_tokens)

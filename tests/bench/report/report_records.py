@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from mtl_bench.results.schema import (
+    AchievedFlops,
     Answers,
     ColdStart,
     Conditions,
@@ -21,7 +22,6 @@ from mtl_bench.results.schema import (
     SystemResult,
     TasksCurve,
     Threads,
-    Useful,
     Values,
     WorkloadFacts,
 )
@@ -319,9 +319,11 @@ REPORT = Report(
             ),
         },
         variants={
-            "cpu-fp32": Useful(peak="cpu fp32", flops=6.2e11, seconds=spread(5.86, processes=1, rounds=7)[0]),
-            "cpu-int8": Useful(peak="cpu int8", flops=6.2e11, seconds=spread(2.32, processes=1, rounds=7)[0]),
-            "cpu-int8-static": Useful(peak="cpu int8", flops=6.2e11, seconds=spread(2.1, processes=1, rounds=7)[0]),
+            "cpu-fp32": AchievedFlops(peak="cpu fp32", flops=6.2e11, seconds=spread(5.86, processes=1, rounds=7)[0]),
+            "cpu-int8": AchievedFlops(peak="cpu int8", flops=6.2e11, seconds=spread(2.32, processes=1, rounds=7)[0]),
+            "cpu-int8-static": AchievedFlops(
+                peak="cpu int8", flops=6.2e11, seconds=spread(2.1, processes=1, rounds=7)[0]
+            ),
         },
     ),
     lengths=tuple(

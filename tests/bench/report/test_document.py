@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_bench.analysis.conclusions import doubts, sentences
+from mtl_bench.analysis.conclusions import conclusions, run_warnings
 from mtl_bench.analysis.extra_figures import flat_within, peak_shares, times_of_one
-from mtl_bench.analysis.ranking import baseline, contest, headline, lead, right_enough
+from mtl_bench.analysis.ranking import baseline, comparison_with_peers, headline, lead, right_enough
 from mtl_bench.analysis.summary import speed_against, summary
 from mtl_bench.report.__main__ import main
 from mtl_bench.report.charts.axes import linear, logarithmic
-from mtl_bench.report.charts.series_style import looks
+from mtl_bench.report.charts.series_style import series_styles
 from mtl_bench.report.charts.speed_charts import pareto
 from mtl_bench.report.document import report_page
 from mtl_bench.results.schema import Report
@@ -135,7 +135,7 @@ def test_a_fact_becomes_a_link_only_where_it_is_a_web_address():
 
 def test_the_verdict_leads_with_the_variant_that_passed_the_gate_and_says_how_right_it_is(document):
     times, most = (speed_against(REPORT, "cpu-int8", other) for other in ("openvino", "pipeline"))
-    first = sentences(REPORT)[0]
+    first = conclusions(REPORT)[0]
     assert first == (
         f"cpu-int8 answers {number_format.small(times.median)} times (95 %: {number_format.small(times.low)}\u2013"
         f"{number_format.small(times.high)}) as many texts per second as openvino, the fastest of 7 peers at equal or "
@@ -152,18 +152,18 @@ def test_a_variant_outside_its_budget_leads_only_where_no_other_was_timed():
 
 
 def test_the_verdict_counts_the_peers_that_are_as_right_and_names_those_that_are_not():
-    assert sentences(REPORT)[1] == (
+    assert conclusions(REPORT)[1] == (
         "In offline throughput cpu-int8 is ahead of all 7 peers that ran at equal or better accuracy."
     )
-    assert "1 peer answered less accurately, by more than 0.5 points: tfidf by 7.7." in sentences(REPORT)
-    assert "1 peer failed: engine." in sentences(REPORT)
+    assert "1 peer answered less accurately, by more than 0.5 points: tfidf by 7.7." in conclusions(REPORT)
+    assert "1 peer failed: engine." in conclusions(REPORT)
 
 
 def test_the_verdict_says_where_a_peer_is_ahead_and_by_how_much():
     ahead = replace(REPORT, systems=slower("openvino", 0.2))
     times = speed_against(ahead, "cpu-int8", "openvino")
     assert times.median < 1
-    assert sentences(ahead)[1] == (
+    assert conclusions(ahead)[1] == (
         f"In offline throughput cpu-int8 is behind openvino ({number_format.small(times.median)} times its throughput) "
         "and ahead of 6 of the 7 peers that ran at equal or better accuracy."
     )
@@ -172,7 +172,7 @@ def test_the_verdict_says_where_a_peer_is_ahead_and_by_how_much():
 def test_a_peer_whose_interval_holds_one_is_level():
     times = speed_against(REPORT, "cpu-int8", "openvino").median
     level = replace(REPORT, systems=slower("openvino", 1 / times))
-    assert "is level with openvino" in sentences(level)[1]
+    assert "is level with openvino" in conclusions(level)[1]
 
 
 def test_the_verdict_says_when_peers_are_quicker_with_single_texts_and_at_the_server():
@@ -181,44 +181,44 @@ def test_the_verdict_says_when_peers_are_quicker_with_single_texts_and_at_the_se
         quick.single_stream, latencies=tuple(tuple(v / 2 for v in p) for p in quick.single_stream.latencies)
     )
     faster = replace(openvino, single_stream=stream, server=replace(openvino.server, best=900.0))
-    told = " ".join(sentences(replace(REPORT, systems={**SYSTEMS, "openvino": faster})))
+    told = " ".join(conclusions(replace(REPORT, systems={**SYSTEMS, "openvino": faster})))
     assert "behind the quickest such peer, openvino" in told
     assert "within 50 ms, behind the best such peer, openvino (900)" in told
 
 
 def test_without_peers_the_verdict_compares_nothing_and_says_so():
-    told = sentences(replace(REPORT, systems=OURS))
+    told = conclusions(replace(REPORT, systems=OURS))
     assert told[0].startswith("cpu-int8 answers 2.")
     assert "as many texts per second as cpu-fp32; at" in told[0]
     assert told[1] == "No peer was measured."
 
 
 def test_a_single_peer_is_named_by_what_it_is_and_not_twice():
-    told = sentences(replace(REPORT, systems={**OURS, "openvino": SYSTEMS["openvino"]}))
+    told = conclusions(replace(REPORT, systems={**OURS, "openvino": SYSTEMS["openvino"]}))
     assert f"openvino ({SYSTEMS['openvino'].title}), the only peer at equal or better accuracy; at" in told[0]
     assert not any(sentence.startswith("In offline throughput") for sentence in told)
 
 
 def test_peers_that_all_failed_are_not_passed_over():
     failed = {name: replace(result, error="it broke") for name, result in SYSTEMS.items() if result.kind == "peer"}
-    told = sentences(replace(REPORT, systems={**OURS, **failed}))
+    told = conclusions(replace(REPORT, systems={**OURS, **failed}))
     assert told[1] == "No peer ran at equal or better accuracy, so offline there is nothing to be ahead of."
 
 
 def test_a_variant_that_is_alone_has_a_rate_and_no_multiple():
-    told = sentences(replace(REPORT, systems={"cpu-fp32": SYSTEMS["cpu-fp32"]}))
+    told = conclusions(replace(REPORT, systems={"cpu-fp32": SYSTEMS["cpu-fp32"]}))
     assert re.match(r"cpu-fp32 answers 4\d\d texts per second; with every one of cpu-fp32's answers\.", told[0])
 
 
 def test_without_any_figure_there_is_no_verdict():
-    assert "no verdict" in sentences(replace(REPORT, systems={}))[0]
+    assert "no verdict" in conclusions(replace(REPORT, systems={}))[0]
 
 
 def test_many_tasks_are_told_by_the_worst_of_them():
     agreement = {f"task {number}": 0.99 - number / 1000 for number in range(6)}
     right = replace(SYSTEMS["cpu-int8"].answers, agreement=agreement)
     systems = {**SYSTEMS, "cpu-int8": replace(SYSTEMS["cpu-int8"], answers=right)}
-    told = sentences(replace(REPORT, systems=systems))[0]
+    told = conclusions(replace(REPORT, systems=systems))[0]
     assert "with at least 98.50 % of cpu-fp32's answers in each of 6 tasks (task 5)" in told
 
 
@@ -227,7 +227,7 @@ def test_without_labels_peers_are_as_right_as_they_agree():
         name: replace(result, answers=replace(result.answers, metrics={}) if result.answers else None)
         for name, result in SYSTEMS.items()
     }
-    found = contest(replace(REPORT, systems=bare), "cpu-int8")
+    found = comparison_with_peers(replace(REPORT, systems=bare), "cpu-int8")
     assert set(found.less_right) == {"tfidf", "torch-int8"}
 
 
@@ -242,7 +242,7 @@ def test_half_a_point_in_decimals_is_equal_whatever_its_binary_rounding():
 
 
 def test_every_peer_is_in_one_group_and_in_one_only():
-    found = contest(REPORT, "cpu-int8")
+    found = comparison_with_peers(REPORT, "cpu-int8")
     names = [*(rival.name for rival in found.rivals), *found.less_right, *found.unmeasured, *found.failed]
     assert sorted(names) == sorted(name for name, result in SYSTEMS.items() if result.kind == "peer")
 
@@ -255,8 +255,8 @@ def test_the_baseline_is_the_slowest_peer_that_is_as_right():
 
 def test_all_doubts_stand_between_the_verdict_and_the_table(document):
     shown = document.text[: document.text.index("Systems")]
-    assert len(doubts(REPORT)) == 4
-    for name, doubt in doubts(REPORT):
+    assert len(run_warnings(REPORT)) == 4
+    for name, doubt in run_warnings(REPORT):
         assert doubt in shown
         assert name in shown
 
@@ -434,7 +434,9 @@ def test_an_axis_has_room_even_where_all_values_are_the_highest_that_makes_sense
 
 def test_thirty_two_systems_look_different_and_ours_are_filled():
     systems = {f"p{number}": replace(SYSTEMS["openvino"]) for number in range(31)}
-    drawn = looks(replace(REPORT, systems={**systems, "cpu-int8": SYSTEMS["cpu-int8"]}, roofline=None, threads=()))
+    drawn = series_styles(
+        replace(REPORT, systems={**systems, "cpu-int8": SYSTEMS["cpu-int8"]}, roofline=None, threads=())
+    )
     # Where a mark stands, its colour and its shape, but not whose it is.
     marks = [(look.colour, str(look.mark(0, 0, ""))) for look in drawn.values()][:32]
     assert len(set(marks)) == 32
@@ -446,7 +448,7 @@ def test_a_bars_figure_and_its_interval_come_from_the_raw_values(document):
     span = f"{number_format.small(rate.low)}\u2013{number_format.small(rate.high)}"
     told = f"cpu-int8: {number_format.small(rate.median)} (95 %: {span}) texts/s"
     assert told in document.texts
-    assert rate.rounds == 3  # fresh processes
+    assert rate.n == 3  # fresh processes
     assert rate.low <= TEXTS / min(SYSTEMS["cpu-int8"].offline.seconds[0])
 
 

@@ -17,7 +17,7 @@ from mtl_bench.studies.quantization.methods import BASELINE, DEFAULT, METHODS, M
 from mtl_bench.studies.quantization.results import Study
 from mtl_bench.studies.quantization.tables import filled
 from mtl_export.checkpoint import load_checkpoint
-from mtl_export.graphs.int8.smoothquant import smoothed
+from mtl_export.graphs.int8.smoothquant import apply_smoothquant
 from mtl_runtime.core import records
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
@@ -86,7 +86,7 @@ def test_the_command_writes_figures_or_an_error_for_each_method(trained, tmp_pat
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 0.75, 1.0])
 def test_smoothing_leaves_the_answers_of_fp32(ingredients, tmp_path, alpha):
     fused = ingredients.material.fused
-    model, _ = smoothed(fused, ingredients.material.product_ranges, alpha=alpha)
+    model, _ = apply_smoothquant(fused, ingredients.material.fused_ranges, alpha=alpha)
     batch = Batch.of(ingredients.texts[:16], pad_id=0)
     before, after = (run(save(graph, tmp_path / f"{at}.onnx"), batch) for at, graph in enumerate((fused, model)))
     for a, b in zip(before, after, strict=True):

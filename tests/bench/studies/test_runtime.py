@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from mtl_bench.processes.interleave import interleaved, ratios
-from mtl_bench.processes.worker_process import ChildError, child
+from mtl_bench.processes.worker_process import WorkerError, start_worker
 from mtl_bench.studies.runtime import cold_start, command
 from mtl_bench.studies.runtime.bench import Amounts, Bench, verified_here
 from mtl_bench.studies.runtime.cold_start import cold_start_lines
@@ -28,7 +28,7 @@ from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import CheckFailedError
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from tests.bench.tiny_checkpoint import tiny_checkpoint
 
 ROOT = Path(__file__).parents[3]
@@ -159,7 +159,7 @@ def test_eight_tasks_and_one_are_exported_and_answer_alike(bench):
 
 
 def test_the_kernel_bound_runs_the_batches_that_the_pipeline_runs(bench):
-    classifier = load(bench.bundle.path, token_budget=64)
+    classifier = load(bench.bundle.path, max_batch_tokens=64)
     seen = []
 
     def run(batch, outputs):
@@ -174,9 +174,9 @@ def test_the_kernel_bound_runs_the_batches_that_the_pipeline_runs(bench):
 
 
 def test_a_child_keeps_what_libraries_print_away_from_its_answers(peers):
-    with child(f"{peers}:talkative", text="né\n") as process:
+    with start_worker(f"{peers}:talkative", text="né\n") as process:
         assert process.run("echo").value == ["né\n", None]
-        with pytest.raises(ChildError, match="KeyError"):
+        with pytest.raises(WorkerError, match="KeyError"):
             process.run("shout")
 
 
@@ -195,7 +195,7 @@ def test_a_line_holds_by_its_median_unless_something_stands_against_it():
     assert Line.of("x", "s", values, at_most=1.375).holds
     assert not Line.of("x", "s", values, at_most=1.37).holds
     assert not Line.of("x", "times", values, at_least=1.0, doubts=("the answers are wrong",)).holds
-    assert Line.of("x", "times", values, at_least=1.0).found == Ratio(median=1.375, low=0.5, high=2.0, rounds=6)
+    assert Line.of("x", "times", values, at_least=1.0).found == Estimate(median=1.375, low=0.5, high=2.0, n=6)
 
 
 def test_a_comparison_with_wrong_answers_does_not_hold():

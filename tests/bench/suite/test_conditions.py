@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from mtl_bench.analysis.warnings import row_doubts
+from mtl_bench.analysis.warnings import row_warnings
 from mtl_bench.results.schema import Answers, Conditions, Memory, Offline, SingleStream, SystemResult
 from mtl_bench.suite import conditions
-from mtl_bench.suite.conditions import Watch, run_doubts
+from mtl_bench.suite.conditions import Watch, condition_warnings
 
 QUIET = Conditions(
     started_at="2026-01-01T00:00:00+00:00",
@@ -73,8 +73,8 @@ def test_what_the_run_itself_and_its_processes_compute_is_not_other_work(monkeyp
 
 
 def test_a_quiet_steady_run_has_no_doubts():
-    assert run_doubts(QUIET, STEADY, cores=2) == ()
-    assert row_doubts(SOUND) == ()
+    assert condition_warnings(QUIET, STEADY, cores=2) == ()
+    assert row_warnings(SOUND) == ()
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_quiet_steady_run_has_no_doubts():
     ],
 )
 def test_each_disturbance_is_said_aloud(changed, words):
-    (doubt,) = run_doubts(dataclasses.replace(QUIET, **changed), STEADY, cores=2)
+    (doubt,) = condition_warnings(dataclasses.replace(QUIET, **changed), STEADY, cores=2)
     assert words in doubt
 
 
 def test_a_reference_product_that_varies_makes_the_whole_run_doubtful():
-    (doubt,) = run_doubts(QUIET, ((1.0, 1.0, 1.3), (1.3, 1.0, 1.0)), cores=2)
+    (doubt,) = condition_warnings(QUIET, ((1.0, 1.0, 1.3), (1.3, 1.0, 1.0)), cores=2)
     assert "unsteady machine" in doubt
 
 
@@ -107,13 +107,13 @@ def test_a_reference_product_that_varies_makes_the_whole_run_doubtful():
 )
 def test_doubtful_times_are_said_with_their_row(changed, words):
     row = dataclasses.replace(SOUND, offline=dataclasses.replace(SOUND.offline, **changed))
-    assert any(words in doubt for doubt in row_doubts(row))
+    assert any(words in doubt for doubt in row_warnings(row))
 
 
 def test_processes_whose_slowest_single_texts_differ_are_said_with_their_row():
     latencies = ((0.01,) * 99 + (0.02,), (0.01,) * 98 + (0.5,) * 2)
     row = dataclasses.replace(SOUND, single_stream=SingleStream(latencies=latencies))
-    assert "single texts: p99 lies between 10 and 500 ms in its processes" in row_doubts(row)
+    assert "single texts: p99 lies between 10 and 500 ms in its processes" in row_warnings(row)
 
 
 def test_growing_memory_wrong_answers_and_a_missing_verdict_are_said_with_their_row():
@@ -123,7 +123,7 @@ def test_growing_memory_wrong_answers_and_a_missing_verdict_are_said_with_their_
         answers=Answers(agreement={"sentiment": 0.9}),
         memory=Memory(loaded=(1,), peak=(100,), early=(100,), soaked=(150,), soak_calls=50),
     )
-    told = " / ".join(row_doubts(row))
+    told = " / ".join(row_warnings(row))
     assert "1.50 times in 50 calls" in told
     assert "90.0 % of cpu-fp32's answers" in told
     assert "unverified" in told

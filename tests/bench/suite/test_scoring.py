@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_bench.suite.scoring import agreement, judge
+from mtl_bench.suite.scoring import agreement, score
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import task_metrics
 from mtl_runtime.dataset.targets import encode_labels
@@ -28,7 +28,7 @@ def test_each_kind_of_task_is_judged_in_its_own_way():
         "topics": [("food", "sport"), (), ("food",)],
         "stars": [1.0, 2.0, None],
     }
-    found = judge([SENTIMENT, TOPICS, STARS], given_labels, reference, truth)
+    found = score([SENTIMENT, TOPICS, STARS], given_labels, reference, truth)
     assert found.agreement == pytest.approx({"sentiment": 2 / 3, "topics": 2 / 3, "stars": 2 / 3})
     # bad: one hit, one missed; good: one false alarm.
     assert found.metrics["sentiment"] == pytest.approx({"accuracy": 1 / 2, "macro_f1": (2 / 3 + 0) / 2})
@@ -37,7 +37,7 @@ def test_each_kind_of_task_is_judged_in_its_own_way():
 
 
 def test_tasks_without_labels_have_agreement_alone():
-    found = judge([SENTIMENT], {"sentiment": ["bad"]}, {"sentiment": ["bad"]}, {"sentiment": [None]})
+    found = score([SENTIMENT], {"sentiment": ["bad"]}, {"sentiment": ["bad"]}, {"sentiment": [None]})
     assert found.agreement == {"sentiment": 1.0}
     assert found.metrics == {}
 
@@ -47,7 +47,7 @@ def test_metrics_of_labels_are_those_that_the_gate_takes_from_logits(rows):
     answers, truth = [a for a, _ in rows], [b for _, b in rows]
     logits = np.array([[float(label == answer) for label in LABELS] for answer in answers], dtype=np.float32)
     gate = task_metrics(SENTIMENT, encode_labels(SENTIMENT, truth), logits).values
-    found = judge([SENTIMENT], {"sentiment": answers}, {"sentiment": answers}, {"sentiment": truth})
+    found = score([SENTIMENT], {"sentiment": answers}, {"sentiment": answers}, {"sentiment": truth})
     assert found.metrics["sentiment"] == pytest.approx({name: gate[name] for name in ("accuracy", "macro_f1")})
 
 

@@ -18,15 +18,15 @@ from mtl_bench.analysis.summary import pooled, speed_against, summary
 from mtl_bench.commands import bench as command
 from mtl_bench.extras.scaling import thread_counts
 from mtl_bench.processes.reply_checks import check_labels
-from mtl_bench.processes.worker_process import ChildError, Environment, child
+from mtl_bench.processes.worker_process import Environment, WorkerError, start_worker
 from mtl_bench.results.schema import Report
 from mtl_bench.suite import suite as bench_module
-from mtl_bench.suite.effort import Amounts
+from mtl_bench.suite.effort import Effort
 from mtl_bench.suite.measure import measure
 from mtl_bench.suite.suite import Bench, run_bench
 from mtl_bench.systems import systems
 from mtl_bench.systems.peers import Peer
-from mtl_bench.systems.systems import ours, peer_contenders
+from mtl_bench.systems.systems import our_systems, peer_systems
 from mtl_bench.workloads.workload import golden_workload
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core import records
@@ -34,7 +34,7 @@ from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import MtlError
 from tests.runtime.conftest import TINY_BUNDLE
 
-AMOUNTS = Amounts(
+AMOUNTS = Effort(
     sittings=2,
     rounds=2,
     texts=6,
@@ -214,7 +214,7 @@ def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_s
     assert any("cpu-fp32's answers" in doubt for doubt in row.doubts) is (row.precision != "fp32")
     assert row.offline.kernel_seconds == ()
     assert row.command == "mtl bench tiny --systems guessing"
-    assert speed_against(report, "guessing", "cpu-fp32").rounds == AMOUNTS.sittings
+    assert speed_against(report, "guessing", "cpu-fp32").n == AMOUNTS.sittings
 
 
 def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(report, logs):
@@ -236,7 +236,7 @@ def test_labels_of_the_wrong_kind_are_an_error_and_those_of_all_kinds_pass(bundl
     check_labels(good, tasks, 1)
     check_labels({**good, "topics": [["food", "sport"]], "stars": [2]}, tasks, 1)
     for task, wrong in (("sentiment", None), ("sentiment", 3), ("topics", [1]), ("stars", "many"), ("stars", True)):
-        with pytest.raises(ChildError, match=f"it answered .* for '{task}'"):
+        with pytest.raises(WorkerError, match=f"it answered .* for '{task}'"):
             check_labels({**good, task: [wrong]}, tasks, 1)
 
 
@@ -245,7 +245,7 @@ def test_what_a_system_starts_can_neither_eat_its_commands_nor_outlive_it(peers)
     row = peers["guessing"]
     environment = Environment(row.python, (row.folder, Path(mtl_bench.__path__[0]).parent))
     start = {"driver": "drivers_of_test:eats_commands", "settings": {}, "texts": ["a"]}
-    with child("mtl_bench.worker.scenarios:prepare", environment=environment, **start) as process:
+    with start_worker("mtl_bench.worker.scenarios:prepare", environment=environment, **start) as process:
         assert process.run("offline", size=1).value > 0
         group = process.pid
     deadline = time.monotonic() + 10
@@ -266,7 +266,7 @@ def _group_lives(group):
 def test_an_interpreter_that_cannot_be_started_is_a_failure_of_that_system(tmp_path):
     missing = Environment(str(tmp_path / "python"))
     words = r"python cannot be started \(No such file or directory\)"
-    with pytest.raises(ChildError, match=words), child("a:b", environment=missing):
+    with pytest.raises(WorkerError, match=words), start_worker("a:b", environment=missing):
         pass
 
 
@@ -326,8 +326,8 @@ def test_a_quick_run_measures_plain_graphs_only_where_they_are_named(bundle, tmp
 
 
 def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it(bundle, peers, tmp_path):
-    rows = peer_contenders([peers["guessing"]], bundle, tmp_path)
-    mine, _ = ours(bundle)
+    rows = peer_systems([peers["guessing"]], bundle, tmp_path)
+    mine, _ = our_systems(bundle)
     found = measure(
         rows,
         golden_workload(bundle, timed=3),
@@ -343,7 +343,7 @@ def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it
 
 
 def test_a_peers_environment_sees_nothing_of_this_project_but_the_contract(bundle, peers, tmp_path):
-    row = peer_contenders([peers["guessing"]], bundle, tmp_path)["guessing"]
+    row = peer_systems([peers["guessing"]], bundle, tmp_path)["guessing"]
     assert sorted(path.name for path in (tmp_path / "mtl_bench").iterdir()) == ["__init__.py", "worker"]
     assert row.environment.path == (tmp_path, peers["guessing"].folder)
 
@@ -364,8 +364,8 @@ def test_a_row_of_ours_on_another_wheel_is_the_variant_with_what_the_gate_said_o
     wheel = dataclasses.replace(
         peers["guessing"], kind="ours", settings={"bundle": str(bundle.path), "variant": "cpu-int8"}
     )
-    row = peer_contenders([wheel], bundle, tmp_path)["guessing"]
-    mine = ours(bundle)[0]["cpu-int8"]
+    row = peer_systems([wheel], bundle, tmp_path)["guessing"]
+    mine = our_systems(bundle)[0]["cpu-int8"]
     assert row.gates == {"1.24.1": "verified", "1.31.1": "failed"}
     assert (row.variant, row.settings, row.alone, row.size_bytes) == (
         mine.variant,
@@ -379,7 +379,7 @@ def test_variants_whose_provider_is_absent_are_told_with_the_reason(bundle):
     spec = bundle.manifest.variants["cpu-fp32"]
     variants = {**bundle.manifest.variants, "cuda-fp16": dataclasses.replace(spec, provider="cuda")}
     other = dataclasses.replace(bundle, manifest=dataclasses.replace(bundle.manifest, variants=variants))
-    rows, skipped = ours(other)
+    rows, skipped = our_systems(other)
     assert set(rows) == {"cpu-fp32", "cpu-int8"}
     assert "onnxruntime-gpu" in skipped["cuda-fp16"]
 
@@ -391,7 +391,7 @@ def test_a_child_of_another_environment_gets_that_environments_path(tmp_path):
         "utf-8",
     )
     paths = (tmp_path, Path(mtl_bench.__path__[0]).parent)
-    with child("here:prepare", environment=Environment(path=paths)) as process:
+    with start_worker("here:prepare", environment=Environment(path=paths)) as process:
         assert process.facts["path"].split(":") == [str(path) for path in paths]
 
 

@@ -23,7 +23,7 @@ from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.gate_config import Budget, GateConfig
+from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.cli.app import main
 from mtl_runtime.evidence.files import read_evidence
@@ -109,7 +109,7 @@ def test_evidence_is_dated_by_source_date_epoch_where_that_is_set(checkpoint, tm
 
 
 def test_a_graph_over_budget_is_refused_and_leaves_nothing(checkpoint, tmp_path):
-    strict = GateConfig(tasks={"stars": Budget(max_logit_difference=0.0)})
+    strict = GateConfig(tasks={"stars": GateBudget(max_logit_difference=0.0)})
     with pytest.raises(GateError, match=r"cpu-fp32: task stars: largest logit difference .* over the budget") as caught:
         export_bundle(checkpoint, tmp_path / "refused", gate=strict)
     assert caught.value.exit_code == 1
@@ -121,7 +121,7 @@ def test_a_refused_export_keeps_the_bundle_that_was_there(checkpoint, exported, 
     before = files_of(tmp_path / "bundle")
     with pytest.raises(ConfigError, match="exists already"):
         export_bundle(checkpoint, tmp_path / "bundle")
-    strict = GateConfig(budget=Budget(max_logit_difference=0.0))
+    strict = GateConfig(budget=GateBudget(max_logit_difference=0.0))
     with pytest.raises(GateError):
         export_bundle(checkpoint, tmp_path / "bundle", gate=strict, force=True)
     assert files_of(tmp_path / "bundle") == before

@@ -7,7 +7,7 @@ from mtl_export.data.examples import Examples
 from mtl_export.data.labels import task_specs
 from mtl_export.errors import ConfigError, DataError
 from mtl_runtime.dataset.examples import Example
-from mtl_runtime.dataset.label_cells import names_of
+from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.errors import TableError
 
 
@@ -114,10 +114,10 @@ def test_a_malformed_task_name_is_a_config_error(name):
 
 
 def test_the_names_in_a_label_are_one_many_or_none():
-    assert names_of("a") == ("a",)
-    assert names_of(("a", "b")) == ("a", "b")
-    assert names_of(()) == ()
-    assert names_of(2.5) == ()
+    assert label_names("a") == ("a",)
+    assert label_names(("a", "b")) == ("a", "b")
+    assert label_names(()) == ()
+    assert label_names(2.5) == ()
 
 
 def test_whole_numbers_are_ordered_by_value_and_words_by_spelling():

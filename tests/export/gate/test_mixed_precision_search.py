@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 from mtl_export.bundling import export_bundle as exporter
 from mtl_export.config import Config
 from mtl_export.errors import GateError
-from mtl_export.gate.mixed_precision_search import repaired
-from mtl_export.graphs.recipes import automatic
+from mtl_export.gate.mixed_precision_search import search_mixed_precision
+from mtl_export.graphs.recipes import default_variants
 from mtl_export.training import train
 from mtl_runtime import load
-from mtl_runtime.bundle.gate_config import Budget, GateConfig
+from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
 from mtl_runtime.cli.app import main
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.evidence.schema import Histogram, TaskEvidence, VariantEvidence
@@ -60,7 +60,7 @@ def search(budget, *, seconds=60.0):
         asked.append(kept)
         return {"tone": np.full((4, 2), harm(kept), np.float32)}
 
-    found, record = repaired(
+    found, record = search_mixed_precision(
         evidence_of(harm(frozenset()), budget),
         NAMES,
         answers=answers,
@@ -115,7 +115,7 @@ def outlier_checkpoint(tmp_path_factory):
     return folder / "checkpoint"
 
 
-STRICT = GateConfig(budget=Budget(min_agreement=0.97, max_logit_difference=0.4, max_metric_drop=5.0))
+STRICT = GateConfig(budget=GateBudget(min_agreement=0.97, max_logit_difference=0.4, max_metric_drop=5.0))
 
 
 def test_a_model_with_outliers_is_repaired_and_the_report_says_what_stayed(outlier_checkpoint, tmp_path):
@@ -159,12 +159,15 @@ def test_auto_leaves_out_what_it_cannot_repair_and_the_evidence_tells(outlier_ch
     assert evidence["refused"]["cpu-int8"]["status"] == "failed"
     # Its rounding alone, emulated, is over such a budget too.
     assert evidence["refused"]["cuda-fp16"]["status"] == "failed"
-    assert list(evidence["variants"]) == ["cpu-fp32", *(["openvino-bf16"] if "openvino-bf16" in automatic() else [])]
+    assert list(evidence["variants"]) == [
+        "cpu-fp32",
+        *(["openvino-bf16"] if "openvino-bf16" in default_variants() else []),
+    ]
     assert not (tmp_path / "bundle" / "model.cpu-int8.onnx").exists()
 
 
 def test_fp32_over_its_budget_is_refused_whatever_was_asked_for(outlier_checkpoint, tmp_path):
     with pytest.raises(GateError, match="the gate refuses cpu-fp32"):
         exporter.export_bundle(
-            outlier_checkpoint, tmp_path / "bundle", gate=GateConfig(budget=Budget(max_logit_difference=0.0))
+            outlier_checkpoint, tmp_path / "bundle", gate=GateConfig(budget=GateBudget(max_logit_difference=0.0))
         )

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mtl_export.errors import ExportError
-from mtl_export.graphs.passes import apply, describe, portable, save, without_traces
-from mtl_export.graphs.trace import OPSET, to_onnx
+from mtl_export.graphs.passes import add_task_metadata, apply, drop_debug_info, portable, save
+from mtl_export.graphs.trace import OPSET, trace_to_onnx
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, TaskSpec
 from mtl_runtime.providers.session import Session
@@ -41,7 +41,7 @@ def model_of(folder, family, pooling):
 
 
 def graph_of(model):
-    return apply(to_onnx(model), [without_traces, portable, describe(model.spec.tasks)])
+    return apply(trace_to_onnx(model), [drop_debug_info, portable, add_task_metadata(model.spec.tasks)])
 
 
 def ragged(rows, longest, *, seed):
@@ -116,12 +116,12 @@ def test_weights_that_are_not_finite_are_refused_by_name(tmp_path):
     with torch.no_grad():
         model.head("stars").output.bias.fill_(float("nan"))
     with pytest.raises(ExportError, match=r"task_stars\.output\.bias holds NaN or infinity"):
-        to_onnx(model)
+        trace_to_onnx(model)
 
 
 def test_a_step_that_breaks_the_graph_is_named(tmp_path):
     model = model_of(tmp_path / "encoder", "bert", "mean")
-    graph = to_onnx(model)
+    graph = trace_to_onnx(model)
 
     def renames_an_output(given):
         given.graph.outputs[0].name = "embedding"
@@ -132,7 +132,7 @@ def test_a_step_that_breaks_the_graph_is_named(tmp_path):
 
 
 def test_two_values_of_one_name_are_refused(tmp_path):
-    graph = to_onnx(model_of(tmp_path / "encoder", "bert", "mean"))
+    graph = trace_to_onnx(model_of(tmp_path / "encoder", "bert", "mean"))
 
     def doubles_a_name(given):
         nodes = list(given.graph)
@@ -144,7 +144,7 @@ def test_two_values_of_one_name_are_refused(tmp_path):
 
 
 def test_an_operator_outside_the_standard_is_refused(tmp_path):
-    graph = to_onnx(model_of(tmp_path / "encoder", "bert", "mean"))
+    graph = trace_to_onnx(model_of(tmp_path / "encoder", "bert", "mean"))
     next(iter(graph.graph)).domain = "com.microsoft"
     with pytest.raises(ExportError, match=r"not portable: com\.microsoft"):
         portable(graph)

@@ -7,7 +7,7 @@ import torch
 
 from mtl_export.errors import ExportError
 from mtl_export.graphs.fused_attention import can_fuse
-from mtl_export.graphs.graph_builder import Material, attention_layers
+from mtl_export.graphs.graph_builder import GraphBuilder, count_fused_attention
 from mtl_export.graphs.passes import save
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
@@ -20,7 +20,7 @@ EAGER = {"mpnet", "deberta-v2", "convbert"}
 
 def material_of(folder, family):
     model = model_of(folder / "encoder", family, "mean")
-    return Material(model, TASKS, [], folder)
+    return GraphBuilder(model, TASKS, [], folder)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -28,8 +28,8 @@ def test_every_layers_attention_is_fused_where_the_family_allows_it(tmp_path, fa
     material = material_of(tmp_path, family)
     layers = material.model.encoder.config.num_hidden_layers
     assert can_fuse(material.model.encoder) == (family not in EAGER)
-    assert attention_layers(material.fused) == (0 if family in EAGER else layers)
-    assert attention_layers(material.portable) == 0
+    assert count_fused_attention(material.fused) == (0 if family in EAGER else layers)
+    assert count_fused_attention(material.portable) == 0
     answers_like_pytorch(material, tmp_path)
 
 

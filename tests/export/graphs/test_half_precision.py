@@ -6,9 +6,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from mtl_export.graphs.graph_builder import Material
-from mtl_export.graphs.half_precision import float_values, narrowed, overflowing
-from mtl_export.graphs.int8.activation_ranges import Range
+from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.half_precision import convert_encoder, encoder_float_values, fp16_overflow_nodes
+from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_export.graphs.passes import save
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
@@ -17,13 +17,13 @@ from tests.export.tiny import FAMILIES
 
 
 def material_of(folder, family, pooling="mean"):
-    return Material(model_of(folder / "encoder", family, pooling), TASKS, ragged(16, 40, seed=1), folder)
+    return GraphBuilder(model_of(folder / "encoder", family, pooling), TASKS, ragged(16, 40, seed=1), folder)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_fp16_graph_of_every_family_answers_close_to_fp32_where_the_cpu_emulates_it(tmp_path, family):
     material = material_of(tmp_path, family)
-    graph = narrowed(material.fused, ir.DataType.FLOAT16)
+    graph = convert_encoder(material.fused, ir.DataType.FLOAT16)
     save(graph, tmp_path / "half.onnx")
     onnx.checker.check_model(tmp_path / "half.onnx", full_check=True)
     save(material.fused, tmp_path / "full.onnx")
@@ -37,7 +37,7 @@ def test_an_fp16_graph_of_every_family_answers_close_to_fp32_where_the_cpu_emula
 
 @pytest.mark.parametrize("to", [ir.DataType.FLOAT16, ir.DataType.BFLOAT16])
 def test_products_and_attention_are_narrow_while_pooling_heads_and_ends_stay_fp32(tmp_path, to):
-    graph = narrowed(material_of(tmp_path, "bert", "pooler").fused, to).graph
+    graph = convert_encoder(material_of(tmp_path, "bert", "pooler").fused, to).graph
     for node in graph:
         types = {value.dtype for value in node.outputs}
         name = str(node.name)
@@ -47,19 +47,19 @@ def test_products_and_attention_are_narrow_while_pooling_heads_and_ends_stay_fp3
             assert types == {ir.DataType.FLOAT}, name
     assert {value.dtype for value in graph.outputs} == {ir.DataType.FLOAT}
     assert {value.dtype for value in graph.inputs} == {ir.DataType.INT64}
-    onnx.checker.check_model(ir.to_proto(narrowed(material_of(tmp_path, "bert").fused, to)))
+    onnx.checker.check_model(ir.to_proto(convert_encoder(material_of(tmp_path, "bert").fused, to)))
 
 
 def test_weights_are_stored_in_the_narrow_type_once(tmp_path):
     material = material_of(tmp_path, "bert")
     full, half = (
         sum(value.const_value.nbytes for value in graph.graph.initializers.values())
-        for graph in (material.fused, narrowed(material.fused, ir.DataType.BFLOAT16))
+        for graph in (material.fused, convert_encoder(material.fused, ir.DataType.BFLOAT16))
     )
     assert half < 0.62 * full
     stored = {
         value.const_value.numpy().dtype
-        for value in narrowed(material.fused, ir.DataType.BFLOAT16).graph.initializers.values()
+        for value in convert_encoder(material.fused, ir.DataType.BFLOAT16).graph.initializers.values()
     }
     assert np.dtype(ml_dtypes.bfloat16) in stored
 
@@ -67,13 +67,13 @@ def test_weights_are_stored_in_the_narrow_type_once(tmp_path):
 def test_what_would_overflow_stays_fp32(tmp_path):
     material = material_of(tmp_path, "bert")
     found = dict(material.value_ranges)
-    assert set(found) == set(float_values(material.fused))
-    assert overflowing(material.fused, found) == []
+    assert set(found) == set(encoder_float_values(material.fused))
+    assert fp16_overflow_nodes(material.fused, found) == []
     node = next(node for node in material.fused.graph if node.op_type == "Gelu")
     value = str(node.outputs[0].name)
-    found[value] = Range(found[value].low, np.full_like(found[value].high, 70_000.0))
-    assert overflowing(material.fused, found) == [node.name]
-    graph = narrowed(material.fused, ir.DataType.FLOAT16, kept=frozenset([str(node.name)]))
+    found[value] = ActivationRange(found[value].low, np.full_like(found[value].high, 70_000.0))
+    assert fp16_overflow_nodes(material.fused, found) == [node.name]
+    graph = convert_encoder(material.fused, ir.DataType.FLOAT16, kept=frozenset([str(node.name)]))
     kept = next(other for other in graph.graph if other.name == node.name)
     assert kept.outputs[0].dtype == kept.inputs[0].dtype == ir.DataType.FLOAT
     save(graph, tmp_path / "mixed.onnx")
@@ -81,7 +81,7 @@ def test_what_would_overflow_stays_fp32(tmp_path):
 
 
 def test_rotary_angles_stay_fp32_because_positions_do_not_fit_into_fp16(tmp_path):
-    graph = narrowed(material_of(tmp_path, "modernbert").fused, ir.DataType.FLOAT16).graph
+    graph = convert_encoder(material_of(tmp_path, "modernbert").fused, ir.DataType.FLOAT16).graph
     angles = [node for node in graph if node.op_type in ("Sin", "Cos")]
     assert angles
     assert {value.dtype for node in angles for value in (*node.inputs, *node.outputs)} == {ir.DataType.FLOAT}
@@ -89,7 +89,7 @@ def test_rotary_angles_stay_fp32_because_positions_do_not_fit_into_fp16(tmp_path
 
 @pytest.mark.parametrize("family", ["mpnet", "deberta-v2", "convbert"])
 def test_masks_of_eager_attention_do_not_overflow(tmp_path, family):
-    graph = narrowed(material_of(tmp_path, family).fused, ir.DataType.FLOAT16).graph
+    graph = convert_encoder(material_of(tmp_path, family).fused, ir.DataType.FLOAT16).graph
     for value in graph.initializers.values():
         if value.dtype == ir.DataType.FLOAT16:
             assert np.isfinite(value.const_value.numpy()).all(), value.name

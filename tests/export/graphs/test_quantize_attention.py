@@ -1,4 +1,4 @@
-"""Attention with its products inside: the very same answers from fewer operators, and only where that can be said."""
+"""Attention with its projections inside gives the same answers from fewer operators, and only where it can."""
 
 from collections import Counter
 
@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from mtl_export.graphs.graph_builder import Material
-from mtl_export.graphs.int8.matmuls import products
-from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, int8_attention
-from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, int8_products
+from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.int8.matmuls import find_matmuls
+from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, fuse_qattention
+from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_matmuls
 from mtl_export.graphs.passes import check, save
 from mtl_runtime.providers import session as sessions
 from mtl_runtime.providers.session import Session
@@ -25,11 +25,11 @@ HIDDEN, HEADS = 8, 2
 
 
 def material_of(family, folder):
-    return Material(model_of(folder / "encoder", family, "mean"), TASKS, ragged(16, 40, seed=1), folder)
+    return GraphBuilder(model_of(folder / "encoder", family, "mean"), TASKS, ragged(16, 40, seed=1), folder)
 
 
 def quantized(material, **options):
-    return int8_products(material.fused, material.product_ranges, **options)
+    return quantize_matmuls(material.fused, material.fused_ranges, **options)
 
 
 def answers(model, folder, texts, **options):
@@ -45,7 +45,7 @@ def counts(model):
 def test_every_layer_takes_its_products_in_and_answers_bit_by_bit_as_before(family, tmp_path):
     material = material_of(family, tmp_path)
     apart = quantized(material)
-    inside = int8_attention(apart)
+    inside = fuse_qattention(apart)
     check(inside, "attention")
     before, after = counts(apart), counts(inside)
     assert (after[INT8_ATTENTION], after["MultiHeadAttention"]) == (2, 0)
@@ -60,13 +60,13 @@ def test_the_weights_of_the_products_are_stored_once(tmp_path):
     apart = quantized(material_of("bert", tmp_path))
     before, after = (
         sum(value.const_value.nbytes for value in model.graph.initializers.values())
-        for model in (apart, int8_attention(apart))
+        for model in (apart, fuse_qattention(apart))
     )
     assert after == before
 
 
 def test_layers_that_share_weights_go_on_sharing_them(tmp_path):
-    inside = int8_attention(quantized(material_of("albert", tmp_path)))
+    inside = fuse_qattention(quantized(material_of("albert", tmp_path)))
     nodes = [node for node in inside.graph if node.op_type == INT8_ATTENTION]
     assert len(nodes) == 2
     assert len({str(node.inputs[place].name) for node in nodes for place in (1, 2, 4)}) == 3
@@ -74,18 +74,18 @@ def test_layers_that_share_weights_go_on_sharing_them(tmp_path):
 
 def test_an_attention_whose_query_is_kept_in_fp32_stays_as_it_is(tmp_path):
     material = material_of("bert", tmp_path)
-    kept = {next(product.name for product in products(material.fused) if "query" in product.name)}
-    inside = counts(int8_attention(quantized(material, kept=kept)))
+    kept = {next(product.name for product in find_matmuls(material.fused) if "query" in product.name)}
+    inside = counts(fuse_qattention(quantized(material, kept=kept)))
     assert (inside[INT8_ATTENTION], inside["MultiHeadAttention"], inside[INT8_OPERATOR]) == (1, 1, 12 - 1 - 3)
 
 
 def test_rotated_queries_and_local_attention_stay_as_they_are(tmp_path):
     apart = quantized(material_of("modernbert", tmp_path))
-    assert counts(int8_attention(apart)) == counts(apart)
+    assert counts(fuse_qattention(apart)) == counts(apart)
 
 
 def product(name, whole, constants, *, bias="b", width=HIDDEN):
-    """An int8 product as int8_products writes it, and its constants."""
+    """An int8 product as quantize_matmuls writes it, and its constants."""
     floats = np.random.default_rng(len(constants))
     constants[f"w{name}"] = floats.integers(-127, 128, (HIDDEN, width), dtype=np.int8)
     constants[f"s{name}"] = np.float32(0.01) if name == "k" else np.full(width, 0.1, np.float32)
@@ -96,7 +96,7 @@ def product(name, whole, constants, *, bias="b", width=HIDDEN):
 def attention_of_one_input(
     *, scale=(HIDDEN // HEADS) ** -0.5, biases="bbb", value_of="x8", width=HIDDEN, further=(), reader=False
 ):
-    """Three int8 products of the input and attention over them, written by hand, as the passes leave it."""
+    """Three int8 matrix products of the input and attention over them, written by hand, as the passes leave it."""
     constants = {"step": np.float32(0.02), "zero": np.uint8(128), "b": np.ones(HIDDEN, np.float32)}
     constants |= {"packed": np.ones(3 * HIDDEN, np.float32), "pairs": np.zeros((1, 1, 1, 5), np.float32)}
     nodes = [helper.make_node("QuantizeLinear", ["x", "step", "zero"], [name]) for name in ("x8", "other8")]
@@ -138,7 +138,7 @@ def run(model, folder):
 @pytest.mark.parametrize("biases", ["bbb", "b b", "   "])
 def test_products_without_a_bias_and_with_one_scale_are_taken_in_too(tmp_path, biases):
     apart = attention_of_one_input(biases=biases)
-    inside = int8_attention(apart)
+    inside = fuse_qattention(apart)
     assert counts(inside) == {"QuantizeLinear": 1, INT8_ATTENTION: 1}
     np.testing.assert_array_equal(run(apart, tmp_path), run(inside, tmp_path))
 
@@ -157,11 +157,11 @@ def test_products_without_a_bias_and_with_one_scale_are_taken_in_too(tmp_path, b
 )
 def test_what_the_operator_cannot_say_stays_as_it_is(unusual):
     apart = attention_of_one_input(**unusual)
-    assert counts(int8_attention(apart)) == counts(apart)
+    assert counts(fuse_qattention(apart)) == counts(apart)
 
 
 def test_on_processors_whose_sums_saturate_its_weights_are_turned_too(tmp_path, monkeypatch):
-    inside = int8_attention(quantized(material_of("bert", tmp_path)))
+    inside = fuse_qattention(quantized(material_of("bert", tmp_path)))
     texts = ragged(8, 40, seed=3)
     usual = answers(inside, tmp_path, texts)
     saturating = type("Facts", (), {"saturates_int8": True})()

@@ -1,4 +1,4 @@
-"""Int8 products with fixed scales: which operators run, how close the answers are, and what they do not depend on."""
+"""Int8 MatMuls with fixed scales: which operators run, how close the answers are, what they do not depend on."""
 
 from collections import Counter
 
@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_export.graphs import graph_builder
-from mtl_export.graphs.graph_builder import Material
-from mtl_export.graphs.int8 import quantize_matmuls, smoothquant
-from mtl_export.graphs.int8.activation_ranges import ranges
-from mtl_export.graphs.int8.matmuls import products
-from mtl_export.graphs.int8.qdq import qdq_products
-from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, Scale, int8_embeddings, int8_products
-from mtl_export.graphs.int8.smoothquant import best_smoothed, smoothed
+from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.int8 import smoothquant
+from mtl_export.graphs.int8.activation_ranges import collect_activation_ranges
+from mtl_export.graphs.int8.matmuls import find_matmuls
+from mtl_export.graphs.int8.qdq import insert_qdq
+from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, Scale, quantize_embeddings, quantize_matmuls
+from mtl_export.graphs.int8.smoothquant import apply_smoothquant, search_smoothquant
 from mtl_export.graphs.passes import check, save
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
@@ -28,12 +28,12 @@ LOGITS = OUTPUTS[:2]
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
     folder = tmp_path_factory.mktemp("int8")
-    return Material(model_of(folder / "encoder", "bert", "mean"), TASKS, ragged(64, 40, seed=1), folder)
+    return GraphBuilder(model_of(folder / "encoder", "bert", "mean"), TASKS, ragged(64, 40, seed=1), folder)
 
 
 @pytest.fixture(scope="module")
 def int8_graph(material):
-    return int8_products(material.fused, material.product_ranges)
+    return quantize_matmuls(material.fused, material.fused_ranges)
 
 
 def opened(model, folder, **options):
@@ -48,7 +48,7 @@ def answers(session, texts, *, alone=False):
 
 
 def test_every_product_of_the_encoder_runs_in_int8(material, int8_graph, tmp_path):
-    count = len(products(material.fused))
+    count = len(find_matmuls(material.fused))
     assert count == 12
     session = opened(int8_graph, tmp_path, optimized=tmp_path / "running.onnx")
     running = Counter(node.op_type for node in onnx.load(tmp_path / "running.onnx").graph.node)
@@ -73,13 +73,13 @@ def test_an_answer_does_not_depend_on_the_batch(int8_graph, tmp_path):
 
 
 def test_products_that_are_kept_stay_what_they_were(material):
-    kept = {products(material.fused)[0].name, products(material.fused)[5].name}
-    graph = int8_products(material.fused, material.product_ranges, kept=kept)
-    assert {product.name for product in products(graph)} == kept
+    kept = {find_matmuls(material.fused)[0].name, find_matmuls(material.fused)[5].name}
+    graph = quantize_matmuls(material.fused, material.fused_ranges, kept=kept)
+    assert {product.name for product in find_matmuls(graph)} == kept
     assert sum(node.op_type == INT8_OPERATOR for node in graph.graph) == 10
-    everything = [product.name for product in products(material.fused)]
-    untouched = int8_products(material.fused, material.product_ranges, kept=everything)
-    assert [product.name for product in products(untouched)] == everything
+    everything = [product.name for product in find_matmuls(material.fused)]
+    untouched = quantize_matmuls(material.fused, material.fused_ranges, kept=everything)
+    assert [product.name for product in find_matmuls(untouched)] == everything
 
 
 def test_inputs_that_products_share_are_rounded_once(int8_graph):
@@ -88,9 +88,9 @@ def test_inputs_that_products_share_are_rounded_once(int8_graph):
 
 
 def test_large_embedding_tables_shrink_and_small_ones_stay(material, tmp_path, monkeypatch):
-    assert len(int8_embeddings(material.fused).graph) == len(material.fused.graph)
-    monkeypatch.setattr(quantize_matmuls, "_TABLE_ROWS", 16)
-    shrunk = int8_embeddings(material.fused)
+    assert len(quantize_embeddings(material.fused).graph) == len(material.fused.graph)
+    monkeypatch.setattr("mtl_export.graphs.int8.quantize_matmuls._TABLE_ROWS", 16)
+    shrunk = quantize_embeddings(material.fused)
     tables = {name: value for name, value in shrunk.graph.initializers.items() if "embeddings.weight" in name}
     assert tables["model.encoder.embeddings.word_embeddings.weight.int8"].dtype == ir.DataType.INT8
     assert tables["model.encoder.embeddings.token_type_embeddings.weight"].dtype == ir.DataType.FLOAT
@@ -101,10 +101,10 @@ def test_large_embedding_tables_shrink_and_small_ones_stay(material, tmp_path, m
 
 
 def test_the_qdq_graph_is_portable_and_answers_like_the_int8_graph(material, int8_graph, tmp_path):
-    graph = qdq_products(material.portable, material.portable_ranges)
+    graph = insert_qdq(material.portable, material.portable_ranges)
     assert {node.domain for node in graph.graph} <= {"", "ai.onnx"}
     check(graph, "qdq")
-    replaced = {str(product.weight.name) for product in products(material.portable)}
+    replaced = {str(product.weight.name) for product in find_matmuls(material.portable)}
     assert not replaced & graph.graph.initializers.keys()  # the fp32 weights are gone
     texts = ragged(40, 40, seed=5)
     pairs, explicit = (answers(opened(model, tmp_path), texts) for model in (graph, int8_graph))
@@ -116,7 +116,7 @@ def test_the_qdq_graph_is_portable_and_answers_like_the_int8_graph(material, int
 @given(st.floats(-100, 100, width=32), st.floats(-100, 100, width=32), st.floats(0, 1))
 def test_a_scale_holds_zero_exactly_and_every_value_to_half_a_step(one, other, share):
     low, high = sorted((one, other))
-    scale = Scale.of(low, high)
+    scale = Scale.affine_scale(low, high)
     assert 0 <= scale.zero <= 255
     value = low + share * (high - low)
     whole = np.clip(np.rint(value / scale.step) + scale.zero, 0, 255)
@@ -125,9 +125,9 @@ def test_a_scale_holds_zero_exactly_and_every_value_to_half_a_step(one, other, s
 
 
 def test_smoothing_changes_no_fp32_answer(material, tmp_path):
-    smooth, seen = smoothed(material.fused, material.product_ranges, alpha=0.75)
+    smooth, seen = apply_smoothquant(material.fused, material.fused_ranges, alpha=0.75)
     check(smooth, "smoothing")
-    assert set(seen) == {str(product.data.name) for product in products(smooth)}
+    assert set(seen) == {str(product.data.name) for product in find_matmuls(smooth)}
     texts = ragged(40, 40, seed=7)
     exact, equal = (answers(opened(graph, tmp_path), texts) for graph in (material.fused, smooth))
     for before, after in zip(exact, equal, strict=True):
@@ -141,55 +141,57 @@ def divisions(model):
 def test_the_smoothing_that_harms_the_logits_least_is_taken_and_none_where_none_is_best(material):
     asked = []
 
-    def loss(model, ranges):
+    def loss(model, collect_activation_ranges):
         asked.append(model)
         return [3.0, 2.0, 0.5, 1.0, 4.0, *[9.0] * 8][len(asked) - 1]
 
-    model, seen = best_smoothed(material.fused, material.product_ranges, loss)
+    model, seen = search_smoothquant(material.fused, material.fused_ranges, loss)
     assert len(asked) == 5 + 8  # none, each alpha, and the best of them without each of its divisions
-    second, _ = smoothed(material.fused, material.product_ranges, alpha=smoothquant.ALPHAS[1])
+    second, _ = apply_smoothquant(material.fused, material.fused_ranges, alpha=smoothquant.ALPHAS[1])
     assert ir.to_proto(model) == ir.to_proto(second)
-    assert set(seen) == {str(product.data.name) for product in products(model)}
-    unsmoothed, _ = best_smoothed(material.fused, material.product_ranges, lambda model, _: model is not material.fused)
+    assert set(seen) == {str(product.data.name) for product in find_matmuls(model)}
+    unsmoothed, _ = search_smoothquant(
+        material.fused, material.fused_ranges, lambda model, _: model is not material.fused
+    )
     assert unsmoothed is material.fused
 
 
 def test_no_smoothing_is_taken_where_it_is_as_good_as_the_best_within_the_slack(material):
-    model, _ = best_smoothed(
-        material.fused, material.product_ranges, lambda model, _: 1.0 if divisions(model) else 1.019
+    model, _ = search_smoothquant(
+        material.fused, material.fused_ranges, lambda model, _: 1.0 if divisions(model) else 1.019
     )
     assert model is material.fused
 
 
 def test_the_slack_is_one_for_all_divisions_together_and_not_for_each(material):
-    model, _ = best_smoothed(
+    model, _ = search_smoothquant(
         material.fused,
-        material.product_ranges,
+        material.fused_ranges,
         lambda model, _: 1.0 + 0.006 * (8 - len(here)) if (here := divisions(model)) else 2.0,
     )
     assert len(divisions(model)) == 8 - 3
 
 
 def test_divisions_without_which_the_loss_is_no_higher_are_left_out(material):
-    needed = divisions(smoothed(material.fused, material.product_ranges, alpha=0.75)[0])[2:5]
+    needed = divisions(apply_smoothquant(material.fused, material.fused_ranges, alpha=0.75)[0])[2:5]
 
     def loss(model, _):
         here = divisions(model)
         return 1.0 + sum(name not in here for name in needed) + 0.001 * len(here) + (not here)
 
-    model, seen = best_smoothed(material.fused, material.product_ranges, loss)
+    model, seen = search_smoothquant(material.fused, material.fused_ranges, loss)
     assert divisions(model) == needed
-    assert set(seen) == {str(product.data.name) for product in products(model)}
+    assert set(seen) == {str(product.data.name) for product in find_matmuls(model)}
 
 
 def test_only_so_many_divisions_are_tried_and_the_widest_first(material, monkeypatch):
     monkeypatch.setattr(smoothquant, "_MOST_TRIALS", 2)
-    model, seen = best_smoothed(
-        material.fused, material.product_ranges, lambda model, _: 1.0 if divisions(model) else 2.0
+    model, seen = search_smoothquant(
+        material.fused, material.fused_ranges, lambda model, _: 1.0 if divisions(model) else 2.0
     )
-    left_out = [name for name in material.product_ranges if name in seen]
+    left_out = [name for name in material.fused_ranges if name in seen]
     assert len(divisions(model)) == 6
-    assert [material.product_ranges[name].low.size for name in left_out] == [64, 64]  # what the inner layers give
+    assert [material.fused_ranges[name].low.size for name in left_out] == [64, 64]  # what the inner layers give
 
 
 @pytest.mark.parametrize(("longest", "all_of_them"), [(4, True), (40, False)])
@@ -197,7 +199,7 @@ def test_where_sentences_are_long_fewer_tell_ways_of_smoothing_apart(tmp_path, m
     monkeypatch.setattr(graph_builder, "_SENTENCES_FOR_LOSS", 16)
     monkeypatch.setattr(graph_builder, "_TOKENS_FOR_LOSS", 100)
     texts = ragged(64, longest, seed=8)
-    own = Material(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, texts, tmp_path)
+    own = GraphBuilder(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, texts, tmp_path)
     asked = []
 
     def loss(exact, _model, _ranges):
@@ -205,7 +207,7 @@ def test_where_sentences_are_long_fewer_tell_ways_of_smoothing_apart(tmp_path, m
         return float(len(asked))  # none is best
 
     monkeypatch.setattr(own, "_loss", loss)
-    assert own.smooth_fused[0] is own.fused
+    assert own.smoothed_fused[0] is own.fused
     (sentences,) = set(asked)
     tokens = sentences * np.mean([len(text) for text in texts])
     assert 50 < tokens <= 100 or all_of_them
@@ -213,9 +215,11 @@ def test_where_sentences_are_long_fewer_tell_ways_of_smoothing_apart(tmp_path, m
 
 
 def test_padding_is_left_out_of_the_ranges(material, tmp_path):
-    names = [str(products(material.fused)[1].data.name)]
+    names = [str(find_matmuls(material.fused)[1].data.name)]
     texts = ragged(3, 30, seed=6)
-    alone = [ranges(material.fused, names, [text], pad_id=0, folder=tmp_path)[names[0]] for text in texts]
-    together = ranges(material.fused, names, texts, pad_id=0, folder=tmp_path)[names[0]]
+    alone = [
+        collect_activation_ranges(material.fused, names, [text], pad_id=0, folder=tmp_path)[names[0]] for text in texts
+    ]
+    together = collect_activation_ranges(material.fused, names, texts, pad_id=0, folder=tmp_path)[names[0]]
     np.testing.assert_allclose(together.low, np.min([one.low for one in alone], axis=0), atol=1e-5)
     np.testing.assert_allclose(together.high, np.max([one.high for one in alone], axis=0), atol=1e-5)

@@ -9,12 +9,12 @@ from mtl_export.bundling import export_bundle as exporter
 from mtl_export.config import Config
 from mtl_export.errors import ConfigError, GateError
 from mtl_export.graphs import passes, recipes
-from mtl_export.graphs.graph_builder import Material
-from mtl_export.graphs.recipes import RECIPES, automatic, chosen
+from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.recipes import RECIPES, default_variants, resolve_recipes
 from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
-from mtl_runtime.bundle.gate_config import Budget, GateConfig
-from mtl_runtime.core.sampling import spread
+from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.providers.registry import PROVIDERS
 from tests.export.graphs.test_encoder_families import HEADS, MAX_LENGTH, TASKS, ragged
 from tests.export.graphs.test_fused_attention import answers_like_pytorch
@@ -22,19 +22,19 @@ from tests.export.tiny import CONFIG, project, save_encoder
 
 
 def test_cpu_fp32_is_always_made_and_first():
-    assert list(chosen(["cpu-int8"])) == ["cpu-fp32", "cpu-int8"]
-    assert list(chosen(["cuda-fp16", "cpu-fp32"])) == ["cpu-fp32", "cuda-fp16"]
+    assert list(resolve_recipes(["cpu-int8"])) == ["cpu-fp32", "cpu-int8"]
+    assert list(resolve_recipes(["cuda-fp16", "cpu-fp32"])) == ["cpu-fp32", "cuda-fp16"]
 
 
 @pytest.mark.parametrize("name", ["cpu-fp16", "cpu-bf16", "cuda-int8", "openvino-fp16", "tensorrt-int8"])
 def test_what_makes_no_sense_is_refused_with_the_reason_and_what_to_use(name):
     with pytest.raises(ConfigError, match=rf"variant {name}: .*use "):
-        chosen([name])
+        resolve_recipes([name])
 
 
 def test_no_variant_at_all_is_a_mistake():
     with pytest.raises(ConfigError, match="no variant is named"):
-        chosen([])
+        resolve_recipes([])
 
 
 def test_every_recipe_is_named_after_its_provider_and_a_known_precision():
@@ -43,25 +43,25 @@ def test_every_recipe_is_named_after_its_provider_and_a_known_precision():
         assert provider == recipe.provider
         assert provider in PROVIDERS
         assert precision in ("fp32", "fp16", "bf16", "int8")
-    assert set(automatic()) <= RECIPES.keys()
+    assert set(default_variants()) <= RECIPES.keys()
 
 
 def test_a_sample_is_spread_from_the_first_to_the_last():
-    assert spread(range(10), 4) == [0, 3, 6, 9]
-    assert spread(range(3), 4) == [0, 1, 2]
-    assert spread("ab", 1) == ["a"]
+    assert evenly_spaced(range(10), 4) == [0, 3, 6, 9]
+    assert evenly_spaced(range(3), 4) == [0, 1, 2]
+    assert evenly_spaced("ab", 1) == ["a"]
 
 
 def test_a_decoders_causal_mask_is_fused_and_not_lost(tmp_path):
     save_encoder(tmp_path / "encoder", "bert", is_decoder=True)
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
-    answers_like_pytorch(Material(model, TASKS, [], tmp_path), tmp_path)
+    answers_like_pytorch(GraphBuilder(model, TASKS, [], tmp_path), tmp_path)
 
 
 def test_weights_that_layers_share_are_not_multiplied_by_smoothing(tmp_path):
     save_encoder(tmp_path / "encoder", "albert", num_hidden_layers=4)
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
-    material = Material(model, TASKS, ragged(16, 30, seed=1), tmp_path)
+    material = GraphBuilder(model, TASKS, ragged(16, 30, seed=1), tmp_path)
     graphs = (material.portable, RECIPES["cpu-int8"].build(material, frozenset()))
     fp32, int8 = (sum(value.const_value.nbytes for value in each.graph.initializers.values()) for each in graphs)
     assert int8 < fp32
@@ -70,8 +70,8 @@ def test_weights_that_layers_share_are_not_multiplied_by_smoothing(tmp_path):
 def test_tensorrts_shapes_reach_to_the_largest_batch_that_the_runtime_makes(tmp_path):
     save_encoder(tmp_path / "encoder", "bert")
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
-    options = RECIPES["tensorrt-fp16"].options(Material(model, TASKS, [], tmp_path))
-    largest = f"{PROVIDERS['tensorrt'].most_texts}x{MAX_LENGTH}"
+    options = RECIPES["tensorrt-fp16"].options(GraphBuilder(model, TASKS, [], tmp_path))
+    largest = f"{PROVIDERS['tensorrt'].max_batch_size}x{MAX_LENGTH}"
     assert options["trt_profile_max_shapes"] == ",".join(f"{name}:{largest}" for name in model.inputs)
     assert options["trt_profile_min_shapes"] == ",".join(f"{name}:1x1" for name in model.inputs)
 
@@ -79,7 +79,7 @@ def test_tensorrts_shapes_reach_to_the_largest_batch_that_the_runtime_makes(tmp_
 def test_a_smaller_graph_leaves_no_weights_of_a_larger_one_behind(tmp_path, monkeypatch):
     save_encoder(tmp_path / "encoder", "bert")
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
-    graph: ir.Model = Material(model, TASKS, [], tmp_path).portable
+    graph: ir.Model = GraphBuilder(model, TASKS, [], tmp_path).portable
     monkeypatch.setattr(passes, "SINGLE_FILE_LIMIT", 1000)
     assert len(passes.save(graph, tmp_path / "model.onnx")) == 2
     monkeypatch.setattr(passes, "SINGLE_FILE_LIMIT", 10**9)
@@ -115,7 +115,7 @@ def test_an_emulated_variant_over_its_budget_is_refused_too(checkpoint, tmp_path
 
 
 def test_a_budget_for_a_task_that_there_is_not_is_a_mistake(checkpoint, tmp_path):
-    gate = GateConfig(tasks={"sentimnt": Budget(min_agreement=1.0)})
+    gate = GateConfig(tasks={"sentimnt": GateBudget(min_agreement=1.0)})
     with pytest.raises(ConfigError, match=r"gate\.tasks\.sentimnt: no such task; known: sentiment, stars"):
         exporter.export_bundle(checkpoint, tmp_path / "bundle", gate=gate)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime.bulk.predict_file import predict_file
-from mtl_runtime.tables.row_chunks import Cut
+from mtl_runtime.tables.row_chunks import ChunkLimits
 
-CUT = Cut(rows=4)
+CUT = ChunkLimits(rows=4)
 WORDS = ["good", "bad", "soup", "the", "bank", "game", "awful", "great"]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs fork, SIGKILL and locks")
 
@@ -48,11 +48,11 @@ def interrupted_after(classifier, chunks):
             raise Interrupt
         return classifier.run(batch, outputs)
 
-    return replace(classifier, run=run, token_budget=10**6)  # a chunk is one batch
+    return replace(classifier, run=run, max_batch_tokens=10**6)  # a chunk is one batch
 
 
 def whole(classifier):
-    return replace(classifier, token_budget=10**6)
+    return replace(classifier, max_batch_tokens=10**6)
 
 
 def predict(classifier, source, target, **options):

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from mtl_runtime import load
 from mtl_runtime.bulk.predict_file import predict_file
-from mtl_runtime.bulk.work_folder import work_folder
-from mtl_runtime.tables.row_chunks import Cut
+from mtl_runtime.bulk.work_folder import work_folder_path
+from mtl_runtime.tables.row_chunks import ChunkLimits
 
 bundle, source, target, rejects = map(Path, sys.argv[1:])
 classifier = load(bundle, threads=1)  # no thread is started before the first text, so that a child may be forked
-removed = work_folder(target).with_name(f"{work_folder(target).name}-removed")
+removed = work_folder_path(target).with_name(f"{work_folder_path(target).name}-removed")
 STEPS = {"os.rename", "os.truncate", "os.remove", "os.mkdir", "os.rmdir"}
 
 
@@ -52,7 +52,7 @@ def in_child(*, kill_before=None):
 
     try:
         sys.addaudithook(hook)
-        predict_file(classifier, source, target, rejects=rejects, resume=True, cut=Cut(rows=3))
+        predict_file(classifier, source, target, rejects=rejects, resume=True, cut=ChunkLimits(rows=3))
         os._exit(0)
     finally:  # whatever happens, the child must not go on as its parent
         traceback.print_exc()
@@ -76,7 +76,7 @@ for step in range(1, steps + 1):
     assert code == -signal.SIGKILL, (step, code)
     again = 1
     # A job whose folder is gone is done; a further run would find its output in the way.
-    while work_folder(target).exists() or not target.exists():
+    while work_folder_path(target).exists() or not target.exists():
         code, _ = in_child(kill_before=again + 7)  # a few steps further each time
         again += 9
         assert code in (0, -signal.SIGKILL), (step, code)

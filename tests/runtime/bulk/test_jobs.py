@@ -12,9 +12,9 @@ import pytest
 from mtl_runtime import load
 from mtl_runtime.bulk.journal import read_start
 from mtl_runtime.bulk.predict_file import predict_file
-from mtl_runtime.bulk.work_folder import recorded_job, work_folder
+from mtl_runtime.bulk.work_folder import read_job, work_folder_path
 from mtl_runtime.errors import MtlError, TableError
-from mtl_runtime.tables.row_chunks import Cut
+from mtl_runtime.tables.row_chunks import ChunkLimits
 from tests.runtime.bulk.bulk_jobs import POSIX, Interrupt, interrupted_after, make_source, predict, whole
 
 
@@ -31,9 +31,9 @@ def test_a_job_that_was_begun_is_neither_repeated_nor_forgotten_unasked(classifi
     source, target = begun
     with pytest.raises(MtlError, match="was begun and not finished; --resume goes on with it, --force starts anew"):
         predict(whole(classifier), source, target)
-    assert recorded_job(target) is not None
+    assert read_job(target) is not None
     assert predict(whole(classifier), source, target, overwrite=True).rows == 30
-    assert not work_folder(target).exists()
+    assert not work_folder_path(target).exists()
 
 
 OTHER_JOBS = [
@@ -41,24 +41,24 @@ OTHER_JOBS = [
     ({"probabilities": True}, "probabilities is true and was false"),
     ({"prefix": "x."}, 'prefix is "x." and was ""'),
     ({"output_format": "jsonl"}, 'output_format is "jsonl" and was "csv"'),
-    ({"cut": Cut(rows=5)}, "chunk_rows is 5 and was 4"),
+    ({"cut": ChunkLimits(rows=5)}, "chunk_rows is 5 and was 4"),
 ]
 
 
 @pytest.mark.parametrize(("options", "message"), OTHER_JOBS)
 def test_another_job_is_refused_and_the_difference_named(classifier, begun, options, message):
     source, target = begun
-    ledger = (work_folder(target) / "ledger.jsonl").read_bytes()
+    ledger = (work_folder_path(target) / "ledger.jsonl").read_bytes()
     with pytest.raises(MtlError, match=f"was begun as another job: {message}; .* --force"):
         predict(whole(classifier), source, target, resume=True, **options)
-    assert (work_folder(target) / "ledger.jsonl").read_bytes() == ledger
+    assert (work_folder_path(target) / "ledger.jsonl").read_bytes() == ledger
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("variant", "cpu-int8", 'variant is "cpu-int8" and was "cpu-fp32"'),
-        ("token_budget", 7, "token_budget is 7 and was 512"),
+        ("max_batch_tokens", 7, "max_batch_tokens is 7 and was 512"),
         ("workers", 3, "workers is 3 and was 1"),
         ("threads", 2, "threads is 2 and was 1"),
         ("digest", "0" * 64, "bundle is"),
@@ -175,7 +175,7 @@ def test_of_two_processes_at_one_output_the_second_is_refused(bundle_path, class
         argv = [sys.executable, "-c", code, bundle_path, source, target]
         refused.append(subprocess.run(argv, capture_output=True, text=True, check=False))
 
-    predict(classifier, source, target, cut=Cut(rows=8), progress=try_again)
+    predict(classifier, source, target, cut=ChunkLimits(rows=8), progress=try_again)
     assert [run.returncode for run in refused] == [1, 1]
     assert all(f"another process is writing {target}" in run.stderr for run in refused)
     assert len(target.read_text().splitlines()) == 9
@@ -183,7 +183,7 @@ def test_of_two_processes_at_one_output_the_second_is_refused(bundle_path, class
 
 def test_a_ledger_of_another_version_is_not_guessed_at(classifier, begun):
     source, target = begun
-    ledger = work_folder(target) / "ledger.jsonl"
+    ledger = work_folder_path(target) / "ledger.jsonl"
     ledger.write_bytes(ledger.read_bytes().replace(b'"schema_version": 1', b'"schema_version": 2'))
     with pytest.raises(MtlError, match="has schema version 2, this mtl-export reads 1; start with --force"):
         predict(classifier, source, target, resume=True)
@@ -193,14 +193,14 @@ def test_a_ledger_of_another_version_is_not_guessed_at(classifier, begun):
 
 
 def test_the_ledger_records_what_decides_the_bits(bundle_path, tmp_path):
-    classifier = load(bundle_path, threads=4, workers=2, token_budget=77, long_text="windows")
+    classifier = load(bundle_path, threads=4, workers=2, max_batch_tokens=77, long_text="windows")
     with pytest.raises(Interrupt):
         predict(interrupted_after(classifier, 1), make_source(tmp_path / "in.csv"), tmp_path / "out.csv")
-    job = recorded_job(tmp_path / "out.csv")
-    assert (job.variant, job.token_budget, job.workers, job.threads) == ("cpu-fp32", 77, 2, 2)
+    job = read_job(tmp_path / "out.csv")
+    assert (job.variant, job.max_batch_tokens, job.workers, job.threads) == ("cpu-fp32", 77, 2, 2)
     assert job.opening.items() >= {"threads": 4, "workers": 2, "long_text": "windows"}.items()
     assert classifier.info.onnxruntime in job.versions.values()
-    assert read_start(work_folder(tmp_path / "out.csv") / "ledger.jsonl").job == job
+    assert read_start(work_folder_path(tmp_path / "out.csv") / "ledger.jsonl").job == job
 
 
 def test_a_stream_cannot_be_resumed(classifier, tmp_path):
@@ -232,10 +232,10 @@ def test_a_text_that_is_too_long_is_told_by_its_line(bundle_path, tmp_path):
 
 def test_another_aggregate_or_limit_is_another_job(bundle_path, tmp_path):
     source, target = make_source(tmp_path / "in.csv"), tmp_path / "out.csv"
-    begun = load(bundle_path, threads=1, long_text="windows", token_budget=10**6)
+    begun = load(bundle_path, threads=1, long_text="windows", max_batch_tokens=10**6)
     with pytest.raises(Interrupt):
         predict(interrupted_after(begun, 1), source, target)
-    wishes = {"threads": 1, "long_text": "windows", "token_budget": 10**6}
+    wishes = {"threads": 1, "long_text": "windows", "max_batch_tokens": 10**6}
     for wish, message in (
         ({"aggregate": {"stars": "max"}}, r"aggregate\[stars\] is max and was mean"),
         ({"max_text_bytes": 60}, "max_text_bytes is 60 and was 65536"),

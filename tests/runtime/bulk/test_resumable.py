@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_runtime.bulk.work_folder import work_folder
-from mtl_runtime.tables.row_chunks import Cut
+from mtl_runtime.bulk.work_folder import work_folder_path
+from mtl_runtime.tables.row_chunks import ChunkLimits
 from tests.runtime.bulk.bulk_jobs import POSIX, Interrupt, interrupted_after, make_source, predict, whole
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet"]
@@ -42,7 +42,7 @@ def test_a_job_that_was_interrupted_ends_in_the_bytes_of_one_that_was_not(
     assert (tmp_path / "bad").read_bytes() == (tmp_path / "plain.bad").read_bytes()
     assert (summary.rows, summary.truncated, summary.bad_rows.count) == (26, expected.truncated, 4)
     assert list(map(str, summary.bad_rows.first)) == list(map(str, expected.bad_rows.first))
-    assert not work_folder(resumed).exists()
+    assert not work_folder_path(resumed).exists()
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,7 +55,7 @@ def test_a_job_that_was_interrupted_ends_in_the_bytes_of_one_that_was_not(
 def test_any_split_into_interrupted_runs_gives_the_same_bytes(classifier, tmp_path_factory, rows, bad, runs, chunk):
     folder = tmp_path_factory.mktemp("split")
     source = make_source(folder / "in.csv", rows=rows, bad=tuple(bad))
-    options = {"cut": Cut(rows=chunk), "rejects": folder / "bad"}
+    options = {"cut": ChunkLimits(rows=chunk), "rejects": folder / "bad"}
     predict(whole(classifier), source, folder / "plain.csv", **{**options, "rejects": folder / "plain.bad"})
     for chunks in runs:
         if (folder / "out.csv").exists():
@@ -76,7 +76,7 @@ def test_whatever_a_disk_lost_of_the_work_is_made_again(classifier, tmp_path_fac
     predict(whole(classifier), source, folder / "plain.csv", on_bad_row="skip")
     with pytest.raises(Interrupt):
         predict(interrupted_after(classifier, 5), source, folder / "out.csv", on_bad_row="skip")
-    damaged = work_folder(folder / "out.csv") / file
+    damaged = work_folder_path(folder / "out.csv") / file
     data = damaged.read_bytes()
     start = data.find(b"\n") + 1 if file == "ledger.jsonl" else 0  # without its first line it is no job
     damaged.write_bytes(data[: start + round(share * (len(data) - start))] + junk)
@@ -112,7 +112,7 @@ def test_a_kill_before_any_step_loses_and_repeats_nothing(bundle_path, tmp_path,
 @POSIX
 def test_kills_at_random_moments_end_in_the_same_bytes(bundle_path, classifier, tmp_path):
     source = make_source(tmp_path / "in.csv", rows=6000, bad=(100, 3000))
-    predict(classifier, source, tmp_path / "plain.csv", on_bad_row="skip", cut=Cut(rows=16))
+    predict(classifier, source, tmp_path / "plain.csv", on_bad_row="skip", cut=ChunkLimits(rows=16))
     code = (
         "import sys; from pathlib import Path; from mtl_runtime import load\n"
         "from mtl_runtime.tables.row_chunks import Cut\n"
@@ -121,7 +121,7 @@ def test_kills_at_random_moments_end_in_the_same_bytes(bundle_path, classifier, 
         "predict_file(classifier, source, target, on_bad_row='skip', resume=True, cut=Cut(rows=16))\n"
     )
     argv = [sys.executable, "-c", code, bundle_path, source, tmp_path / "out.csv"]
-    ledger = work_folder(tmp_path / "out.csv") / "ledger.jsonl"
+    ledger = work_folder_path(tmp_path / "out.csv") / "ledger.jsonl"
     draw = random.Random(1)
     kills = 0
     for _ in range(5):
@@ -150,7 +150,7 @@ def test_a_full_disk_is_told_and_keeps_what_is_done(bundle_path, classifier, tmp
     argv = [sys.executable, "-c", code, bundle_path, source, tmp_path / "out.csv"]
     full = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert re.search(r"out\.csv cannot be written: File too large\n\d+ rows are done and kept", full.stderr)
-    assert (work_folder(tmp_path / "out.csv") / "output").stat().st_size == 2500  # half a chunk is there
+    assert (work_folder_path(tmp_path / "out.csv") / "output").stat().st_size == 2500  # half a chunk is there
     predict(classifier, source, tmp_path / "out.csv", resume=True)
     predict(classifier, source, tmp_path / "plain.csv")
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
@@ -163,7 +163,7 @@ def test_a_finished_output_whose_folder_was_not_removed_is_only_tidied_up(classi
     first = predict(classifier, source, source, overwrite=True, **options)
     answers = source.read_bytes()
     monkeypatch.undo()
-    assert work_folder(source).exists()
+    assert work_folder_path(source).exists()
 
     def run(batch, outputs):
         raise AssertionError("nothing is left to be classified")
@@ -171,7 +171,7 @@ def test_a_finished_output_whose_folder_was_not_removed_is_only_tidied_up(classi
     again = predict(replace(classifier, run=run), source, source, resume=True, **options)
     assert source.read_bytes() == answers
     assert (again.rows, again.bad_rows.count) == (first.rows, first.bad_rows.count) == (29, 1)
-    assert not work_folder(source).exists()
+    assert not work_folder_path(source).exists()
 
 
 def test_csv_to_parquet_keeps_the_schema_of_its_first_rows_through_an_interruption(classifier, tmp_path):
@@ -201,7 +201,14 @@ def test_memory_does_not_grow_with_the_rows(classifier, tmp_path):
     def peak(rows):
         source = make_source(tmp_path / f"{rows}.csv", rows=rows, bad=tuple(range(0, rows, 3)))
         tracemalloc.start()
-        predict(classifier, source, tmp_path / f"out{rows}.csv", on_bad_row="skip", tasks=["stars"], cut=Cut(rows=50))
+        predict(
+            classifier,
+            source,
+            tmp_path / f"out{rows}.csv",
+            on_bad_row="skip",
+            tasks=["stars"],
+            cut=ChunkLimits(rows=50),
+        )
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.cli.app import main
-from mtl_runtime.cli.terminal import Pace
+from mtl_runtime.cli.terminal import RateEstimate
 from mtl_runtime.core import records
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.schema import Evidence, Flip, Histogram, TaskEvidence, VariantEvidence
@@ -200,7 +200,7 @@ def test_a_terminal_shows_rows_speed_and_time_left(bundle_path, tmp_path):
 )
 def test_speed_and_time_left_count_from_where_this_process_began(told, line):
     times = iter([now for _, _, now in told])
-    pace = Pace(lambda: next(times))
+    pace = RateEstimate(lambda: next(times))
     assert [pace.line(rows, share) for rows, share, _ in told][-1] == line
 
 

@@ -9,14 +9,14 @@ import weakref
 import pytest
 
 from mtl_runtime import load
-from mtl_runtime.core.background import begin
+from mtl_runtime.core.background import run_in_background
 from mtl_runtime.errors import IntegrityError
 from mtl_runtime.providers import variant_session
 
 
 def test_the_work_goes_on_while_the_caller_does():
     gate = threading.Event()
-    with begin(lambda: gate.wait(10)) as wait:
+    with run_in_background(lambda: gate.wait(10)) as wait:
         gate.set()
         assert wait()
 
@@ -33,7 +33,7 @@ def test_what_the_work_raises_is_raised_where_it_is_waited_for_and_then_forgotte
     alive = []
     gc.disable()
     try:
-        with begin(fail) as wait, pytest.raises(LookupError, match="no such file") as caught:
+        with run_in_background(fail) as wait, pytest.raises(LookupError, match="no such file") as caught:
             wait()
         del caught
         assert alive[0]() is None
@@ -48,7 +48,7 @@ def test_what_the_block_raises_comes_out_of_it_and_after_the_work():
         threading.Event().wait(0.3)
         ended.append(True)
 
-    with pytest.raises(ValueError, match="the block's"), begin(work):
+    with pytest.raises(ValueError, match="the block's"), run_in_background(work):
         raise ValueError("the block's")
     assert ended
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics, best_thresholds, score, task_metrics
-from mtl_runtime.dataset.targets import MISSING, encode_labels, labelled
+from mtl_runtime.dataset.targets import MISSING, encode_labels, has_label
 from mtl_runtime.inference.decode import decode, probabilities
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
@@ -41,21 +41,21 @@ def test_single_labels_become_indices_and_missing_ones_a_mark():
     targets = encode_labels(TONE, ["b", None, "a", "c"])
     assert targets.dtype == np.int64
     assert targets.tolist() == [1, MISSING, 0, 2]
-    assert labelled(targets).tolist() == [True, False, True, True]
+    assert has_label(targets).tolist() == [True, False, True, True]
 
 
 def test_label_sets_become_rows_of_zeros_and_ones_and_missing_ones_nan():
     targets = encode_labels(TAGS, [("y",), (), None, ("y", "x")])
     assert targets.dtype == np.float32
     np.testing.assert_array_equal(targets, [[0, 1], [0, 0], [np.nan, np.nan], [1, 1]])
-    assert labelled(targets).tolist() == [True, True, False, True]
+    assert has_label(targets).tolist() == [True, True, False, True]
 
 
 def test_numbers_stay_and_missing_ones_become_nan():
     targets = encode_labels(STARS, [2.5, None, 0.0])
     assert targets.dtype == np.float32
     np.testing.assert_array_equal(targets, [2.5, np.nan, 0.0])
-    assert labelled(targets).tolist() == [True, False, True]
+    assert has_label(targets).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize(("task", "shape"), [(TONE, (0,)), (TAGS, (0, 2)), (STARS, (0,))])
@@ -172,7 +172,7 @@ def test_no_threshold_gives_a_better_f1_than_the_best_one(data):
     sets, logits = data
     targets = encode_labels(TAGS, [None if s is None else tuple(s) for s in sets])
     thresholds = best_thresholds(TAGS, targets, logits)
-    rows = labelled(targets)
+    rows = has_label(targets)
     scores = probabilities(TAGS, logits[rows])
     assert len(thresholds) == 2
     for label, threshold in enumerate(thresholds):

@@ -3,7 +3,7 @@
 import json
 
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.diagnostics.node_placement import count_providers, read_profile, running_nodes, tell_placement
+from mtl_runtime.diagnostics.node_placement import count_providers, describe_placement, read_profile, running_nodes
 
 
 def event(name, provider, index):
@@ -32,18 +32,20 @@ def test_the_nodes_of_a_graph_on_the_cpu_are_those_that_the_optimizer_left(bundl
 
 def test_what_fell_to_another_provider_is_said_plainly():
     nodes = {"CUDAExecutionProvider": 90, "CPUExecutionProvider": 12}
-    assert tell_placement("cuda", nodes) == "90 nodes on CUDAExecutionProvider; 12 nodes fell to CPUExecutionProvider"
-    assert tell_placement("cuda", {"CPUExecutionProvider": 1}) == (
+    assert (
+        describe_placement("cuda", nodes) == "90 nodes on CUDAExecutionProvider; 12 nodes fell to CPUExecutionProvider"
+    )
+    assert describe_placement("cuda", {"CPUExecutionProvider": 1}) == (
         "0 nodes on CUDAExecutionProvider; 1 node fell to CPUExecutionProvider"
     )
 
 
 def test_a_compiled_part_is_explained():
-    told = tell_placement("openvino", {"OpenVINOExecutionProvider": 2, "CPUExecutionProvider": 1})
+    told = describe_placement("openvino", {"OpenVINOExecutionProvider": 2, "CPUExecutionProvider": 1})
     parts, fallen = told.split("; ")
     assert parts == "2 nodes on OpenVINOExecutionProvider (one such node is a whole part of the graph, compiled)"
     assert fallen == "1 node fell to CPUExecutionProvider"
 
 
 def test_a_cpu_variant_has_nowhere_to_fall():
-    assert tell_placement("cpu", {"CPUExecutionProvider": 10}) == "10 nodes on CPUExecutionProvider"
+    assert describe_placement("cpu", {"CPUExecutionProvider": 10}) == "10 nodes on CPUExecutionProvider"

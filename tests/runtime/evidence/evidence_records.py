@@ -7,11 +7,11 @@ from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import (
     SCHEMA_VERSION,
     Bin,
+    Estimate,
     Evidence,
     Flip,
+    HighPrecisionNode,
     Histogram,
-    KeptNode,
-    Ratio,
     Repair,
     RepairStep,
     StabilityCheck,
@@ -176,9 +176,9 @@ STABILITY = (
 REPAIR = Repair(
     candidates=36,
     kept=(
-        KeptNode(node="/encoder/layer.5/output/dense/MatMul", sensitivity=0.0412),
-        KeptNode(node="/encoder/layer.0/attention/self/query/MatMul", sensitivity=0.0187),
-        KeptNode(node="/heads/stars/MatMul", sensitivity=0.0069),
+        HighPrecisionNode(node="/encoder/layer.5/output/dense/MatMul", sensitivity=0.0412),
+        HighPrecisionNode(node="/encoder/layer.0/attention/self/query/MatMul", sensitivity=0.0187),
+        HighPrecisionNode(node="/heads/stars/MatMul", sensitivity=0.0069),
     ),
     curve=tuple(
         RepairStep(
@@ -205,7 +205,7 @@ FP32 = VariantEvidence(
     threads=2,
     tasks={"sentiment": SENTIMENT, "topics": TOPICS, "stars": STARS},
     stability=STABILITY,
-    speed=Ratio(median=1.0, low=1.0, high=1.0, rounds=9),
+    speed=Estimate(median=1.0, low=1.0, high=1.0, n=9),
     operators={"MatMul": 38, "LayerNormalization": 13, "FusedMatMul": 6},
 )
 INT8 = VariantEvidence(
@@ -214,7 +214,7 @@ INT8 = VariantEvidence(
     threads=2,
     tasks={"sentiment": INT8_SENTIMENT, "topics": INT8_TOPICS, "stars": INT8_STARS},
     stability=STABILITY[:2],
-    speed=Ratio(median=2.3141, low=2.2468, high=2.3987, rounds=9),
+    speed=Estimate(median=2.3141, low=2.2468, high=2.3987, n=9),
     operators={"DynamicQuantizeMatMul": 33, "MatMul": 3},
     repair=REPAIR,
 )
@@ -238,7 +238,7 @@ BF16 = VariantEvidence(
         "topics": INT8_TOPICS,
         "stars": replace(INT8_STARS, labelled=0, metrics={}, reference_metrics={}),
     },
-    speed=Ratio(median=1.42, low=1.31, high=1.5, rounds=7),
+    speed=Estimate(median=1.42, low=1.31, high=1.5, n=7),
     problems=("batches of 32, shuffled: 7 answers of 512 sentences change, ties aside",),
 )
 FP16 = VariantEvidence(
@@ -257,7 +257,7 @@ FP16 = VariantEvidence(
             max_probability_difference=0.00133,
         )
     },
-    speed=Ratio(median=0.37, low=0.36, high=0.38, rounds=5),
+    speed=Estimate(median=0.37, low=0.36, high=0.38, n=5),
 )
 UNVERIFIED = VariantEvidence(
     status="unverified", provider="cuda", threads=0, tasks={}, problems=("this machine has no provider cuda",)
@@ -265,7 +265,7 @@ UNVERIFIED = VariantEvidence(
 REFUSED = replace(
     BF16,
     tasks={"sentiment": replace(INT8_SENTIMENT, problems=("95.50 % of 2354 answers agree, the budget is 97 %",))},
-    speed=Ratio(median=2.61, low=2.55, high=2.7, rounds=9),
+    speed=Estimate(median=2.61, low=2.55, high=2.7, n=9),
     problems=(),
 )
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mtl_runtime.bundle.gate_config import DEFAULTS, Budget, GateConfig, Limits, limits_for
+from mtl_runtime.bundle.gate_config import DEFAULTS, GateBudget, GateConfig, Limits, limits_for
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.targets import encode_labels
 from mtl_runtime.errors import NonFiniteError
-from mtl_runtime.gate.agreement import Answers, measure, wilson_interval
+from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement, wilson_interval
 from mtl_runtime.gate.budget_checks import task_problems
 from mtl_runtime.inference.decode import decode
 
@@ -34,7 +34,9 @@ def texts(rows):
 
 def compared(task, reference, candidate, labels=None, *, tie=0.0):
     targets = None if labels is None else encode_labels(task, labels)
-    return measure(texts(reference), Answers(task, reference), Answers(task, candidate), targets, tie=tie)
+    return measure_agreement(
+        texts(reference), TaskOutputs(task, reference), TaskOutputs(task, candidate), targets, tie=tie
+    )
 
 
 def judge(task, evidence, limits, precision="fp32"):
@@ -208,7 +210,7 @@ def test_no_flip_has_a_margin_of_more_than_twice_the_largest_difference(task, da
 def test_each_side_decides_by_its_own_thresholds():
     logits = f32([0.5, 0.5])
     strict = dataclasses.replace(TAGS, thresholds=(0.9, 0.5))
-    evidence = measure(["a"], Answers(TAGS, logits), Answers(strict, logits), None, tie=0.0)
+    evidence = measure_agreement(["a"], TaskOutputs(TAGS, logits), TaskOutputs(strict, logits), None, tie=0.0)
     assert [(flip.reference, flip.candidate) for flip in evidence.flipped] == [("x|y", "y")]
     assert evidence.max_logit_difference == 0.0
 
@@ -264,7 +266,8 @@ def test_no_trials_say_nothing():
 
 def test_a_tasks_budget_goes_before_the_gates_and_that_before_the_default():
     gate = GateConfig(
-        budget=Budget(max_logit_difference=0.2), tasks={"tone": Budget(max_metric_drop=3.0), "tags": Budget()}
+        budget=GateBudget(max_logit_difference=0.2),
+        tasks={"tone": GateBudget(max_metric_drop=3.0), "tags": GateBudget()},
     )
     default = DEFAULTS["fp32"]
     loose = dataclasses.replace(default, max_logit_difference=0.2)
@@ -273,7 +276,7 @@ def test_a_tasks_budget_goes_before_the_gates_and_that_before_the_default():
     assert limits_for(gate, "stars", "fp32") == loose
     assert limits_for(GateConfig(), "tone", "fp32") == default
     assert limits_for(GateConfig(), "tone", "int8").min_agreement == 0.97
-    own = GateConfig(budget=Budget(max_metric_drop=9.0), tasks={"tone": Budget(max_metric_drop=0.0)})
+    own = GateConfig(budget=GateBudget(max_metric_drop=9.0), tasks={"tone": GateBudget(max_metric_drop=0.0)})
     assert limits_for(own, "tone", "fp32").max_metric_drop == 0.0
 
 

@@ -14,17 +14,17 @@ from mtl_runtime import load
 from mtl_runtime.bundle.gate_config import GateConfig, limits_for
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import MtlError, TableError
-from mtl_runtime.gate.agreement import Answers, measure
+from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.gate.budget_checks import stability_problems, task_problems
-from mtl_runtime.gate.invariance import stability
-from mtl_runtime.gate.speed import median_ratio, speed
+from mtl_runtime.gate.invariance import check_invariance
+from mtl_runtime.gate.speed import measure_speed, median_ratio
 from mtl_runtime.gate.verify import verify
 
 TEXTS = ["good film", "the soup was bad", "so so", "a great plot and a good dinner with a lovely taste", ""] * 8
 
 
 def checks_of(classifier, tie=0.0):
-    return {check.name: check for check in stability(classifier, TEXTS, tie=lambda _task: tie)}
+    return {check.name: check for check in check_invariance(classifier, TEXTS, tie=lambda _task: tie)}
 
 
 def test_the_tiny_variants_answer_alike_however_they_are_batched(bundle_path):
@@ -77,8 +77,8 @@ def test_speed_is_the_ratio_of_the_rounds_times(classifier):
         return classifier.run(batch, outputs)
 
     slowed = dataclasses.replace(classifier, run=slow)
-    ratio = speed(slowed, classifier, TEXTS, rounds=3)
-    assert ratio.rounds == 3
+    ratio = measure_speed(slowed, classifier, TEXTS, rounds=3)
+    assert ratio.n == 3
     assert ratio.low <= ratio.median <= ratio.high < 1.0
 
 
@@ -92,7 +92,7 @@ def test_the_interval_of_a_median_is_that_of_the_sign_test(rounds, skipped):
 def test_the_median_lies_in_its_interval_and_the_interval_in_the_values(values):
     ratio = median_ratio(values)
     assert min(values) <= ratio.low <= ratio.median <= ratio.high <= max(values)
-    assert ratio.rounds == len(values)
+    assert ratio.n == len(values)
 
 
 def labelled(folder, rows):
@@ -147,7 +147,9 @@ def test_numbers_of_lower_precision_have_a_budget_relative_to_their_spread():
     values = np.linspace(1, 5, 50, dtype=np.float32)[:, None]
     limits = limits_for(GateConfig(), "stars", "int8")
     for wrong, problems in ((values + 0.05, 0), (values * 0 + 3, 1), (values * 100, 1)):
-        found = measure(["a"] * 50, Answers(stars, values), Answers(stars, wrong), None, tie=limits.tie)
+        found = measure_agreement(
+            ["a"] * 50, TaskOutputs(stars, values), TaskOutputs(stars, wrong), None, tie=limits.tie
+        )
         assert len(task_problems(stars, found, limits, precision="int8")) == problems
 
 

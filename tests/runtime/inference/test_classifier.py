@@ -48,7 +48,7 @@ def test_answers_depend_neither_on_neighbours_nor_on_order(classifier, some, ran
 
 @given(texts, st.integers(min_value=1, max_value=200))
 def test_the_token_budget_changes_no_answer(classifier, some, budget):
-    small = replace(classifier, token_budget=budget)
+    small = replace(classifier, max_batch_tokens=budget)
     assert [p["sentiment"].label for p in small(some)] == [p["sentiment"].label for p in classifier(some)]
 
 
@@ -62,7 +62,7 @@ def test_where_a_provider_takes_only_so_many_texts_at_once_batches_hold_no_more(
     many = [f"good {number}" for number in range(200)]
     for provider, largest in (("tensorrt", 64), ("cuda", 200)):
         ran.clear()
-        replace(classifier, run=run, info=replace(classifier.info, provider=provider), token_budget=10**6)(many)
+        replace(classifier, run=run, info=replace(classifier.info, provider=provider), max_batch_tokens=10**6)(many)
         assert (max(ran), sum(ran)) == (largest, 200)
 
 
@@ -124,7 +124,7 @@ def test_nan_logits_name_the_text_and_give_no_answer(classifier):
             array[(batch.input_ids == bank).any(axis=1)] = np.nan
         return rows
 
-    broken = replace(classifier, run=poisoned, token_budget=16)
+    broken = replace(classifier, run=poisoned, max_batch_tokens=16)
     some = ["the good soup was good", "good", "a bank", "bad"]
     assert broken(["good", "bad"]) == classifier(["good", "bad"])
     with pytest.raises(NonFiniteError) as caught:

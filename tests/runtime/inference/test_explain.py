@@ -131,7 +131,7 @@ def test_a_word_of_a_long_text_is_left_out_of_each_window_that_holds_it(bundle_p
     classifier = load(bundle_path, threads=1, long_text="windows", aggregate=how)
     text = "good soup the " * 5 + "bad match a " * 5
     (read,) = classifier.tokenize([text])
-    windows = [window.ids for window in (read, *read.further)]
+    windows = [window.ids for window in (read, *read.more_windows)]
     assert [len(ids) for ids in windows] == [16, 16, 12]
     found = classifier.explain(text, task="sentiment", label="positive")
     assert not found.truncated
@@ -163,7 +163,7 @@ def test_versions_are_made_a_few_at_a_time_with_the_same_result(classifier, wind
         return classifier.run(batch, outputs)
 
     monkeypatch.setattr("mtl_runtime.inference.explain._TOKENS_AT_ONCE", 64)
-    few = replace(windowed, run=run, token_budget=32).explain(text, task="topics")
+    few = replace(windowed, run=run, max_batch_tokens=32).explain(text, task="topics")
     assert max(sizes) <= 32
     assert [token.text for token in few.tokens] == [token.text for token in whole.tokens]
     for one, other in zip(few.tokens, whole.tokens, strict=True):

@@ -52,7 +52,7 @@ def test_a_forked_process_answers_as_its_parent_does(bundle_path, workers):
 
 
 def test_a_process_that_a_classifier_is_sent_to_opens_the_same(bundle_path):
-    classifier = load(bundle_path, variant="cpu-int8", threads=1, token_budget=64, long_text="windows")
+    classifier = load(bundle_path, variant="cpu-int8", threads=1, max_batch_tokens=64, long_text="windows")
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         there = pool.submit(_answers, classifier).result(timeout=60)
     assert there == (classifier(TEXTS), classifier.info.variant, 64, "windows")
@@ -60,7 +60,7 @@ def test_a_process_that_a_classifier_is_sent_to_opens_the_same(bundle_path):
 
 def _answers(classifier):
     info = classifier.info
-    return classifier(TEXTS), info.variant, info.token_budget, classifier.opening.long_text
+    return classifier(TEXTS), info.variant, info.max_batch_tokens, classifier.opening.long_text
 
 
 def test_a_copy_is_a_classifier_of_its_own(classifier):

@@ -18,11 +18,16 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.machine import allowed_cores, machine_facts
 from mtl_runtime.errors import MtlError, ProviderError
-from mtl_runtime.evidence.files import read_bundles_verdicts
-from mtl_runtime.gate.autotune import fastest_pace
+from mtl_runtime.evidence.files import read_evidence_summaries
+from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.verify import verify
-from mtl_runtime.loading.variant_choice import measured_pace
-from mtl_runtime.providers.execution_config import Pace, budgets, layouts, usual_pace
+from mtl_runtime.loading.variant_choice import measured_execution
+from mtl_runtime.providers.execution_config import (
+    ExecutionConfig,
+    candidate_batch_tokens,
+    default_execution,
+    worker_layouts,
+)
 from mtl_runtime.providers.registry import PROVIDERS
 
 TEXTS = [f"good soup {'and bad ' * (index % 5)}{index}" for index in range(64)]
@@ -94,7 +99,7 @@ def test_one_core_by_cgroup_quota_means_one_worker_of_one_thread(bundle_path, qu
 
 @given(providers, cores, st.sampled_from(["throughput", "latency"]))
 def test_the_usual_pace_computes_on_no_more_cores_than_are_allowed(provider, allowed, optimize_for):
-    pace = usual_pace(provider, threads=allowed, optimize_for=optimize_for)
+    pace = default_execution(provider, threads=allowed, optimize_for=optimize_for)
     if not PROVIDERS[provider].is_device:
         assert pace.workers * pace.threads == allowed
     if optimize_for == "latency":
@@ -103,18 +108,18 @@ def test_the_usual_pace_computes_on_no_more_cores_than_are_allowed(provider, all
 
 @given(providers, cores)
 def test_layouts_go_from_a_run_on_each_core_to_one_run_on_all(provider, allowed):
-    tried = list(layouts(provider, threads=allowed))
+    tried = list(worker_layouts(provider, threads=allowed))
     assert len(set(tried)) == len(tried)
     if not PROVIDERS[provider].is_device:
         assert (tried[0], tried[-1]) == ((allowed, 1), (1, allowed))
         assert all(workers * threads <= allowed for workers, threads in tried)
-    assert usual_pace(provider, threads=allowed, optimize_for="throughput").workers in {w for w, _ in tried}
-    assert PROVIDERS[provider].token_budget in budgets(provider)
+    assert default_execution(provider, threads=allowed, optimize_for="throughput").workers in {w for w, _ in tried}
+    assert PROVIDERS[provider].max_batch_tokens in candidate_batch_tokens(provider)
 
 
 def test_an_unknown_provider_has_no_pace():
     with pytest.raises(ProviderError, match="unknown provider 'abacus'"):
-        usual_pace("abacus", threads=1, optimize_for="latency")
+        default_execution("abacus", threads=1, optimize_for="latency")
 
 
 @pytest.mark.parametrize(
@@ -127,9 +132,9 @@ def test_an_unknown_provider_has_no_pace():
     ],
 )
 def test_threads_are_divided_among_the_workers(bundle_path, wish, expected):
-    info = load(bundle_path, token_budget=77, **wish).info
-    assert (info.workers, info.threads, info.token_budget) == (*expected, 77)
-    asked = "workers and token_budget" if "workers" in wish else "token_budget"
+    info = load(bundle_path, max_batch_tokens=77, **wish).info
+    assert (info.workers, info.threads, info.max_batch_tokens) == (*expected, 77)
+    asked = "workers and max_batch_tokens" if "workers" in wish else "max_batch_tokens"
     threads = "thread" if info.threads == 1 else "threads"
     assert f"; {info.workers} x {info.threads} {threads}, batches of 77 tokens: {asked} asked for; " in info.reason
 
@@ -139,7 +144,7 @@ def test_more_workers_than_threads_are_refused(bundle_path):
         load(bundle_path, threads=1, workers=4)
 
 
-@pytest.mark.parametrize(("name", "value"), [("threads", "2"), ("workers", True), ("token_budget", 512.0)])
+@pytest.mark.parametrize(("name", "value"), [("threads", "2"), ("workers", True), ("max_batch_tokens", 512.0)])
 def test_what_is_no_whole_number_is_refused_by_name(bundle_path, name, value):
     with pytest.raises(TypeError, match=f"{name} is {value!r}; it must be a whole number"):
         load(bundle_path, **{name: value})
@@ -147,12 +152,12 @@ def test_what_is_no_whole_number_is_refused_by_name(bundle_path, name, value):
 
 def test_what_verify_measured_is_what_load_takes(bundle_copy):
     report = verify(bundle_copy)
-    measured = report.evidence.variants["cpu-fp32"].pace
+    measured = report.evidence.variants["cpu-fp32"].execution
     info = load(bundle_copy, variant="cpu-fp32").info
-    assert (info.workers, info.threads, info.token_budget) == (
+    assert (info.workers, info.threads, info.max_batch_tokens) == (
         measured.workers,
         measured.threads,
-        measured.token_budget,
+        measured.max_batch_tokens,
     )
     assert "measured on this kind of machine" in info.reason
     assert "measured" not in load(bundle_copy, variant="cpu-fp32", threads=1).info.reason
@@ -162,36 +167,36 @@ def test_what_verify_measured_is_what_load_takes(bundle_copy):
 def test_a_pace_of_another_number_of_cores_or_another_onnxruntime_is_not_taken(bundle_copy):
     report = verify(bundle_copy)
     version = report.evidence.made_with["onnxruntime"]
-    verdicts = read_bundles_verdicts(Bundle.open(bundle_copy))
+    verdicts = read_evidence_summaries(Bundle.open(bundle_copy))
     here = machine_facts()
-    found = measured_pace(verdicts, here, "cpu-fp32", onnxruntime=version)
-    assert found == report.evidence.variants["cpu-fp32"].pace
+    found = measured_execution(verdicts, here, "cpu-fp32", onnxruntime=version)
+    assert found == report.evidence.variants["cpu-fp32"].execution
     elsewhere = replace(here, cores_allowed=here.cores_allowed + 1)
-    assert measured_pace(verdicts, elsewhere, "cpu-fp32", onnxruntime=version) is None
-    assert measured_pace(verdicts, here, "cpu-fp32", onnxruntime="0.9") is None
-    assert measured_pace(verdicts, here, "cuda-fp32", onnxruntime=version) is None
+    assert measured_execution(verdicts, elsewhere, "cpu-fp32", onnxruntime=version) is None
+    assert measured_execution(verdicts, here, "cpu-fp32", onnxruntime="0.9") is None
+    assert measured_execution(verdicts, here, "cuda-fp32", onnxruntime=version) is None
 
 
 def test_the_latest_pace_counts(bundle_copy):
     verify(bundle_copy)
-    (known,) = read_bundles_verdicts(Bundle.open(bundle_copy))
-    later = Pace(workers=1, threads=7, token_budget=99)
-    variants = {name: replace(verdict, pace=later) for name, verdict in known.variants.items()}
+    (known,) = read_evidence_summaries(Bundle.open(bundle_copy))
+    later = ExecutionConfig(workers=1, threads=7, max_batch_tokens=99)
+    variants = {name: replace(verdict, execution=later) for name, verdict in known.variants.items()}
     newer = replace(known, measured_at="2999-01-01", variants=variants)
     version = known.made_with["onnxruntime"]
     for order in ([known, newer], [newer, known]):
-        assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == later
+        assert measured_execution(order, machine_facts(), "cpu-fp32", onnxruntime=version) == later
 
 
 def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(bundle_copy):
     verify(bundle_copy)
-    (golden,) = read_bundles_verdicts(Bundle.open(bundle_copy))
-    own = Pace(workers=3, threads=1, token_budget=77)
-    variants = {name: replace(verdict, pace=own) for name, verdict in golden.variants.items()}
+    (golden,) = read_evidence_summaries(Bundle.open(bundle_copy))
+    own = ExecutionConfig(workers=3, threads=1, max_batch_tokens=77)
+    variants = {name: replace(verdict, execution=own) for name, verdict in golden.variants.items()}
     earlier = replace(golden, measured_at="2001-01-01", variants=variants, data={"mine.csv": FileSpec.of(b"text")})
     version = golden.made_with["onnxruntime"]
     for order in ([golden, earlier], [earlier, golden]):
-        assert measured_pace(order, machine_facts(), "cpu-fp32", onnxruntime=version) == own
+        assert measured_execution(order, machine_facts(), "cpu-fp32", onnxruntime=version) == own
 
 
 @pytest.mark.parametrize(
@@ -199,7 +204,7 @@ def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(
     [
         ({"workers": 0}, "must be at least 1"),
         ({"threads": 2**31}, "no machine"),
-        ({"token_budget": 10**30}, "no machine runs"),
+        ({"max_batch_tokens": 10**30}, "no machine runs"),
     ],
 )
 def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(bundle_copy, impossible, words):
@@ -227,12 +232,12 @@ class Slow:
     ("cost", "expected"),
     [
         (lambda pace: 1.0, {}),  # no pace is better: the usual one stays
-        (lambda pace: 1.0 - 0.02 * (pace.token_budget > 600), {}),  # too little better
-        (lambda pace: 1.0 / pace.token_budget, {"token_budget": 2048}),
+        (lambda pace: 1.0 - 0.02 * (pace.max_batch_tokens > 600), {}),  # too little better
+        (lambda pace: 1.0 / pace.max_batch_tokens, {"max_batch_tokens": 2048}),
         (lambda pace: 1.0 / pace.threads, {"workers": 1, "threads": 4}),
         (
-            lambda pace: (1 + abs(pace.token_budget - 256) / 256) / pace.threads,
-            {"workers": 1, "threads": 4, "token_budget": 256},
+            lambda pace: (1 + abs(pace.max_batch_tokens - 256) / 256) / pace.threads,
+            {"workers": 1, "threads": 4, "max_batch_tokens": 256},
         ),
     ],
 )
@@ -240,13 +245,13 @@ def test_the_pace_that_takes_clearly_least_time_is_found(classifier, monkeypatch
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     monkeypatch.setattr("mtl_runtime.gate.autotune.allowed_cores", lambda: 4)
-    found = fastest_pace(lambda pace: Slow(classifier, pace, clock, cost), "cpu", TEXTS)
-    assert found == replace(usual_pace("cpu", threads=4, optimize_for="throughput"), **expected)
+    found = autotune(lambda pace: Slow(classifier, pace, clock, cost), "cpu", TEXTS)
+    assert found == replace(default_execution("cpu", threads=4, optimize_for="throughput"), **expected)
 
 
 def test_a_real_search_gives_a_pace_that_a_classifier_can_be_opened_at(bundle_path):
     stages = []
-    found = fastest_pace(
+    found = autotune(
         lambda pace: load(bundle_path, threads=pace.workers * pace.threads, workers=pace.workers),
         "cpu",
         TEXTS,

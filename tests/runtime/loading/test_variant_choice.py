@@ -9,16 +9,16 @@ from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import evidence_folder, read_evidence
-from mtl_runtime.evidence.schema import Evidence, Ratio, VariantEvidence
+from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
 from mtl_runtime.gate.gate_bundle import write_evidence
 from mtl_runtime.gate.verify import verify
-from mtl_runtime.loading.variant_choice import choose
+from mtl_runtime.loading.variant_choice import choose_variant
 
 HERE = machine_facts()
 
 
 def variant(status="verified", speed=None):
-    ratio = None if speed is None else Ratio(median=speed, low=speed, high=speed, rounds=9)
+    ratio = None if speed is None else Estimate(median=speed, low=speed, high=speed, n=9)
     return VariantEvidence(status=status, provider="cpu", threads=1, tasks={}, speed=ratio)
 
 
@@ -36,7 +36,7 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
 
 
 def chosen(*found, missing=()):
-    return choose(found, HERE, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
+    return choose_variant(found, HERE, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
 
 
 def test_the_fastest_verified_variant_is_taken_and_its_speed_told():

@@ -8,7 +8,7 @@ import pytest
 
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.providers.compile_cache import compiled_folder, key_of
+from mtl_runtime.providers.compile_cache import cache_key, compile_cache
 
 KEY = "k" * 64
 GRAPH = FileSpec.of(b"a graph")
@@ -31,7 +31,7 @@ def compile_into(folder, content=b"compiled"):
 
 
 def compiles():
-    with compiled_folder(KEY) as folder:
+    with compile_cache(KEY) as folder:
         return compile_into(folder)
 
 
@@ -67,7 +67,7 @@ def test_a_damaged_folder_is_compiled_anew_and_then_found(home, kind):
 
 def test_a_session_that_does_not_open_leaves_nothing(home):
     def fail():
-        with compiled_folder(KEY) as folder:
+        with compile_cache(KEY) as folder:
             compile_into(folder)
             raise RuntimeError("no session")
 
@@ -78,7 +78,7 @@ def test_a_session_that_does_not_open_leaves_nothing(home):
 
 
 def test_a_provider_that_writes_nothing_leaves_nothing(home):
-    with compiled_folder(KEY):
+    with compile_cache(KEY):
         pass
     assert list(home.iterdir()) == []
 
@@ -91,7 +91,7 @@ def test_many_at_once_end_with_one_sealed_folder(home):
 
 
 def test_a_sealed_folder_that_others_may_be_reading_is_not_replaced(home):
-    with compiled_folder(KEY) as slower:
+    with compile_cache(KEY) as slower:
         compile_into(slower, b"compiled too")
         assert compiles()
     assert (home / KEY / "part" / "1.blob").read_bytes() == b"compiled"
@@ -101,7 +101,7 @@ def test_a_sealed_folder_that_others_may_be_reading_is_not_replaced(home):
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions bind")
 def test_a_home_that_may_not_be_written_is_done_without(tmp_path):
     tmp_path.chmod(0o500)
-    with compiled_folder(KEY) as folder:
+    with compile_cache(KEY) as folder:
         assert folder is None
 
 
@@ -109,14 +109,14 @@ def test_each_thing_that_a_compiled_graph_depends_on_has_a_folder_of_its_own():
     here = machine_facts()
     other = dataclasses.replace(here, cpu="another processor")
     keys = {
-        key_of(GRAPH, "openvino", {}, here, "1.0"),
-        key_of(FileSpec.of(b"another graph"), "openvino", {}, here, "1.0"),
-        key_of(GRAPH, "tensorrt", {}, here, "1.0"),
-        key_of(GRAPH, "openvino", {"INFERENCE_PRECISION_HINT": "bf16"}, here, "1.0"),
-        key_of(GRAPH, "openvino", {}, other, "1.0"),
-        key_of(GRAPH, "openvino", {}, here, "1.1"),
+        cache_key(GRAPH, "openvino", {}, here, "1.0"),
+        cache_key(FileSpec.of(b"another graph"), "openvino", {}, here, "1.0"),
+        cache_key(GRAPH, "tensorrt", {}, here, "1.0"),
+        cache_key(GRAPH, "openvino", {"INFERENCE_PRECISION_HINT": "bf16"}, here, "1.0"),
+        cache_key(GRAPH, "openvino", {}, other, "1.0"),
+        cache_key(GRAPH, "openvino", {}, here, "1.1"),
     }
     assert len(keys) == 6
-    assert key_of(GRAPH, "openvino", {"a": "1", "b": "2"}, here, "1") == key_of(
+    assert cache_key(GRAPH, "openvino", {"a": "1", "b": "2"}, here, "1") == cache_key(
         GRAPH, "openvino", {"b": "2", "a": "1"}, here, "1"
     )

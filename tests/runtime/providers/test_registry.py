@@ -61,7 +61,7 @@ def test_a_plugin_is_no_second_onnxruntime(tmp_path, monkeypatch):
 def test_every_provider_names_its_wheel_its_extra_and_rows_that_exist(row):
     assert row.wheel.startswith("onnxruntime")
     assert row.extra in ("cpu", "gpu", "openvino")
-    assert set(row.then) <= PROVIDERS.keys()
+    assert set(row.fallback_providers) <= PROVIDERS.keys()
 
 
 def test_openvino_gets_a_stream_for_each_run_and_the_threads_of_all():

@@ -11,7 +11,7 @@ from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import BundleError, ProviderError
 from mtl_runtime.providers import availability
 from mtl_runtime.providers import session as session_module
-from mtl_runtime.providers.availability import Ready, ready
+from mtl_runtime.providers.availability import AvailableProvider, require_provider
 from mtl_runtime.providers.registry import PROVIDERS
 from mtl_runtime.providers.session import Session, available_providers, provider_problem
 from mtl_runtime.text.batch import Batch
@@ -39,7 +39,9 @@ class FakeOnnxruntime:
 
 def open_fake(fake, provider="cuda", options=None):
     taken = SimpleNamespace(intra_op_num_threads=2)
-    return session_module._open(fake, Path("graph.onnx"), taken, Ready(PROVIDERS[provider]), options or {}, 1)
+    return session_module._open(
+        fake, Path("graph.onnx"), taken, AvailableProvider(PROVIDERS[provider]), options or {}, 1
+    )
 
 
 def test_a_provider_that_onnxruntime_quietly_replaced_is_an_error():
@@ -73,7 +75,7 @@ def test_a_plugin_that_is_not_installed_says_what_to_install_beside_the_wheel_th
     monkeypatch.setitem(sys.modules, "onnxruntime_ep_openvino", None)
     monkeypatch.setattr(availability, "installed_wheels", lambda: {wheel: "1.0"})
     with pytest.raises(ProviderError, match="onnxruntime-ep-openvino is not installed") as caught:
-        ready(FakeOnnxruntime(), "openvino")
+        require_provider(FakeOnnxruntime(), "openvino")
     assert f"run `pip install {brings}`" in str(caught.value)
 
 
@@ -84,7 +86,7 @@ def test_a_plugin_that_offers_no_device_names_the_processor(monkeypatch):
     plugin = SimpleNamespace(get_library_path=lambda: "plugin.so")
     monkeypatch.setitem(sys.modules, "onnxruntime_ep_openvino", plugin)
     with pytest.raises(ProviderError, match=r"does not take this processor \(.+\): it offers itself on Intel's only"):
-        ready(fake, "openvino")
+        require_provider(fake, "openvino")
 
 
 def test_the_cpu_stands_ready_and_is_listed():

@@ -10,7 +10,7 @@ import pytest
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.errors import IntegrityError
 from mtl_runtime.providers import registry, variant_session
-from mtl_runtime.providers.variant_session import begin_session, open_session
+from mtl_runtime.providers.variant_session import loading_session, open_session
 
 
 @pytest.mark.parametrize("arguments", ["variant='cpu-fp32'", ""])
@@ -33,7 +33,7 @@ print(load({str(bundle_path)!r}, {arguments}).info.variant)
 def test_what_is_wrong_with_a_graph_is_raised_when_its_session_is_asked_for(bundle_copy):
     graph = bundle_copy / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
-    with begin_session(Bundle.open(bundle_copy), "cpu-fp32", threads=1) as finish, pytest.raises(IntegrityError):
+    with loading_session(Bundle.open(bundle_copy), "cpu-fp32", threads=1) as finish, pytest.raises(IntegrityError):
         finish()
 
 

@@ -9,7 +9,7 @@ from importlib import resources
 import pytest
 
 from mtl_runtime.core.records import from_dict, to_dict
-from mtl_runtime.evidence.schema import Evidence, Histogram, Ratio
+from mtl_runtime.evidence.schema import Estimate, Evidence, Histogram
 from mtl_runtime.report import number_format
 from mtl_runtime.report.document import evidence_page
 from mtl_runtime.report.html import tag
@@ -314,7 +314,7 @@ def contrast(one, other):
         (number_format.small(-0.5), "−0.5"),
         (number_format.plural(1, "flip"), "1 flip"),
         (
-            number_format.ratio(Ratio(median=2.314, low=2.2, high=2.4, rounds=1)),
+            number_format.ratio(Estimate(median=2.314, low=2.2, high=2.4, n=1)),
             ("2.31×", "95 %: 2.20–2.40", "1 round"),
         ),
     ],

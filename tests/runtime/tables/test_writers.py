@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table
-from mtl_runtime.tables.writers import check_writable, open_pieces, open_writer, reject_line
+from mtl_runtime.tables.writers import check_writable, open_chunked_writer, open_writer, reject_line
 
 NOWHERE = Path("-")
 HERE = ["csv", "tsv", "jsonl", *(["parquet"] if find_spec("pyarrow") else [])]
@@ -99,7 +99,7 @@ def joined(format, parts, switch):
     source = Table(NOWHERE, "jsonl", ("a", "b"), iter(()))
     encoded = []
     for batch in (parts[:switch], parts[switch:]):
-        with open_pieces(format, source=source, added={}, earlier=encoded) as pieces:
+        with open_chunked_writer(format, source=source, added={}, earlier=encoded) as pieces:
             encoded = [*encoded, *map(pieces.encode, batch)]
             stream = io.BytesIO()
             if pieces.join is not None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables.row_chunks import Cut, chunks_of, read_ahead
+from mtl_runtime.tables.row_chunks import ChunkLimits, chunk_rows, read_ahead
 from mtl_runtime.tables.table import BadRow, Row, Table
 
 NOWHERE = Path("in.csv")
@@ -25,7 +25,7 @@ def table_of(values):
 
 
 def chunks(values, cut):
-    return list(chunks_of(table_of(values), column="text", max_text_bytes=180, cut=cut))
+    return list(chunk_rows(table_of(values), column="text", max_text_bytes=180, cut=cut))
 
 
 def lines_of(chunk):
@@ -34,7 +34,7 @@ def lines_of(chunk):
 
 @given(st.lists(texts, max_size=30), st.integers(1, 7), st.integers(1, 300))
 def test_each_row_is_in_one_chunk_in_its_place_and_no_chunk_is_too_large(values, rows, characters):
-    found = chunks(values, Cut(rows=rows, characters=characters))
+    found = chunks(values, ChunkLimits(rows=rows, characters=characters))
     assert [line for chunk in found for line in lines_of(chunk)] == list(range(1, len(values) + 1))
     assert [chunk.number for chunk in found] == list(range(len(found)))
     for chunk in found:
@@ -46,24 +46,24 @@ def test_each_row_is_in_one_chunk_in_its_place_and_no_chunk_is_too_large(values,
 
 @given(st.lists(texts, min_size=1, max_size=30), st.integers(1, 7), st.integers(1, 300))
 def test_where_a_chunk_ends_does_not_depend_on_what_follows(values, rows, characters):
-    cut = Cut(rows=rows, characters=characters)
+    cut = ChunkLimits(rows=rows, characters=characters)
     longer = [lines_of(chunk) for chunk in chunks([*values, "more"], cut)]
     for mine, theirs in zip([lines_of(chunk) for chunk in chunks(values, cut)][:-1], longer, strict=False):
         assert mine == theirs
 
 
 def test_an_empty_table_is_one_empty_chunk():
-    (chunk,) = chunks([], Cut())
+    (chunk,) = chunks([], ChunkLimits())
     assert (chunk.rows, chunk.bad, chunk.share) == ([], [], 0.0)
 
 
 def test_a_chunk_tells_the_share_of_the_table_up_to_its_end():
-    assert [chunk.share for chunk in chunks(["a"] * 10, Cut(rows=4))] == [0.4, 0.8, 1.0]
+    assert [chunk.share for chunk in chunks(["a"] * 10, ChunkLimits(rows=4))] == [0.4, 0.8, 1.0]
 
 
 def test_a_cut_of_no_rows_is_refused():
     with pytest.raises(ValueError, match="at least one row"):
-        Cut(rows=0)
+        ChunkLimits(rows=0)
 
 
 def readers():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mtl_runtime.errors import BundleError, InvalidTextError
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
-from mtl_runtime.text.validation import checked_texts
+from mtl_runtime.text.validation import validate_texts
 
 ids = st.lists(st.integers(min_value=0, max_value=30_000), max_size=20)
 tokenized = ids.map(lambda row: TokenizedText(tuple(row), tuple(token % 2 for token in row), False))
@@ -81,10 +81,10 @@ def test_the_vocabulary_size_is_one_more_than_the_largest_id(classifier):
 )
 def test_a_text_that_no_tokenizer_can_read_names_its_index(bad, message):
     with pytest.raises(InvalidTextError, match=f"^text 2: {message}") as caught:
-        checked_texts(["fine", "", bad, None], max_text_bytes=10)
+        validate_texts(["fine", "", bad, None], max_text_bytes=10)
     assert caught.value.index == 2
 
 
 @given(st.lists(st.text(max_size=10), max_size=5))
 def test_every_valid_text_is_accepted_as_it_is(texts):
-    assert checked_texts(iter(texts)) == texts
+    assert validate_texts(iter(texts)) == texts

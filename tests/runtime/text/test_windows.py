@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mtl_runtime import load
 from mtl_runtime.errors import BundleError, InvalidTextError, UnknownTaskError
-from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer, overlap_of
-from mtl_runtime.text.windows import aggregated, windows_of
+from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer, window_overlap
+from mtl_runtime.text.windows import aggregate_windows, flatten_windows
 
 words = st.sampled_from(["good", "bad", "soup", "goal", "bank", "the", "."])
 long_texts = st.lists(words, min_size=1, max_size=200).map(" ".join)
@@ -25,9 +25,9 @@ def windowed(bundle_path):
 @given(long_texts)
 def test_windows_hold_every_token_and_overlap_by_a_quarter(classifier, windowed, text):
     limit = classifier.manifest.encoder.max_length
-    overlap = overlap_of(limit)
+    overlap = window_overlap(limit)
     (found,) = windowed.tokenize([text])
-    windows = [found, *found.further]
+    windows = [found, *found.more_windows]
     first, last = found.ids[0], found.ids[-1]
     assert all(len(window) <= limit and window.ids[0] == first and window.ids[-1] == last for window in windows)
     inside = [list(window.ids[1:-1]) for window in windows]
@@ -45,13 +45,13 @@ def test_the_windows_logits_are_aggregated_as_asked(bundle_path, classifier, how
     windowed = load(bundle_path, threads=1, long_text="windows", aggregate=how)
     text = "good soup and " * 60 + "bad match " * 30
     (found,) = windowed.tokenize([text])
-    rows = [window_logits(classifier, window) for window in (found, *found.further)]
+    rows = [window_logits(classifier, window) for window in (found, *found.more_windows)]
     assert len(rows) > 2
     expected = {"mean": np.mean, "max": np.max, "first": lambda rows, axis: rows[0]}[how](rows, axis=0)
     prediction = windowed(text, tasks=["sentiment"])
     np.testing.assert_allclose(prediction["sentiment"].logits, expected, atol=1e-5)
     assert prediction.windows == len(rows)
-    assert prediction.tokens == sum(len(window) for window in (found, *found.further))
+    assert prediction.tokens == sum(len(window) for window in (found, *found.more_windows))
     assert not prediction.truncated
 
 
@@ -112,7 +112,7 @@ def test_truncation_is_the_default_and_told(classifier):
         ({"aggregate": {"sentiment": "sum"}}, "aggregate is 'sum'"),
         ({"optimize_for": "speed"}, "optimize_for is 'speed'; it must be one of throughput, latency"),
         ({"workers": 0}, "workers is 0; it must be at least 1"),
-        ({"token_budget": -1}, "token_budget is -1; it must be at least 1"),
+        ({"max_batch_tokens": -1}, "max_batch_tokens is -1; it must be at least 1"),
     ],
 )
 def test_a_value_that_there_is_not_is_refused_with_those_there_are(bundle_path, wish, message):
@@ -128,17 +128,19 @@ def test_an_aggregate_for_an_unknown_task_names_those_there_are(bundle_path):
 @given(st.lists(st.integers(min_value=1, max_value=4), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_aggregates_are_those_of_each_texts_own_windows(counts, random):
     texts = [TokenizedText((1,), (0,), False, (TokenizedText((2,), (0,), False),) * (count - 1)) for count in counts]
-    windows, starts = windows_of(texts)
+    windows, starts = flatten_windows(texts)
     rows = np.array([[random.uniform(-5, 5) for _ in range(3)] for _ in windows], dtype=np.float32)
     if max(counts) == 1:
         assert starts is None
-        assert aggregated(rows, starts, "max") is rows
+        assert aggregate_windows(rows, starts, "max") is rows
         return
     for text, (first, count) in enumerate(zip(np.cumsum([0, *counts[:-1]]), counts, strict=True)):
         own = rows[first : first + count]
-        np.testing.assert_allclose(aggregated(rows, starts, "mean")[text], own.mean(axis=0), rtol=1e-5, atol=1e-6)
-        np.testing.assert_array_equal(aggregated(rows, starts, "max")[text], own.max(axis=0))
-        np.testing.assert_array_equal(aggregated(rows, starts, "first")[text], own[0])
+        np.testing.assert_allclose(
+            aggregate_windows(rows, starts, "mean")[text], own.mean(axis=0), rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_array_equal(aggregate_windows(rows, starts, "max")[text], own.max(axis=0))
+        np.testing.assert_array_equal(aggregate_windows(rows, starts, "first")[text], own[0])
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 4, 6])
@@ -148,7 +150,7 @@ def test_windows_always_hold_something_new(bundle_path, room):
     content["post_processor"]["single"].append({"SpecialToken": {"id": "[SEP]", "type_id": 0}})
     tokenizer = Tokenizer.from_bytes(json.dumps(content).encode(), max_length=room + 3, overlap=room + 1)
     (read,) = tokenizer.encode(["good soup bad bank"])
-    assert {token for window in (read, *read.further) for token in window.ids} >= {4, 8, 6, 12}
+    assert {token for window in (read, *read.more_windows) for token in window.ids} >= {4, 8, 6, 12}
 
 
 def test_no_room_for_windows_is_told_when_the_bundle_is_opened(bundle_path):

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer as HfTokenizer
 from tokenizers import models, pre_tokenizers, processors
 
 from mtl_runtime.text.tokenizer import Tokenizer
-from mtl_runtime.text.word_spans import parts_of
+from mtl_runtime.text.word_spans import word_spans
 
 pieces = [
     "good",
@@ -68,7 +68,7 @@ def test_parts_are_pieces_of_the_text_in_order_and_hold_each_token_that_stands_f
     tokenizers, which, text, by
 ):
     _, spans = tokenizers[which].encode_with_spans(text)
-    parts = parts_of(text, spans, by=by)
+    parts = word_spans(text, spans, by=by)
     bounds = [bound for part in parts for bound in (part.start, part.end)]
     assert bounds == sorted(bounds)
     assert all(part.start < part.end for part in parts)
@@ -90,4 +90,4 @@ def test_parts_are_pieces_of_the_text_in_order_and_hold_each_token_that_stands_f
 )
 def test_words_are_those_that_a_reader_sees_whatever_the_tokens(tokenizers, which, text, expected):
     _, spans = tokenizers[which].encode_with_spans(text)
-    assert [text[part.start : part.end] for part in parts_of(text, spans, by="word")] == expected
+    assert [text[part.start : part.end] for part in word_spans(text, spans, by="word")] == expected

@@ -20,7 +20,7 @@ class Axis:
     high: float
     ticks: tuple[float, ...]
     log: bool = False
-    words: Callable[[float], str] = number
+    format: Callable[[float], str] = number
 
     def share(self, value: float) -> float:
         """Place of a value, from 0 at the low end to 1."""
@@ -57,7 +57,7 @@ def linear(
     # Where all values are the highest that makes sense, there is room below them only.
     first = min(first, math.ceil(end / step - 1e-9) - 1)
     ticks = (round(count * step, 12) for count in range(first, last + 1))
-    return Axis(low=first * step, high=end, ticks=tuple(tick for tick in ticks if tick <= end * 1.000001), words=words)
+    return Axis(low=first * step, high=end, ticks=tuple(tick for tick in ticks if tick <= end * 1.000001), format=words)
 
 
 def logarithmic(values: Iterable[float], *, words: Callable[[float], str] = number) -> Axis:
@@ -69,7 +69,7 @@ def logarithmic(values: Iterable[float], *, words: Callable[[float], str] = numb
     factors = (1, 2, 5) if high / low < 200 else (1,)
     inside = [tick for power in exponents for factor in factors if low <= (tick := factor * 10.0**power) <= high]
     kept = inside[:: math.ceil(len(inside) / 6)] if inside else [min(some)]
-    return Axis(low=low, high=high, ticks=tuple(float(f"{tick:.3g}") for tick in kept), log=True, words=words)
+    return Axis(low=low, high=high, ticks=tuple(float(f"{tick:.3g}") for tick in kept), log=True, format=words)
 
 
 def _round_step(rough: float) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtl_bench.report.charts.axes import Axis
-from mtl_bench.report.charts.series_style import Look
+from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_runtime.report.charts import label, svg
 from mtl_runtime.report.html import Markup, tag
 
@@ -19,11 +19,11 @@ _LONGEST = 17  # letters of a name beside its bar
 class Bar:
     """One figure, with its interval and a part of it where it has them."""
 
-    look: Look
+    look: SeriesStyle
     name: str
     value: float
     figure: str  # written at the end
-    told: str
+    tooltip: str
     low: float | None = None
     high: float | None = None
     part: float | None = None  # of the value, drawn darker from the left
@@ -49,7 +49,7 @@ def bar_chart(title: str, groups: Sequence[Group], axis_title: str, axis: Axis) 
             drawn.append(_bar(bar, top, axis))
             top += _STEP
         top += 6
-    described = "; ".join(bar.told for group in groups for bar in group.bars)
+    described = "; ".join(bar.tooltip for group in groups for bar in group.bars)
     return svg(title, described, _TOTAL, top + 40, _grid(axis, top, axis_title), drawn)
 
 
@@ -68,7 +68,7 @@ def _grid(axis: Axis, bottom: float, title: str) -> list[Markup]:
         x = _x(axis, tick)
         lines += [
             tag("line", x1=x, x2=x, y1=4, y2=bottom, class_="grid"),
-            label(x, bottom + 14, axis.words(tick)),
+            label(x, bottom + 14, axis.format(tick)),
         ]
     return [*lines, label(_LEFT + _WIDTH / 2, bottom + 31, title, class_="axis")]
 
@@ -77,7 +77,7 @@ def _bar(bar: Bar, top: float, axis: Axis) -> Markup:
     middle, end = top + _STEP / 2, _x(axis, bar.value)
     half = {"y": middle - _THICK / 2, "height": _THICK, "x": _LEFT}
     kind = "bar ours" if bar.look.ours else "bar"
-    parts = [tag("rect", tag("title", bar.told), **half, width=max(1.0, end - _LEFT), class_=kind)]
+    parts = [tag("rect", tag("title", bar.tooltip), **half, width=max(1.0, end - _LEFT), class_=kind)]
     if bar.part is not None:
         parts.append(tag("rect", **half, width=max(0.0, _x(axis, bar.part) - _LEFT), class_="part"))
     if bar.low is not None and bar.high is not None:

@@ -10,15 +10,15 @@ from mtl_bench.report.charts.axes import linear, logarithmic
 from mtl_bench.report.charts.bars import Bar, Group, bar_chart
 from mtl_bench.report.charts.figure import figure
 from mtl_bench.report.charts.lines import Point, Series, line_chart
-from mtl_bench.report.charts.series_style import Look
+from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_bench.results.schema import Lengths, Report, Roofline, Unit
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Markup
 
 __all__ = ["lengths_chart", "roofline_chart", "sweep_charts", "tasks_chart", "threads_chart"]
 
-Looks = Mapping[str, Look]
+Looks = Mapping[str, SeriesStyle]
 
 
 def tasks_chart(report: Report) -> Markup | None:
@@ -27,7 +27,7 @@ def tasks_chart(report: Report) -> Markup | None:
     if curve is None or not curve.counts:
         return None
     sides = times_of_one(curve)
-    drawn = {side: Look(side, index, ours=not index) for index, side in enumerate(sides)}
+    drawn = {side: SeriesStyle(side, index, ours=not index) for index, side in enumerate(sides)}
     series = [
         Series(look=drawn[side], points=[_tasks_point(side, count, ratio)
                                          for count, ratio in zip(curve.counts, ratios, strict=False)])
@@ -139,7 +139,7 @@ def _sweep(report: Report, looks: Looks, unit: Unit) -> Markup | None:
     series = [
         Series(look=looks[name], points=[
             Point(x=each.size, y=each.texts_per_second / best[name],
-                  told=f"{name}: batches of {number_format.count(each.size)} {unit}, "
+                  tooltip=f"{name}: batches of {number_format.count(each.size)} {unit}, "
                        f"{units.rate(each.texts_per_second)}, "
                        f"{number_format.percent(each.texts_per_second / best[name])} of its best")
             for each in sorted(sizes, key=lambda each: each.size)
@@ -158,18 +158,18 @@ def _sweep(report: Report, looks: Looks, unit: Unit) -> Markup | None:
     )
 
 
-def _tasks_point(side: str, count: int, ratio: Ratio) -> Point:
+def _tasks_point(side: str, count: int, ratio: Estimate) -> Point:
     told = f"{side}, {number_format.plural(count, 'task')}: {units.ratio_words(ratio)} times"
-    return Point(x=count, y=ratio.median, low=ratio.low, high=ratio.high, told=told)
+    return Point(x=count, y=ratio.median, low=ratio.low, high=ratio.high, tooltip=told)
 
 
-def _roofline_bar(roofline: Roofline, name: str, share: Ratio, look: Look) -> Bar:
+def _roofline_bar(roofline: Roofline, name: str, share: Estimate, look: SeriesStyle) -> Bar:
     useful = roofline.variants[name]
     achieved = per_second(useful.flops / 1e9, useful.seconds)
     told = (
         f"{name}: {number_format.percent(share.median)} of {useful.peak}, {units.ratio_words(achieved)} useful GFLOP/s"
     )
-    return Bar(look=look, name=name, value=share.median, figure=number_format.percent(share.median), told=told,
+    return Bar(look=look, name=name, value=share.median, figure=number_format.percent(share.median), tooltip=told,
                low=share.low, high=share.high)  # fmt: skip
 
 
@@ -184,6 +184,6 @@ def _lengths_group(row: Lengths, unit: str, looks: Looks) -> Group:
     return Group(heading=f"{row.profile}: {number_format.small(mean)} tokens on average", bars=bars)
 
 
-def _ratio_bar(look: Look, name: str, rate: Ratio, told: str) -> Bar:
-    return Bar(look=look, name=name, value=rate.median, figure=number_format.small(rate.median), told=told,
+def _ratio_bar(look: SeriesStyle, name: str, rate: Estimate, told: str) -> Bar:
+    return Bar(look=look, name=name, value=rate.median, figure=number_format.small(rate.median), tooltip=told,
                low=rate.low, high=rate.high)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from mtl_bench.report.charts.series_style import Look, key
+from mtl_bench.report.charts.series_style import SeriesStyle, key
 from mtl_runtime.report.html import Content, Markup, tag
 
 __all__ = ["View", "figure"]
@@ -16,7 +16,7 @@ def figure(
     views: Sequence[View],
     note: Content,
     *,
-    shown: Iterable[Look] = (),
+    shown: Iterable[SeriesStyle] = (),
 ) -> Markup:
     """A chart with what it shows above it and how to read it below.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtl_bench.report.charts.axes import Axis
-from mtl_bench.report.charts.series_style import Look
+from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_runtime.report.charts import Plot, label, svg
 from mtl_runtime.report.html import Content, Markup, tag
 
@@ -20,7 +20,7 @@ class Point:
 
     x: float
     y: float
-    told: str
+    tooltip: str
     low: float | None = None
     high: float | None = None
     lost: bool = False  # drawn faintly: it did not hold
@@ -30,7 +30,7 @@ class Point:
 class Series:
     """Points of one system, in the order of x."""
 
-    look: Look
+    look: SeriesStyle
     points: Sequence[Point]
     joined: bool = True
 
@@ -48,7 +48,7 @@ def line_chart(
         behind: further parts that lie under the series.
     """
     drawn = [_series(some, x[1], y[1]) for some in sorted(series, key=lambda some: some.look.ours)]
-    described = "; ".join(point.told for some in series for point in some.points)
+    described = "; ".join(point.tooltip for some in series for point in some.points)
     return svg(title, described, WIDTH, HEIGHT, frame(x, y), behind, drawn)
 
 
@@ -56,8 +56,8 @@ def frame(x: tuple[str, Axis], y: tuple[str, Axis]) -> list[Markup]:
     """Grid, ticks and titles."""
     (across, axis_x), (up, axis_y) = x, y
     return [
-        *(PLOT.across(axis_y.share(tick), axis_y.words(tick)) for tick in axis_y.ticks),
-        *(PLOT.below(axis_x.share(tick), axis_x.words(tick)) for tick in axis_x.ticks),
+        *(PLOT.across(axis_y.share(tick), axis_y.format(tick)) for tick in axis_y.ticks),
+        *(PLOT.below(axis_x.share(tick), axis_x.format(tick)) for tick in axis_x.ticks),
         label(4, 12, up, anchor="start", class_="axis"),
         PLOT.title_below(across),
     ]
@@ -68,7 +68,7 @@ def _series(series: Series, x: Axis, y: Axis) -> Markup:
     path = " ".join(f"{left:.2f},{top:.2f}" for left, top, _ in spots)
     line = [tag("polyline", points=path, class_="line")] if series.joined and len(spots) > 1 else []
     bars = [_interval(left, point, y) for left, _, point in spots if point.low is not None]
-    marks = [series.look.mark(left, top, point.told, outside=point.lost) for left, top, point in spots]
+    marks = [series.look.mark(left, top, point.tooltip, outside=point.lost) for left, top, point in spots]
     return series.look.group(*line, *bars, *marks)
 
 

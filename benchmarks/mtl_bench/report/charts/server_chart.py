@@ -7,7 +7,7 @@ from mtl_bench.report import units
 from mtl_bench.report.charts.axes import linear, logarithmic, number
 from mtl_bench.report.charts.figure import figure
 from mtl_bench.report.charts.lines import PLOT, Point, Series, line_chart
-from mtl_bench.report.charts.series_style import Look
+from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_bench.results.schema import Rate, Report, Server
 from mtl_runtime.report import number_format
 from mtl_runtime.report.charts import label
@@ -20,7 +20,7 @@ _RANKS = (99, 50)
 _BEYOND = 3.0
 
 
-def server_chart(report: Report, looks: Mapping[str, Look]) -> Markup | None:
+def server_chart(report: Report, looks: Mapping[str, SeriesStyle]) -> Markup | None:
     """A line for each system, in four views: percentile by scale."""
     servers = {name: result.server for name, result in report.systems.items() if result.server is not None}
     measured = {name: servers[name] for name in looks if name in servers and servers[name].rates}
@@ -51,7 +51,9 @@ def _said(measured: Mapping[str, Server], bound: float) -> Markup:
     return join(tag("strong", top), f" holds the most, {number_format.small(held[top])} texts per second {within}.")
 
 
-def _view(measured: Mapping[str, Server], looks: Mapping[str, Look], bound: float, rank: int, *, log: bool) -> Markup:
+def _view(
+    measured: Mapping[str, Server], looks: Mapping[str, SeriesStyle], bound: float, rank: int, *, log: bool
+) -> Markup:
     series = [
         Series(look=looks[name], points=[_point(name, rate, rank) for rate in sorted(server.rates, key=_offered)])
         for name, server in measured.items()
@@ -74,7 +76,7 @@ def _point(name: str, rate: Rate, rank: int) -> Point:
     kept = "" if rate.kept_up else ", did not keep up"
     waits = ", ".join(f"p{each} {units.milliseconds(percentile(rate.latencies, each))}" for each in (50, 99))
     told = f"{name}: {units.rate(rate.offered)} offered, {waits}, {number_format.count(rate.queries)} texts{kept}"
-    return Point(x=rate.offered, y=1000 * waited, told=told, lost=not rate.kept_up)
+    return Point(x=rate.offered, y=1000 * waited, tooltip=told, lost=not rate.kept_up)
 
 
 def _offered(rate: Rate) -> float:

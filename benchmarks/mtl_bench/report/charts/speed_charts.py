@@ -9,16 +9,16 @@ from mtl_bench.report.charts.axes import Axis, linear, logarithmic
 from mtl_bench.report.charts.bars import Bar, Group, bar_chart
 from mtl_bench.report.charts.figure import View, figure
 from mtl_bench.report.charts.lines import PLOT, Point, Series, line_chart
-from mtl_bench.report.charts.series_style import Look
+from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_bench.results.schema import Report
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.report import number_format
 from mtl_runtime.report.charts import label
 from mtl_runtime.report.html import Markup, join, tag
 
 __all__ = ["accuracy_chart", "cold_start_chart", "pareto", "session_chart", "throughput_chart"]
 
-Looks = Mapping[str, Look]
+Looks = Mapping[str, SeriesStyle]
 _SCALES: Mapping[str, Callable[[list[float]], Axis]] = {"linear": linear, "log": logarithmic}
 _FAR = 25.0  # longest by shortest bar: beyond it a linear one is a hair
 _LETTER = 6.2  # pixels that a letter of a chart takes at most, on average
@@ -127,7 +127,7 @@ def _scatter(
     y: tuple[str, Axis],
 ) -> Markup:
     series = [
-        Series(look=looks[name], points=[Point(x=rate, y=right, told=_told(name, rate, right))], joined=False)
+        Series(look=looks[name], points=[Point(x=rate, y=right, tooltip=_told(name, rate, right))], joined=False)
         for name, (rate, right) in spots.items()
     ]
     corners = [(PLOT.x(x[1].share(spots[name][0])), PLOT.y(y[1].share(spots[name][1]))) for name in front]
@@ -158,19 +158,19 @@ def _told(name: str, rate: float, right: float) -> str:
     return f"{name}: {number_format.percent(right)} right, {units.rate(rate)}"
 
 
-def _known(report: Report, figure_of: Callable[[Summary], Ratio | None]) -> dict[str, Ratio]:
+def _known(report: Report, figure_of: Callable[[Summary], Estimate | None]) -> dict[str, Estimate]:
     """One figure of every system that has it."""
     found = {name: figure_of(summary(result)) for name, result in report.systems.items() if result.ran}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _bar(look: Look, measured: Ratio, shown: str, told: str, *, part: float | None = None) -> Bar:
+def _bar(look: SeriesStyle, measured: Estimate, shown: str, told: str, *, part: float | None = None) -> Bar:
     return Bar(
         look=look,
         name=look.name,
         value=measured.median,
         figure=shown,
-        told=f"{look.name}: {told}",
+        tooltip=f"{look.name}: {told}",
         low=measured.low,
         high=measured.high,
         part=part,

@@ -8,8 +8,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from mtl_bench.studies.quantization.ingredients import Ingredients
-from mtl_export.graphs.int8.activation_ranges import Range
-from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_export.graphs.int8.activation_ranges import ActivationRange
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 
@@ -33,11 +33,13 @@ class Histogram:
         return self.low + (self.high - self.low) * edge / len(self.counts)
 
 
-def clipped(ingredients: Ingredients, choose: Callable[[Histogram], tuple[float, float]]) -> dict[str, Range]:
+def clipped(ingredients: Ingredients, choose: Callable[[Histogram], tuple[float, float]]) -> dict[str, ActivationRange]:
     """Ranges of the inputs of the fused graph's products, as ``choose`` cuts them."""
     material = ingredients.material
-    found = histograms(ingredients, material.fused, material.product_ranges)
-    return {name: Range(*(np.array([edge], np.float32) for edge in choose(seen))) for name, seen in found.items()}
+    found = histograms(ingredients, material.fused, material.fused_ranges)
+    return {
+        name: ActivationRange(*(np.array([edge], np.float32) for edge in choose(seen))) for name, seen in found.items()
+    }
 
 
 def by_percentile(seen: Histogram, *, percent: float) -> tuple[float, float]:
@@ -59,7 +61,9 @@ def by_entropy(seen: Histogram) -> tuple[float, float]:
     return seen.at(first), seen.at(last)
 
 
-def histograms(ingredients: Ingredients, model: ir.Model, bounds: Mapping[str, Range]) -> dict[str, Histogram]:
+def histograms(
+    ingredients: Ingredients, model: ir.Model, bounds: Mapping[str, ActivationRange]
+) -> dict[str, Histogram]:
     """Histograms of the values that ``bounds`` names, at tokens only."""
     edges = {name: (float(seen.low.min()), float(seen.high.max())) for name, seen in bounds.items()}
     counts = {name: np.zeros(_BINS, np.int64) for name in bounds}
@@ -77,7 +81,7 @@ def _values(
     file = ingredients.folder / "histograms.onnx"
     ir.save(watched, file)
     session = Session.open(file)
-    for indices in plan_batches([len(text) for text in ingredients.texts], token_budget=DEFAULT_TOKEN_BUDGET):
+    for indices in plan_batches([len(text) for text in ingredients.texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
         batch = Batch.of([ingredients.texts[index] for index in indices], pad_id=ingredients.pad_id)
         for name, values in zip(names, session.run(batch, names), strict=True):
             yield name, values[batch.attention_mask == 1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from mtl_export.graphs.graph_builder import Material
+from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.text.tokenizer import TokenizedText
 
@@ -22,9 +22,9 @@ class Ingredients:
     folder: Path  # for files in passing
 
     @cached_property
-    def material(self) -> Material:
+    def material(self) -> GraphBuilder:
         """The exporter's own graphs and ranges."""
-        return Material(self.model, self.model.spec.tasks, self.texts, self.folder)
+        return GraphBuilder(self.model, self.model.spec.tasks, self.texts, self.folder)
 
     @property
     def pad_id(self) -> int:

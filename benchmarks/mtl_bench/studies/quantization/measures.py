@@ -13,8 +13,8 @@ from mtl_bench.analysis.bootstrap import Interval, paired_bootstrap
 from mtl_bench.studies.quantization.results import Neighbours, TaskFigures
 from mtl_runtime.bundle.manifest import TaskSpec, logits_output
 from mtl_runtime.dataset.metrics import task_metrics
-from mtl_runtime.dataset.targets import Targets, labelled
-from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.dataset.targets import Targets, has_label
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
@@ -51,7 +51,7 @@ class Sentences:
 def by_budget(sentences: Sentences, chosen: NDArray[np.intp]) -> Plan:
     """Batches of the sentences ``chosen`` as the runtime makes them."""
     lengths = [len(sentences.texts[index]) for index in chosen]
-    return [chosen[indices] for indices in plan_batches(lengths, token_budget=DEFAULT_TOKEN_BUDGET)]
+    return [chosen[indices] for indices in plan_batches(lengths, max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS)]
 
 
 def answers(session: Session, sentences: Sentences, plan: Plan) -> Logits:
@@ -102,7 +102,7 @@ def spread(count: int, wanted: int) -> NDArray[np.intp]:
 def _compared(
     task: TaskSpec, targets: Targets, candidate: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> TaskFigures:
-    rows = np.flatnonzero(labelled(targets))
+    rows = np.flatnonzero(has_label(targets))
 
     def change(metric: str) -> Interval:
         def points(chosen: NDArray[np.intp]) -> float:

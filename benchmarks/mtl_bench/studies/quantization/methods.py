@@ -12,10 +12,10 @@ from mtl_bench.studies.quantization.clipping import Histogram, by_entropy, by_pe
 from mtl_bench.studies.quantization.ingredients import Ingredients
 from mtl_bench.studies.quantization.skip_norms import with_skip_norms
 from mtl_bench.studies.quantization.weights import Steps, of_the_tensor, seven_bits, with_steps
-from mtl_export.graphs.int8.qdq import qdq_products
-from mtl_export.graphs.int8.quantize_attention import int8_attention
-from mtl_export.graphs.int8.quantize_matmuls import int8_embeddings, int8_products
-from mtl_export.graphs.int8.smoothquant import smoothed
+from mtl_export.graphs.int8.qdq import insert_qdq
+from mtl_export.graphs.int8.quantize_attention import fuse_qattention
+from mtl_export.graphs.int8.quantize_matmuls import quantize_embeddings, quantize_matmuls
+from mtl_export.graphs.int8.smoothquant import apply_smoothquant
 
 __all__ = ["BASELINE", "DEFAULT", "METHODS", "Method"]
 
@@ -36,11 +36,11 @@ def _ours(graph: Callable[[Ingredients], ir.Model]) -> Callable[[Ingredients, Pa
 
 
 def _products(ingredients: Ingredients) -> ir.Model:
-    return int8_products(*ingredients.material.smooth_fused)
+    return quantize_matmuls(*ingredients.material.smoothed_fused)
 
 
 def _finished(products: ir.Model) -> ir.Model:
-    return int8_embeddings(int8_attention(products))
+    return quantize_embeddings(fuse_qattention(products))
 
 
 def _default(ingredients: Ingredients) -> ir.Model:
@@ -48,28 +48,28 @@ def _default(ingredients: Ingredients) -> ir.Model:
 
 
 def _with_steps(ingredients: Ingredients, *, steps: Steps) -> ir.Model:
-    return _finished(with_steps(_products(ingredients), ingredients.material.smooth_fused[0], steps))
+    return _finished(with_steps(_products(ingredients), ingredients.material.smoothed_fused[0], steps))
 
 
 def _clipped(ingredients: Ingredients, *, choose: Callable[[Histogram], tuple[float, float]]) -> ir.Model:
-    return _finished(int8_products(ingredients.material.fused, clipped(ingredients, choose)))
+    return _finished(quantize_matmuls(ingredients.material.fused, clipped(ingredients, choose)))
 
 
 def _smoothed(ingredients: Ingredients, *, alpha: float) -> ir.Model:
-    model, seen = smoothed(ingredients.material.fused, ingredients.material.product_ranges, alpha=alpha)
-    return _finished(int8_products(model, seen))
+    model, seen = apply_smoothquant(ingredients.material.fused, ingredients.material.fused_ranges, alpha=alpha)
+    return _finished(quantize_matmuls(model, seen))
 
 
 def _unsmoothed(ingredients: Ingredients) -> ir.Model:
-    return _finished(int8_products(ingredients.material.fused, ingredients.material.product_ranges))
+    return _finished(quantize_matmuls(ingredients.material.fused, ingredients.material.fused_ranges))
 
 
 def _qdq(ingredients: Ingredients) -> ir.Model:
-    return qdq_products(*ingredients.material.smooth_portable)
+    return insert_qdq(*ingredients.material.smoothed_portable)
 
 
 def _qdq_fused(ingredients: Ingredients) -> ir.Model:
-    return qdq_products(*ingredients.material.smooth_fused)
+    return insert_qdq(*ingredients.material.smoothed_fused)
 
 
 METHODS: Mapping[str, Method] = {
@@ -81,24 +81,26 @@ METHODS: Mapping[str, Method] = {
     ),
     DEFAULT: Method("**cpu-int8, our default**", _ours(_default)),
     "default-products-apart": Method(
-        "default, attention and its products apart", _ours(lambda ingredients: int8_embeddings(_products(ingredients)))
+        "default, attention and its products apart",
+        _ours(lambda ingredients: quantize_embeddings(_products(ingredients))),
     ),
     "default-float-embeddings": Method(
-        "default, fp32 embeddings", _ours(lambda ingredients: int8_attention(_products(ingredients)))
+        "default, fp32 embeddings", _ours(lambda ingredients: fuse_qattention(_products(ingredients)))
     ),
     "default-per-tensor": Method("default, one scale per weight", _ours(partial(_with_steps, steps=of_the_tensor))),
     "default-7-bits": Method("default, 7-bit weights", _ours(partial(_with_steps, steps=seven_bits))),
     "default-skip-norms": Method(
         "default, SkipLayerNormalization", _ours(lambda ingredients: with_skip_norms(_default(ingredients)))
     ),
-    "smoothed-50": Method("every input smoothed, alpha 0.5", _ours(partial(_smoothed, alpha=0.5))),
-    "smoothed-75": Method("every input smoothed, alpha 0.75", _ours(partial(_smoothed, alpha=0.75))),
-    "smoothed-85": Method("every input smoothed, alpha 0.85", _ours(partial(_smoothed, alpha=0.85))),
-    "unsmoothed": Method("default, not smoothed", _ours(_unsmoothed)),
+    "smoothed-50": Method("every input apply_smoothquant, alpha 0.5", _ours(partial(_smoothed, alpha=0.5))),
+    "smoothed-75": Method("every input apply_smoothquant, alpha 0.75", _ours(partial(_smoothed, alpha=0.75))),
+    "smoothed-85": Method("every input apply_smoothquant, alpha 0.85", _ours(partial(_smoothed, alpha=0.85))),
+    "unsmoothed": Method("default, not apply_smoothquant", _ours(_unsmoothed)),
     "unsmoothed-percentile": Method(
-        "not smoothed, percentile 99.99", _ours(partial(_clipped, choose=partial(by_percentile, percent=99.99)))
+        "not apply_smoothquant, percentile 99.99",
+        _ours(partial(_clipped, choose=partial(by_percentile, percent=99.99))),
     ),
-    "unsmoothed-entropy": Method("not smoothed, entropy", _ours(partial(_clipped, choose=by_entropy))),
+    "unsmoothed-entropy": Method("not apply_smoothquant, entropy", _ours(partial(_clipped, choose=by_entropy))),
     "qdq": Method("our QDQ, portable graph", _ours(_qdq)),
     "qdq-fused": Method("our QDQ, fused attention", _ours(_qdq_fused)),
     "dynamic": Method("quantize_dynamic", quantizers.dynamic),

@@ -18,7 +18,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from mtl_bench.studies.quantization.ingredients import Ingredients
-from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET, plan_batches
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
@@ -99,7 +99,7 @@ Batches = Iterator[tuple[Sequence[TokenizedText], int | None]]
 
 
 def _of_like_length(texts: Sequence[TokenizedText]) -> Batches:
-    for indices in plan_batches([len(text) for text in texts], token_budget=DEFAULT_TOKEN_BUDGET):
+    for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
         yield [texts[index] for index in indices], None
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from mtl_bench.analysis.bootstrap import Interval
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core import records
 from mtl_runtime.core.machine import MachineFacts
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 
 __all__ = ["SCHEMA_VERSION", "Figures", "Neighbours", "Result", "Study", "TaskFigures"]
 
@@ -43,7 +44,7 @@ class Figures:
     operators: Mapping[str, int]  # of the graph after onnxruntime's optimizations: what really runs
     tasks: Mapping[str, TaskFigures]
     neighbours: Neighbours
-    speed: Ratio  # throughput, times the portable fp32 graph in the same round
+    speed: Estimate  # throughput, times the portable fp32 graph in the same round
     ratios: tuple[float, ...]  # by round
 
 
@@ -69,6 +70,6 @@ class Study:
     data: Mapping[str, FileSpec]
     calibration_sentences: int
     timed_sentences: int
-    token_budget: int
+    max_batch_tokens: int = field(metadata=records.keys("max_batch_tokens", "token_budget"))
     baseline: tuple[float, ...]  # sentences per second of the portable fp32 graph, by round
     methods: Mapping[str, Result] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from mtl_export.graphs.graph_edits import take_place
+from mtl_export.graphs.graph_edits import replace_node
 
 __all__ = ["with_skip_norms"]
 
@@ -22,7 +22,7 @@ def with_skip_norms(model: ir.Model) -> ir.Model:
                 version=1,
                 name=str(node.name),
             )
-            take_place(result.graph, node, fused, node.outputs[0])
+            replace_node(result.graph, node, fused, node.outputs[0])
     result.opset_imports["com.microsoft"] = 1
     return RemoveUnusedNodesPass()(result).model
 

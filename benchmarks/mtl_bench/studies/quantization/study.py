@@ -25,13 +25,13 @@ from mtl_bench.studies.quantization.results import SCHEMA_VERSION, Figures, Neig
 from mtl_bench.studies.quantization.rounds import timed
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.errors import ConfigError
-from mtl_export.gate.comparison_data import GateData, given_data
+from mtl_export.gate.comparison_data import ComparisonData, data_from_files
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.installed_packages import MAKERS, installed_versions
 from mtl_runtime.core.machine import allowed_cores, machine_facts
 from mtl_runtime.dataset.targets import encode_labels
 from mtl_runtime.gate.speed import median_ratio
-from mtl_runtime.inference.batching import DEFAULT_TOKEN_BUDGET
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 
@@ -105,7 +105,7 @@ def study(
     trained = load_checkpoint(checkpoint)
     if any(task.kind != "single_label" for task in trained.record.model.tasks):
         raise ConfigError("this study is made for single_label tasks")
-    train, test = given_data(trained, [calibration]), given_data(trained, [data])
+    train, test = data_from_files(trained, [calibration]), data_from_files(trained, [data])
     files = {**train.files, **test.files}
     if known is not None and known.data != files:
         raise ConfigError("the answers to keep are those of other sentences")
@@ -124,7 +124,7 @@ def study(
     return _published(results, rounds, files, len(sample))
 
 
-def _sentences(trained: Checkpoint, test: GateData) -> Sentences:
+def _sentences(trained: Checkpoint, test: ComparisonData) -> Sentences:
     spec = trained.record.model
     targets = {task.name: encode_labels(task, [row.labels.get(task.name) for row in test.rows]) for task in spec.tasks}
     texts = trained.model.tokenize([row.text for row in test.rows])
@@ -215,7 +215,7 @@ def _published(
         data=files,
         calibration_sentences=calibration,
         timed_sentences=rounds.sentences,
-        token_budget=DEFAULT_TOKEN_BUDGET,
+        max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS,
         baseline=tuple(rounds.sentences / seconds for seconds in rounds.seconds[BASELINE]),
         methods=results,
     )

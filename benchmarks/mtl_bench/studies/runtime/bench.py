@@ -7,8 +7,8 @@ from pathlib import Path
 from mtl_bench.studies.runtime.sentences import Sentences
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.evidence.files import read_bundles_verdicts
-from mtl_runtime.evidence.summary import Verdicts
+from mtl_runtime.evidence.files import read_evidence_summaries
+from mtl_runtime.evidence.summary import EvidenceSummary
 from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 from mtl_runtime.providers.session import onnxruntime_version, provider_problem
 
@@ -51,7 +51,7 @@ def verified_here(bundle: Bundle) -> tuple[str, ...]:
     here, version = machine_facts().name, onnxruntime_version()
     evidence = [
         found
-        for found in read_bundles_verdicts(bundle)
+        for found in read_evidence_summaries(bundle)
         if found.machine.name == here and found.made_with.get("onnxruntime") == version
     ]
     return tuple(
@@ -63,5 +63,5 @@ def verified_here(bundle: Bundle) -> tuple[str, ...]:
     )
 
 
-def _verified(found: Verdicts, variant: str) -> bool:
+def _verified(found: EvidenceSummary, variant: str) -> bool:
     return variant in found.variants and found.variants[variant].status == "verified"

@@ -17,7 +17,7 @@ from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import logits_output
 from mtl_runtime.errors import CheckFailedError
-from mtl_runtime.inference.options import Info
+from mtl_runtime.inference.options import ClassifierInfo
 from mtl_runtime.providers.registry import PROVIDERS
 
 __all__ = ["WANTED_SECONDS", "cold_start", "cold_start_lines"]
@@ -113,7 +113,7 @@ def _commands(bundle: Bundle, variant: str, folder: Path) -> dict[str, list[str]
     return commands
 
 
-def _given(bundle: Bundle, info: Info, more: Mapping[str, str]) -> Mapping[str, Any]:
+def _given(bundle: Bundle, info: ClassifierInfo, more: Mapping[str, str]) -> Mapping[str, Any]:
     """All that the bare script knows beforehand; ``more`` are further options of the provider."""
     manifest, spec = bundle.manifest, bundle.manifest.variants[info.variant]
     row = PROVIDERS[spec.provider]

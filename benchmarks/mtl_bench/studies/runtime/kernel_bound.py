@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mtl_bench.processes.interleave import interleaved, ratios
-from mtl_bench.processes.worker_process import child
+from mtl_bench.processes.worker_process import start_worker
 from mtl_bench.studies.runtime.bench import Bench
 from mtl_bench.studies.runtime.results import KernelBound, Line, circumstances
 from mtl_bench.systems.batches import batches_of
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime import load
 from mtl_runtime.bundle.manifest import logits_output
 
@@ -22,7 +22,7 @@ def kernel_bound(bench: Bench) -> KernelBound:
     """Time both in each round, in one process and on the same session."""
     now = circumstances(bench.sentences)
     bench.report("preparing batches")
-    with child(f"{__name__}:prepare", bundle=str(bench.bundle.path), texts=bench.sentences.texts) as process:
+    with start_worker(f"{__name__}:prepare", bundle=str(bench.bundle.path), texts=bench.sentences.texts) as process:
         for side in _SIDES:
             process.run(side)
         runs = {side: (lambda side=side: process.run(side).seconds) for side in _SIDES}
@@ -34,13 +34,13 @@ def kernel_bound(bench: Bench) -> KernelBound:
         variant=process.facts["variant"],
         workers=process.facts["workers"],
         batches=process.facts["batches"],
-        token_budget=process.facts["token_budget"],
+        max_batch_tokens=process.facts["max_batch_tokens"],
         pipeline=tuple(seconds["pipeline"]),
         kernel=tuple(seconds["kernel"]),
     )
 
 
-def prepare(*, bundle: str, texts: Sequence[str]) -> Prepared:
+def prepare(*, bundle: str, texts: Sequence[str]) -> Worker:
     """In the child: the classifier that ``load`` gives, and the batches that it would make of ``texts``."""
     classifier = load(bundle)
     batches = batches_of(classifier, texts)
@@ -59,6 +59,6 @@ def prepare(*, bundle: str, texts: Sequence[str]) -> Prepared:
         "variant": classifier.info.variant,
         "workers": classifier.info.workers,
         "batches": len(batches),
-        "token_budget": classifier.token_budget,
+        "max_batch_tokens": classifier.max_batch_tokens,
     }
-    return Prepared({"pipeline": pipeline, "kernel": kernel}, facts)
+    return Worker({"pipeline": pipeline, "kernel": kernel}, facts)

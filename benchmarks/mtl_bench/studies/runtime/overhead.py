@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from mtl_bench.processes.interleave import interleaved
-from mtl_bench.processes.worker_process import Child, child
+from mtl_bench.processes.worker_process import WorkerProcess, start_worker
 from mtl_bench.studies.runtime.bench import Bench
 from mtl_bench.studies.runtime.results import Line, Overhead, circumstances
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import logits_output
-from mtl_runtime.providers.fork_safe_session import LastingSession
+from mtl_runtime.providers.fork_safe_session import ForkSafeSession
 from mtl_runtime.providers.session import Session
 from mtl_runtime.providers.variant_session import open_session
 
@@ -36,7 +36,7 @@ def overhead(bench: Bench) -> Overhead:
     found = {}
     for purpose in _OPTIMIZED_FOR:
         bench.report(f"one text, optimized for {purpose}: {blocks} blocks")
-        with child(f"{__name__}:prepare", bundle=str(bench.bundle.path), optimize_for=purpose) as process:
+        with start_worker(f"{__name__}:prepare", bundle=str(bench.bundle.path), optimize_for=purpose) as process:
             found[purpose] = _medians(process, blocks)
     lines = tuple(
         Line.of(
@@ -58,25 +58,25 @@ def overhead(bench: Bench) -> Overhead:
     )
 
 
-def _medians(process: Child, blocks: int) -> dict[str, tuple[float, ...]]:
+def _medians(process: WorkerProcess, blocks: int) -> dict[str, tuple[float, ...]]:
     """Milliseconds of a call, the median of each block, by side."""
     runs = {side: (lambda side=side: process.run(side).value) for side in _SIDES}
     seconds = interleaved(runs, rounds=blocks)
     return {side: tuple(1000 * float(np.median(block)) for block in seconds[side]) for side in _SIDES}
 
 
-def prepare(*, bundle: str, optimize_for: Any) -> Prepared:
+def prepare(*, bundle: str, optimize_for: Any) -> Worker:
     """In the child: both sides on one session, so that no second one's place in memory makes a difference."""
     opened = Bundle.open(bundle)
     loaded = load(bundle, optimize_for=optimize_for)
     info = loaded.info
     session = open_session(opened, info.variant, threads=info.threads, runs=info.workers)
-    classifier = dataclasses.replace(loaded, run=LastingSession(session, lambda: session))
+    classifier = dataclasses.replace(loaded, run=ForkSafeSession(session, lambda: session))
     by_hand = _by_hand(opened, session)
     ours, bare = _block(lambda: classifier(SHORT_TEXT)), _block(by_hand)
     if _labels(classifier) != _argmaxes(opened, by_hand):
         raise AssertionError("both sides run one session, and must give the same labels")
-    return Prepared({"ours": ours, "bare": bare})
+    return Worker({"ours": ours, "bare": bare})
 
 
 def _by_hand(bundle: Bundle, session: Session) -> Callable[[], list[Any]]:

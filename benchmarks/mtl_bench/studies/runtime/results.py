@@ -7,9 +7,10 @@ from typing import Literal
 
 from mtl_bench.studies.runtime.sentences import Sentences
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import MAKERS, installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
-from mtl_runtime.evidence.schema import Ratio
+from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.gate.speed import median_ratio
 
 __all__ = [
@@ -55,7 +56,7 @@ class Line:
     what: str
     unit: Unit
     values: tuple[float, ...]  # by round
-    found: Ratio  # median of the values, with its 95 % interval
+    found: Estimate  # median of the values, with its 95 % interval
     wanted: float
     at_most: bool = False  # the median must not exceed what is wanted; else it must reach it
     doubts: tuple[str, ...] = ()  # why the values prove nothing
@@ -125,7 +126,7 @@ class KernelBound(Measurement):
     variant: str
     workers: int
     batches: int
-    token_budget: int
+    max_batch_tokens: int = field(metadata=records.keys("max_batch_tokens", "token_budget"))
     pipeline: tuple[float, ...]  # seconds, by round
     kernel: tuple[float, ...]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import FileSpec
-from mtl_runtime.core.sampling import spread
-from mtl_runtime.dataset.examples import LabelColumn, read_labelled
+from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
 from mtl_runtime.errors import MtlError
 
 __all__ = ["Labels", "Sentences", "accuracy", "agreement", "read_sentences"]
@@ -43,8 +43,8 @@ def read_sentences(bundle: Bundle, data: Path, *, count: int | None = None) -> S
     if any(task.kind != "single_label" for task in tasks):
         raise MtlError("this measurement is made for single_label tasks")
     columns = {task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels) for task in tasks}
-    rows = list(read_labelled(data, text="text", tasks=columns))
-    chosen = spread(rows, count or len(rows))
+    rows = list(read_labelled_file(data, text="text", tasks=columns))
+    chosen = evenly_spaced(rows, count or len(rows))
     return Sentences(
         texts=[row.text for row in chosen],
         labels={name: [_name(row.labels.get(name)) for row in chosen] for name in columns},

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mtl_bench.processes.worker_process import child
+from mtl_bench.processes.worker_process import start_worker
 from mtl_bench.studies.runtime.bench import Bench
 from mtl_bench.studies.runtime.results import Line, Soak, circumstances
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime import Classifier, Prediction, load
 from mtl_runtime.bundle.gate_config import limits_for, precision_of
 
@@ -35,7 +35,7 @@ def soak(bench: Bench) -> Soak:
     calls = bench.amounts.soak_calls
     bench.report(f"{calls} calls from {_THREADS} threads")
     words = sorted({word for text in bench.sentences.texts for word in text.split()})
-    with child(
+    with start_worker(
         f"{__name__}:prepare", bundle=str(bench.bundle.path), texts=ragged_texts(words, _TEXTS), calls=calls
     ) as process:
         found: Mapping[str, Any] = process.run("soak").value
@@ -65,10 +65,10 @@ def ragged_texts(words: Sequence[str], count: int) -> list[str]:
     return [" ".join(generator.choice(words, length)) for length in lengths]
 
 
-def prepare(*, bundle: str, texts: Sequence[str], calls: int) -> Prepared:
+def prepare(*, bundle: str, texts: Sequence[str], calls: int) -> Worker:
     """In the child: the classifier that ``load`` gives."""
     classifier = load(bundle)
-    return Prepared({"soak": lambda: _soaked(classifier, texts, calls)}, {"variant": classifier.info.variant})
+    return Worker({"soak": lambda: _soaked(classifier, texts, calls)}, {"variant": classifier.info.variant})
 
 
 @dataclass(slots=True)

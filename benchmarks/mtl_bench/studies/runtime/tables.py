@@ -139,7 +139,7 @@ def _value(value: float, unit: Unit) -> str:
 
 
 def _interval(line: Line) -> str:
-    if line.found.rounds == 1:
+    if line.found.n == 1:
         return ""
     return f"{_value(line.found.low, line.unit)} to {_value(line.found.high, line.unit)}"
 

@@ -8,10 +8,10 @@ import numpy as np
 from mtl_bench.extras.flops import flops_of
 from mtl_bench.extras.many_heads import with_copied_heads
 from mtl_bench.processes.interleave import interleaved, ratios
-from mtl_bench.processes.worker_process import child
+from mtl_bench.processes.worker_process import start_worker
 from mtl_bench.studies.runtime.bench import Bench
 from mtl_bench.studies.runtime.results import Line, Tasks, circumstances
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle.bundle import Bundle
 
@@ -76,7 +76,7 @@ def _parameters(bundle: Bundle, variant: str) -> int:
 
 def _timed(bench: Bench, classifier: Classifier, one: str, many: str) -> tuple[dict[str, list[float]], float]:
     info = classifier.info
-    with child(
+    with start_worker(
         f"{__name__}:prepare",
         one=one,
         many=many,
@@ -84,7 +84,7 @@ def _timed(bench: Bench, classifier: Classifier, one: str, many: str) -> tuple[d
         variant=info.variant,
         workers=info.workers,
         threads=info.cores,
-        token_budget=info.token_budget,
+        max_batch_tokens=info.max_batch_tokens,
     ) as process:
         runs = {name: (lambda name=name: process.run(name).seconds) for name in (ONE, ALL, ONE_OF_MANY)}
         interleaved(runs, rounds=1)
@@ -92,11 +92,11 @@ def _timed(bench: Bench, classifier: Classifier, one: str, many: str) -> tuple[d
 
 
 def prepare(
-    *, one: str, many: str, texts: Sequence[str], variant: str, workers: int, threads: int, token_budget: int
-) -> Prepared:
+    *, one: str, many: str, texts: Sequence[str], variant: str, workers: int, threads: int, max_batch_tokens: int
+) -> Worker:
     """In the child: both classifiers, and the share of texts that all tasks answer alike, being copies."""
     alone, together = (
-        load(bundle, variant=variant, workers=workers, threads=threads, token_budget=token_budget)
+        load(bundle, variant=variant, workers=workers, threads=threads, max_batch_tokens=max_batch_tokens)
         for bundle in (one, many)
     )
 
@@ -110,4 +110,4 @@ def prepare(
     }
     pairs = zip(alone(texts), together(texts), strict=True)
     alike = [{b[task].label for task in b} == {a[alone.tasks[0]].label} for a, b in pairs]
-    return Prepared(runs, {"agreement": float(np.mean(alike))})
+    return Worker(runs, {"agreement": float(np.mean(alike))})

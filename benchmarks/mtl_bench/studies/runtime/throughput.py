@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtl_bench.processes.interleave import interleaved, ratios
-from mtl_bench.processes.worker_process import Child, ChildError, Done, child
+from mtl_bench.processes.worker_process import Reply, WorkerError, WorkerProcess, start_worker
 from mtl_bench.studies.runtime.bench import Bench
 from mtl_bench.studies.runtime.results import Line, Throughput, WayResult, circumstances
 from mtl_bench.studies.runtime.sentences import Labels, Sentences, accuracy, agreement
@@ -111,16 +111,16 @@ def compared(found: Mapping[str, WayResult]) -> tuple[Line, ...]:
 
 def _started(
     rows: Mapping[str, Way], texts: Sequence[str], stack: contextlib.ExitStack, report: Callable[[str], None]
-) -> tuple[dict[str, Child], dict[str, str]]:
+) -> tuple[dict[str, WorkerProcess], dict[str, str]]:
     """Each way's process, warmed up by one pass, or its error; ours and the baseline must work."""
-    children: dict[str, Child] = {}
+    children: dict[str, WorkerProcess] = {}
     errors: dict[str, str] = {}
     for name, way in rows.items():
         report(f"preparing {name}")
         try:
-            started = stack.enter_context(child(way.function, texts=texts, **way.arguments))
+            started = stack.enter_context(start_worker(way.function, texts=texts, **way.arguments))
             started.run("answer")
-        except ChildError as error:
+        except WorkerError as error:
             if name in (BASELINE, OURS):
                 raise
             report(f"  {error}")
@@ -130,12 +130,12 @@ def _started(
     return children, errors
 
 
-def _runs(children: Mapping[str, Child]) -> dict[str, Callable[[], Done]]:
+def _runs(children: Mapping[str, WorkerProcess]) -> dict[str, Callable[[], Reply]]:
     return {name: lambda way=way: way.run("answer") for name, way in children.items()}  # type: ignore[misc]
 
 
 def _result(
-    way: Way, process: Child, done: Sequence[Done], baseline: Sequence[Done], sentences: Sentences
+    way: Way, process: WorkerProcess, done: Sequence[Reply], baseline: Sequence[Reply], sentences: Sentences
 ) -> WayResult:
     """Time and answers of all rounds; the worst round counts, since none may be wrong."""
     answers: list[Labels] = [each.value for each in done]

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from mtl_bench.worker.child import Prepared
+from mtl_bench.worker.child import Worker
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.core.machine import allowed_cores
-from mtl_runtime.core.sampling import spread
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.inference.batching import plan_batches
 
 __all__ = ["prepare"]
@@ -25,7 +25,7 @@ _MOST_WARM_UPS = 5
 Labels = dict[str, list[str]]
 
 
-def prepare(*, checkpoint: str, texts: Sequence[str], precision: str, compiled: bool) -> Prepared:
+def prepare(*, checkpoint: str, texts: Sequence[str], precision: str, compiled: bool) -> Worker:
     """The model on all allowed cores, warmed up on the very batches that it is timed with.
 
     Args:
@@ -47,7 +47,7 @@ def prepare(*, checkpoint: str, texts: Sequence[str], precision: str, compiled: 
     def answer(some: Sequence[str], budget: int) -> Labels:
         return _answer(model, forward, some, budget)
 
-    sample = spread(texts, _TRIED_ON)
+    sample = evenly_spaced(texts, _TRIED_ON)
     seconds = {budget: _warm_seconds(partial(answer, sample, budget)) for budget in _BUDGETS}
     fastest = min(_BUDGETS, key=lambda budget: seconds[budget])
     _warm_up(partial(answer, texts, fastest))
@@ -57,14 +57,14 @@ def prepare(*, checkpoint: str, texts: Sequence[str], precision: str, compiled: 
     }
     if compiled:
         facts["graphs compiled"] = str(_compiled())
-    return Prepared({"answer": partial(answer, texts, fastest)}, facts)
+    return Worker({"answer": partial(answer, texts, fastest)}, facts)
 
 
 def _answer(model: MultiTaskModel, forward: Callable[..., Any], texts: Sequence[str], budget: int) -> Labels:
     tokens = model.tokenize(texts)
     given = {task.name: [""] * len(texts) for task in model.spec.tasks}
     with torch.no_grad():  # freezing is not done in inference mode
-        for indices in plan_batches([len(text) for text in tokens], token_budget=budget):
+        for indices in plan_batches([len(text) for text in tokens], max_batch_tokens=budget):
             output = forward(**model.tensors([tokens[index] for index in indices]))
             for task in model.spec.tasks:
                 best = output.logits[task.name].argmax(dim=1).tolist()
