@@ -92,7 +92,7 @@ def export(
     from mtl_export.bundling.export_bundle import export_bundle
 
     _quiet_transformers()
-    with stages() as report:
+    with stages():
         exported = export_bundle(
             checkpoint,
             output,
@@ -101,7 +101,6 @@ def export(
             calibration=calibration,
             gate=read_gate(gate) if gate else None,
             force=force,
-            report=report,
         )
     if as_json:
         print_json(records.to_dict(exported.evidence))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from mtl_export.errors import ConfigError
-from mtl_runtime.bundle.gate_config import GateConfig
+from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig
 from mtl_runtime.bundle.manifest import TASK_NAME, Kind, Pooling
 from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
@@ -169,7 +169,7 @@ def read_gate(path: str | os.PathLike[str]) -> GateConfig:
     try:
         return records.from_dict(GateConfig, _gate(section), where="gate")
     except RecordError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {_gate_as_written(str(error))}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,9 +194,9 @@ class Config:
                     raise RecordError(
                         f"data.sources[{index}].tasks", f"no task {name!r}; known: {', '.join(self.tasks)}"
                     )
-        for name in self.gate.tasks:
+        for name, place in self.gate.named_tasks.items():
             if name not in self.tasks:
-                raise RecordError(f"gate.tasks.{name}", f"no such task; known: {', '.join(self.tasks)}")
+                raise RecordError(f"gate.{place}", f"no such task; known: {', '.join(self.tasks)}")
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
@@ -228,7 +228,7 @@ class Config:
             section = data.get("data")
             lone = isinstance(section, Mapping) and "sources" not in section
             problem = str(error).replace("data.sources[0].", "data.") if lone else str(error)
-            raise ConfigError(f"{where}: {problem}") from error
+            raise ConfigError(f"{where}: {_gate_as_written(problem)}") from error
 
 
 def _toml(file: Path) -> dict[str, Any]:
@@ -278,10 +278,30 @@ def _source(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _gate(section: Mapping[str, Any]) -> dict[str, Any]:
-    if "budget" in section:
+    """[gate] as it is written -> GateConfig's fields: budgets of all precisions, and tables of single ones."""
+    if "budget" in section:  # from a checkpoint
         return dict(section)
+    for name, value in section.items():
+        if isinstance(value, Mapping) and name != "tasks" and name not in DEFAULTS:
+            raise RecordError(f"gate.{name}", f"no such precision; known: {', '.join(DEFAULTS)}")
+    precisions = {name: table for name, table in section.items() if name in DEFAULTS}
+    general = {name: value for name, value in section.items() if name not in DEFAULTS}
+    return {**_budgets(general), "precisions": {name: _budgets(table) for name, table in precisions.items()}}
+
+
+def _budgets(section: Any) -> Any:
+    if not isinstance(section, Mapping):
+        return section
     budget = {key: value for key, value in section.items() if key != "tasks"}
     return {"budget": budget, "tasks": section.get("tasks", {})}
+
+
+def _gate_as_written(problem: str) -> str:
+    """A problem of GateConfig's fields with the names that stand in the file: gate.int8.min_agreement."""
+    if not problem.startswith("gate."):
+        return problem
+    place, colon, text = problem.partition(":")
+    return place.replace("gate.precisions.", "gate.").replace(".budget.", ".") + colon + text
 
 
 def _model(model: Any, folder: Path) -> Any:

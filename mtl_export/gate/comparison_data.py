@@ -1,9 +1,12 @@
-"""checkpoint (+ files) -> the sentences that a gate compares on, with their labels and digests."""
+"""checkpoint (+ files) -> the sentences that variants are compared on and calibrated with, each file read once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtl_export.checkpoint import Checkpoint
 from mtl_export.config import TaskConfig
@@ -12,20 +15,78 @@ from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.dataset.examples import Example, column_names
 
-__all__ = ["ComparisonData", "data_from_checkpoint", "data_from_files"]
+__all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
 
 _OPTIONS = {"train": "--calibration", "validation": "--data"}
+
+Logits = Mapping[str, NDArray[np.float32]]  # by task, (N, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Sentences with the labels that they have, and the files they came from."""
+
+    examples: tuple[Example, ...]
+    files: Mapping[str, FileSpec]  # by file name
+
+    @property
+    def texts(self) -> list[str]:
+        """The sentences alone."""
+        return [example.text for example in self.examples]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What one model answers to the comparison data."""
+
+    compared: Logits  # to the sentences compared, edge cases last
+    validation: Logits | None  # None where there is no validation data
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonData:
-    """Sentences with the labels that they have, and the files they came from."""
+    """Sentences of the gate: those that are compared, edge cases, and those that temperatures are fitted on."""
 
-    rows: tuple[Example, ...]
-    files: Mapping[str, FileSpec]  # by file name
+    sentences: Sentences
+    edges: tuple[Example, ...]  # the shortest and longest texts, and what tokenizers get wrong first
+    validation: Sentences | None  # labelled; often the very same as ``sentences``
+
+    @property
+    def compared(self) -> tuple[Example, ...]:
+        """The sentences, then the edge cases."""
+        return (*self.sentences.examples, *self.edges)
+
+    def answer(self, logits_of: Callable[[list[str]], Logits]) -> Outputs:
+        """Let one model answer each set of sentences once."""
+        answers = logits_of(self.sentences.texts)
+        edges = logits_of([example.text for example in self.edges])
+        compared = {task: np.concatenate([rows, edges[task]]) for task, rows in answers.items()}
+        if self.validation is None or self.validation is self.sentences:
+            return Outputs(compared, None if self.validation is None else answers)
+        return Outputs(compared, logits_of(self.validation.texts))
 
 
-def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> ComparisonData:
+def load_comparison_data(checkpoint: Checkpoint, files: Sequence[Path], edge_texts: Sequence[str]) -> ComparisonData:
+    """Read ``files``, or without any the checkpoint's own validation files, once.
+
+    Raises:
+        CheckpointError: without ``files``: a validation file is missing or has changed since training.
+        TableError: a file cannot be read, or has a malformed row.
+    """
+    edges = tuple(
+        Example(text=text, labels={}, path="edge cases", line=line) for line, text in enumerate(edge_texts, 1)
+    )
+    if not files:
+        own = data_from_checkpoint(checkpoint, "validation")
+        return ComparisonData(own, edges, own)
+    try:
+        validation = data_from_checkpoint(checkpoint, "validation")
+    except CheckpointError:  # temperatures are fitted only on the very sentences of training's validation
+        validation = None
+    return ComparisonData(data_from_files(checkpoint, files), edges, validation)
+
+
+def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> Sentences:
     """The files of one split of the checkpoint's config.
 
     Raises:
@@ -38,13 +99,13 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
         paths = [checkpoint.data_path(name) for name in files.files]
         for name, path in zip(files.files, paths, strict=True):
             if not path.is_file() or FileSpec.of_file(path) != training.files[name]:
-                state = "has changed since training" if path.is_file() else "is not there any more"
+                state = "has changed since training" if path.is_file() else "no longer exists"
                 raise CheckpointError(f"{split} file {path} {state}; name other sentences with {_OPTIONS[split]}")
         sources.append(replace(files, files=tuple(map(str, paths))))
     return _read(sources, checkpoint)
 
 
-def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> ComparisonData:
+def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Sentences:
     """Files of the user: the text column of the config, and the columns of those tasks that a file has.
 
     Raises:
@@ -54,13 +115,13 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Comparison
     sources = []
     for file in files:
         columns = column_names(file)
-        tasks = tuple(name for name, task in _known_tasks(checkpoint).items() if (task.column or name) in columns)
+        tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     return _read(sources, checkpoint)
 
 
-def _known_tasks(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
-    """A reading rule for every task; one that came with a base checkpoint has a column of its own name."""
+def _task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
+    """How each task's labels are read; a task that came with a base checkpoint has a column of its own name."""
     config = checkpoint.record.training.config.tasks
     return {
         task.name: replace(config.get(task.name, TaskConfig(kind=task.kind)), labels=task.labels)
@@ -68,8 +129,8 @@ def _known_tasks(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
     }
 
 
-def _read(sources: Sequence[SourceFiles], checkpoint: Checkpoint) -> ComparisonData:
+def _read(sources: Sequence[SourceFiles], checkpoint: Checkpoint) -> Sentences:
     bad_rows = checkpoint.record.training.config.data.bad_rows
-    examples = read_examples(sources, _known_tasks(checkpoint), bad_rows=bad_rows)
+    examples = read_examples(sources, _task_configs(checkpoint), bad_rows=bad_rows)
     check_not_empty(examples, "comparison")
-    return ComparisonData(examples.rows, {Path(name).name: FileSpec.of_file(Path(name)) for name in examples.files})
+    return Sentences(examples.rows, {Path(name).name: FileSpec.of_file(Path(name)) for name in examples.files})

@@ -1,7 +1,8 @@
 """recipe of a variant -> its graph in the bundle's folder: calibrated, gated against PyTorch, repaired or refused."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,31 +12,32 @@ from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
 from mtl_export.gate.comparison_data import ComparisonData
+from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.mixed_precision_search import SENSITIVITY_SENTENCES, search_mixed_precision
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.int8.matmuls import find_matmuls
 from mtl_export.graphs.passes import check, save
 from mtl_export.graphs.recipes import RECIPES, Recipe
-from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig
-from mtl_runtime.bundle.manifest import Calibration, Manifest, TaskSpec, VariantSpec
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Calibration, TaskSpec, VariantSpec
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.diagnostics.node_placement import count_operators, profile_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence.schema import VariantEvidence
 from mtl_runtime.gate.autotune import autotune
-from mtl_runtime.gate.calibration import calibrate
-from mtl_runtime.gate.gate_bundle import count_running_operators, unverified_evidence
-from mtl_runtime.gate.gate_variant import Reference, compare_tasks, encode_targets, gate_variant
+from mtl_runtime.gate.calibration import calibrate_tasks
+from mtl_runtime.gate.gate_variant import Logits, Reference, compare_tasks, gate_variant
+from mtl_runtime.gate.write_evidence import unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.loading.execution_choice import ExecutionChoice
-from mtl_runtime.loading.load import open_classifier
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT, VariantChoice
+from mtl_runtime.text.batch import Batch
 
 __all__ = ["BuiltVariant", "VariantBuilder"]
 
-# What a search for the most sensitive matrix products may take.
+_log = logging.getLogger(__name__)
+
+# What a search for the most sensitive MatMuls may take.
 REPAIR_SECONDS = 300.0
-_EVERYTHING: frozenset[str] = frozenset()
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,81 +52,81 @@ class BuiltVariant:
 class VariantBuilder:
     """All that variants are made from and judged by."""
 
-    folder: Path  # of the bundle in the making: tokenizer and portable graph are there
-    manifest: Callable[[Mapping[str, VariantSpec]], Manifest]  # of what the folder holds now
+    folder: Path  # of the graphs; the portable one is there
     graphs: GraphBuilder
+    sessions: GraphSessions  # of the graphs in that folder
     data: ComparisonData
-    reference: Reference  # PyTorch's answers to data
-    validation: ComparisonData | None  # labelled sentences that temperatures and thresholds are fitted on
+    reference: Reference  # PyTorch's answers to the data
     gate: GateConfig
-    report: Callable[[str], None]
 
     def build_and_gate(self, name: str, recipe: Recipe) -> BuiltVariant:
         """Build and gate ``name``; its evidence says whether it may be let out."""
-        return self._autotuned(name, self._made(name, recipe))
+        built = self._attempt(name, recipe, _NOTHING)
+        if built.evidence.status == "failed" and recipe.repairable:
+            built = self._repaired(name, recipe, built)
+        built = self._autotuned(name, built)
+        if recipe.graph != RECIPES[DEFAULT_VARIANT].graph:  # which speed is measured against
+            self.sessions.close(recipe.graph)
+        return built
 
-    def _made(self, name: str, recipe: Recipe) -> BuiltVariant:
-        made = self._attempt(name, recipe, _EVERYTHING)
-        if made.evidence.status != "failed" or not recipe.repairable:
-            return made
+    def _repaired(self, name: str, recipe: Recipe, failed: BuiltVariant) -> BuiltVariant:
         trials: dict[frozenset[str], BuiltVariant] = {}
 
-        def judge(kept: frozenset[str]) -> VariantEvidence:
-            trials[kept] = self._attempt(name, recipe, kept)
-            return trials[kept].evidence
+        def judge(excluded: frozenset[str]) -> VariantEvidence:
+            trials[excluded] = self._attempt(name, recipe, excluded)
+            return trials[excluded].evidence
 
-        found, record = search_mixed_precision(
-            made.evidence,
-            [product.name for product in find_matmuls(recipe.base(self.graphs))],
-            answers=partial(self._answers, name, recipe),
+        trial, record = search_mixed_precision(
+            failed.evidence,
+            [matmul.name for matmul in find_matmuls(recipe.base(self.graphs))],
+            answers=partial(self._sensitivity_logits, name, recipe),
             judge=judge,
             seconds=REPAIR_SECONDS,
-            report=lambda line: self.report(f"{name}: {line}"),
         )
-        best = trials[found.kept] if found else made
+        best = trials[trial.excluded] if trial else failed
         return dataclasses.replace(best, evidence=dataclasses.replace(best.evidence, repair=record))
 
-    def _attempt(self, name: str, recipe: Recipe, kept: frozenset[str]) -> BuiltVariant:
-        """The variant with the matrix products ``kept`` in fp32."""
-        self.report(f"{name}: making")
-        self._build(name, recipe, kept)
-        spec = VariantSpec(graph=recipe.graph, provider=recipe.provider, provider_options=recipe.options(self.graphs))
+    def _attempt(self, name: str, recipe: Recipe, excluded: frozenset[str]) -> BuiltVariant:
+        """The variant with the MatMuls ``excluded`` in fp32."""
+        spec = self._build(name, recipe, excluded)
         try:
-            classifier = self._open(name, spec)
+            classifier = self.sessions.classifier(name, spec, self.reference.tasks)
         except (ProviderError, MissingPackageError) as error:
-            return BuiltVariant(self._uncalibrated(spec), self._emulated_evidence(name, recipe, str(error)))
-        spec = self._calibrate(name, spec, classifier)
-        classifier = self._open(name, spec)
+            evidence = self._emulated_evidence(name, recipe, str(error))
+            return BuiltVariant(self._calibrated(spec, self.reference.tasks), evidence)
+        _log.info("%s: answering %d sentences", name, len(self.data.compared))
+        outputs = self.data.answer(classifier.logits)
+        tasks = self._fit_calibration(outputs.validation)
         evidence = gate_variant(
-            classifier,
-            self.data.rows,
+            dataclasses.replace(classifier, specs=tasks),
+            self.data.compared,
+            outputs.compared,
             self.reference,
             self.gate,
-            baseline=classifier if name == DEFAULT_VARIANT else self._baseline(),
-            report=self.report,
+            baseline=None if name == DEFAULT_VARIANT else self._baseline(),
         )
-        ran = count_running_operators(self._bundle(name, spec), name)
-        self._expect(name, recipe, ran, kept)
-        return BuiltVariant(spec, dataclasses.replace(evidence, operators=ran))
+        operators = self._running_operators(classifier, spec)
+        self._require_operators(name, recipe, operators, excluded)
+        return BuiltVariant(self._calibrated(spec, tasks), dataclasses.replace(evidence, operators=operators))
 
-    def _autotuned(self, name: str, made: BuiltVariant) -> BuiltVariant:
-        """The same, with the pace that runs it fastest here."""
-        if made.evidence.status != "verified":
-            return made
-        pace = autotune(
-            lambda pace: self._open(name, made.spec, ExecutionChoice(pace, "being measured")),
-            made.spec.provider,
-            [row.text for row in self.data.rows],
-            report=lambda line: self.report(f"{name}: {line}"),
-        )
-        return BuiltVariant(made.spec, dataclasses.replace(made.evidence, execution=pace))
+    def _autotuned(self, name: str, built: BuiltVariant) -> BuiltVariant:
+        """The same, with the execution config that runs it fastest here."""
+        if built.evidence.status != "verified":
+            return built
+        open_with = partial(self.sessions.classifier, name, built.spec, self.reference.tasks)
+        execution = autotune(open_with(), open_with, [example.text for example in self.data.compared])
+        return BuiltVariant(built.spec, dataclasses.replace(built.evidence, execution=execution))
 
     def _emulated_evidence(self, name: str, recipe: Recipe, problem: str) -> VariantEvidence:
-        """What can be told of a variant whose provider is not here: another provider's arithmetic, or nothing."""
+        """Evidence of a variant whose provider is not here: another provider's arithmetic, or nothing."""
         if recipe.emulated_on is None:
             return unverified_evidence(recipe.provider, problem)
-        classifier = self._open(name, self._stand_in(recipe))
-        tasks = compare_tasks(classifier, self.data.rows, self.reference, self.gate)
+        classifier = self.sessions.classifier(name, _emulation(recipe), self.reference.tasks)
+        _log.info("%s: answering %d sentences on %s", name, len(self.data.compared), recipe.emulated_on)
+        outputs = self.data.answer(classifier.logits)
+        tasks = compare_tasks(
+            self.reference.tasks, name, self.data.compared, outputs.compared, self.reference, self.gate
+        )
         return VariantEvidence(
             status="failed" if any(task.problems for task in tasks.values()) else "emulated",
             provider=recipe.emulated_on,
@@ -133,51 +135,60 @@ class VariantBuilder:
             problems=(problem,),
         )
 
-    def _stand_in(self, recipe: Recipe) -> VariantSpec:
-        """The graph on the provider that emulates its own."""
-        return VariantSpec(graph=recipe.graph, provider=recipe.emulated_on or recipe.provider, provider_options={})
-
-    def _answers(self, name: str, recipe: Recipe, kept: frozenset[str]) -> dict[str, NDArray[np.float32]]:
+    def _sensitivity_logits(
+        self, name: str, recipe: Recipe, excluded: frozenset[str]
+    ) -> dict[str, NDArray[np.float32]]:
         """Logits of some sentences, from the shortest to the longest."""
-        self._build(name, recipe, kept)
-        spec = VariantSpec(graph=recipe.graph, provider=recipe.provider, provider_options=recipe.options(self.graphs))
+        spec = self._build(name, recipe, excluded)
         try:
-            classifier = self._open(name, spec)
+            classifier = self.sessions.classifier(name, spec, self.reference.tasks)
         except (ProviderError, MissingPackageError):
-            classifier = self._open(name, self._stand_in(recipe))
-        texts = sorted((row.text for row in self.data.rows), key=len)
+            classifier = self.sessions.classifier(name, _emulation(recipe), self.reference.tasks)
+        texts = sorted((example.text for example in self.data.compared), key=len)
         return classifier.logits(evenly_spaced(texts, SENSITIVITY_SENTENCES))
 
-    def _build(self, name: str, recipe: Recipe, kept: frozenset[str]) -> None:
+    def _build(self, name: str, recipe: Recipe, excluded: frozenset[str]) -> VariantSpec:
+        """Write the graph, where the recipe has one of its own."""
         if recipe.build is not None:
-            graph = recipe.build(self.graphs, kept)
-            check(graph, f"making {name}", loads=recipe.loads_on_cpu)
+            _log.info("%s: building the graph", name)
+            graph = recipe.build(self.graphs, excluded)
+            check(graph, f"building {name}", loads=recipe.loads_on_cpu)
             save(graph, self.folder / recipe.graph)
-
-    def _open(self, name: str, spec: VariantSpec, drive: ExecutionChoice | None = None) -> Classifier:
-        return open_classifier(self._bundle(name, spec), VariantChoice(name, "being measured"), drive=drive)
+            self.sessions.close(recipe.graph)
+        return VariantSpec(graph=recipe.graph, provider=recipe.provider, provider_options=recipe.options(self.graphs))
 
     def _baseline(self) -> Classifier:
         spec = VariantSpec(graph=RECIPES[DEFAULT_VARIANT].graph, provider="cpu", provider_options={})
-        return self._open(DEFAULT_VARIANT, spec)
+        return self.sessions.classifier(DEFAULT_VARIANT, spec, self.reference.tasks)
 
-    def _bundle(self, name: str, spec: VariantSpec) -> Bundle:
-        return Bundle(self.folder, self.manifest({name: spec}), digest="")
+    def _fit_calibration(self, logits: Logits | None) -> tuple[TaskSpec, ...]:
+        """The tasks with temperatures and thresholds that fit the variant's own logits of the validation sentences.
 
-    def _calibrate(self, name: str, spec: VariantSpec, classifier: Classifier) -> VariantSpec:
-        """Temperatures and thresholds that fit this variant's own logits of the validation sentences."""
-        if self.validation is None:
-            return self._uncalibrated(spec)
-        self.report(f"{name}: fitting temperatures")
-        logits = classifier.logits([row.text for row in self.validation.rows])
-        tasks = [_fit_calibration(task, logits[task.name], self.validation) for task in self.reference.tasks]
-        return dataclasses.replace(spec, calibration=_calibrations(tasks))
+        Where nothing can be fitted, the reference's own hold.
+        """
+        if logits is None or self.data.validation is None:
+            return self.reference.tasks
+        return calibrate_tasks(self.reference.tasks, logits, self.data.validation.examples)
 
-    def _uncalibrated(self, spec: VariantSpec) -> VariantSpec:
-        """Where nothing can be fitted, the reference's own temperatures hold."""
-        return dataclasses.replace(spec, calibration=_calibrations(self.reference.tasks))
+    def _calibrated(self, spec: VariantSpec, tasks: Sequence[TaskSpec]) -> VariantSpec:
+        calibration = {
+            task.name: Calibration(temperature=task.temperature, thresholds=task.thresholds)
+            for task in tasks
+            if task.kind != "regression"
+        }
+        return dataclasses.replace(spec, calibration=calibration)
 
-    def _expect(self, name: str, recipe: Recipe, ran: Mapping[str, int], kept: frozenset[str]) -> None:
+    def _running_operators(self, classifier: Classifier, spec: VariantSpec) -> dict[str, int]:
+        """Fused and quantized operators of the graph that really runs."""
+        batch = Batch.of(classifier.tokenize(["how many operators are there?"]), pad_id=classifier.encoder.pad_id)
+        options = spec.provider_options
+        return count_operators(
+            profile_nodes(self.folder / spec.graph, batch, provider=spec.provider, provider_options=options)
+        )
+
+    def _require_operators(
+        self, name: str, recipe: Recipe, operators: Mapping[str, int], excluded: frozenset[str]
+    ) -> None:
         """A quantization that onnxruntime undoes would pass every budget and be slow.
 
         Raises:
@@ -185,23 +196,15 @@ class VariantBuilder:
         """
         if not recipe.operators:
             return
-        expected = len(find_matmuls(recipe.base(self.graphs))) - len(kept)
-        found = sum(count * ran.get(operator, 0) for operator, count in recipe.operators.items())
-        if found != expected:
+        expected = len(find_matmuls(recipe.base(self.graphs))) - len(excluded)
+        running = sum(count * operators.get(operator, 0) for operator, count in recipe.operators.items())
+        if running != expected:
             raise ExportError(
-                f"{name}: onnxruntime runs {found} of {expected} find_matmuls as {' or '.join(recipe.operators)} "
-                f"(it runs {dict(ran)}); report this with the output of `mtl doctor`"
+                f"{name}: onnxruntime runs {running} of {expected} MatMuls as {' or '.join(recipe.operators)} "
+                f"(it runs {dict(operators)}); report this with the output of `mtl doctor`"
             )
 
 
-def _fit_calibration(task: TaskSpec, logits: NDArray[np.float32], validation: ComparisonData) -> TaskSpec:
-    targets = encode_targets(task, validation.rows)
-    return task if targets is None else calibrate(task, logits, targets)
-
-
-def _calibrations(tasks: Sequence[TaskSpec]) -> dict[str, Calibration]:
-    return {
-        task.name: Calibration(temperature=task.temperature, thresholds=task.thresholds)
-        for task in tasks
-        if task.kind != "regression"
-    }
+def _emulation(recipe: Recipe) -> VariantSpec:
+    """The graph on the provider that emulates its own."""
+    return VariantSpec(graph=recipe.graph, provider=recipe.emulated_on or recipe.provider, provider_options={})

@@ -1,6 +1,6 @@
-"""model + calibration sentences -> what graphs of all precisions are made of, each part made when first asked."""
+"""model + calibration sentences -> fp32 graphs and activation ranges, each made when it is first needed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.manifest import TaskSpec, logits_output
 from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
@@ -42,7 +43,6 @@ _SENTENCES_FOR_VALUES = 64
 # long there are still fewer.
 _SENTENCES_FOR_LOSS = 128
 _TOKENS_FOR_LOSS = 4096
-_LOSS_BATCH = 32
 
 
 class GraphBuilder:
@@ -52,8 +52,7 @@ class GraphBuilder:
         model: the trained model.
         tasks: as the graphs' metadata tell them.
         texts: calibration sentences, tokenized.
-        folder: for files in passing.
-        report: is told what takes long.
+        folder: for temporary files.
     """
 
     def __init__(
@@ -62,14 +61,11 @@ class GraphBuilder:
         tasks: tuple[TaskSpec, ...],
         texts: list[TokenizedText],
         folder: Path,
-        *,
-        report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.model = model
         self._tasks = tasks
         self._texts = texts
         self._folder = folder
-        self._report = report
 
     @cached_property
     def portable(self) -> ir.Model:
@@ -112,13 +108,13 @@ class GraphBuilder:
     def smoothed_fused(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
         """The fused graph ready for int8, and the ranges of its matrix products' inputs."""
         loss = partial(self._loss, self._logits(self.fused))
-        return search_smoothquant(self.fused, self.fused_ranges, loss, self._report)
+        return search_smoothquant(self.fused, self.fused_ranges, loss)
 
     @cached_property
     def smoothed_portable(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
         """The portable graph ready for int8, and the ranges of its matrix products' inputs."""
         loss = partial(self._loss, self._logits(self.portable))
-        return search_smoothquant(self.portable, self.portable_ranges, loss, self._report)
+        return search_smoothquant(self.portable, self.portable_ranges, loss)
 
     @cached_property
     def value_ranges(self) -> dict[str, ActivationRange]:
@@ -127,11 +123,9 @@ class GraphBuilder:
             self.fused, encoder_float_values(self.fused), evenly_spaced(self._texts, _SENTENCES_FOR_VALUES)
         )
 
-    def _loss(
-        self, exact: NDArray[np.float32], model: ir.Model, collect_activation_ranges: Mapping[str, ActivationRange]
-    ) -> float:
+    def _loss(self, exact: NDArray[np.float32], model: ir.Model, ranges: Mapping[str, ActivationRange]) -> float:
         """What int8 matrix products do to the logits of calibration sentences: mean |difference| from ``exact``."""
-        return float(np.abs(exact - self._logits(quantize_matmuls(model, collect_activation_ranges))).mean())
+        return float(np.abs(exact - self._logits(quantize_matmuls(model, ranges))).mean())
 
     def _logits(self, model: ir.Model) -> NDArray[np.float32]:
         """All tasks' logits of some calibration sentences, (N, width of all tasks)."""
@@ -140,11 +134,11 @@ class GraphBuilder:
         save(model, self._folder / "candidate.onnx")
         session = Session.open(self._folder / "candidate.onnx", threads=allowed_cores())
         outputs = [logits_output(task.name) for task in self._tasks]
-        rows = []
-        for start in range(0, len(texts), _LOSS_BATCH):
-            batch = Batch.of(texts[start : start + _LOSS_BATCH], pad_id=self.model.spec.encoder.pad_id)
-            rows.append(np.concatenate(session.run(batch, outputs), axis=1))
-        return np.concatenate(rows)
+        logits = np.empty((len(texts), sum(task.width for task in self._tasks)), np.float32)
+        for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
+            batch = Batch.of([texts[index] for index in indices], pad_id=self.model.spec.encoder.pad_id)
+            logits[indices] = np.concatenate(session.run(batch, outputs), axis=1)
+        return logits
 
     def _product_ranges(self, model: ir.Model) -> dict[str, ActivationRange]:
         return self._ranges(model, [str(product.data.name) for product in find_matmuls(model)], self._texts)

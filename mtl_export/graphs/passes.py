@@ -1,7 +1,7 @@
 """onnx_ir.Model -> onnx_ir.Model, step by step; the contract of a step is checked in one place, :func:`apply`.
 
-After every step: the signature is the same, value names are unique, onnx.checker accepts the graph and
-onnxruntime loads it.
+Every step keeps the signature, and leaves a graph with unique value names that onnx.checker accepts and onnxruntime
+loads.
 """
 
 import tempfile
@@ -40,19 +40,33 @@ SINGLE_FILE_LIMIT = 2 * 1024**3 - 64 * 1024**2
 
 
 def apply(model: ir.Model, steps: Sequence[Pass]) -> ir.Model:
-    """Run ``steps`` in order and check the result of each.
+    """Run ``steps`` in order and check the result.
+
+    A check writes and opens the whole graph, so the last result is checked first; only if it is not valid do the steps
+    run again, with a check after each, to name the one that broke it.
 
     Raises:
         ExportError: a step broke the graph; the message names the step.
     """
-    check(model, "torch.onnx.export")
+    result = _apply(model.clone(), steps)
+    try:
+        check(result, "all steps")
+    except ExportError:
+        check(model, "torch.onnx.export")
+        _apply(model, steps, check)
+        raise
+    return result
+
+
+def _apply(model: ir.Model, steps: Sequence[Pass], inspect: Callable[[ir.Model, str], None] | None = None) -> ir.Model:
     for step in steps:
         before = signature(model)
         model = step(model)
         name = getattr(step, "__name__", type(step).__name__)
         if signature(model) != before:
             raise ExportError(f"step {name} changed the graph's signature: {before} -> {signature(model)}")
-        check(model, name)
+        if inspect is not None:
+            inspect(model, name)
     return model
 
 

@@ -12,7 +12,7 @@ from mtl_export.graphs.half_precision import convert_encoder, fp16_overflow_node
 from mtl_export.graphs.int8.qdq import insert_qdq
 from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PRODUCTS_INSIDE, fuse_qattention
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_embeddings, quantize_matmuls
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.providers.registry import get_provider
 
 __all__ = ["PORTABLE_GRAPH", "RECIPES", "Recipe", "default_variants", "resolve_recipes"]

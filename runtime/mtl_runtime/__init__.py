@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mtl_runtime.inference.classifier import Classifier
     from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
     from mtl_runtime.inference.explain import Explanation, TokenImportance
-    from mtl_runtime.inference.options import ClassifierInfo as Info
+    from mtl_runtime.inference.settings import Info
     from mtl_runtime.loading.load import load
 
 __all__ = [
@@ -32,7 +32,7 @@ _MODULES = {
     "Answer": "inference.decode",
     "Classifier": "inference.classifier",
     "Explanation": "inference.explain",
-    "Info": "inference.options",
+    "Info": "inference.settings",
     "MultiLabelAnswer": "inference.decode",
     "Prediction": "inference.decode",
     "RegressionAnswer": "inference.decode",

@@ -186,7 +186,7 @@ def test_an_unknown_key_of_the_shorthand_names_the_nearest_key_of_source_or_data
 
 def test_an_unknown_key_of_the_gates_shorthand_names_the_nearest():
     message = problem_of(small(gate={"max_metric_dropp": 1.0}))
-    assert message == "gate.budget.max_metric_dropp: unknown key; did you mean 'max_metric_drop'?"
+    assert message == "gate.max_metric_dropp: unknown key; did you mean 'max_metric_drop'?"
 
 
 names = st.text(st.characters(codec="utf-8", categories=["Ll", "Nd", "Pc"]), min_size=1, max_size=14)
@@ -367,6 +367,31 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
         Config.from_toml(file)
 
 
+def test_a_gate_budget_may_be_of_one_precision_and_of_one_task_in_it():
+    gate = {"int8": {"min_agreement": 0.9, "tasks": {"tags": {"min_agreement": 0.8}}}, "max_metric_drop": 1.0}
+    read = Config.from_dict(changed(("gate",), **gate)).gate
+    assert read.budget.max_metric_drop == 1.0
+    assert read.precisions["int8"].budget.min_agreement == 0.9
+    assert read.precisions["int8"].tasks["tags"].min_agreement == 0.8
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ({"int4": {"min_agreement": 0.9}}, "gate.int4: no such precision; known: fp32, fp16, bf16, int8"),
+        ({"int8": {"min_agrement": 0.9}}, "gate.int8.min_agrement: unknown key; did you mean 'min_agreement'?"),
+        ({"int8": {"min_agreement": 90}}, "gate.int8.min_agreement: 90.0 is not a share; write 0.99 for 99 %"),
+        ({"int8": 0.9}, "gate.int8: expected a table of keys, found float 0.9"),
+        (
+            {"fp16": {"tasks": {"star": {"max_metric_drop": 1.0}}}},
+            "gate.fp16.tasks.star: no such task; known: sentiment, tags, stars",
+        ),
+    ],
+)
+def test_a_wrong_budget_of_a_precision_is_named_as_it_is_written(gate, message):
+    assert problem_of(changed(("gate",), **gate)) == message
+
+
 @pytest.mark.parametrize("read", [Config.from_toml, read_gate])
 def test_a_missing_file_and_a_folder_are_named(tmp_path, read):
     with pytest.raises(ConfigError, match=r"no\.toml cannot be read: No such file"):
@@ -396,9 +421,7 @@ def test_a_file_without_a_gate_section_or_with_a_wrong_key_in_it_is_refused(tmp_
     with pytest.raises(ConfigError, match=r"gate\.toml has no section \[gate\]"):
         read_gate(file)
     file.write_text("[gate]\nmax_metric_drops = 2.0\n")
-    with pytest.raises(
-        ConfigError, match=r"gate\.budget\.max_metric_drops: unknown key; did you mean 'max_metric_drop'"
-    ):
+    with pytest.raises(ConfigError, match=r"gate\.max_metric_drops: unknown key; did you mean 'max_metric_drop'"):
         read_gate(file)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from mtl_bench.report.markdown_table import with_table
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core import records
 from mtl_runtime.evidence.schema import Evidence, TaskEvidence, VariantEvidence
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 
 __all__ = ["MARKERS", "evidence_table"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from mtl_bench.analysis.summary import Summary, speed_against, summary
 from mtl_bench.results.schema import Report, SystemResult
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.evidence.schema import Estimate
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 
 __all__ = ["Table", "table"]
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from mtl_bench.systems.optional_onnx import onnx_package
 from mtl_bench.worker.system import Labels, SystemDriver
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.manifest import Kind, TaskSpec, logits_output
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Kind, TaskSpec, logits_output
 from mtl_runtime.inference.decode import decode
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 
 __all__ = ["BATCH_SIZE", "open", "separate_graphs"]
 

@@ -13,9 +13,9 @@ from mtl_bench.systems.peers import Peer
 from mtl_bench.systems.separate_graphs import separate_graphs
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import precision_of
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence_summaries
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 from mtl_runtime.providers.session import provider_problem
 
 __all__ = ["PLAIN", "REFERENCE", "System", "our_systems", "peer_systems", "plain_systems"]

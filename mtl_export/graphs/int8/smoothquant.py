@@ -6,6 +6,7 @@ folds the division into the normalization before the product. In an encoder that
 value is also the residual, so the division stays an operator here.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -19,6 +20,8 @@ from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_export.graphs.int8.matmuls import MatMul, find_matmuls
 
 __all__ = ["ALPHAS", "apply_smoothquant", "search_smoothquant"]
+
+_log = logging.getLogger(__name__)
 
 Loss = Callable[[ir.Model, Mapping[str, ActivationRange]], float]
 
@@ -34,7 +37,7 @@ _SMALLEST = 1e-5
 
 
 def search_smoothquant(
-    model: ir.Model, ranges: Mapping[str, ActivationRange], loss: Loss, report: Callable[[str], None] = lambda _: None
+    model: ir.Model, ranges: Mapping[str, ActivationRange], loss: Loss
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
@@ -46,26 +49,24 @@ def search_smoothquant(
         model: an fp32 graph.
         ranges: of each product's input, by channel.
         loss: what int8 matrix products do to the answers of a graph with such ranges.
-        report: is told how far the search is.
 
     Returns:
         The graph, which may be ``model`` itself, and the ranges of its matrix products' inputs.
     """
-    report("smoothing: how much of it?")
+    _log.info("smoothing: trying %d strengths", len(ALPHAS))
     untouched = loss(model, ranges)
     losses = {alpha: loss(*apply_smoothquant(model, ranges, alpha=alpha)) for alpha in ALPHAS}
     alpha = min(losses, key=losses.__getitem__)
     most = (1 + _LOSS_TOLERANCE) * losses[alpha]
     if untouched <= most:
         return model, ranges
-    return _prune_scales(model, ranges, loss, report, alpha, most)
+    return _prune_scales(model, ranges, loss, alpha, most)
 
 
 def _prune_scales(
     model: ir.Model,
     ranges: Mapping[str, ActivationRange],
     loss: Loss,
-    report: Callable[[str], None],
     alpha: float,
     most: float,
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
@@ -75,7 +76,7 @@ def _prune_scales(
     plain: frozenset[str] = frozenset()
     widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
     for number, name in enumerate(widest, 1):
-        report(f"smoothing: is it needed at input {number} of {len(widest)}?")
+        _log.info("smoothing: is it needed at input %d of %d?", number, len(widest))
         trial = apply_smoothquant(model, ranges, alpha=alpha, plain=plain | {name})
         if loss(*trial) <= most:
             best, plain = trial, plain | {name}

@@ -1,11 +1,21 @@
-"""precision + what a config says -> Limits: how far a variant may stray from the PyTorch model."""
+"""GateConfig + task + precision -> Limits: how far a variant may stray from the PyTorch model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
 
-__all__ = ["DEFAULTS", "GateBudget", "GateConfig", "Limits", "limits_for", "precision_of"]
+__all__ = [
+    "DEFAULTS",
+    "GateBudget",
+    "GateConfig",
+    "Limits",
+    "PrecisionBudget",
+    "limits_for",
+    "logit_limit",
+    "precision_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +67,34 @@ class GateBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateConfig:
-    """Budgets for all tasks, and for single ones; the section [gate] of a config, kept in the bundle."""
+class PrecisionBudget:
+    """Budgets of the variants of one precision: for all tasks, and for single ones."""
 
     budget: GateBudget = field(default_factory=GateBudget)
     tasks: Mapping[str, GateBudget] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateConfig:
+    """Budgets for all variants, and for those of one precision; the section [gate] of a config, kept in the bundle."""
+
+    budget: GateBudget = field(default_factory=GateBudget)
+    tasks: Mapping[str, GateBudget] = field(default_factory=dict)
+    # By precision, such as int8.
+    precisions: Mapping[str, PrecisionBudget] = field(default_factory=dict, metadata=records.if_set())
+
+    def __post_init__(self) -> None:
+        for precision in self.precisions:
+            if precision not in DEFAULTS:
+                raise RecordError(f"precisions.{precision}", f"no such precision; known: {', '.join(DEFAULTS)}")
+
+    @property
+    def named_tasks(self) -> Mapping[str, str]:
+        """Tasks that have a budget of their own -> where in [gate] it stands."""
+        places = {name: f"tasks.{name}" for name in self.tasks}
+        for precision, section in self.precisions.items():
+            places |= {name: f"{precision}.tasks.{name}" for name in section.tasks}
+        return places
 
 
 def precision_of(variant: str) -> str:
@@ -70,21 +103,31 @@ def precision_of(variant: str) -> str:
 
 
 def limits_for(gate: GateConfig, task: str, precision: str) -> Limits:
-    """The task's own budget, else the config's for all tasks, else the precision's default."""
-    default = DEFAULTS[precision]
+    """GateConfig -> the limits of one task's answers in one precision.
 
-    def pick(name: str) -> float | None:
-        for budget in (gate.tasks.get(task, GateBudget()), gate.budget):
-            value: float | None = getattr(budget, name)
-            if value is not None:
-                return value
-        chosen: float | None = getattr(default, name)
+    What is closest to the case counts: the task's budget in that precision, then the precision's, then the task's in
+    all precisions, then that of all tasks and precisions, then the precision's default.
+    """
+    default, section, none = DEFAULTS[precision], gate.precisions.get(precision, PrecisionBudget()), GateBudget()
+    budgets = (section.tasks.get(task, none), section.budget, gate.tasks.get(task, none), gate.budget)
+
+    def closest(name: str) -> float | None:
+        values = (getattr(budget, name) for budget in budgets)
+        chosen: float | None = next((value for value in values if value is not None), getattr(default, name))
         return chosen
 
     return Limits(
-        max_logit_difference=pick("max_logit_difference"),
-        min_agreement=pick("min_agreement") or 0.0,
-        max_regression_error=pick("max_regression_error") or 0.0,
-        max_metric_drop=pick("max_metric_drop") or 0.0,
+        max_logit_difference=closest("max_logit_difference"),
+        min_agreement=closest("min_agreement") or 0.0,
+        max_regression_error=closest("max_regression_error") or 0.0,
+        max_metric_drop=closest("max_metric_drop") or 0.0,
         tie=default.tie,
     )
+
+
+def logit_limit(limits: Limits, scale: float) -> float | None:
+    """Largest |logit difference| allowed where the reference's largest value is ``scale``; None: not limited.
+
+    float32 has seven digits, so that a regression of large numbers is compared relative to them.
+    """
+    return None if limits.max_logit_difference is None else limits.max_logit_difference * max(1.0, scale)

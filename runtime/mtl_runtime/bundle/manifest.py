@@ -19,6 +19,7 @@ from mtl_runtime.core import records
 from mtl_runtime.errors import BundleError, RecordError
 
 __all__ = [
+    "DEFAULT_VARIANT",
     "EMBEDDING_OUTPUT",
     "FORMAT_VERSION",
     "MANIFEST_NAME",
@@ -38,6 +39,8 @@ __all__ = [
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 EMBEDDING_OUTPUT = "sentence_embedding"
+# What every bundle holds, and what a machine runs on which nothing was measured.
+DEFAULT_VARIANT = "cpu-fp32"
 
 Kind = Literal["single_label", "multi_label", "regression"]
 Pooling = Literal["mean", "cls", "max", "pooler"]

@@ -31,8 +31,8 @@ def verify(
     from then on the fastest variant that held is the one that runs here. Labelled sentences have a column for each
     task. Exits 1 if a check failed. "not here" is a variant whose provider this machine lacks.
     """
-    with stages() as tell:
-        report = verify_bundle(bundle, variants=variants or None, data=data, text=column, report=tell)
+    with stages():
+        report = verify_bundle(bundle, variants=variants or None, data=data, text=column)
     if as_json:
         print_json({"passed": report.passed, **records.to_dict(report)})
     else:

@@ -14,16 +14,21 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 
 from mtl_runtime.errors import RecordError
 
-__all__ = ["from_dict", "from_json", "keys", "keys_of", "parse_json", "to_dict", "to_json"]
+__all__ = ["from_dict", "from_json", "if_set", "keys", "keys_of", "parse_json", "to_dict", "to_json"]
 
 T = TypeVar("T")
 
-_KEYS = "keys"  # in a field's metadata
+_KEYS, _IF_SET = "keys", "if_set"  # in a field's metadata
 
 
 def keys(written: str, *earlier: str) -> dict[str, tuple[str, ...]]:
     """Metadata of a field whose key is ``written``; files that were written before may hold an ``earlier`` one."""
     return {_KEYS: (written, *earlier)}
+
+
+def if_set() -> dict[str, bool]:
+    """Metadata of a field that is written only where it is not empty, since older readers do not know its key."""
+    return {_IF_SET: True}
 
 
 def keys_of(field: dataclasses.Field[Any]) -> tuple[str, ...]:
@@ -91,7 +96,9 @@ def to_dict(record: Any) -> Any:
     """Turn a record into what ``json.dumps`` takes; the inverse of :func:`from_dict`."""
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         fields = [field for field in dataclasses.fields(record) if field.init]
-        return {keys_of(field)[0]: to_dict(getattr(record, field.name)) for field in fields}
+        values = {keys_of(field)[0]: to_dict(getattr(record, field.name)) for field in fields}
+        optional = {keys_of(field)[0] for field in fields if _IF_SET in field.metadata}
+        return {key: value for key, value in values.items() if value or key not in optional}
     if isinstance(record, Mapping):
         return {key: to_dict(value) for key, value in record.items()}
     if isinstance(record, tuple | list):

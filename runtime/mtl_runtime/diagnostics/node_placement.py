@@ -14,7 +14,15 @@ from mtl_runtime.providers.session import profile
 from mtl_runtime.providers.variant_session import verified_graph_path
 from mtl_runtime.text.batch import Batch
 
-__all__ = ["RunningNode", "count_operators", "count_providers", "describe_placement", "read_profile", "running_nodes"]
+__all__ = [
+    "RunningNode",
+    "count_operators",
+    "count_providers",
+    "describe_placement",
+    "profile_nodes",
+    "read_profile",
+    "running_nodes",
+]
 
 _REPORTED_OPERATORS = (
     "MultiHeadAttention",
@@ -49,10 +57,20 @@ def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNod
     """
     spec = bundle.manifest.variants[variant]
     batch = Batch.of(open_tokenizer(bundle).encode([text]), pad_id=bundle.manifest.encoder.pad_id)
+    graph = verified_graph_path(bundle, spec.graph)
+    return profile_nodes(graph, batch, provider=spec.provider, provider_options=spec.provider_options)
+
+
+def profile_nodes(
+    graph: Path, batch: Batch, *, provider: str, provider_options: Mapping[str, str]
+) -> list[RunningNode]:
+    """Run the file ``graph`` on one batch and list its nodes.
+
+    Raises:
+        MissingPackageError, ProviderError, BundleError: as :func:`mtl_runtime.load`.
+    """
     with tempfile.TemporaryDirectory(prefix="mtl-profile-") as folder:
-        graph = verified_graph_path(bundle, spec.graph)
-        options = spec.provider_options
-        return read_profile(profile(graph, batch, Path(folder), provider=spec.provider, provider_options=options))
+        return read_profile(profile(graph, batch, Path(folder), provider=provider, provider_options=provider_options))
 
 
 def read_profile(file: Path) -> list[RunningNode]:

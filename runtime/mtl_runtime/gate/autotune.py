@@ -1,9 +1,10 @@
-"""how to open a variant at a pace + texts -> the pace that answers them fastest on this machine."""
+"""a variant's classifier + texts -> the ExecutionConfig that answers them fastest on this machine."""
 
+import logging
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mtl_runtime.core.machine import allowed_cores
@@ -18,61 +19,74 @@ from mtl_runtime.providers.execution_config import (
 
 __all__ = ["autotune"]
 
+_log = logging.getLogger(__name__)
+
 _TEXTS = 256
 _ROUNDS = 5
-# By which another pace has to be faster than the usual one: less is noise, and not worth another number.
+# By which another config has to be faster than the default: less is noise, and not worth another number.
 _WORTH = 1.03
+# A config that is so much faster in none of its first rounds drops out.
+_ROUNDS_TO_SHOW = 2
 
 
 def autotune(
-    open_at: Callable[[ExecutionConfig], Classifier],
-    provider: str,
-    texts: Sequence[str],
-    *,
-    report: Callable[[str], None] = lambda _: None,
+    classifier: Classifier, open_with: Callable[[ExecutionConfig], Classifier], texts: Sequence[str]
 ) -> ExecutionConfig:
-    """Try how the cores are divided among runs, then how large the batches are.
+    """Try how the cores are divided among runs, then how many tokens a batch should hold.
 
-    All paces of a step are timed in turn, several rounds long, so that what slows the machine slows all of them.
-    The usual pace stays unless another one is clearly faster.
+    All configs of a step are timed in turn, several rounds long, so that what slows the machine slows all of them.
+    The default stays unless another one is clearly faster; one that shows nothing of it in two rounds drops out.
 
     Args:
-        open_at: opens the variant at a pace.
-        provider: the variant's, a name of :data:`mtl_runtime.providers.registry.PROVIDERS`.
+        classifier: of the variant; it serves all configs whose session is the same as its own.
+        open_with: opens the variant with another config.
         texts: sentences of the kind that will come; at least one.
-        report: is told each step.
     """
     # Few texts would make few batches, and leave workers idle that are busy on a long call.
     sample = evenly_spaced(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
-    cores = allowed_cores()
-    usual = default_execution(provider, threads=cores, optimize_for="throughput")
-    report("how to divide the cores")
-    divided = (replace(usual, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores))
-    best = _fastest(open_at, usual, divided, sample)
-    report("how large the batches should be")
-    return _fastest(
-        open_at, best, (replace(best, max_batch_tokens=size) for size in candidate_batch_tokens(provider)), sample
-    )
+    provider, cores = classifier.info.provider, allowed_cores()
+    default = default_execution(provider, threads=cores, optimize_for="throughput")
+    divided = (replace(default, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores))
+    layouts = {config: _open(classifier, config, open_with) for config in dict.fromkeys([default, *divided])}
+    _log.info("%s: timing %d ways to divide the cores", classifier.info.variant, len(layouts))
+    best = _fastest(layouts, default, sample)
+    sizes = {
+        replace(best, max_batch_tokens=tokens): layouts[best].with_settings(max_batch_tokens=tokens)
+        for tokens in candidate_batch_tokens(provider)
+    }
+    _log.info("%s: timing %d batch sizes", classifier.info.variant, len(sizes))
+    return _fastest({best: layouts[best], **sizes}, best, sample)
+
+
+def _open(
+    classifier: Classifier, config: ExecutionConfig, open_with: Callable[[ExecutionConfig], Classifier]
+) -> Classifier:
+    own = classifier.settings.execution
+    if (own.workers, own.threads) != (config.workers, config.threads):
+        return open_with(config)
+    return classifier.with_settings(max_batch_tokens=config.max_batch_tokens)
 
 
 def _fastest(
-    open_at: Callable[[ExecutionConfig], Classifier],
-    usual: ExecutionConfig,
-    others: Iterable[ExecutionConfig],
-    texts: Sequence[str],
+    classifiers: Mapping[ExecutionConfig, Classifier], default: ExecutionConfig, texts: Sequence[str]
 ) -> ExecutionConfig:
-    opened = {pace: open_at(pace) for pace in dict.fromkeys([usual, *others])}
-    seconds: dict[ExecutionConfig, list[float]] = {pace: [] for pace in opened}
-    for classifier in opened.values():
+    for classifier in classifiers.values():
         classifier.logits(texts)
-    for _ in range(_ROUNDS):
-        for pace, classifier in opened.items():
-            start = time.perf_counter()
-            classifier.logits(texts)
-            seconds[pace].append(time.perf_counter() - start)
-    gains = {
-        pace: statistics.median(mine / other for mine, other in zip(seconds[usual], taken, strict=True))
-        for pace, taken in seconds.items()
-    }
-    best = max(gains, key=lambda pace: gains[pace])
-    return best if gains[best] >= _WORTH else usual
+    racing = [config for config in classifiers if config != default]
+    gains: dict[ExecutionConfig, list[float]] = {config: [] for config in racing}
+    for number in range(1, _ROUNDS + 1):
+        own = _seconds(classifiers[default], texts)
+        for config in racing:
+            gains[config].append(own / _seconds(classifiers[config], texts))
+        if number >= _ROUNDS_TO_SHOW:
+            racing = [config for config in racing if max(gains[config]) >= _WORTH]
+        if not racing:
+            return default
+    best = max(racing, key=lambda config: statistics.median(gains[config]))
+    return best if statistics.median(gains[best]) >= _WORTH else default
+
+
+def _seconds(classifier: Classifier, texts: Sequence[str]) -> float:
+    start = time.perf_counter()
+    classifier.logits(texts)
+    return time.perf_counter() - start

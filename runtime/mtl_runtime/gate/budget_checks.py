@@ -1,8 +1,8 @@
-"""TaskEvidence or StabilityCheck + limits -> what is over the budget, in words."""
+"""TaskEvidence or StabilityCheck + limits -> problems: each budget exceeded, in a sentence."""
 
 from collections.abc import Iterable, Iterator
 
-from mtl_runtime.bundle.gate_config import Limits
+from mtl_runtime.bundle.gate_config import Limits, logit_limit
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import HEADLINE
 from mtl_runtime.evidence.schema import StabilityCheck, TaskEvidence
@@ -11,17 +11,16 @@ __all__ = ["stability_problems", "task_problems"]
 
 
 def task_problems(task: TaskSpec, evidence: TaskEvidence, limits: Limits, *, precision: str) -> tuple[str, ...]:
-    """Each budget that is not kept."""
+    """Each budget that the answers exceed."""
     return tuple(_task_problems(task, evidence, limits, precision=precision))
 
 
 def _task_problems(task: TaskSpec, evidence: TaskEvidence, limits: Limits, *, precision: str) -> Iterator[str]:
     if evidence.not_finite:
         yield f"{evidence.not_finite} of {evidence.sentences} sentences give NaN or infinity"
-    allowed = (limits.max_logit_difference or 0.0) * evidence.logit_scale
-    if limits.max_logit_difference is not None and evidence.max_logit_difference > allowed:
-        found = f"{evidence.max_logit_difference:.2e}"
-        yield f"largest logit difference {found} is over the budget of {allowed:g}"
+    allowed = logit_limit(limits, evidence.logit_scale)
+    if allowed is not None and evidence.max_logit_difference > allowed:
+        yield f"largest logit difference {evidence.max_logit_difference:.2e} is over the budget of {allowed:g}"
     if precision == "fp32" and evidence.flips_outside_ties:
         yield f"{evidence.flips_outside_ties} of {evidence.sentences} answers differ, ties aside"
     if task.kind != "regression" and evidence.agreement < limits.min_agreement:
@@ -30,8 +29,8 @@ def _task_problems(task: TaskSpec, evidence: TaskEvidence, limits: Limits, *, pr
     if task.kind == "regression" and precision != "fp32":
         allowed = limits.max_regression_error * (evidence.spread or evidence.logit_scale)
         if evidence.mean_logit_difference > allowed:
-            found = f"{evidence.mean_logit_difference:.3g}"
-            yield f"mean difference {found} is over the budget of {allowed:.3g} (a share of the standard deviation)"
+            mean = f"{evidence.mean_logit_difference:.3g}"
+            yield f"mean difference {mean} is over the budget of {allowed:.3g} (a share of the standard deviation)"
     name = HEADLINE[task.kind]
     if name in evidence.metrics:
         drop = 100 * (evidence.reference_metrics[name] - evidence.metrics[name])

@@ -1,17 +1,19 @@
 """validation logits + labels -> temperature and thresholds of a task; probabilities + labels -> calibration error."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.metrics import best_thresholds
-from mtl_runtime.dataset.targets import Targets, has_label
+from mtl_runtime.dataset.targets import Targets, encode_labels, has_label
 from mtl_runtime.evidence.schema import Bin
 from mtl_runtime.inference.decode import probabilities
 
-__all__ = ["calibrate", "calibration_error", "reliability_bins"]
+__all__ = ["calibrate", "calibrate_tasks", "calibration_error", "encode_targets", "reliability_bins"]
 
 # Fewer labelled rows tell more of themselves than of the model.
 _LEAST_ROWS = 30
@@ -19,6 +21,22 @@ _LEAST_ROWS = 30
 _COLDEST, _HOTTEST = 0.1, 10.0
 _STEPS = 60  # halvings of the range on a log scale, far below float precision
 _BINS = 10
+
+
+def encode_targets(task: TaskSpec, examples: Sequence[Example]) -> Targets | None:
+    """The examples' labels of ``task`` as numbers; None where no example has one."""
+    labels = [example.labels.get(task.name) for example in examples]
+    return encode_labels(task, labels) if any(label is not None for label in labels) else None
+
+
+def calibrate_tasks(
+    tasks: Sequence[TaskSpec], logits: Mapping[str, NDArray[np.float32]], examples: Sequence[Example]
+) -> tuple[TaskSpec, ...]:
+    """Each task as :func:`calibrate` fits it to its logits of these examples, by task (N, width)."""
+    targets = {task.name: encode_targets(task, examples) for task in tasks}
+    return tuple(
+        task if (known := targets[task.name]) is None else calibrate(task, logits[task.name], known) for task in tasks
+    )
 
 
 def calibrate(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) -> TaskSpec:

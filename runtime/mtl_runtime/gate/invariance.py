@@ -1,5 +1,6 @@
 """classifier + texts -> what changes in its answers when only batching, padding, order or threads change."""
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["check_invariance"]
 
+_log = logging.getLogger(__name__)
+
 _SEED = 0
 _THREADS = 4
 
@@ -23,7 +26,7 @@ Logits = dict[str, NDArray[np.float32]]  # by task, (N, width)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _Batching:
     """One way to cut N texts into batches."""
 
     name: str
@@ -33,55 +36,53 @@ class _Way:
     threads: int = 1
 
 
-_ALONE = _Way("alone", 1)
-_WAYS = (
-    _Way("alone once more", 1),
-    _Way("batches of 7", 7),
-    _Way("batches of 32, shuffled", 32, shuffled=True),
-    _Way("padded to max_length", 1, padded=True),
-    _Way(f"{_THREADS} threads at once", 1, threads=_THREADS),
+_ALONE = _Batching("alone", 1)
+_OTHERS = (
+    _Batching("alone once more", 1),
+    _Batching("batches of 7", 7),
+    _Batching("batches of 32, shuffled", 32, shuffled=True),
+    _Batching("padded to max_length", 1, padded=True),
+    _Batching(f"{_THREADS} threads at once", 1, threads=_THREADS),
 )
 
 
 def check_invariance(
-    classifier: Classifier,
-    texts: Sequence[str],
-    *,
-    tie: Callable[[str], float],
-    report: Callable[[str], None] = lambda _: None,
+    classifier: Classifier, texts: Sequence[str], *, tie: Callable[[str], float]
 ) -> tuple[StabilityCheck, ...]:
-    """Answer ``texts`` one by one, then in other ways, and count the answers that differ.
+    """Answer ``texts`` one by one, then in other batches, and count the answers that differ.
+
+    As many of these passes run at a time as the classifier runs batches at a time.
 
     Args:
         classifier: of one variant.
         texts: any sentences; mixed lengths show most.
         tie: a task's name -> margin up to which a decision counts as a tie, in logits.
-        report: is told each way.
     """
     tokens = classifier.tokenize(texts)
-    alone = _answers(classifier, tokens, _ALONE)
-    checks = []
-    for way in _WAYS:
-        report(f"{classifier.info.variant}: {way.name}")
-        checks.append(_check(way.name, classifier, texts, (alone, _answers(classifier, tokens, way)), tie))
-    return tuple(checks)
+    with ThreadPoolExecutor(classifier.info.workers) as pool:
+        passes = [pool.submit(_answer, classifier, tokens, batching) for batching in (_ALONE, *_OTHERS)]
+        alone, *others = (each.result() for each in passes)
+    return tuple(
+        _compare(batching.name, classifier, texts, (alone, other), tie)
+        for batching, other in zip(_OTHERS, others, strict=True)
+    )
 
 
-def _check(
+def _compare(
     name: str,
     classifier: Classifier,
     texts: Sequence[str],
-    both: tuple[Logits, Logits],
+    logits: tuple[Logits, Logits],
     tie: Callable[[str], float],
 ) -> StabilityCheck:
-    alone, other = both
+    alone, other = logits
     tasks = {
         task.name: measure_agreement(
             texts, TaskOutputs(task, alone[task.name]), TaskOutputs(task, other[task.name]), None, tie=tie(task.name)
         )
-        for task in classifier.manifest.tasks
+        for task in classifier.specs
     }
-    moved = sum(_moved(alone[task], other[task], tie(task)) for task in tasks if tasks[task].kind == "regression")
+    moved = sum(_count_moved(alone[task], other[task], tie(task)) for task in tasks if tasks[task].kind == "regression")
     return StabilityCheck(
         name=name,
         sentences=len(texts),
@@ -91,32 +92,32 @@ def _check(
     )
 
 
-def _moved(one: NDArray[np.float32], other: NDArray[np.float32], tie: float) -> int:
+def _count_moved(alone: NDArray[np.float32], other: NDArray[np.float32], tie: float) -> int:
     """A number has no decision to flip: it counts where it moves by more than rounding would."""
-    scale = max(1.0, float(np.abs(one).max(initial=0.0)))
-    return int((np.abs(one - other) > tie * scale).sum())
+    scale = max(1.0, float(np.abs(alone).max(initial=0.0)))
+    return int((np.abs(alone - other) > tie * scale).sum())
 
 
-def _answers(classifier: Classifier, texts: Sequence[TokenizedText], way: _Way) -> Logits:
-    tasks = classifier.manifest.tasks
+def _answer(classifier: Classifier, texts: Sequence[TokenizedText], batching: _Batching) -> Logits:
+    _log.debug("%s: %s", classifier.info.variant, batching.name)
+    tasks, encoder = classifier.specs, classifier.encoder
     results = {task.name: np.empty((len(texts), task.width), np.float32) for task in tasks}
     outputs = [logits_output(task.name) for task in tasks]
-    encoder = classifier.manifest.encoder
-    width = encoder.max_length if way.padded else None
+    width = encoder.max_length if batching.padded else None
 
     def run(indices: NDArray[np.intp]) -> None:
         batch = Batch.of([texts[index] for index in indices], pad_id=encoder.pad_id, width=width)
-        for task, rows in zip(tasks, classifier.run(batch, outputs), strict=True):
+        for task, rows in zip(tasks, classifier.run_batch(batch, outputs), strict=True):
             results[task.name][indices] = rows
 
-    with ThreadPoolExecutor(way.threads) as pool:
-        for _ in pool.map(run, _batches(len(texts), way)):
+    with ThreadPoolExecutor(batching.threads) as pool:
+        for _ in pool.map(run, _batches(len(texts), batching)):
             pass
     return results
 
 
-def _batches(count: int, way: _Way) -> list[NDArray[np.intp]]:
+def _batches(count: int, batching: _Batching) -> list[NDArray[np.intp]]:
     order = np.arange(count)
-    if way.shuffled:
+    if batching.shuffled:
         np.random.default_rng(_SEED).shuffle(order)
-    return [order[start : start + way.size] for start in range(0, count, way.size)]
+    return [order[start : start + batching.size] for start in range(0, count, batching.size)]

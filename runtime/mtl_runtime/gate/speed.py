@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,18 +17,12 @@ _ROUNDS = 9
 
 
 def measure_speed(
-    candidate: Classifier,
-    baseline: Classifier,
-    texts: Sequence[str],
-    *,
-    rounds: int = _ROUNDS,
-    report: Callable[[str], None] = lambda _: None,
+    candidate: Classifier, baseline: Classifier, texts: Sequence[str], *, rounds: int = _ROUNDS
 ) -> Estimate:
     """Throughput of ``candidate`` as a multiple of ``baseline``'s, text to logits, both warmed up.
 
     Each round times both on the same texts, the order alternating, so that what slows the machine slows both.
     """
-    report(f"{candidate.info.variant}: speed")
     # A handful of texts would time little but the clock.
     sample = evenly_spaced(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
     for classifier in (candidate, baseline):

@@ -1,4 +1,4 @@
-"""token counts -> batches: texts of like length together, each batch under a token budget."""
+"""token counts -> batches: texts of similar length together, each batch within max_batch_tokens."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def plan_batches(
         lengths: number of tokens of each text.
         max_batch_tokens: largest number of padded tokens (rows x longest row) in a batch; a single text
             that is longer gets a batch of its own.
-        max_batch_size: in a batch, however short they are; default: as many as the budget holds.
+        max_batch_size: texts in a batch, however short they are; default: no limit.
 
     Returns:
         Index arrays that hold each text exactly once. Equal inputs give equal batches.

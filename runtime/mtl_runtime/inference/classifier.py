@@ -1,23 +1,23 @@
 """texts -> predictions: the library's front door."""
 
+import dataclasses
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, Manifest, TaskSpec, logits_output
+from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, EncoderSpec, TaskSpec, logits_output
 from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
 from mtl_runtime.inference.decode import Prediction, check_finite, predictions
 from mtl_runtime.inference.executor import RunBatch
 from mtl_runtime.inference.explain import Explanation, explain
-from mtl_runtime.inference.options import ClassifierInfo, InputOptions
 from mtl_runtime.inference.pipeline import ChunkOutput, Pipeline
+from mtl_runtime.inference.settings import ClassifierInfo, InferenceSettings, ModelSource
 from mtl_runtime.inference.worker_pool import WorkerPool
-from mtl_runtime.providers.registry import get_provider
 from mtl_runtime.text.text_chunks import TextChunk, chunk_texts
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.text.validation import validate_texts
@@ -39,34 +39,43 @@ class Classifier:
     from its folder.
     """
 
-    manifest: Manifest
+    specs: tuple[TaskSpec, ...]  # of the tasks, in the order of the graph's outputs
+    encoder: EncoderSpec
     tokenizer: Tokenizer
-    run: RunBatch  # a session's in production, a function in tests
-    workers: WorkerPool
-    max_batch_tokens: int
-    info: ClassifierInfo
-    reopen: Callable[[ClassifierInfo, InputOptions], "Classifier"]  # what a pickled one becomes
-    opening: InputOptions = field(default_factory=InputOptions)
+    run_batch: RunBatch  # a session's in production, a function in tests
+    settings: InferenceSettings
+    source: ModelSource
+    _factory: Callable[[ModelSource, InferenceSettings], "Classifier"] | None = None  # what unpickling calls
     # Derived from the above, once and not for each text.
-    pipeline: Pipeline = field(init=False, repr=False, compare=False)
+    info: ClassifierInfo = field(init=False)
+    _pool: WorkerPool = field(init=False, repr=False)
+    _pipeline: Pipeline = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        pipeline = Pipeline(
-            tokenizer=self.tokenizer,
-            run_batch=self.run,
-            workers=self.workers,
-            max_batch_tokens=self.max_batch_tokens,
-            max_batch_size=get_provider(self.info.provider).max_batch_size,
-            pad_id=self.manifest.encoder.pad_id,
-            long_text=self.opening.long_text,
-            aggregate={logits_output(task): how for task, how in self.opening.aggregate.items()},
-        )
-        object.__setattr__(self, "pipeline", pipeline)
+        pool = WorkerPool(self.settings.execution.workers)
+        object.__setattr__(self, "info", ClassifierInfo.of(self.source, self.settings))
+        object.__setattr__(self, "_pool", pool)
+        object.__setattr__(self, "_pipeline", Pipeline(self.tokenizer, self.run_batch, self.settings, pool))
+
+    def with_settings(self, *, workers: int | None = None, max_batch_tokens: int | None = None) -> Self:
+        """The same session with other limits: cheap, since nothing is loaded again.
+
+        Args:
+            workers: batches at the same time; default: as they are. The threads of each stay what they are.
+            max_batch_tokens: padded tokens of a batch; default: as they are.
+
+        Raises:
+            RecordError: one of them is less than 1.
+        """
+        changes = {"workers": workers, "max_batch_tokens": max_batch_tokens}
+        asked = {name: value for name, value in changes.items() if value is not None}
+        execution = dataclasses.replace(self.settings.execution, **asked)
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, execution=execution))
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the bundle's tasks."""
-        return tuple(task.name for task in self.manifest.tasks)
+        return tuple(task.name for task in self.specs)
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # str is an Iterable[str], and the first that fits is taken
@@ -98,15 +107,15 @@ class Classifier:
     async def acall(
         self, texts: str | Iterable[str], *, tasks: Iterable[str] | None = None
     ) -> Prediction | list[Prediction]:
-        """The same for an event loop, which goes on meanwhile.
+        """The same without blocking the event loop.
 
-        Where the awaiting task is cancelled, batches that have not begun are dropped.
+        If the awaiting task is cancelled, batches that have not started are dropped.
 
         Raises:
             InvalidTextError, UnknownTaskError, NonFiniteError: as :meth:`__call__`.
         """
-        given = texts if isinstance(texts, str) else list(texts)
-        return await self.workers.run_async(lambda stop: self._predict(given, tasks, stop))
+        own = texts if isinstance(texts, str) else list(texts)
+        return await self._pool.run_async(lambda stop: self._predict(own, tasks, stop))
 
     def stream(
         self, texts: Iterable[str], *, tasks: Iterable[str] | None = None, chunk_size: int = CHUNK_TEXTS
@@ -117,8 +126,7 @@ class Classifier:
             texts: taken in chunks, at most three of them ahead of the predictions.
             tasks: as in :meth:`__call__`.
             chunk_size: texts that are sorted by length and cut into batches together, fewer where they have a million
-                characters. The batches depend on
-                nothing else, so that the same chunks give the same bits.
+                characters. The batches depend on nothing else, so the same chunks give the same bits.
 
         Raises:
             UnknownTaskError: as :meth:`__call__`.
@@ -151,15 +159,15 @@ class Classifier:
             InvalidTextError, NonFiniteError: as in :meth:`__call__`.
         """
         chunk, indices = TextChunk.distinct(self._validate([texts] if isinstance(texts, str) else texts))
-        width = {EMBEDDING_OUTPUT: self.manifest.encoder.hidden_size}
-        found = [np.empty((0, self.manifest.encoder.hidden_size), dtype=np.float32)]
-        for part in self.pipeline.run(chunk.cut(CHUNK_TEXTS), width):
+        width = {EMBEDDING_OUTPUT: self.encoder.hidden_size}
+        embeddings = [np.empty((0, self.encoder.hidden_size), dtype=np.float32)]
+        for output in self._pipeline.run(chunk.cut(CHUNK_TEXTS), width):
             try:
-                check_finite(part.rows[0], EMBEDDING_OUTPUT)
+                check_finite(output.rows[0], EMBEDDING_OUTPUT)
             except NonFiniteError as error:
-                raise part.chunk.locate_error(error) from None
-            found.append(part.rows[0])
-        rows = np.concatenate(found)[indices]
+                raise output.chunk.locate_error(error) from None
+            embeddings.append(output.rows[0])
+        rows = np.concatenate(embeddings)[indices]
         if normalize:
             rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return rows[0] if isinstance(texts, str) else rows
@@ -168,10 +176,10 @@ class Classifier:
         """Raw logits by task, float32 (N, width), not checked for being finite: what gates compare."""
         specs = self.task_specs(tasks)
         checked = self._validate(_require_several(texts))
-        found: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
+        by_chunk: list[Sequence[Rows]] = [[np.empty((0, task.width), dtype=np.float32) for task in specs]]
         chunks = TextChunk(checked, range(len(checked))).cut(CHUNK_TEXTS)
-        found += [part.rows for part in self.pipeline.run(chunks, self._widths(specs))]
-        merged = map(np.concatenate, zip(*found, strict=True))
+        by_chunk += [output.rows for output in self._pipeline.run(chunks, self._widths(specs))]
+        merged = map(np.concatenate, zip(*by_chunk, strict=True))
         return dict(zip((task.name for task in specs), merged, strict=True))
 
     def explain(self, text: str, *, task: str, label: str | None = None, by: Granularity = "word") -> Explanation:
@@ -191,36 +199,39 @@ class Classifier:
         """
         (checked,) = self._validate([text])
         labels = {} if label is None else {task: label}
-        return explain(self.pipeline, checked, self.task_specs([task]), labels=labels, by=by)[0]
+        return explain(self._pipeline, checked, self.task_specs([task]), labels=labels, by=by)[0]
 
     def explain_tasks(
         self, text: str, *, tasks: Iterable[str] | None = None, by: Granularity = "word"
     ) -> dict[str, Explanation]:
         """The same for ``tasks`` (default: all), by task, all of them for the cost of one."""
         (checked,) = self._validate([text])
-        found = explain(self.pipeline, checked, self.task_specs(tasks), labels={}, by=by)
-        return {explanation.task: explanation for explanation in found}
+        explanations = explain(self._pipeline, checked, self.task_specs(tasks), labels={}, by=by)
+        return {explanation.task: explanation for explanation in explanations}
 
     def task_specs(self, tasks: Iterable[str] | None = None) -> Sequence[TaskSpec]:
-        """What the manifest says of ``tasks`` (default: all), each once, in that order.
+        """Specs of ``tasks`` (default: all), each once, in that order.
 
         Raises:
             UnknownTaskError: the bundle has no such task, or ``tasks`` is empty.
         """
         if tasks is None:
-            return self.manifest.tasks
+            return self.specs
+        by_name = {task.name: task for task in self.specs}
         names = list(dict.fromkeys([tasks] if isinstance(tasks, str) else tasks))
         for name in names or [""]:
-            if name not in self.tasks:
+            if name not in by_name:
                 raise UnknownTaskError(name, self.tasks)
-        return [self.manifest.task(name) for name in names]
+        return [by_name[name] for name in names]
 
     def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
         """Token ids as the graph gets them (before padding)."""
         return self.tokenizer.encode(self._validate(_require_several(texts)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self.reopen, (self.info, self.opening)
+        if self._factory is None:
+            raise TypeError("this classifier was not loaded from a bundle, so another process cannot open it")
+        return self._factory, (self.source, self.settings)
 
     def _predict(
         self, texts: str | Iterable[str], tasks: Iterable[str] | None, stop: threading.Event | None = None
@@ -228,12 +239,12 @@ class Classifier:
         specs = self.task_specs(tasks)
         if isinstance(texts, str):
             alone = TextChunk(self._validate([texts]), (0,))
-            return _decode_chunk(self.pipeline.run_one(alone, self._widths(specs)), specs)[0]
+            return _decode_chunk(self._pipeline.run_one(alone, self._widths(specs)), specs)[0]
         chunk, indices = TextChunk.distinct(self._validate(texts))
-        answered: list[Prediction] = []
-        for some in self._predict_chunks(chunk.cut(CHUNK_TEXTS), specs, stop):
-            answered += some
-        return [answered[index] for index in indices]
+        distinct: list[Prediction] = []
+        for chunk_predictions in self._predict_chunks(chunk.cut(CHUNK_TEXTS), specs, stop):
+            distinct += chunk_predictions
+        return [distinct[index] for index in indices]
 
     def _predict_stream(self, chunks: Iterable[Sequence[str]], specs: Sequence[TaskSpec]) -> Iterator[list[Prediction]]:
         waiting: deque[Sequence[int]] = deque()
@@ -246,21 +257,21 @@ class Classifier:
                 first += len(texts)
                 yield chunk
 
-        for answered in self._predict_chunks(distinct(), specs):
-            yield [answered[index] for index in waiting.popleft()]
+        for chunk_predictions in self._predict_chunks(distinct(), specs):
+            yield [chunk_predictions[index] for index in waiting.popleft()]
 
     def _predict_chunks(
         self, chunks: Iterable[TextChunk], specs: Sequence[TaskSpec], stop: threading.Event | None = None
     ) -> Iterator[list[Prediction]]:
-        for part in self.pipeline.run(chunks, self._widths(specs), stop=stop):
-            yield _decode_chunk(part, specs)
+        for output in self._pipeline.run(chunks, self._widths(specs), stop=stop):
+            yield _decode_chunk(output, specs)
 
     def _widths(self, specs: Sequence[TaskSpec]) -> Mapping[str, int]:
         return {logits_output(task.name): task.width for task in specs}
 
     def _validate(self, texts: Iterable[str], first: int = 0) -> list[str]:
         try:
-            return validate_texts(texts, max_text_bytes=self.opening.max_text_bytes)
+            return validate_texts(texts, max_text_bytes=self.settings.inputs.max_text_bytes)
         except InvalidTextError as error:
             raise error.at(first + error.index) from error.__cause__
 
@@ -272,8 +283,8 @@ def _require_several(texts: Iterable[str]) -> Iterable[str]:
     return texts
 
 
-def _decode_chunk(part: ChunkOutput, specs: Sequence[TaskSpec]) -> list[Prediction]:
+def _decode_chunk(output: ChunkOutput, specs: Sequence[TaskSpec]) -> list[Prediction]:
     try:
-        return predictions(specs, part.rows, part.texts)
+        return predictions(specs, output.rows, output.texts)
     except NonFiniteError as error:
-        raise part.chunk.locate_error(error) from None
+        raise output.chunk.locate_error(error) from None

@@ -1,4 +1,4 @@
-"""one text -> how much each of its words adds to an answer: it is left out, and the model is asked again.
+"""one text -> how much each of its words adds to an answer: the model answers again without it.
 
 Erasure (Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through Representation Erasure"), known as
 occlusion for images (Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks").
@@ -23,8 +23,8 @@ from mtl_runtime.text.word_spans import GRANULARITIES, Granularity, WordSpan, wo
 __all__ = ["Explanation", "TokenImportance", "explain"]
 
 # A text of n tokens is run in n versions of n tokens, which are made a few at a time.
-_TOKENS_AT_ONCE = 1 << 18
-_PARTS_AT_ONCE = 1024
+_MAX_TOKENS = 1 << 18
+_MAX_SPANS = 1024
 
 Rows = NDArray[np.float32]
 
@@ -82,21 +82,22 @@ def explain(
     _check(tasks, labels, by)
     read, spans = pipeline.tokenizer.encode_with_spans(text)
     pipeline.require_short_texts(TextChunk([text], [0]), [read])
-    parts = word_spans(text, spans, by=by)
+    word_parts = word_spans(text, spans, by=by)
     widths = {logits_output(task.name): task.width for task in tasks}
-    found = _rows(pipeline, (read, *read.more_windows), parts, widths)
+    logits = _logits(pipeline, (read, *read.more_windows), word_parts, widths)
     explanations = []
-    for task, rows in zip(tasks, found, strict=True):
+    for task, rows in zip(tasks, logits, strict=True):
         answer, label, scores = _scores(task, rows, labels.get(task.name))
         baseline, *others = scores
         tokens = tuple(
             TokenImportance(text[part.start : part.end], part.start, part.end, baseline - score)
-            for part, score in zip(parts, others, strict=True)
+            for part, score in zip(word_parts, others, strict=True)
         )
-        explained = Explanation(
-            task=task.name, answer=answer, label=label, baseline=baseline, tokens=tokens, truncated=read.truncated
+        explanations.append(
+            Explanation(
+                task=task.name, answer=answer, label=label, baseline=baseline, tokens=tokens, truncated=read.truncated
+            )
         )
-        explanations.append(explained)
     return explanations
 
 
@@ -108,23 +109,23 @@ def _check(tasks: Sequence[TaskSpec], labels: Mapping[str, str], by: str) -> Non
             raise UnknownLabelError(labels[task.name], task.name, task.labels)
 
 
-def _rows(
+def _logits(
     pipeline: Pipeline, windows: Sequence[TokenizedText], parts: Sequence[WordSpan], widths: Mapping[str, int]
 ) -> list[Rows]:
     """Logits of each output, float32 (1 + parts, width): of the whole text, then without each part."""
     whole = pipeline.run_windows(windows, widths)
     first = np.zeros(1, dtype=np.intp)
-    found = [[pipeline.aggregate_windows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
+    by_output = [[pipeline.aggregate_windows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
     longest = max(1, *map(len, windows))
-    size = min(_PARTS_AT_ONCE, max(1, _TOKENS_AT_ONCE // longest))
+    size = min(_MAX_SPANS, max(1, _MAX_TOKENS // longest))
     for start in range(0, len(parts), size):
-        some = parts[start : start + size]
-        for kept, rows in zip(found, _without(pipeline, windows, whole, some, widths), strict=True):
-            kept.append(rows)
-    return [np.concatenate(kept) for kept in found]
+        logits = _logits_without(pipeline, windows, whole, parts[start : start + size], widths)
+        for blocks, rows in zip(by_output, logits, strict=True):
+            blocks.append(rows)
+    return [np.concatenate(blocks) for blocks in by_output]
 
 
-def _without(
+def _logits_without(
     pipeline: Pipeline,
     windows: Sequence[TokenizedText],
     whole: Sequence[Rows],
@@ -132,20 +133,20 @@ def _without(
     widths: Mapping[str, int],
 ) -> Iterator[Rows]:
     """Logits of each output without each of ``parts``, float32 (parts, width)."""
-    held = [(number, window) for number, part in enumerate(parts) for window in sorted({w for w, _ in part.tokens})]
-    versions = [_leaving_out(windows[window], window, parts[number]) for number, window in held]
-    numbers, places = np.asarray(held, dtype=np.intp).T
+    pairs = [(number, window) for number, part in enumerate(parts) for window in sorted({w for w, _ in part.tokens})]
+    versions = [_leave_out(windows[window], window, parts[number]) for number, window in pairs]
+    numbers, places = np.asarray(pairs, dtype=np.intp).T
     starts = np.arange(len(parts), dtype=np.intp) * len(windows)
-    for name, rows, as_it_is in zip(widths, pipeline.run_windows(versions, widths), whole, strict=True):
-        every = np.tile(as_it_is, (len(parts), 1, 1))  # (parts, windows, width)
+    for name, rows, unchanged in zip(widths, pipeline.run_windows(versions, widths), whole, strict=True):
+        every = np.tile(unchanged, (len(parts), 1, 1))  # (parts, windows, width)
         every[numbers, places] = rows
         yield pipeline.aggregate_windows(every.reshape(-1, rows.shape[1]), starts, name)
 
 
-def _leaving_out(read: TokenizedText, window: int, part: WordSpan) -> TokenizedText:
+def _leave_out(read: TokenizedText, window: int, part: WordSpan) -> TokenizedText:
     left_out = {index for place, index in part.tokens if place == window}
-    kept = [index for index in range(len(read)) if index not in left_out]
-    return TokenizedText(tuple(read.ids[i] for i in kept), tuple(read.type_ids[i] for i in kept), read.truncated)
+    rest = [index for index in range(len(read)) if index not in left_out]
+    return TokenizedText(tuple(read.ids[i] for i in rest), tuple(read.type_ids[i] for i in rest), read.truncated)
 
 
 def _scores(task: TaskSpec, rows: Rows, label: str | None) -> tuple[Answer, str | None, list[float]]:

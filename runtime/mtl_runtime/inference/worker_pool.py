@@ -1,7 +1,7 @@
-"""pieces of work from any number of callers -> their results, at most so many at once.
+"""Worker threads that all callers of a classifier share: at most so many batches run at once.
 
-Work that has one piece runs in the caller's own thread, which saves the hand-over; many pieces go to threads that
-start when they are first needed and end with the object.
+Work of one batch runs in the caller's own thread, which saves the hand-over; several batches go to threads that
+start when they are first needed and end with the pool.
 """
 
 import threading
@@ -24,9 +24,9 @@ _CALLERS = 32
 
 
 class _Permit:
-    """Leave to run one piece of work; it goes back to its queue even if nobody gives it back.
+    """Permission to run one batch; it returns to its queue even if nobody returns it.
 
-    An exception from a signal handler may be raised between taking a slot and entering the block that frees it.
+    A signal handler may raise between taking a permit and entering the block that frees it.
     """
 
     def __init__(self, queue: "SimpleQueue[_Permit]") -> None:
@@ -42,7 +42,7 @@ class _Permit:
 
 
 class WorkerPool:
-    """``count`` slots, shared by all threads of the process that use them."""
+    """``count`` permits, shared by all threads of the process that use the pool."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -50,30 +50,30 @@ class WorkerPool:
         reset_after_fork(self)
 
     def after_fork(self) -> None:
-        """A child has none of the threads, and slots that were taken are never given back."""
-        # A queue of free slots: threading's semaphore is written in Python, which a lone text would feel.
-        self._slots: SimpleQueue[_Permit] = SimpleQueue()
+        """A child has none of the threads, and permits that were taken never return."""
+        # A queue of permits: threading's semaphore is written in Python, which a lone text would feel.
+        self._permits: SimpleQueue[_Permit] = SimpleQueue()
         for _ in range(self.count):
-            self._slots.put(_Permit(self._slots))
+            self._permits.put(_Permit(self._permits))
         self._starting = threading.Lock()
         self._started: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
 
     def run_here(self, work: Callable[[], T]) -> T:
-        """Do ``work`` in this thread as soon as a slot is free."""
-        slot = self._slots.get()
+        """Do ``work`` in this thread as soon as a permit is free."""
+        permit = self._permits.get()
         try:
             return work()
         finally:
-            slot.free()
+            permit.free()
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Have ``work`` done by another thread, in the order of submission."""
         return self._pools()[0].submit(self.run_here, work)
 
     async def run_async(self, work: Callable[[threading.Event], T]) -> T:
-        """Have a whole call done beside the event loop; the event it is given is set where nobody awaits it any more.
+        """Run a whole call outside the event loop; the event that it gets is set once nobody awaits it any more.
 
-        The call itself occupies no slot, only what it hands to :meth:`run` and :meth:`submit`.
+        The call itself holds no permit, only what it hands to :meth:`run_here` and :meth:`submit`.
         """
         import asyncio
 

@@ -141,7 +141,7 @@ def divisions(model):
 def test_the_smoothing_that_harms_the_logits_least_is_taken_and_none_where_none_is_best(material):
     asked = []
 
-    def loss(model, collect_activation_ranges):
+    def loss(model, ranges):
         asked.append(model)
         return [3.0, 2.0, 0.5, 1.0, 4.0, *[9.0] * 8][len(asked) - 1]
 

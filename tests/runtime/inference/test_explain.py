@@ -162,7 +162,7 @@ def test_versions_are_made_a_few_at_a_time_with_the_same_result(classifier, wind
         sizes.append(batch.input_ids.size)
         return classifier.run(batch, outputs)
 
-    monkeypatch.setattr("mtl_runtime.inference.explain._TOKENS_AT_ONCE", 64)
+    monkeypatch.setattr("mtl_runtime.inference.explain._MAX_TOKENS", 64)
     few = replace(windowed, run=run, max_batch_tokens=32).explain(text, task="topics")
     assert max(sizes) <= 32
     assert [token.text for token in few.tokens] == [token.text for token in whole.tokens]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mtl_bench.studies.runtime.sentences import Sentences
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.evidence.summary import EvidenceSummary
-from mtl_runtime.loading.variant_choice import DEFAULT_VARIANT
 from mtl_runtime.providers.session import onnxruntime_version, provider_problem
 
 __all__ = ["Amounts", "Bench", "verified_here"]

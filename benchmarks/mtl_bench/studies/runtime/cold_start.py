@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtl_runtime.inference.options import ClassifierInfo
+
 from mtl_bench.processes.interleave import interleaved
 from mtl_bench.studies.runtime.bench import Bench
 from mtl_bench.studies.runtime.overhead import SHORT_TEXT
@@ -17,7 +19,6 @@ from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import logits_output
 from mtl_runtime.errors import CheckFailedError
-from mtl_runtime.inference.options import ClassifierInfo
 from mtl_runtime.providers.registry import PROVIDERS
 
 __all__ = ["WANTED_SECONDS", "cold_start", "cold_start_lines"]

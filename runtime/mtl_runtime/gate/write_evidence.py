@@ -1,0 +1,93 @@
+"""measurements of this moment -> Evidence -> its .json and .html in a folder."""
+
+import dataclasses
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
+from mtl_runtime.core import records
+from mtl_runtime.core.clock import utc_timestamp
+from mtl_runtime.core.installed_packages import installed_versions
+from mtl_runtime.core.machine import machine_facts
+from mtl_runtime.errors import RecordError
+from mtl_runtime.evidence.schema import SCHEMA_VERSION, Evidence, VariantEvidence
+from mtl_runtime.providers.session import onnxruntime_version
+from mtl_runtime.report.document import evidence_page
+
+__all__ = ["GOLDEN", "new_evidence", "unverified_evidence", "write_evidence"]
+
+GOLDEN = "golden texts (PyTorch)"
+
+# Part of the file's name, so that a quick check does not replace a thorough one of the same machine.
+_SUFFIX_BY_REFERENCE = {GOLDEN: ".golden", DEFAULT_VARIANT: ".data"}
+
+
+def new_evidence(
+    digest: str,
+    reference: str,
+    data: Mapping[str, FileSpec],
+    variants: Mapping[str, VariantEvidence],
+    refused: Mapping[str, VariantEvidence] | None = None,
+) -> Evidence:
+    """What was measured just now, on this machine.
+
+    Args:
+        digest: SHA-256 of the manifest.
+        reference: what the variants were compared with.
+        data: files of the sentences, by name.
+        variants: evidence of each variant of the bundle.
+        refused: evidence of those that the gate kept out of it.
+    """
+    return Evidence(
+        schema_version=SCHEMA_VERSION,
+        bundle_digest=digest,
+        measured_at=utc_timestamp(),
+        machine=machine_facts(),
+        made_with={**installed_versions(), "onnxruntime": onnxruntime_version()},
+        reference=reference,
+        data=data,
+        variants=variants,
+        refused=refused or {},
+    )
+
+
+def unverified_evidence(provider: str, problem: str) -> VariantEvidence:
+    """A variant that was not measured here, and why."""
+    return VariantEvidence(status="unverified", provider=provider, threads=0, tasks={}, problems=(problem,))
+
+
+def write_evidence(evidence: Evidence, folder: Path, *, title: str) -> Path:
+    """Write evidence and its page into ``folder``; a file of the same machine, onnxruntime and kind is replaced.
+
+    Returns:
+        The page's path; the evidence has the same name with the suffix .json.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = _SUFFIX_BY_REFERENCE.get(evidence.reference, "")
+    page = folder / f"{evidence.machine.name}-onnxruntime-{evidence.made_with['onnxruntime']}{suffix}.html"
+    whole = _with_earlier(evidence, page.with_suffix(".json"))
+    _replace(page, evidence_page(whole, title=title))
+    _replace(page.with_suffix(".json"), records.to_json(whole))
+    return page
+
+
+def _with_earlier(evidence: Evidence, file: Path) -> Evidence:
+    """Variants that only an earlier run of the same kind measured stay in the evidence."""
+    try:
+        before = records.from_json(Evidence, file.read_bytes())
+    except (OSError, RecordError):
+        return evidence
+    if before.bundle_digest != evidence.bundle_digest:
+        return evidence
+    return dataclasses.replace(evidence, variants={**before.variants, **evidence.variants})
+
+
+def _replace(file: Path, content: str) -> None:
+    """Whole or not at all, whoever else writes it at the same time."""
+    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
+    try:
+        new.write_text(content, "utf-8")
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
