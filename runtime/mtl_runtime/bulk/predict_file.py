@@ -109,7 +109,10 @@ def _predict_stream(request: PredictJob, path: Path, stream: BinaryIO | None, ta
         reject = stack.enter_context(_rejects(request))
         write = stack.enter_context(open_writer(out, request.output_format, source=table, added=questions.columns))
         cut = chunk_rows(
-            table, column=questions.column, max_text_bytes=request.classifier.opening.max_text_bytes, cut=request.cut
+            table,
+            column=questions.column,
+            max_text_bytes=request.classifier.settings.inputs.max_text_bytes,
+            cut=request.cut,
         )
         request.progress(0, None)
         for answered in predict_chunks(request.classifier, questions, table, accepted_rows(request, cut)):

@@ -56,7 +56,7 @@ def _answer(request: PredictJob, table: Table, work: WorkFolder) -> ChunkedWrite
     cut = chunk_rows(
         table,
         column=request.questions.column,
-        max_text_bytes=request.classifier.opening.max_text_bytes,
+        max_text_bytes=request.classifier.settings.inputs.max_text_bytes,
         cut=request.cut,
     )
     with (
@@ -101,9 +101,9 @@ def _job(request: PredictJob, source: Path) -> JobSpec:
         max_batch_tokens=info.max_batch_tokens,
         workers=info.workers,
         threads=info.threads,
-        long_text=request.classifier.opening.long_text,
-        aggregate=request.classifier.opening.aggregate,
-        max_text_bytes=request.classifier.opening.max_text_bytes,
+        long_text=request.classifier.settings.inputs.long_text,
+        aggregate=request.classifier.settings.inputs.aggregate,
+        max_text_bytes=request.classifier.settings.inputs.max_text_bytes,
         machine=(machine.cpu, *machine.cpu_flags, *machine.gpus),
         versions=installed_versions(_DECIDING),
         tasks=tuple(task.name for task in questions.tasks),

@@ -1,10 +1,12 @@
 """Export end to end: a bundle that answers like PyTorch, or none at all."""
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -21,13 +23,17 @@ from mtl_export.bundling.golden_texts import EDGE_TEXTS
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
+from mtl_export.gate import comparison_data
+from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
-from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget
+from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 from mtl_runtime.cli.app import main
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.gate.verify import verify
+from mtl_runtime.inference.classifier import Classifier
+from mtl_runtime.providers.session import Session
 from tests.export.tiny import CONFIG, project, rows, write_csv
 
 # The fp32 graph alone; variants have tests of their own.
@@ -116,6 +122,92 @@ def test_a_graph_over_budget_is_refused_and_leaves_nothing(checkpoint, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_bundle_exported_under_a_relaxed_fp32_budget_verifies_under_it(checkpoint, tmp_path, monkeypatch):
+    """The graph is wrong by more than fp32's default allows, and the config says that this is fine."""
+    monkeypatch.setattr(exporter, "golden_texts", shifted(exporter.golden_texts))
+    relaxed = GateConfig(precisions={"fp32": PrecisionBudget(budget=GateBudget(max_logit_difference=0.1))})
+    bundle = export_bundle(checkpoint, tmp_path / "relaxed", gate=relaxed).bundle
+    report = verify(bundle.path)
+    assert report.passed, report.checks
+    strict = export_bundle(checkpoint, tmp_path / "strict").bundle
+    assert [check.name for check in verify(strict.path).checks if check.passed is False] == ["cpu-fp32: golden logits"]
+
+
+def shifted(golden_texts):
+    """Golden texts whose logits are off by 0.001, ten times what fp32's default allows."""
+
+    def shift(*arguments):
+        return [
+            dataclasses.replace(
+                text, logits={task: tuple(value + 1e-3 for value in row) for task, row in text.logits.items()}
+            )
+            for text in golden_texts(*arguments)
+        ]
+
+    return shift
+
+
+def test_each_set_of_sentences_is_read_once_and_answered_once(checkpoint, tmp_path, monkeypatch):
+    read, answered = Counter(), Counter()
+    count_calls(monkeypatch, comparison_data, "read_examples", lambda sources, *_, **__: read.update(files_in(sources)))
+    count_calls(
+        monkeypatch,
+        Classifier,
+        "logits",
+        lambda self, texts: answered.update([(self.info.variant, len(list(texts)))]),
+    )
+    count_calls(monkeypatch, MultiTaskModel, "logits", lambda _self, texts: answered.update([("PyTorch", len(texts))]))
+    monkeypatch.setattr("mtl_export.gate.variant_builder.autotune", lambda *_: None)
+    monkeypatch.setattr("mtl_runtime.gate.gate_variant.measure_speed", lambda *_: None)
+    exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
+    assert read == {"validation.csv": 1, "train.csv": 1}
+    golden = len(EDGE_TEXTS) + 32
+    expected = {("PyTorch", 32): 1, ("PyTorch", len(EDGE_TEXTS)): 1, ("PyTorch", golden): 1}
+    for variant in ("cpu-fp32", "cpu-int8"):
+        expected |= {(variant, 32): 1, (variant, len(EDGE_TEXTS)): 1}
+    assert answered == expected
+
+
+def test_nothing_is_hashed_before_the_bundle_is_finished(checkpoint, tmp_path, monkeypatch):
+    hashed = []
+    of_file = FileSpec.of_file.__func__
+    monkeypatch.setattr(
+        FileSpec, "of_file", classmethod(lambda cls, file: hashed.append(Path(file)) or of_file(cls, file))
+    )
+    exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
+    own = [file.name for file in hashed if checkpoint.parent != file.parent]
+    assert sorted(own) == ["MODEL_CARD.md", "golden.jsonl", "model.cpu-int8.onnx", "model.onnx", "tokenizer.json"]
+
+
+def test_each_graph_is_opened_once_for_each_set_of_options(checkpoint, tmp_path, monkeypatch):
+    opened = Counter()
+    open_session = Session.open.__func__
+
+    def count(cls, graph, **options):
+        if graph.parent.name.startswith(".bundle"):  # not a graph in the making
+            opened.update([(graph.name, *sorted((name, str(value)) for name, value in options.items()))])
+        return open_session(cls, graph, **options)
+
+    monkeypatch.setattr(Session, "open", classmethod(count))
+    exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
+    assert {name for name, *_ in opened} == {"model.onnx", "model.cpu-int8.onnx"}
+    assert set(opened.values()) == {1}
+
+
+def files_in(sources):
+    return [Path(file).name for source in sources for file in source.files]
+
+
+def count_calls(monkeypatch, owner, name, note):
+    original = getattr(owner, name)
+
+    def call(*arguments, **options):
+        note(*arguments, **options)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, call)
+
+
 def test_a_refused_export_keeps_the_bundle_that_was_there(checkpoint, exported, tmp_path):
     shutil.copytree(exported.bundle.path, tmp_path / "bundle")
     before = files_of(tmp_path / "bundle")
@@ -134,7 +226,7 @@ def test_validation_files_that_changed_since_training_are_not_used_silently(tmp_
     with pytest.raises(CheckpointError, match=r"validation\.csv has changed since training; .* --data"):
         export_bundle(folder / "checkpoint", folder / "bundle")
     (folder / "validation.csv").unlink()
-    with pytest.raises(CheckpointError, match="is not there any more"):
+    with pytest.raises(CheckpointError, match="no longer exists"):
         export_bundle(folder / "checkpoint", folder / "bundle")
     unlabelled = write_csv(folder / "other.csv", [{"text": row["text"]} for row in rows(10, seed=6)])
     measured = export_bundle(folder / "checkpoint", folder / "bundle", data=[unlabelled]).evidence.variants["cpu-fp32"]

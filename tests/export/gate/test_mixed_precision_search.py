@@ -1,4 +1,4 @@
-"""Repair: the most sensitive products go back to fp32 until the budget holds, or the variant is refused by name."""
+"""Repair: the most sensitive MatMuls go back to fp32 until the budget holds, or the variant is refused by name."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ from mtl_runtime.evidence.schema import Histogram, TaskEvidence, VariantEvidence
 from tests.export.tiny import CONFIG, project
 
 NAMES = [f"layer.{number}" for number in range(8)]
-# What quantizing each product alone does to the logits.
+# What quantizing each MatMul alone does to the logits.
 HARM = {name: 0.01 * number for number, name in enumerate(NAMES)}
 
 
@@ -53,45 +53,45 @@ def evidence_of(harm, budget):
 def search(budget, *, seconds=60.0):
     asked = []
 
-    def harm(kept):
-        return sum(value for name, value in HARM.items() if name not in kept)
+    def harm(excluded):
+        return sum(value for name, value in HARM.items() if name not in excluded)
 
-    def answers(kept):
-        asked.append(kept)
-        return {"tone": np.full((4, 2), harm(kept), np.float32)}
+    def answers(excluded):
+        asked.append(excluded)
+        return {"tone": np.full((4, 2), harm(excluded), np.float32)}
 
-    found, record = search_mixed_precision(
+    trial, record = search_mixed_precision(
         evidence_of(harm(frozenset()), budget),
         NAMES,
         answers=answers,
-        judge=lambda kept: evidence_of(harm(kept), budget),
+        judge=lambda excluded: evidence_of(harm(excluded), budget),
         seconds=seconds,
     )
-    return found, record, asked
+    return trial, record, asked
 
 
-def test_the_most_sensitive_products_go_back_first_and_no_more_than_needed():
-    found, record, _ = search(budget=0.16)
-    assert found.kept == {"layer.7", "layer.6"}
+def test_the_most_sensitive_matmuls_go_back_first_and_no_more_than_needed():
+    trial, record, _ = search(budget=0.16)
+    assert trial.excluded == {"layer.7", "layer.6"}
     assert [node.node for node in record.kept] == ["layer.7", "layer.6"]
     assert record.kept[0].sensitivity == pytest.approx(0.07)
     assert [(step.kept, step.holds) for step in record.curve] == [(0, False), (1, False), (2, True)]
     assert record.candidates == 8
 
 
-def test_a_variant_that_needs_more_than_half_of_its_products_is_given_up():
-    found, record, _ = search(budget=0.01)
-    assert found is None
+def test_a_variant_that_needs_more_than_half_of_its_matmuls_is_given_up():
+    trial, record, _ = search(budget=0.01)
+    assert trial is None
     assert [step.kept for step in record.curve] == [0, 1, 2, 4]
     assert not any(step.holds for step in record.curve)
     assert len(record.kept) == 4
 
 
 def test_the_search_is_bounded_in_time_and_still_tries():
-    found, record, asked = search(budget=0.25, seconds=0.0)
+    trial, record, asked = search(budget=0.25, seconds=0.0)
     assert len(asked) == 1  # fp32 alone; no sensitivity was measured any more
     assert record.curve[-1].kept >= 1
-    assert found is None or found.kept
+    assert trial is None or trial.excluded
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_one_that_cannot_be_repaired_is_refused_by_name_with_exit_code_1(outlier
     refused = CliRunner().invoke(main, [*command, "--variants", "cpu-int8"])
     assert refused.exit_code == 1
     assert "the gate refuses cpu-int8" in refused.output
-    assert "products kept in fp32 of 12, did not bring it inside" in refused.output
+    assert "MatMuls in fp32 of 12, did not bring it inside" in refused.output
     assert not (tmp_path / "bundle").exists()
 
 

@@ -46,13 +46,13 @@ def interrupted_after(classifier, chunks):
     def run(batch, outputs):
         if next(left, None) is None:
             raise Interrupt
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
-    return replace(classifier, run=run, max_batch_tokens=10**6)  # a chunk is one batch
+    return replace(classifier, run_batch=run).with_settings(max_batch_tokens=10**6)  # a chunk is one batch
 
 
 def whole(classifier):
-    return replace(classifier, max_batch_tokens=10**6)
+    return classifier.with_settings(max_batch_tokens=10**6)
 
 
 def predict(classifier, source, target, **options):

@@ -58,14 +58,20 @@ def test_another_job_is_refused_and_the_difference_named(classifier, begun, opti
     ("field", "value", "message"),
     [
         ("variant", "cpu-int8", 'variant is "cpu-int8" and was "cpu-fp32"'),
-        ("max_batch_tokens", 7, "max_batch_tokens is 7 and was 512"),
+        ("max_batch_tokens", 7, "max_batch_tokens is 7 and was 1000000"),
         ("workers", 3, "workers is 3 and was 1"),
         ("threads", 2, "threads is 2 and was 1"),
         ("digest", "0" * 64, "bundle is"),
     ],
 )
 def test_a_classifier_that_runs_otherwise_is_another_job(classifier, begun, field, value, message):
-    other = replace(classifier, info=replace(classifier.info, **{field: value}))
+    same = whole(classifier)
+    settings, source = same.settings, same.source
+    if hasattr(settings.execution, field):
+        settings = replace(settings, execution=replace(settings.execution, **{field: value}))
+    else:
+        source = replace(source, **{field: value})
+    other = replace(classifier, settings=settings, source=source)
     with pytest.raises(MtlError, match=message):
         predict(other, *begun, resume=True)
 
@@ -193,11 +199,11 @@ def test_a_ledger_of_another_version_is_not_guessed_at(classifier, begun):
 
 
 def test_the_ledger_records_what_decides_the_bits(bundle_path, tmp_path):
-    classifier = load(bundle_path, threads=4, workers=2, max_batch_tokens=77, long_text="windows")
+    classifier = load(bundle_path, threads=4, workers=2, max_batch_tokens=10**6, long_text="windows")
     with pytest.raises(Interrupt):
         predict(interrupted_after(classifier, 1), make_source(tmp_path / "in.csv"), tmp_path / "out.csv")
     job = read_job(tmp_path / "out.csv")
-    assert (job.variant, job.max_batch_tokens, job.workers, job.threads) == ("cpu-fp32", 77, 2, 2)
+    assert (job.variant, job.max_batch_tokens, job.workers, job.threads) == ("cpu-fp32", 10**6, 2, 2)
     assert job.opening.items() >= {"threads": 4, "workers": 2, "long_text": "windows"}.items()
     assert classifier.info.onnxruntime in job.versions.values()
     assert read_start(work_folder_path(tmp_path / "out.csv") / "ledger.jsonl").job == job

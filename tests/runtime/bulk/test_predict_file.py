@@ -194,13 +194,13 @@ def test_a_logit_that_is_not_finite_names_the_line_and_leaves_no_file(classifier
     bank = classifier.tokenizer.token_id("bank")
 
     def poisoned(batch, outputs):
-        rows = classifier.run(batch, outputs)
+        rows = classifier.run_batch(batch, outputs)
         rows[0][(batch.input_ids == bank).any(axis=1)] = np.inf
         return rows
 
     file = source("in.csv", 'text\n"two\nlines"\ngood\nbank\n')
     with pytest.raises(CheckFailedError, match=r"in\.csv, line 5: a logit of task 'sentiment'") as caught:
-        predict_file(replace(classifier, run=poisoned), file, tmp_path / "out.csv")
+        predict_file(replace(classifier, run_batch=poisoned), file, tmp_path / "out.csv")
     assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == [file]
 

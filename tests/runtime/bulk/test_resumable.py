@@ -92,9 +92,9 @@ def test_what_is_done_is_not_classified_again(classifier, tmp_path):
 
     def run(batch, outputs):
         seen.append(len(batch.input_ids))
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
-    predict(replace(whole(classifier), run=run), source, tmp_path / "out.csv", resume=True)
+    predict(replace(whole(classifier), run_batch=run), source, tmp_path / "out.csv", resume=True)
     assert sum(seen) == 40 - 7 * 4
 
 
@@ -168,7 +168,7 @@ def test_a_finished_output_whose_folder_was_not_removed_is_only_tidied_up(classi
     def run(batch, outputs):
         raise AssertionError("nothing is left to be classified")
 
-    again = predict(replace(classifier, run=run), source, source, resume=True, **options)
+    again = predict(replace(classifier, run_batch=run), source, source, resume=True, **options)
     assert source.read_bytes() == answers
     assert (again.rows, again.bad_rows.count) == (first.rows, first.bad_rows.count) == (29, 1)
     assert not work_folder_path(source).exists()

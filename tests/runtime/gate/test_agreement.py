@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mtl_runtime.bundle.gate_config import DEFAULTS, GateBudget, GateConfig, Limits, limits_for
+from mtl_runtime.bundle.gate_config import DEFAULTS, GateBudget, GateConfig, Limits, PrecisionBudget, limits_for
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.core import records
 from mtl_runtime.dataset.targets import encode_labels
-from mtl_runtime.errors import NonFiniteError
+from mtl_runtime.errors import NonFiniteError, RecordError
 from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement, wilson_interval
 from mtl_runtime.gate.budget_checks import task_problems
 from mtl_runtime.inference.decode import decode
@@ -278,6 +279,33 @@ def test_a_tasks_budget_goes_before_the_gates_and_that_before_the_default():
     assert limits_for(GateConfig(), "tone", "int8").min_agreement == 0.97
     own = GateConfig(budget=GateBudget(max_metric_drop=9.0), tasks={"tone": GateBudget(max_metric_drop=0.0)})
     assert limits_for(own, "tone", "fp32").max_metric_drop == 0.0
+
+
+def test_a_precisions_budget_leaves_other_precisions_alone_and_goes_before_those_of_all():
+    gate = GateConfig(
+        budget=GateBudget(max_metric_drop=3.0),
+        tasks={"tone": GateBudget(max_metric_drop=2.0)},
+        precisions={
+            "int8": PrecisionBudget(
+                budget=GateBudget(max_logit_difference=0.5, max_metric_drop=1.0),
+                tasks={"tags": GateBudget(max_logit_difference=9.0)},
+            )
+        },
+    )
+    assert limits_for(gate, "tone", "fp32") == dataclasses.replace(DEFAULTS["fp32"], max_metric_drop=2.0)
+    assert limits_for(gate, "stars", "fp32") == dataclasses.replace(DEFAULTS["fp32"], max_metric_drop=3.0)
+    assert limits_for(gate, "tone", "int8").max_logit_difference == 0.5
+    assert limits_for(gate, "tone", "int8").max_metric_drop == 1.0
+    assert limits_for(gate, "tags", "int8").max_logit_difference == 9.0
+    with pytest.raises(RecordError, match="no such precision; known: fp32, fp16, bf16, int8"):
+        GateConfig(precisions={"int4": PrecisionBudget()})
+
+
+def test_a_config_without_budgets_of_a_precision_is_written_as_before():
+    """Readers of the format's first version refuse keys that they do not know."""
+    assert records.to_dict(GateConfig()).keys() == {"budget", "tasks"}
+    gate = GateConfig(precisions={"int8": PrecisionBudget(budget=GateBudget(min_agreement=0.9))})
+    assert records.from_dict(GateConfig, records.to_dict(gate)) == gate
 
 
 def evidence_with(**changes):

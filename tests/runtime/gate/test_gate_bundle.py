@@ -39,9 +39,9 @@ def broken(classifier, wrong):
     """The classifier with answers that ``wrong`` changes: (batch, rows of one output) -> rows."""
 
     def run(batch, outputs):
-        return [wrong(batch, rows.copy()) for rows in classifier.run(batch, outputs)]
+        return [wrong(batch, rows.copy()) for rows in classifier.run_batch(batch, outputs)]
 
-    return dataclasses.replace(classifier, run=run)
+    return dataclasses.replace(classifier, run_batch=run)
 
 
 def scale_of_batch(batch, rows):
@@ -74,9 +74,9 @@ def test_an_answer_that_is_drawn_by_lot_fails_the_repetition(classifier):
 def test_speed_is_the_ratio_of_the_rounds_times(classifier):
     def slow(batch, outputs):
         time.sleep(0.02)
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
-    slowed = dataclasses.replace(classifier, run=slow)
+    slowed = dataclasses.replace(classifier, run_batch=slow)
     ratio = measure_speed(slowed, classifier, TEXTS, rounds=3)
     assert ratio.n == 3
     assert ratio.low <= ratio.median <= ratio.high < 1.0

@@ -1,5 +1,6 @@
 """The library's front door, on a real bundle."""
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from mtl_runtime import load
 from mtl_runtime.bundle.golden import parse_golden
-from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
+from mtl_runtime.errors import InvalidTextError, NonFiniteError, RecordError, UnknownTaskError
+from mtl_runtime.providers.registry import get_provider
 
 TEXTS = ["the soup was good", "", "awful match!", "great goal and a great price", "中 é ß", "bank " * 40] * 5
 words = st.sampled_from(["good", "bad", "soup", "goal", "bank", "the", ".", "xyz", "é"])
@@ -48,7 +50,7 @@ def test_answers_depend_neither_on_neighbours_nor_on_order(classifier, some, ran
 
 @given(texts, st.integers(min_value=1, max_value=200))
 def test_the_token_budget_changes_no_answer(classifier, some, budget):
-    small = replace(classifier, max_batch_tokens=budget)
+    small = classifier.with_settings(max_batch_tokens=budget)
     assert [p["sentiment"].label for p in small(some)] == [p["sentiment"].label for p in classifier(some)]
 
 
@@ -57,13 +59,35 @@ def test_where_a_provider_takes_only_so_many_texts_at_once_batches_hold_no_more(
 
     def run(batch, outputs):
         ran.append(len(batch.input_ids))
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
     many = [f"good {number}" for number in range(200)]
+    recorded = replace(classifier, run_batch=run).with_settings(max_batch_tokens=10**6)
     for provider, largest in (("tensorrt", 64), ("cuda", 200)):
         ran.clear()
-        replace(classifier, run=run, info=replace(classifier.info, provider=provider), max_batch_tokens=10**6)(many)
+        limit = get_provider(provider).max_batch_size
+        replace(recorded, settings=replace(recorded.settings, max_batch_size=limit))(many)
         assert (max(ran), sum(ran)) == (largest, 200)
+
+
+def test_settings_are_told_once_and_a_copy_keeps_those_that_were_changed(classifier):
+    changed = classifier.with_settings(workers=3, max_batch_tokens=77)
+    assert (changed.info.workers, changed.info.threads, changed.info.max_batch_tokens) == (3, 1, 77)
+    assert changed.run_batch is classifier.run_batch
+    copied = copy.copy(changed)
+    assert copied.info == changed.info
+    assert copied.settings == changed.settings
+    assert classifier.info.max_batch_tokens != 77
+
+
+def test_settings_that_cannot_be_are_refused(classifier):
+    with pytest.raises(RecordError, match="must be at least 1"):
+        classifier.with_settings(max_batch_tokens=0)
+
+
+def test_a_classifier_that_no_bundle_gave_cannot_be_pickled(classifier):
+    with pytest.raises(TypeError, match="was not loaded from a bundle"):
+        copy.copy(replace(classifier, _factory=None))
 
 
 def test_eight_threads_on_one_classifier_answer_bit_for_bit_as_one(classifier):
@@ -119,12 +143,12 @@ def test_nan_logits_name_the_text_and_give_no_answer(classifier):
     bank = classifier.tokenizer.token_id("bank")
 
     def poisoned(batch, outputs):
-        rows = classifier.run(batch, outputs)
+        rows = classifier.run_batch(batch, outputs)
         for array in rows:
             array[(batch.input_ids == bank).any(axis=1)] = np.nan
         return rows
 
-    broken = replace(classifier, run=poisoned, max_batch_tokens=16)
+    broken = replace(classifier, run_batch=poisoned).with_settings(max_batch_tokens=16)
     some = ["the good soup was good", "good", "a bank", "bad"]
     assert broken(["good", "bad"]) == classifier(["good", "bad"])
     with pytest.raises(NonFiniteError) as caught:

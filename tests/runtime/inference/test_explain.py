@@ -29,9 +29,12 @@ def windowed(bundle_path):
 def scores(classifier, task, windows, how=np.mean):
     """Each score of the task, by hand: windows of token ids -> logits -> one row -> temperature."""
     name = logits_output(task)
-    rows = [classifier.run(Batch.of([TokenizedText(ids, (0,) * len(ids), False)], pad_id=0), [name]) for ids in windows]
+    rows = [
+        classifier.run_batch(Batch.of([TokenizedText(ids, (0,) * len(ids), False)], pad_id=0), [name])
+        for ids in windows
+    ]
     row = how(np.concatenate([row[0] for row in rows]), axis=0, keepdims=True).astype(np.float32)
-    return probabilities(classifier.manifest.task(task), row)[0]
+    return probabilities(classifier.task_specs([task])[0], row)[0]
 
 
 @pytest.mark.parametrize("task", ["sentiment", "topics", "stars"])
@@ -63,7 +66,7 @@ def test_a_word_of_several_tokens_is_left_out_whole(classifier):
 def test_any_label_can_be_explained_and_the_default_is_the_most_probable(classifier, task):
     (read,) = classifier.tokenize([TEXT])
     full, without = scores(classifier, task, [read.ids]), scores(classifier, task, [read.ids[:2] + read.ids[3:]])
-    labels = classifier.manifest.task(task).labels
+    labels = classifier.task_specs([task])[0].labels
     for index, label in enumerate(labels):
         found = classifier.explain(TEXT, task=task, label=label)
         assert found.label == label
@@ -123,7 +126,7 @@ def test_the_only_word_is_weighed_against_the_empty_text(classifier):
 def test_of_a_truncated_text_only_what_is_read_is_explained(classifier):
     found = classifier.explain("soup " * 40, task="stars")
     assert found.truncated
-    assert len(found.tokens) == classifier.manifest.encoder.max_length - 2
+    assert len(found.tokens) == classifier.encoder.max_length - 2
 
 
 @pytest.mark.parametrize(("how", "numpy_how"), [("mean", np.mean), ("max", np.max)])
@@ -160,10 +163,10 @@ def test_versions_are_made_a_few_at_a_time_with_the_same_result(classifier, wind
 
     def run(batch, outputs):
         sizes.append(batch.input_ids.size)
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
     monkeypatch.setattr("mtl_runtime.inference.explain._MAX_TOKENS", 64)
-    few = replace(windowed, run=run, max_batch_tokens=32).explain(text, task="topics")
+    few = replace(windowed, run_batch=run).with_settings(max_batch_tokens=32).explain(text, task="topics")
     assert max(sizes) <= 32
     assert [token.text for token in few.tokens] == [token.text for token in whole.tokens]
     for one, other in zip(few.tokens, whole.tokens, strict=True):
@@ -189,12 +192,12 @@ def test_a_label_task_or_text_that_cannot_be_explained_says_why(bundle_path, cla
 
 def test_a_version_whose_logits_are_not_finite_gives_no_explanation(classifier):
     def poisoned(batch, outputs):
-        rows = classifier.run(batch, outputs)
+        rows = classifier.run_batch(batch, outputs)
         bank = classifier.tokenizer.token_id("bank")
         for array in rows:
             array[~(batch.input_ids == bank).any(axis=1)] = np.nan
         return rows
 
-    broken = replace(classifier, run=poisoned)
+    broken = replace(classifier, run_batch=poisoned)
     with pytest.raises(NonFiniteError, match="text 0: a logit of task 'stars'"):
         broken.explain("the bank", task="stars")

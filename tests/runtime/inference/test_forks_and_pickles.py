@@ -60,12 +60,12 @@ def test_a_process_that_a_classifier_is_sent_to_opens_the_same(bundle_path):
 
 def _answers(classifier):
     info = classifier.info
-    return classifier(TEXTS), info.variant, info.max_batch_tokens, classifier.opening.long_text
+    return classifier(TEXTS), info.variant, info.max_batch_tokens, classifier.settings.inputs.long_text
 
 
 def test_a_copy_is_a_classifier_of_its_own(classifier):
     other = copy.deepcopy(classifier)
-    assert other.run is not classifier.run
+    assert other.run_batch is not classifier.run_batch
     assert other(TEXTS) == classifier(TEXTS)
 
 

@@ -43,11 +43,11 @@ class Counting:
 
 @pytest.fixture
 def counting(classifier):
-    return Counting(classifier.run)
+    return Counting(classifier.run_batch)
 
 
 def test_the_callers_together_run_no_more_batches_at_once_than_there_are_workers(classifier, counting):
-    shared = replace(classifier, run=counting, workers=WorkerPool(2), max_batch_tokens=32)
+    shared = replace(classifier, run_batch=counting).with_settings(workers=2, max_batch_tokens=32)
     counting.gate.clear()  # batches that have begun stay until as many have as can
     with ThreadPoolExecutor(6) as pool:
         asked = pool.map(shared, [TEXTS, "good", TEXTS[:50], "bad", TEXTS, ["soup"]])
@@ -58,7 +58,7 @@ def test_the_callers_together_run_no_more_batches_at_once_than_there_are_workers
         counting.gate.set()
         answers = list(asked)
     assert counting.most == 2
-    assert answers[0] == answers[4] == replace(classifier, max_batch_tokens=32)(TEXTS)
+    assert answers[0] == answers[4] == classifier.with_settings(max_batch_tokens=32)(TEXTS)
     assert answers[1] == classifier("good")
 
 
@@ -67,15 +67,15 @@ def test_a_lone_batch_runs_in_the_callers_own_thread(classifier):
 
     def run(batch, outputs):
         seen.append(threading.current_thread())
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
-    replace(classifier, run=run, workers=WorkerPool(2))(["good", "bad"])
+    replace(classifier, run_batch=run).with_settings(workers=2)(["good", "bad"])
     assert seen == [threading.current_thread()]
 
 
 def test_a_small_call_does_not_wait_for_all_of_a_large_one(classifier, counting):
     """The large call's batches queue up at the workers; the small one's are done by its own thread in between."""
-    shared = replace(classifier, run=counting, workers=WorkerPool(1), max_batch_tokens=8)
+    shared = replace(classifier, run_batch=counting).with_settings(workers=1, max_batch_tokens=8)
     counting.gate.clear()
     with ThreadPoolExecutor(2) as pool:
         large = pool.submit(shared, TEXTS)
@@ -83,7 +83,7 @@ def test_a_small_call_does_not_wait_for_all_of_a_large_one(classifier, counting)
             pass
         small = pool.submit(shared, TEXTS[:3])
         counting.gate.set()
-        quiet = replace(classifier, max_batch_tokens=8)
+        quiet = classifier.with_settings(max_batch_tokens=8)
         assert small.result() == quiet(TEXTS[:3])
         assert large.result() == quiet(TEXTS)
 
@@ -95,7 +95,7 @@ class StruckError(Exception):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
 def test_an_exception_from_a_signal_handler_loses_no_worker(classifier):
     """Wherever it strikes, between taking a slot and giving it back too."""
-    shared = replace(classifier, workers=WorkerPool(1))
+    shared = classifier.with_settings(workers=1)
 
     def strike(_signal, _frame):
         raise StruckError
@@ -116,14 +116,14 @@ def test_an_exception_from_a_signal_handler_loses_no_worker(classifier):
         assert pool.submit(shared, "good soup").result(timeout=10) == classifier("good soup")
 
 
-def test_a_slot_that_is_dropped_goes_back_and_dies_with_its_workers():
-    workers = WorkerPool(1)
-    slots = workers._slots
-    slots.get()  # and not kept, as where an exception strikes at once
-    assert workers.run_here(lambda: "done") == "done"
-    assert slots.qsize() == 1
-    gone = weakref.ref(slots)
-    del slots, workers
+def test_a_permit_that_is_dropped_goes_back_and_dies_with_its_pool():
+    pool = WorkerPool(1)
+    permits = pool._permits
+    permits.get()  # and not held, as where an exception strikes at once
+    assert pool.run_here(lambda: "done") == "done"
+    assert permits.qsize() == 1
+    gone = weakref.ref(permits)
+    del permits, pool
     gc.collect()
     assert gone() is None
 
@@ -148,13 +148,13 @@ def test_a_failing_batch_fails_the_call_and_leaves_the_workers_fit_for_the_next(
     def run(batch, outputs):
         if (batch.input_ids == classifier.tokenizer.token_id("bank")).any():
             raise RuntimeError("device lost")
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
-    shared = replace(classifier, run=run, workers=WorkerPool(2), max_batch_tokens=16)
+    shared = replace(classifier, run_batch=run).with_settings(workers=2, max_batch_tokens=16)
     for _ in range(3):
         with pytest.raises(RuntimeError, match="device lost"):
             shared([*TEXTS, "bank"])
-        assert shared(TEXTS) == replace(classifier, max_batch_tokens=16)(TEXTS)
+        assert shared(TEXTS) == classifier.with_settings(max_batch_tokens=16)(TEXTS)
 
 
 def test_awaited_calls_answer_as_others_do_and_let_the_loop_go_on(classifier):
@@ -179,7 +179,7 @@ def test_awaited_calls_answer_as_others_do_and_let_the_loop_go_on(classifier):
 
 
 def test_a_cancelled_call_runs_no_further_batch_and_holds_no_worker(classifier, counting):
-    shared = replace(classifier, run=counting, workers=WorkerPool(1), max_batch_tokens=8)
+    shared = replace(classifier, run_batch=counting).with_settings(workers=1, max_batch_tokens=8)
     counting.gate.clear()
 
     async def main():

@@ -1,6 +1,7 @@
 """How many runs at once, of how many threads: by the cores allowed, by what was measured, or by hand."""
 
 import json
+import logging
 import os
 import secrets
 import subprocess
@@ -21,7 +22,8 @@ from mtl_runtime.errors import MtlError, ProviderError
 from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.verify import verify
-from mtl_runtime.loading.variant_choice import measured_execution
+from mtl_runtime.loading.execution_choice import measured_execution
+from mtl_runtime.loading.variant_choice import measured_here
 from mtl_runtime.providers.execution_config import (
     ExecutionConfig,
     candidate_batch_tokens,
@@ -98,12 +100,12 @@ def test_one_core_by_cgroup_quota_means_one_worker_of_one_thread(bundle_path, qu
 
 
 @given(providers, cores, st.sampled_from(["throughput", "latency"]))
-def test_the_usual_pace_computes_on_no_more_cores_than_are_allowed(provider, allowed, optimize_for):
-    pace = default_execution(provider, threads=allowed, optimize_for=optimize_for)
+def test_the_default_computes_on_no_more_cores_than_are_allowed(provider, allowed, optimize_for):
+    config = default_execution(provider, threads=allowed, optimize_for=optimize_for)
     if not PROVIDERS[provider].is_device:
-        assert pace.workers * pace.threads == allowed
+        assert config.workers * config.threads == allowed
     if optimize_for == "latency":
-        assert pace.workers == 1
+        assert config.workers == 1
 
 
 @given(providers, cores)
@@ -117,7 +119,7 @@ def test_layouts_go_from_a_run_on_each_core_to_one_run_on_all(provider, allowed)
     assert PROVIDERS[provider].max_batch_tokens in candidate_batch_tokens(provider)
 
 
-def test_an_unknown_provider_has_no_pace():
+def test_an_unknown_provider_has_no_default():
     with pytest.raises(ProviderError, match="unknown provider 'abacus'"):
         default_execution("abacus", threads=1, optimize_for="latency")
 
@@ -164,39 +166,55 @@ def test_what_verify_measured_is_what_load_takes(bundle_copy):
     assert "measured" not in load(bundle_copy, variant="cpu-fp32", optimize_for="latency").info.reason
 
 
-def test_a_pace_of_another_number_of_cores_or_another_onnxruntime_is_not_taken(bundle_copy):
+def measured(summaries, version, *, machine=None, cores=None, variant="cpu-fp32"):
+    here = machine_facts()
+    evidence = measured_here(summaries, machine or here, onnxruntime=version)
+    return measured_execution(evidence, variant, cores=cores or here.cores_allowed)
+
+
+def test_a_config_of_another_number_of_cores_or_another_onnxruntime_is_not_taken(bundle_copy):
     report = verify(bundle_copy)
     version = report.evidence.made_with["onnxruntime"]
-    verdicts = read_evidence_summaries(Bundle.open(bundle_copy))
-    here = machine_facts()
-    found = measured_execution(verdicts, here, "cpu-fp32", onnxruntime=version)
-    assert found == report.evidence.variants["cpu-fp32"].execution
-    elsewhere = replace(here, cores_allowed=here.cores_allowed + 1)
-    assert measured_execution(verdicts, elsewhere, "cpu-fp32", onnxruntime=version) is None
-    assert measured_execution(verdicts, here, "cpu-fp32", onnxruntime="0.9") is None
-    assert measured_execution(verdicts, here, "cuda-fp32", onnxruntime=version) is None
+    summaries = read_evidence_summaries(Bundle.open(bundle_copy))
+    assert measured(summaries, version) == report.evidence.variants["cpu-fp32"].execution
+    assert measured(summaries, version, cores=machine_facts().cores_allowed + 1) is None
+    assert measured(summaries, "0.9") is None
+    assert measured(summaries, version, variant="cuda-fp32") is None
 
 
-def test_the_latest_pace_counts(bundle_copy):
+def test_the_latest_config_counts(bundle_copy):
     verify(bundle_copy)
     (known,) = read_evidence_summaries(Bundle.open(bundle_copy))
     later = ExecutionConfig(workers=1, threads=7, max_batch_tokens=99)
-    variants = {name: replace(verdict, execution=later) for name, verdict in known.variants.items()}
+    variants = {name: replace(summary, execution=later) for name, summary in known.variants.items()}
     newer = replace(known, measured_at="2999-01-01", variants=variants)
     version = known.made_with["onnxruntime"]
     for order in ([known, newer], [newer, known]):
-        assert measured_execution(order, machine_facts(), "cpu-fp32", onnxruntime=version) == later
+        assert measured(order, version) == later
 
 
-def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(bundle_copy):
+def test_a_config_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(bundle_copy):
     verify(bundle_copy)
     (golden,) = read_evidence_summaries(Bundle.open(bundle_copy))
     own = ExecutionConfig(workers=3, threads=1, max_batch_tokens=77)
-    variants = {name: replace(verdict, execution=own) for name, verdict in golden.variants.items()}
+    variants = {name: replace(summary, execution=own) for name, summary in golden.variants.items()}
     earlier = replace(golden, measured_at="2001-01-01", variants=variants, data={"mine.csv": FileSpec.of(b"text")})
     version = golden.made_with["onnxruntime"]
     for order in ([golden, earlier], [earlier, golden]):
-        assert measured_execution(order, machine_facts(), "cpu-fp32", onnxruntime=version) == own
+        assert measured(order, version) == own
+
+
+def test_evidence_of_the_schema_before_is_read(bundle_copy):
+    verify(bundle_copy)
+    (file,) = (bundle_copy / "evidence").glob("*.json")
+    content = json.loads(file.read_text())
+    expected = load(bundle_copy, variant="cpu-int8").info
+    content["schema_version"] = 1
+    for variant in content["variants"].values():
+        variant["pace"]["token_budget"] = variant["pace"].pop("max_batch_tokens")
+    file.write_text(json.dumps(content))
+    assert load(bundle_copy, variant="cpu-int8").info == expected
+    assert "measured on this kind of machine" in expected.reason
 
 
 @pytest.mark.parametrize(
@@ -207,7 +225,9 @@ def test_a_pace_of_the_users_own_sentences_comes_before_one_of_the_golden_texts(
         ({"max_batch_tokens": 10**30}, "no machine runs"),
     ],
 )
-def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(bundle_copy, impossible, words):
+def test_a_config_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(
+    bundle_copy, impossible, words
+):
     verify(bundle_copy)
     (file,) = (bundle_copy / "evidence").glob("*.json")
     content = json.loads(file.read_text())
@@ -219,43 +239,55 @@ def test_a_pace_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_stil
 
 
 class Slow:
-    """A classifier whose texts take a time that depends on its pace."""
+    """A classifier whose texts take a time that depends on its execution config."""
 
-    def __init__(self, classifier, pace, clock, cost):
-        self.classifier, self.pace, self.clock, self.cost = classifier, pace, clock, cost
+    def __init__(self, classifier, config, clock, cost):
+        self.info = classifier.info
+        self.settings = replace(classifier.settings, execution=config)
+        self.classifier, self.clock, self.cost = classifier, clock, cost
+
+    def with_settings(self, *, max_batch_tokens):
+        config = replace(self.settings.execution, max_batch_tokens=max_batch_tokens)
+        return Slow(self.classifier, config, self.clock, self.cost)
 
     def logits(self, texts):
-        self.clock[0] += self.cost(self.pace)
+        self.clock[0] += self.cost(self.settings.execution)
 
 
 @pytest.mark.parametrize(
     ("cost", "expected"),
     [
-        (lambda pace: 1.0, {}),  # no pace is better: the usual one stays
-        (lambda pace: 1.0 - 0.02 * (pace.max_batch_tokens > 600), {}),  # too little better
-        (lambda pace: 1.0 / pace.max_batch_tokens, {"max_batch_tokens": 2048}),
-        (lambda pace: 1.0 / pace.threads, {"workers": 1, "threads": 4}),
+        (lambda config: 1.0, {}),  # none is better: the default stays
+        (lambda config: 1.0 - 0.02 * (config.max_batch_tokens > 600), {}),  # too little better
+        (lambda config: 1.0 / config.max_batch_tokens, {"max_batch_tokens": 2048}),
+        (lambda config: 1.0 / config.threads, {"workers": 1, "threads": 4}),
         (
-            lambda pace: (1 + abs(pace.max_batch_tokens - 256) / 256) / pace.threads,
+            lambda config: (1 + abs(config.max_batch_tokens - 256) / 256) / config.threads,
             {"workers": 1, "threads": 4, "max_batch_tokens": 256},
         ),
     ],
 )
-def test_the_pace_that_takes_clearly_least_time_is_found(classifier, monkeypatch, cost, expected):
+def test_the_config_that_takes_clearly_least_time_is_found(classifier, monkeypatch, cost, expected):
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     monkeypatch.setattr("mtl_runtime.gate.autotune.allowed_cores", lambda: 4)
-    found = autotune(lambda pace: Slow(classifier, pace, clock, cost), "cpu", TEXTS)
-    assert found == replace(default_execution("cpu", threads=4, optimize_for="throughput"), **expected)
+    default = default_execution("cpu", threads=4, optimize_for="throughput")
+    opened = []
+
+    def open_with(config):
+        opened.append((config.workers, config.threads))
+        return Slow(classifier, config, clock, cost)
+
+    assert autotune(Slow(classifier, default, clock, cost), open_with, TEXTS) == replace(default, **expected)
+    assert sorted(opened) == [(1, 4), (2, 2)]  # the default's session is there, and batch sizes need none
 
 
-def test_a_real_search_gives_a_pace_that_a_classifier_can_be_opened_at(bundle_path):
-    stages = []
-    found = autotune(
-        lambda pace: load(bundle_path, threads=pace.workers * pace.threads, workers=pace.workers),
-        "cpu",
+def test_a_real_search_gives_a_config_that_a_classifier_can_be_opened_with(bundle_path, caplog):
+    caplog.set_level(logging.INFO)
+    config = autotune(
+        load(bundle_path, threads=1),
+        lambda config: load(bundle_path, threads=config.workers * config.threads, workers=config.workers),
         TEXTS,
-        report=stages.append,
     )
-    assert found.workers * found.threads <= allowed_cores()
-    assert stages == ["how to divide the cores", "how large the batches should be"]
+    assert config.workers * config.threads <= allowed_cores()
+    assert [record.message.split(": ")[1] for record in caplog.records if "timing" in record.message]

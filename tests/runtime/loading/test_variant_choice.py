@@ -2,6 +2,7 @@
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,11 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import evidence_folder, read_evidence
 from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
-from mtl_runtime.gate.gate_bundle import write_evidence
 from mtl_runtime.gate.verify import verify
-from mtl_runtime.loading.variant_choice import choose_variant
+from mtl_runtime.gate.write_evidence import write_evidence
+from mtl_runtime.loading.plan import plan_load
+from mtl_runtime.loading.variant_choice import choose_variant, measured_here
+from mtl_runtime.providers.execution_config import ExecutionConfig
 
 HERE = machine_facts()
 
@@ -31,12 +34,13 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
         made_with={"onnxruntime": version},
         reference="PyTorch",
         data={},
-        variants={name.replace("_", "-"): found for name, found in variants.items()},
+        variants={name.replace("_", "-"): each for name, each in variants.items()},
     )
 
 
 def chosen(*found, missing=()):
-    return choose_variant(found, HERE, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
+    here = measured_here(found, HERE, onnxruntime="1.0")
+    return choose_variant(here, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
 
 
 def test_the_fastest_verified_variant_is_taken_and_its_speed_told():
@@ -158,6 +162,26 @@ def test_many_verifies_at_once_leave_whole_files(bundle_copy):
             pass
     assert sorted(file.suffix for file in folder.iterdir()) == [".html", ".json"]
     assert read_evidence(Bundle.open(bundle_copy)) == [report.evidence]
+
+
+def test_load_asks_the_evidence_once(bundle_copy, monkeypatch):
+    verify(bundle_copy)
+    reads = []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: reads.append(path) or read(path))
+    assert "verified on this kind of machine" in load(bundle_copy).info.reason
+    evidence_files = list((bundle_copy / "evidence").glob("*.json"))
+    assert [path for path in reads if path.parent.name == "evidence"] == evidence_files
+
+
+def test_variant_and_execution_come_out_of_one_plan(bundle_copy):
+    verify(bundle_copy)
+    plan = plan_load(Bundle.open(bundle_copy), variant="cpu-int8", threads=2, workers=1, max_batch_tokens=99)
+    assert (plan.variant, plan.execution) == (
+        "cpu-int8",
+        ExecutionConfig(workers=1, threads=2, max_batch_tokens=99),
+    )
+    assert plan.reason.startswith("asked for; 1 x 2 threads, batches of 99 tokens")
 
 
 def test_evidence_goes_into_the_bundle_where_it_can(bundle_copy):

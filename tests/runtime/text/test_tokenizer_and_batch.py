@@ -36,7 +36,7 @@ def test_a_graph_is_fed_only_the_inputs_that_it_names():
 
 
 def test_truncation_is_reported_from_the_first_token_too_many(classifier):
-    limit = classifier.manifest.encoder.max_length
+    limit = classifier.encoder.max_length
     fits, too_long = classifier.tokenize(["good " * (limit - 2), "good " * (limit - 1)])
     assert (len(fits), fits.truncated) == (limit, False)
     assert (len(too_long), too_long.truncated) == (limit, True)

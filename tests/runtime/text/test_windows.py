@@ -24,7 +24,7 @@ def windowed(bundle_path):
 
 @given(long_texts)
 def test_windows_hold_every_token_and_overlap_by_a_quarter(classifier, windowed, text):
-    limit = classifier.manifest.encoder.max_length
+    limit = classifier.encoder.max_length
     overlap = window_overlap(limit)
     (found,) = windowed.tokenize([text])
     windows = [found, *found.more_windows]
@@ -58,7 +58,7 @@ def test_the_windows_logits_are_aggregated_as_asked(bundle_path, classifier, how
 def window_logits(classifier, window):
     from mtl_runtime.text.batch import Batch
 
-    return classifier.run(Batch.of([window], pad_id=0), ["logits.sentiment"])[0][0]
+    return classifier.run_batch(Batch.of([window], pad_id=0), ["logits.sentiment"])[0][0]
 
 
 def test_each_task_may_have_its_own_aggregate_and_embeddings_are_averaged(bundle_path, classifier):
@@ -90,7 +90,7 @@ def test_short_and_long_texts_in_one_call_keep_their_places(windowed):
 
 def test_an_error_names_the_text_and_the_limit(bundle_path):
     strict = load(bundle_path, threads=1, long_text="error")
-    limit = strict.manifest.encoder.max_length
+    limit = strict.encoder.max_length
     fits = "good " * (limit - 2)
     assert not strict(fits).truncated
     with pytest.raises(InvalidTextError, match=f"text 2: has more than the {limit} tokens") as caught:
@@ -101,7 +101,7 @@ def test_an_error_names_the_text_and_the_limit(bundle_path):
 def test_truncation_is_the_default_and_told(classifier):
     prediction = classifier("good " * 500)
     assert prediction.truncated
-    assert prediction.tokens == classifier.manifest.encoder.max_length
+    assert prediction.tokens == classifier.encoder.max_length
 
 
 @pytest.mark.parametrize(
