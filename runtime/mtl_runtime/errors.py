@@ -1,9 +1,9 @@
-"""a mistake or a failed check -> one exception whose message says what, where, and what to do.
+"""The exceptions of every package of this project: each message says what went wrong, where, and what to do.
 
-The tree, shared by every package of the project::
+The tree::
 
-    MtlError                    exit code 2: the caller can mend it
-      MissingPackageError       an optional package is not installed, or two exclude each other
+    MtlError                    exit code 2: the caller can fix it
+      MissingPackageError       an optional package is not installed, or two packages exclude each other
       RecordError               a JSON or TOML record does not have the fields it must have
       TableError                a csv, tsv, jsonl, parquet or text file is malformed
         EncodingError           bytes of it are not UTF-8
@@ -11,11 +11,11 @@ The tree, shared by every package of the project::
       UnknownTaskError          the bundle has no such task
       UnknownLabelError         the task has no such label
       UnknownVariantError       the bundle has no such variant
-      ProviderError             the execution provider asked for is not the one that runs
-      BundleError               the folder is no bundle, or one of another format
-      CheckFailedError          exit code 1: a check ran and did not hold
-        IntegrityError          a file's bytes are not those the manifest names
-        NonFiniteError          the model answered NaN or infinity
+      ProviderError             the requested execution provider cannot run here, or another one ran
+      BundleError               the folder is not a bundle, or has another format
+      CheckFailedError          exit code 1: a check ran and failed
+        IntegrityError          a file's bytes are not those that the manifest promises
+        NonFiniteError          the model returned NaN or infinity
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,17 +41,17 @@ __all__ = [
 
 
 class MtlError(Exception):
-    """Base of every deliberate error; ``exit_code`` is what the CLI ends with."""
+    """Base of every deliberate error; ``exit_code`` is the exit code of the command line."""
 
     exit_code: ClassVar[int] = 2
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by its message and attributes: subclasses are made of other arguments than their message."""
-        return _unpickled, (type(self), self.args, self.__dict__)
+        """Pickle the message and the attributes: subclasses take other arguments than their message."""
+        return _unpickle, (type(self), self.args, self.__dict__)
 
 
 class MissingPackageError(MtlError):
-    """An optional package is needed and absent; the message holds the command that mends it."""
+    """An optional package is needed and absent; the message holds the command that installs it."""
 
 
 class RecordError(MtlError):
@@ -73,7 +73,7 @@ class TableError(MtlError):
 
 
 class EncodingError(TableError):
-    """Bytes of a table are not UTF-8: where one row has such, others most likely have too."""
+    """Bytes of a table are not UTF-8: if one row has them, other rows most likely have them too."""
 
 
 class InvalidTextError(MtlError):
@@ -84,7 +84,7 @@ class InvalidTextError(MtlError):
         super().__init__(f"text {index}: {problem}")
 
     def at(self, index: int) -> "InvalidTextError":
-        """The same of the text at another index."""
+        """The same error about the text at another index."""
         return InvalidTextError(index, self.problem)
 
 
@@ -114,7 +114,7 @@ class UnknownVariantError(MtlError):
 
 
 class ProviderError(MtlError):
-    """The execution provider asked for is absent, or onnxruntime took another one."""
+    """The requested execution provider is absent, or onnxruntime chose another one."""
 
 
 class BundleError(MtlError):
@@ -122,7 +122,7 @@ class BundleError(MtlError):
 
 
 class CheckFailedError(MtlError):
-    """A check ran to its end and did not hold."""
+    """A check ran to its end and failed."""
 
     exit_code: ClassVar[int] = 1
 
@@ -136,18 +136,20 @@ class IntegrityError(CheckFailedError):
 
 
 class NonFiniteError(CheckFailedError):
-    """The model answered NaN or infinity for the text at ``index``; no label is made of that."""
+    """The model returned NaN or infinity for the text at ``index``, from which no label can be derived."""
 
     def __init__(self, index: int, output: str) -> None:
         self.index, self.output = index, output
-        super().__init__(f"text {index}: {output} is not finite; no label is given (run `mtl verify` on the bundle)")
+        super().__init__(
+            f"text {index}: {output} is not finite, so there is no label for it (run `mtl verify` on the bundle)"
+        )
 
     def at(self, index: int) -> "NonFiniteError":
-        """The same of the text at another index."""
+        """The same error about the text at another index."""
         return NonFiniteError(index, self.output)
 
 
-def _unpickled(cls: type[MtlError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> MtlError:
+def _unpickle(cls: type[MtlError], args: tuple[Any, ...], attributes: Mapping[str, Any]) -> MtlError:
     error = cls.__new__(cls, *args)
     error.__dict__.update(attributes)
     return error

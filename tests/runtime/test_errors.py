@@ -50,10 +50,10 @@ def other_process():
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_error_keeps_its_type_message_and_facts_on_its_way_to_another_process_and_back(other_process, error):
-    found = other_process.submit(sent_back, error).result(timeout=60)
-    assert type(found) is type(error)
-    assert str(found) == str(error)
-    assert vars(found) == vars(error)
+    returned = other_process.submit(sent_back, error).result(timeout=60)
+    assert type(returned) is type(error)
+    assert str(returned) == str(error)
+    assert vars(returned) == vars(error)
 
 
 def test_each_error_with_facts_of_its_own_is_among_them():
@@ -61,7 +61,7 @@ def test_each_error_with_facts_of_its_own_is_among_them():
     assert own <= {type(error).__name__ for error in ERRORS}
 
 
-def test_what_is_wrong_with_a_bundle_is_told_by_the_process_that_loads_it(other_process, bundle_copy):
+def test_the_process_that_loads_a_bundle_reports_what_is_wrong_with_it(other_process, bundle_copy):
     (bundle_copy / "model.onnx").unlink()
     with pytest.raises(IntegrityError, match=r"model\.onnx: is missing"):
         other_process.submit(load, bundle_copy).result(timeout=60)

@@ -10,11 +10,13 @@ import pytest
 
 import mtl_runtime
 
+TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
 HEAVY = {
     "torch",
     "transformers",
     "onnx",
     "onnxruntime",
+    "filelock",
     "click",
     "rich",
     "pyarrow",
@@ -31,6 +33,16 @@ def modules_after(code: str) -> set[str]:
 
 def test_importing_the_library_loads_nothing_heavy():
     assert modules_after("import mtl_runtime, mtl_runtime.bulk.predict_file, mtl_runtime.gate.verify") & HEAVY == set()
+
+
+def test_only_a_job_between_files_imports_the_locks(tmp_path):
+    bundle, source, target = TINY_BUNDLE, tmp_path / "in.txt", tmp_path / "out.csv"
+    source.write_text("good\n")
+    predict = f"from mtl_runtime.cli.app import main\nmain(['predict', {str(bundle)!r}, %s], standalone_mode=False)"
+    assert "filelock" not in modules_after("import mtl_runtime.bulk.work_folder")
+    assert "filelock" not in modules_after(predict % "'--text', 'good'")
+    assert "filelock" not in modules_after(predict % f"{str(source)!r}")
+    assert "filelock" in modules_after(predict % f"{str(source)!r}, '-o', {str(target)!r}")
 
 
 def test_the_imports_of_the_library_itself_are_seen():
@@ -63,16 +75,16 @@ def test_errors_can_be_named_before_anything_is_loaded():
     }
 
 
-def test_type_checkers_are_told_the_same_places():
+def test_type_checkers_see_the_same_places():
     tree = ast.parse(Path(mtl_runtime.__file__).read_text("utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     assert "__getattr__" not in functions, "a type checker would take any name for granted"
-    told = {alias.name: node.module for node in block.body for alias in node.names}
-    assert told == {name: f"mtl_runtime.{module}" for name, module in mtl_runtime._MODULES.items()}
+    declared = {alias.name: node.module for node in block.body for alias in node.names}
+    assert declared == {name: f"mtl_runtime.{module}" for name, module in mtl_runtime._MODULES.items()}
 
 
-def test_a_name_that_there_is_not_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"module 'mtl_runtime' has no attribute 'laod'"):
         mtl_runtime.laod  # noqa: B018
 

@@ -1,4 +1,4 @@
-"""a job -> its ledger: what is asked of which input, then a line of JSON for each chunk that is done."""
+"""The journal of a job: what it does with which input, then one JSON line for each finished chunk."""
 
 import dataclasses
 import json
@@ -12,16 +12,25 @@ from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError, RecordError
 from mtl_runtime.text.validation import Aggregate, LongText
 
-__all__ = ["SCHEMA_VERSION", "ChunkRecord", "Entry", "JobSpec", "JournalHeader", "entries", "read_start", "to_line"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "ChunkRecord",
+    "JobSpec",
+    "JournalEntry",
+    "JournalHeader",
+    "read_entries",
+    "read_header",
+    "to_line",
+]
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """All that decides the bytes of an output; two runs of equal jobs write the same."""
+    """Everything that decides the bytes of an output; two runs of equal jobs write the same."""
 
-    input: FileSpec  # the content counts, not the name or the date: hashing costs a thousandth of classifying
+    input: FileSpec  # the content counts, not name or date: hashing costs a thousandth of classifying
     bundle: str  # SHA-256 of its manifest
     variant: str
     provider: str
@@ -31,7 +40,7 @@ class JobSpec:
     long_text: LongText
     aggregate: Mapping[str, Aggregate]  # by task
     max_text_bytes: int
-    machine: tuple[str, ...]  # processor, its telling flags, GPUs: other kernels may round otherwise
+    machine: tuple[str, ...]  # processor, its relevant flags, GPUs: other kernels may round differently
     versions: Mapping[str, str]  # package -> version
     tasks: tuple[str, ...]
     column: str
@@ -43,8 +52,8 @@ class JobSpec:
     chunk_characters: int
 
     @property
-    def opening(self) -> dict[str, Any]:
-        """Arguments of :func:`mtl_runtime.load` that open the classifier as it was."""
+    def load_arguments(self) -> dict[str, Any]:
+        """Arguments of :func:`mtl_runtime.load` that open the same classifier again."""
         return {
             "variant": self.variant,
             "threads": self.workers * self.threads,
@@ -55,40 +64,40 @@ class JobSpec:
             "max_text_bytes": self.max_text_bytes,
         }
 
-    def difference(self, recorded: "JobSpec") -> str | None:
-        """The first field in which ``recorded`` is another job; None: it is the same."""
+    def describe_difference(self, recorded: "JobSpec") -> str | None:
+        """Describe the first field in which ``recorded`` differs from this job; None if they are equal."""
         for field in dataclasses.fields(self):
             now, then = getattr(self, field.name), getattr(recorded, field.name)
             if now != then:
-                return _difference(field.name, now, then)
+                return _describe_change(field.name, now, then)
         return None
 
 
-def _difference(name: str, now: Any, then: Any) -> str:
+def _describe_change(name: str, now: Any, then: Any) -> str:
     if isinstance(now, FileSpec):
         return "the input is another file, or was changed"
     if isinstance(now, Mapping):
         key = next(key for key in sorted({*now, *then}) if now.get(key) != then.get(key))
         return f"{name}[{key}] is {now.get(key, 'absent')} and was {then.get(key, 'absent')}"
-    return f"{name} is {_shown(now)} and was {_shown(then)}"
+    return f"{name} is {_to_json(now)} and was {_to_json(then)}"
 
 
-def _shown(value: Any) -> str:
+def _to_json(value: Any) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalHeader:
-    """First line of a ledger."""
+    """First line of a journal."""
 
     schema_version: int
     job: JobSpec
-    replace: bool  # whether the output may take the place of a file that is there
+    replace: bool  # whether the output may replace an existing file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkRecord:
-    """One chunk of the input that is answered, and the promise about what was written for it."""
+    """A finished chunk of the input, with size and hash of what was written for it."""
 
     chunk: int  # from 0
     rows: int  # written
@@ -99,23 +108,23 @@ class ChunkRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A further line of a ledger: a chunk, or the output as a whole, whose renaming follows."""
+class JournalEntry:
+    """A further line of a journal: a chunk, or the complete output, which is renamed next."""
 
     done: ChunkRecord | None = None
     finished: FileSpec | None = None
 
 
-def to_line(record: JournalHeader | Entry) -> bytes:
-    """The record as a line."""
+def to_line(record: JournalHeader | JournalEntry) -> bytes:
+    """Write the record as a line."""
     return f"{json.dumps(records.to_dict(record), ensure_ascii=False)}\n".encode()
 
 
-def read_start(path: Path) -> JournalHeader | None:
-    """What the ledger at ``path`` is about; None: there is none, or not even its first line is whole.
+def read_header(path: Path) -> JournalHeader | None:
+    """Read the first line of the journal at ``path``; None if there is no journal, or that line is incomplete.
 
     Raises:
-        MtlError: it is no ledger that this version reads.
+        MtlError: it is not a journal that this version reads.
     """
     try:
         with path.open("rb") as stream:
@@ -130,14 +139,15 @@ def read_start(path: Path) -> JournalHeader | None:
         if version == SCHEMA_VERSION:
             return records.from_dict(JournalHeader, data, where=path.name)
     except RecordError as error:
-        raise MtlError(f"{path} cannot be read ({error}); start anew with --force") from error
-    raise MtlError(f"{path} has schema version {version}, this mtl-export reads {SCHEMA_VERSION}; start with --force")
+        raise MtlError(f"{path} cannot be read ({error}); start over with --force") from error
+    message = f"{path} has schema version {version}, this mtl-export reads {SCHEMA_VERSION}; start over with --force"
+    raise MtlError(message)
 
 
-def entries(path: Path) -> Iterator[tuple[Entry, int]]:
-    """Entries of the ledger at ``path``, each with the offset of its line's end.
+def read_entries(path: Path) -> Iterator[tuple[JournalEntry, int]]:
+    """Yield the entries of the journal at ``path``, each with the offset where its line ends.
 
-    They stop before a line that is not whole, or no entry.
+    They end before a line that is incomplete or not an entry.
     """
     with path.open("rb") as stream:
         offset = len(stream.readline())
@@ -146,7 +156,7 @@ def entries(path: Path) -> Iterator[tuple[Entry, int]]:
             if not line.endswith(b"\n"):
                 return
             try:
-                entry = records.from_json(Entry, line)
-            except RecordError:  # as where a disk lost a block
+                entry = records.from_json(JournalEntry, line)
+            except RecordError:  # a disk may have lost a block
                 return
             yield entry, offset

@@ -1,11 +1,12 @@
-"""table of texts -> the same table with the answers beside it, in bounded memory."""
+"""table of texts -> the same table with the answers in further columns, in bounded memory."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mtl_runtime.bulk.request import BadRows, OnBadRow, PredictJob, Progress, Summary, accepted_rows
+from mtl_runtime.bulk.request import BadRows, OnBadRow, PredictJob, Progress, Summary, stop_at_bad_row
 from mtl_runtime.bulk.resumable import predict_resumable
 from mtl_runtime.bulk.row_predictions import PredictionColumns, answer_columns, predict_chunks
 from mtl_runtime.core.atomic_file import atomic_file
@@ -18,7 +19,9 @@ from mtl_runtime.tables.writers import check_writable, open_writer, reject_line
 
 __all__ = ["BadRows", "OnBadRow", "Progress", "Summary", "answer_columns", "predict_file"]
 
-_CUT = ChunkLimits()
+_log = logging.getLogger(__name__)
+
+_DEFAULT_LIMITS = ChunkLimits()
 
 
 def predict_file(
@@ -37,109 +40,102 @@ def predict_file(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
-    cut: ChunkLimits = _CUT,
+    limits: ChunkLimits = _DEFAULT_LIMITS,
 ) -> Summary:
     """Answer ``tasks`` for each row of ``source`` and write the rows with their answers to ``target``.
 
-    A target file is whole or absent. A row is bad if it cannot be read, or if its text is missing, no str
-    or too long; an empty str is a legal text.
+    A target file is complete or absent. A row is bad if it cannot be read, or if its text is missing, not a str or too
+    long; an empty str is a legal text.
 
-    From a file to a file, what is done is kept in a folder beside the target, where it outlives the process;
-    see docs/bulk-files.md.
+    A job from a file to a file keeps its finished chunks in a folder next to the target, where they outlive the
+    process; see docs/bulk-files.md.
 
     Args:
-        classifier: an opened bundle.
+        classifier: an open bundle.
         source: a file, or a binary stream (then ``input_format`` defaults to txt).
         target: a file, or a binary stream.
         tasks: default: all of the bundle's.
         column: the column of ``source`` that holds the texts.
         probabilities: also write the probability of every label.
-        prefix: what the names of the answers' columns start with, where ``source`` has columns of those names.
+        prefix: of the names of the answers' columns, in case ``source`` has columns of those names.
         input_format: default: by the suffix of ``source``.
-        output_format: default: by the suffix of ``target``; for a stream the input's, or csv.
-        on_bad_row: raise the first bad row's error, or leave bad rows out and count them.
-        rejects: file that gets the bad rows, a line of JSON each, in their order; then they are no errors.
-        overwrite: replace an existing ``target`` and ``rejects``, and forget what was done of them.
-        resume: go on where an earlier process, that was to write the same ``target``, came to.
+        output_format: default: by the suffix of ``target``; for a stream the input's format, or csv.
+        on_bad_row: raise the error of the first bad row, or skip bad rows and count them.
+        rejects: file for the bad rows, one line of JSON each, in their order; then they are not errors.
+        overwrite: replace an existing ``target`` and ``rejects``, and discard unfinished work on them.
+        resume: continue the unfinished work of an earlier process on the same ``target``.
         progress: called at the start and after each chunk of rows.
-        cut: where a chunk of rows ends; the texts of a chunk are batched together.
+        limits: where a chunk of rows ends; the texts of a chunk are batched together.
 
     Raises:
-        TableError: the source is malformed, or a column of it has the name of an answer's column.
+        TableError: the source is malformed, or one of its columns has the name of an answer's column.
         UnknownTaskError: the bundle has no such task.
-        CheckFailedError: the model answered NaN or infinity.
-        MtlError: the target exists already, or cannot be written; or it was begun and ``resume`` is not set, or it
-            was begun as another job, or another process is at it.
+        CheckFailedError: the model returned NaN or infinity.
+        MtlError: the target exists already, or cannot be written; or there is unfinished work on it and ``resume`` is
+            not set, or that work belongs to another job, or another process is working on it.
     """
     path, stream = (source, None) if isinstance(source, Path) else (Path("<stdin>"), source)
     kind = input_format or (format_of(path) if stream is None else "txt")
-    request = PredictJob(
+    specs = classifier.task_specs(tasks)
+    job = PredictJob(
         classifier=classifier,
-        questions=PredictionColumns(
-            tasks=classifier.task_specs(tasks), column=column, probabilities=probabilities, prefix=prefix
-        ),
+        columns=PredictionColumns(tasks=specs, text_column=column, probabilities=probabilities, prefix=prefix),
         input_format=kind,
-        output_format=_target_format(target, output_format, kind),
+        output_format=_choose_output_format(target, output_format, kind),
         on_bad_row=on_bad_row,
         rejects=rejects,
         overwrite=overwrite,
-        cut=cut,
+        limits=limits,
         progress=progress or (lambda _rows, _share: None),
     )
     _check_distinct(rejects, source, target)
     if isinstance(source, Path) and isinstance(target, Path) and not _is_pipe(source):
-        return predict_resumable(request, source, target, resume=resume)
+        return predict_resumable(job, source, target, resume=resume)
     if resume:
-        raise MtlError("only from a file to a file can a job be gone on with; a stream is read and written once")
-    return _predict_stream(request, path, stream, target)
+        raise MtlError("only a job from a file to a file can be resumed; a stream is read and written once")
+    return _predict_stream(job, path, stream, target)
 
 
-def _predict_stream(request: PredictJob, path: Path, stream: BinaryIO | None, target: Path | BinaryIO) -> Summary:
-    """Write the answers as they come; a target file is staged."""
+def _predict_stream(job: PredictJob, path: Path, stream: BinaryIO | None, target: Path | BinaryIO) -> Summary:
+    """Write the answers of each chunk at once; a target file is staged."""
     rows = truncated = 0
     bad = BadRows()
-    questions = request.questions
+    max_text_bytes = job.classifier.settings.inputs.max_text_bytes
     with ExitStack() as stack:
-        table = stack.enter_context(open_table(path, format=request.input_format, stream=stream))
-        questions.check(table)
-        # The last that is entered is whole first: where the target is, the rejects are.
-        out = (
-            stack.enter_context(atomic_file(target, replace=request.overwrite)) if isinstance(target, Path) else target
-        )
-        reject = stack.enter_context(_rejects(request))
-        write = stack.enter_context(open_writer(out, request.output_format, source=table, added=questions.columns))
-        cut = chunk_rows(
-            table,
-            column=questions.column,
-            max_text_bytes=request.classifier.settings.inputs.max_text_bytes,
-            cut=request.cut,
-        )
-        request.progress(0, None)
-        for answered in predict_chunks(request.classifier, questions, table, accepted_rows(request, cut)):
-            if answered.rows:
-                write(answered.rows)
-            for row in answered.chunk.bad:
+        table = stack.enter_context(open_table(path, format=job.input_format, stream=stream))
+        job.columns.check(table)
+        # The last one entered is completed first: if the target exists, so do the rejects.
+        out = stack.enter_context(atomic_file(target, replace=job.overwrite)) if isinstance(target, Path) else target
+        reject = stack.enter_context(_open_rejects(job))
+        write = stack.enter_context(open_writer(out, job.output_format, source=table, added=job.columns.added))
+        chunks = chunk_rows(table, column=job.columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
+        job.progress(0, None)
+        for result in predict_chunks(job.classifier, job.columns, table, stop_at_bad_row(job, chunks)):
+            if result.rows:
+                write(result.rows)
+            for row in result.chunk.bad:
                 bad.add(row.error)
                 reject(row)
-            rows += len(answered.rows)
-            truncated += answered.truncated
-            request.progress(rows + bad.count, answered.chunk.share)
+            rows += len(result.rows)
+            truncated += result.truncated
+            job.progress(rows + bad.count, result.chunk.share)
+    _log.info("%d rows of %s were written, %d were left out", rows, path, bad.count)
     return Summary(rows=rows, truncated=truncated, bad_rows=bad)
 
 
 @contextmanager
-def _rejects(request: PredictJob) -> Iterator[Callable[[BadRow], object]]:
-    """What is to be done with a bad row that is left out."""
-    if request.rejects is None:
+def _open_rejects(job: PredictJob) -> Iterator[Callable[[BadRow], object]]:
+    """Give the block a function that writes a bad row to the rejects, if there is a file for them."""
+    if job.rejects is None:
         yield lambda _row: None
         return
-    with atomic_file(request.rejects, replace=request.overwrite) as stream:
+    with atomic_file(job.rejects, replace=job.overwrite) as stream:
         yield lambda row: stream.write(reject_line(row))
 
 
-def _target_format(target: Path | BinaryIO, asked: TableFormat | None, source: TableFormat) -> TableFormat:
-    if asked is not None:
-        return check_writable(asked, target if isinstance(target, Path) else Path("<stdout>"))
+def _choose_output_format(target: Path | BinaryIO, requested: TableFormat | None, source: TableFormat) -> TableFormat:
+    if requested is not None:
+        return check_writable(requested, target if isinstance(target, Path) else Path("<stdout>"))
     if isinstance(target, Path):
         return check_writable(format_of(target), target)
     return source if source in ("csv", "tsv", "jsonl") else "csv"

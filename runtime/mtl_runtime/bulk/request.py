@@ -1,4 +1,4 @@
-"""what is asked of a table of texts, and what became of it."""
+"""A job that predicts a table, and the summary of what became of its rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,25 +11,25 @@ from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
 from mtl_runtime.tables.table import TableFormat
 
-__all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "accepted_rows"]
+__all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "stop_at_bad_row"]
 
 OnBadRow = Literal["error", "skip"]
-# Called with the rows done so far, good and bad, and the share of the input that they are (None: not known).
+# Called with the number of rows processed so far, good and bad, and their share of the input (None: unknown).
 Progress = Callable[[int, float | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictJob:
-    """One table's way through the classifier."""
+    """How one table is predicted."""
 
     classifier: Classifier
-    questions: PredictionColumns
+    columns: PredictionColumns
     input_format: TableFormat
     output_format: TableFormat
     on_bad_row: OnBadRow
     rejects: Path | None  # where bad rows go
     overwrite: bool
-    cut: ChunkLimits
+    limits: ChunkLimits
     progress: Progress
 
     @property
@@ -38,36 +38,36 @@ class PredictJob:
         return self.on_bad_row == "error" and self.rejects is None
 
 
-def accepted_rows(request: PredictJob, chunks: Iterable[RowChunk]) -> Iterator[RowChunk]:
-    """The chunks, up to one with a bad row where that is an error.
+def stop_at_bad_row(job: PredictJob, chunks: Iterable[RowChunk]) -> Iterator[RowChunk]:
+    """Yield the chunks, until one has a bad row and that is an error.
 
     Raises:
         TableError: while iterating, that error.
     """
     for chunk in chunks:
-        if chunk.bad and request.refuses_bad_rows:
+        if chunk.bad and job.refuses_bad_rows:
             raise chunk.bad[0].error
         yield chunk
 
 
 @dataclass(slots=True)
 class BadRows:
-    """Rows left out: how many, and the first errors."""
+    """The number of skipped rows, and the errors of the first ones."""
 
-    KEPT: ClassVar[int] = 20
+    MAX_ERRORS: ClassVar[int] = 20
 
     count: int = 0
     first: list[TableError] = field(default_factory=list)
 
     def add(self, error: TableError) -> None:
         self.count += 1
-        if len(self.first) < self.KEPT:
+        if len(self.first) < self.MAX_ERRORS:
             self.first.append(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What became of a table: each row was written or is among the bad ones."""
+    """What became of a table: each row was written or is one of the bad rows."""
 
     rows: int
     truncated: int  # written rows whose text was longer than the encoder reads

@@ -1,11 +1,12 @@
-"""file of texts -> file of answers, chunk by chunk, so that a process that was killed can be gone on with."""
+"""file of texts -> file of predictions, chunk by chunk, so that a job can be resumed after its process was killed."""
 
+import logging
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from mtl_runtime.bulk.journal import ChunkRecord, JobSpec
-from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, accepted_rows
+from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, stop_at_bad_row
 from mtl_runtime.bulk.row_predictions import PredictedChunk, predict_chunks
 from mtl_runtime.bulk.work_folder import WorkFolder, open_work_folder
 from mtl_runtime.bundle.manifest import FileSpec
@@ -20,75 +21,74 @@ from mtl_runtime.tables.writers import ChunkedWriter, open_chunked_writer, rejec
 
 __all__ = ["predict_resumable"]
 
+_log = logging.getLogger(__name__)
+
 # Their versions may change tokens, bits, or how a value is written.
 _DECIDING = ("mtl-export", "numpy", "tokenizers", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "pyarrow")
 
 
-def predict_resumable(request: PredictJob, source: Path, target: Path, *, resume: bool) -> Summary:
-    """Answer the file ``source`` into the file ``target``, or with ``resume`` what is left of it.
+def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bool) -> Summary:
+    """Predict the file ``source`` into the file ``target``; with ``resume``, only the chunks that are left.
 
     Raises:
         MtlError, TableError, CheckFailedError: as :func:`mtl_runtime.bulk.predict_file.predict_file`.
     """
-    before = _facts(source)
-    job = _job(request, source)
-    with open_work_folder(target, job, resume=resume, replace=request.overwrite) as work:
+    before = _file_state(source)
+    spec = _job_spec(job, source)
+    with open_work_folder(target, spec, resume=resume, replace_existing=job.overwrite) as work:
         if work.finished is None:
-            with open_table(source, format=request.input_format) as table:
-                request.questions.check(table)
-                pieces = _answer(request, table, work)
-            if _facts(source) != before:
-                raise MtlError(f"{source} was changed while it was read; start anew with --force")
-            work.finish(join=pieces.join, rejects=request.rejects)
-        elif request.rejects is not None and work.files.rejects.exists():
-            work.place_rejects(request.rejects)
-        return Summary(rows=work.rows, truncated=work.truncated, bad_rows=_bad_rows(work, source))
+            with open_table(source, format=job.input_format) as table:
+                job.columns.check(table)
+                writer = _predict_remaining(job, table, work)
+            if _file_state(source) != before:
+                raise MtlError(f"{source} was changed while it was read; start over with --force")
+            work.finish(join=writer.join, rejects=job.rejects)
+        elif job.rejects is not None and work.files.rejects.exists():
+            work.place_rejects(job.rejects)
+        _log.info("%d rows of %s were written to %s, %d were left out", work.rows, source, target, work.bad_rows)
+        return Summary(rows=work.rows, truncated=work.truncated, bad_rows=_read_bad_rows(work, source))
 
 
-def _answer(request: PredictJob, table: Table, work: WorkFolder) -> ChunkedWriter:
-    """Answer and keep the chunks that are not done."""
-    if request.rejects is not None:
-        work.check_rejects(request.rejects)
-    if request.refuses_bad_rows:
-        for error in _bad_rows(work, table.path).first:
+def _predict_remaining(job: PredictJob, table: Table, work: WorkFolder) -> ChunkedWriter:
+    """Predict and store the chunks that are not finished."""
+    if job.rejects is not None:
+        work.needs_rejects(job.rejects)
+    if job.refuses_bad_rows:
+        for error in _read_bad_rows(work, table.path).first:
             raise error
-    request.progress(work.records, None)
-    cut = chunk_rows(
-        table,
-        column=request.questions.column,
-        max_text_bytes=request.classifier.settings.inputs.max_text_bytes,
-        cut=request.cut,
-    )
+    job.progress(work.records, None)
+    max_text_bytes = job.classifier.settings.inputs.max_text_bytes
+    all_chunks = chunk_rows(table, column=job.columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
+    output_format, added = job.output_format, job.columns.added
     with (
-        open_chunked_writer(
-            request.output_format, source=table, added=request.questions.columns, earlier=work.pieces()
-        ) as pieces,
-        read_ahead(cut) as chunks,
+        open_chunked_writer(output_format, source=table, added=added, earlier=work.pieces()) as writer,
+        read_ahead(all_chunks) as chunks,
     ):
-        # Rows that are done are parsed once more, which is quick: the table decides alone where a chunk begins.
-        left = islice(chunks, work.chunks, None)
-        for answered in predict_chunks(request.classifier, request.questions, table, accepted_rows(request, left)):
-            _keep(work, answered, pieces)
-            request.progress(work.records, answered.chunk.share)
-    return pieces
+        # Finished rows are parsed again, which is quick: the table alone decides where a chunk starts.
+        remaining = stop_at_bad_row(job, islice(chunks, work.chunks, None))
+        for result in predict_chunks(job.classifier, job.columns, table, remaining):
+            _store_chunk(work, result, writer)
+            job.progress(work.records, result.chunk.share)
+    return writer
 
 
-def _keep(work: WorkFolder, answered: PredictedChunk, pieces: ChunkedWriter) -> None:
-    output = pieces.encode(answered.rows)
-    rejects = b"".join(map(reject_line, answered.chunk.bad))
-    done = ChunkRecord(
-        chunk=answered.chunk.number,
-        rows=len(answered.rows),
-        truncated=answered.truncated,
-        bad_rows=len(answered.chunk.bad),
+def _store_chunk(work: WorkFolder, result: PredictedChunk, writer: ChunkedWriter) -> None:
+    output = writer.encode(result.rows)
+    rejects = b"".join(map(reject_line, result.chunk.bad))
+    record = ChunkRecord(
+        chunk=result.chunk.number,
+        rows=len(result.rows),
+        truncated=result.truncated,
+        bad_rows=len(result.chunk.bad),
         output=FileSpec.of(output),
         rejects=FileSpec.of(rejects),
     )
-    work.add(done, output, rejects)
+    work.add(record, output, rejects)
+    _log.debug("chunk %d is stored: %d rows, %d bad ones", record.chunk, record.rows, record.bad_rows)
 
 
-def _job(request: PredictJob, source: Path) -> JobSpec:
-    info, questions, machine = request.classifier.info, request.questions, machine_facts()
+def _job_spec(job: PredictJob, source: Path) -> JobSpec:
+    info, inputs, machine = job.classifier.info, job.classifier.settings.inputs, machine_facts()
     try:
         content = FileSpec.of_file(source)
     except OSError as error:
@@ -101,24 +101,24 @@ def _job(request: PredictJob, source: Path) -> JobSpec:
         max_batch_tokens=info.max_batch_tokens,
         workers=info.workers,
         threads=info.threads,
-        long_text=request.classifier.settings.inputs.long_text,
-        aggregate=request.classifier.settings.inputs.aggregate,
-        max_text_bytes=request.classifier.settings.inputs.max_text_bytes,
+        long_text=inputs.long_text,
+        aggregate=inputs.aggregate,
+        max_text_bytes=inputs.max_text_bytes,
         machine=(machine.cpu, *machine.cpu_flags, *machine.gpus),
         versions=installed_versions(_DECIDING),
-        tasks=tuple(task.name for task in questions.tasks),
-        column=questions.column,
-        probabilities=questions.probabilities,
-        prefix=questions.prefix,
-        input_format=request.input_format,
-        output_format=request.output_format,
-        chunk_rows=request.cut.rows,
-        chunk_characters=request.cut.characters,
+        tasks=tuple(task.name for task in job.columns.tasks),
+        column=job.columns.text_column,
+        probabilities=job.columns.probabilities,
+        prefix=job.columns.prefix,
+        input_format=job.input_format,
+        output_format=job.output_format,
+        chunk_rows=job.limits.rows,
+        chunk_characters=job.limits.characters,
     )
 
 
-def _facts(source: Path) -> Sequence[int]:
-    """What changes when a file is written to; whether it is there is told elsewhere."""
+def _file_state(source: Path) -> Sequence[int]:
+    """Size and time of the last change; empty for a missing file, which is reported elsewhere."""
     try:
         facts = source.stat()
     except OSError:
@@ -126,12 +126,12 @@ def _facts(source: Path) -> Sequence[int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-def _bad_rows(work: WorkFolder, source: Path) -> BadRows:
-    """The work's bad rows, of which the file of rejects holds what is told about each."""
+def _read_bad_rows(work: WorkFolder, source: Path) -> BadRows:
+    """Read the first errors from the file of rejects."""
     bad = BadRows(count=work.bad_rows)
     if work.bad_rows and work.files.rejects.exists():
         with work.files.rejects.open("rb") as stream:
-            for line in islice(stream, BadRows.KEPT):
-                told = records.parse_json(line, where=work.files.rejects.name)
-                bad.first.append(TableError(source, told["reason"], line=told["line"], column=told["column"]))
+            for line in islice(stream, BadRows.MAX_ERRORS):
+                reject = records.parse_json(line, where=work.files.rejects.name)
+                bad.first.append(TableError(source, reject["reason"], line=reject["line"], column=reject["column"]))
     return bad

@@ -1,4 +1,4 @@
-"""chunks of rows -> the same rows with their answers beside them."""
+"""chunks of rows -> the same rows with their answers in further columns."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,76 +16,77 @@ __all__ = ["PredictedChunk", "PredictionColumns", "answer_columns", "predict_chu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionColumns:
-    """What is asked about each row, and the columns that the answers fill."""
+    """The column that holds the texts, the tasks to answer, and the columns for the answers."""
 
     tasks: Sequence[TaskSpec]
-    column: str = "text"  # holds the texts
+    text_column: str = "text"
     probabilities: bool = False  # of every label
-    prefix: str = ""  # what the names of the answers' columns start with
+    prefix: str = ""  # of the names of the answers' columns
 
     @property
-    def columns(self) -> dict[str, type]:
-        """The columns added, each ``str`` or ``float``, in their order."""
+    def added(self) -> dict[str, type]:
+        """The answers' columns, each ``str`` or ``float``, in their order."""
         return answer_columns(self.tasks, probabilities=self.probabilities, prefix=self.prefix)
 
     def check(self, table: Table) -> None:
-        """Make sure that ``table`` has the texts, and no column with an answer's name.
+        """Check that ``table`` has the texts, and no column with the name of an answer's column.
 
         Raises:
-            TableError: it is otherwise.
+            TableError: it lacks the texts, or has such a column.
         """
-        table.require(self.column, hint="; name the texts' column with --column")
-        _refuse(table, set(table.columns) & self.columns.keys(), 1)
+        table.require(self.text_column, hint="; name the texts' column with --column")
+        _refuse_overwriting(table, set(table.columns) & self.added.keys(), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedChunk:
-    """A chunk whose rows have their answers."""
+    """A chunk and its rows with their answers."""
 
     chunk: RowChunk
-    rows: Sequence[Row]  # the chunk's good rows, each with the columns added
+    rows: Sequence[Row]  # the chunk's good rows, each with the answers' columns
     truncated: int  # rows whose text was longer than the encoder reads
 
 
 def predict_chunks(
-    classifier: Classifier, questions: PredictionColumns, table: Table, chunks: Iterable[RowChunk]
+    classifier: Classifier, columns: PredictionColumns, table: Table, chunks: Iterable[RowChunk]
 ) -> Iterator[PredictedChunk]:
-    """Classify the good rows of each chunk, together and apart from the other chunks'.
+    """Classify the good rows of each chunk together, and never with rows of another chunk.
 
     Raises:
-        CheckFailedError: while iterating, the model answered NaN or infinity; names the line.
-        TableError: while iterating, a jsonl record has a key with an answer's name.
+        CheckFailedError: while iterating, the model returned NaN or infinity; the message names the line.
+        TableError: while iterating, a jsonl record has a key with the name of an answer's column.
     """
-    for chunk, predictions in _predictions(classifier, questions, table, chunks):
-        rows = [_answered(questions, table, *pair) for pair in zip(chunk.rows, predictions, strict=True)]
+    for chunk, predictions in _predict_texts(classifier, columns, table, chunks):
+        rows = [_add_answers(columns, table, *pair) for pair in zip(chunk.rows, predictions, strict=True)]
         yield PredictedChunk(chunk=chunk, rows=rows, truncated=sum(prediction.truncated for prediction in predictions))
 
 
-def _predictions(
-    classifier: Classifier, questions: PredictionColumns, table: Table, chunks: Iterable[RowChunk]
+def _predict_texts(
+    classifier: Classifier, columns: PredictionColumns, table: Table, chunks: Iterable[RowChunk]
 ) -> Iterator[tuple[RowChunk, list[Prediction]]]:
     waiting: deque[RowChunk] = deque()
 
     def texts() -> Iterator[list[str]]:
         for chunk in chunks:
             waiting.append(chunk)
-            yield [row.values[questions.column] for row in chunk.rows]
+            yield [row.values[columns.text_column] for row in chunk.rows]
 
-    before = 0
+    before = 0  # texts of the chunks that were yielded
     try:
-        for predictions in classifier.stream_chunks(texts(), tasks=[task.name for task in questions.tasks]):
+        for predictions in classifier.stream_chunks(texts(), tasks=[task.name for task in columns.tasks]):
             yield waiting.popleft(), predictions
             before += len(predictions)
     except NonFiniteError as error:
-        place = f"{table.path}, line {waiting[0].rows[error.index - before].line}"
-        raise CheckFailedError(f"{place}: {error.output} is not finite; run `mtl verify`") from error
+        line = waiting[0].rows[error.index - before].line
+        message = f"{table.path}, line {line}: {error.output} is not finite; run `mtl verify`"
+        raise CheckFailedError(message) from error
     except InvalidTextError as error:
         line = waiting[0].rows[error.index - before].line
-        raise TableError(table.path, error.problem, line=line, column=questions.column) from error
+        raise TableError(table.path, error.problem, line=line, column=columns.text_column) from error
 
 
 def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool, prefix: str = "") -> dict[str, type]:
-    """Columns that the answers to ``tasks`` fill, each ``str`` or ``float``, in their order."""
+    """List the columns for the answers to ``tasks``, each ``str`` or ``float``, in their order."""
     columns: dict[str, type] = {}
     for task in tasks:
         columns[task.name] = float if task.kind == "regression" else str
@@ -96,10 +97,10 @@ def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool, prefix: st
     return {prefix + name: kind for name, kind in columns.items()}
 
 
-def _answered(questions: PredictionColumns, table: Table, row: Row, prediction: Prediction) -> Row:
-    cells = _answer_cells(prediction, probabilities=questions.probabilities, prefix=questions.prefix)
+def _add_answers(columns: PredictionColumns, table: Table, row: Row, prediction: Prediction) -> Row:
+    cells = _answer_cells(prediction, probabilities=columns.probabilities, prefix=columns.prefix)
     if table.format == "jsonl":
-        _refuse(table, row.values.keys() & cells.keys(), row.line)
+        _refuse_overwriting(table, row.values.keys() & cells.keys(), row.line)
     return Row(row.line, {**row.values, **cells})
 
 
@@ -114,11 +115,11 @@ def _answer_cells(prediction: Prediction, *, probabilities: bool, prefix: str) -
     return {prefix + name: cell for name, cell in cells.items()}
 
 
-def _refuse(table: Table, names: set[str], line: int) -> None:
+def _refuse_overwriting(table: Table, names: set[str], line: int) -> None:
     if names:
         problem = f"would be overwritten by the answers: {', '.join(sorted(names))}"
         raise TableError(
             table.path,
-            f"{problem}; put something before the answers with --prefix predicted., or choose --tasks",
+            f"{problem}; give the answers' columns a prefix, such as --prefix predicted., or choose --tasks",
             line=line,
         )

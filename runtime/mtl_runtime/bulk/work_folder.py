@@ -1,35 +1,29 @@
-"""folder beside an output that is being made -> what of it is done, kept through kill -9; in the end, the output.
+"""The folder next to an unfinished output: it keeps the finished chunks through kill -9, and becomes the output.
 
-    .OUT.mtl-work/
-      ledger.jsonl    what the job is, then a line for each chunk that is done
-      output          the chunks' bytes, one after the other
-      rejects         the chunks' bad rows, likewise
-      joined          the whole output, where the chunks' bytes one after the other are not it
-      lock            locked by the process at work
-
-A line of the ledger is written after the bytes that it vouches for, and holds their SHA-256. Whatever is half
-written, or was lost with the power, has no valid line: a resumed job cuts it off and makes it again.
+A line of the journal is written after the bytes that it describes, and holds their SHA-256. Bytes that are incomplete,
+or were lost in a power failure, have no valid line: a resumed job cuts them off and computes them again.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from dataclasses import replace as changed
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from mtl_runtime.bulk.journal import (
     SCHEMA_VERSION,
     ChunkRecord,
-    Entry,
     JobSpec,
+    JournalEntry,
     JournalHeader,
-    entries,
-    read_start,
+    read_entries,
+    read_header,
     to_line,
 )
+from mtl_runtime.bulk.work_files import WorkFiles, file_matches, next_bytes_match, remove_folder, work_folder_path
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.atomic_file import check_can_write, os_errors_as_mtl_errors, sync
 from mtl_runtime.core.file_lock import exclusive_lock
@@ -37,117 +31,98 @@ from mtl_runtime.errors import MtlError
 
 __all__ = ["WorkFolder", "open_work_folder", "read_job", "work_folder_path"]
 
-
-def work_folder_path(target: Path) -> Path:
-    """Where the work on ``target`` lies until it is whole."""
-    return target.with_name(f".{target.name}.mtl-work")
+_log = logging.getLogger(__name__)
 
 
 def read_job(target: Path) -> JobSpec | None:
-    """The job that was begun for ``target`` and is not finished.
+    """Read which job was started for ``target`` and is not finished.
 
     Raises:
-        MtlError: its ledger cannot be read.
+        MtlError: its journal cannot be read.
     """
-    start = read_start(work_folder_path(target) / "ledger.jsonl")
-    return None if start is None else start.job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    """What lies in a work folder."""
-
-    ledger: Path
-    output: Path
-    rejects: Path
-    joined: Path
-
-    @classmethod
-    def of(cls, target: Path) -> "_Files":
-        folder = work_folder_path(target)
-        ledger, output, rejects, joined = (folder / name for name in ("ledger.jsonl", "output", "rejects", "joined"))
-        return cls(ledger=ledger, output=output, rejects=rejects, joined=joined)
+    header = read_header(WorkFiles.of(target).journal)
+    return None if header is None else header.job
 
 
 @dataclass(slots=True)
 class WorkFolder:
-    """A job and what of it is done; made by :func:`open_work`."""
+    """A job and its finished chunks; made by :func:`open_work_folder`."""
 
     target: Path
-    start: JournalHeader
-    files: _Files
+    header: JournalHeader
+    files: WorkFiles
     chunks: int = 0
     rows: int = 0  # written
     truncated: int = 0
     bad_rows: int = 0
-    finished: FileSpec | None = None  # set: the target is whole, and this
+    finished: FileSpec | None = None  # if set, the target is complete, with this size and hash
 
     @property
     def records(self) -> int:
-        """Rows of the input that are done, good and bad."""
+        """Number of finished rows of the input, good and bad."""
         return self.rows + self.bad_rows
 
-    def add(self, done: ChunkRecord, output: bytes, rejects: bytes) -> None:
-        """Keep a chunk."""
-        line = to_line(Entry(done=done))
+    def add(self, chunk: ChunkRecord, output: bytes, rejects: bytes) -> None:
+        """Store a finished chunk."""
+        line = to_line(JournalEntry(done=chunk))
         with os_errors_as_mtl_errors(self.target):
-            for path, data in ((self.files.output, output), (self.files.rejects, rejects), (self.files.ledger, line)):
+            for path, data in ((self.files.output, output), (self.files.rejects, rejects), (self.files.journal, line)):
                 with path.open("ab") as stream:
                     stream.write(data)
-        self._count(done)
+        self._count(chunk)
 
     def pieces(self) -> Iterator[bytes]:
-        """The chunks' bytes, those of each on their own."""
+        """Yield the bytes of each chunk."""
         with self.files.output.open("rb") as stream:
-            for entry, _ in entries(self.files.ledger):
+            for entry, _ in read_entries(self.files.journal):
                 if entry.done is not None:
                     yield stream.read(entry.done.output.bytes)
 
     def finish(self, *, join: Callable[[Iterable[bytes], BinaryIO], None] | None, rejects: Path | None) -> None:
-        """Make the output of the chunks and let it be seen; before it the file ``rejects``, where one is wanted.
+        """Make the output from the chunks and move it to the target, after the file ``rejects`` if it is given.
 
         Raises:
-            MtlError: a file is in the way that was not there at the start; or the system refuses to write.
+            MtlError: a file that did not exist at the start is in the way; or the system refuses to write.
         """
         with os_errors_as_mtl_errors(self.target):
-            whole = self.files.output
+            complete = self.files.output
             if join is not None:
-                whole = self.files.joined
-                with whole.open("wb") as stream:
+                complete = self.files.joined
+                with complete.open("wb") as stream:
                     join(self.pieces(), stream)
-            sync(whole)
-            finished = FileSpec.of_file(whole)
-            with self.files.ledger.open("ab") as stream:
-                stream.write(to_line(Entry(finished=finished)))
-            sync(self.files.ledger)
+            sync(complete)
+            finished = FileSpec.of_file(complete)
+            with self.files.journal.open("ab") as stream:
+                stream.write(to_line(JournalEntry(finished=finished)))
+            sync(self.files.journal)
         if rejects is not None:
             self.place_rejects(rejects)
-        check_can_write(self.target, replace=self.start.replace)
+        check_can_write(self.target, replace=self.header.replace)
         with os_errors_as_mtl_errors(self.target):
-            whole.replace(self.target)
+            complete.replace(self.target)
             sync(self.target.parent)
         self.finished = finished
 
-    def check_rejects(self, path: Path) -> bool:
-        """Whether ``path`` has to be written yet: it may be there already, placed by a process that was then killed.
+    def needs_rejects(self, path: Path) -> bool:
+        """Whether ``path`` is still to be written: a process that was killed afterwards may have done it.
 
         Raises:
             MtlError: another file is there.
         """
-        if _is(path, FileSpec.of_file(self.files.rejects)):
+        if file_matches(path, FileSpec.of_file(self.files.rejects)):
             return False
-        check_can_write(path, replace=self.start.replace)
+        check_can_write(path, replace=self.header.replace)
         return True
 
     def place_rejects(self, path: Path) -> None:
-        """Let the bad rows be seen as the file ``path``.
+        """Copy the bad rows to the file ``path``, unless they are there.
 
         Raises:
             MtlError: another file is there; or the system refuses to write.
         """
-        if not self.check_rejects(path):
+        if not self.needs_rejects(path):
             return
-        staging = path.with_name(f".{path.name}-{self.target.name}")  # the same each time: a kill leaves no litter
+        staging = path.with_name(f".{path.name}-{self.target.name}")  # always the same name: a kill leaves no litter
         with os_errors_as_mtl_errors(path):
             shutil.copyfile(self.files.rejects, staging)
             sync(staging)
@@ -155,127 +130,112 @@ class WorkFolder:
             sync(path.parent)
 
     def begin(self) -> None:
-        """Forget what there is, and write the first line of the ledger."""
+        """Remove earlier work, and write the first line of the journal."""
         with os_errors_as_mtl_errors(self.target):
-            for path in (self.files.ledger, self.files.output, self.files.rejects, self.files.joined):
+            for path in (self.files.journal, self.files.output, self.files.rejects, self.files.joined):
                 path.unlink(missing_ok=True)
             for path in (self.files.output, self.files.rejects):
                 path.touch()
-            self.files.ledger.write_bytes(to_line(self.start))
+            self.files.journal.write_bytes(to_line(self.header))
 
     def restore(self) -> None:
-        """Take up what the ledger vouches for, and cut off the rest."""
-        ends = {self.files.ledger: len(to_line(self.start)), self.files.output: 0, self.files.rejects: 0}
+        """Count the chunks that match the journal, and cut off everything after them."""
+        ends = {self.files.journal: len(to_line(self.header)), self.files.output: 0, self.files.rejects: 0}
         with os_errors_as_mtl_errors(self.target):
             for path in ends:
                 path.touch()
             with self.files.output.open("rb") as output, self.files.rejects.open("rb") as rejects:
-                for entry, end in entries(self.files.ledger):
-                    done = entry.done
-                    if done is None or done.chunk != self.chunks:
+                for entry, end in read_entries(self.files.journal):
+                    chunk = entry.done
+                    if chunk is None or chunk.chunk != self.chunks:
                         break
-                    if not (_next_is(output, done.output) and _next_is(rejects, done.rejects)):
+                    if not (next_bytes_match(output, chunk.output) and next_bytes_match(rejects, chunk.rejects)):
                         break
-                    self._count(done)
-                    ends[self.files.ledger] = end
-                    ends[self.files.output] += done.output.bytes
-                    ends[self.files.rejects] += done.rejects.bytes
+                    self._count(chunk)
+                    ends[self.files.journal] = end
+                    ends[self.files.output] += chunk.output.bytes
+                    ends[self.files.rejects] += chunk.rejects.bytes
             for path, end in ends.items():
                 os.truncate(path, end)
 
-    def when_finished(self) -> "WorkFolder | None":
-        """This work if its target is whole, and only the folder was not removed; else None."""
-        counts = changed(self)
-        for entry, _ in entries(self.files.ledger):
+    def as_finished(self) -> "WorkFolder | None":
+        """Return a copy that is marked finished if the target is complete and only the folder remains; else None."""
+        copy = replace(self)
+        for entry, _ in read_entries(self.files.journal):
             if entry.done is not None:
-                counts._count(entry.done)
-            elif entry.finished is not None and _is(self.target, entry.finished):
-                counts.finished = entry.finished
-        return counts if counts.finished else None
+                copy._count(entry.done)
+            elif entry.finished is not None and file_matches(self.target, entry.finished):
+                copy.finished = entry.finished
+        return copy if copy.finished else None
 
-    def _count(self, done: ChunkRecord) -> None:
+    def _count(self, chunk: ChunkRecord) -> None:
         self.chunks += 1
-        self.rows += done.rows
-        self.truncated += done.truncated
-        self.bad_rows += done.bad_rows
-
-
-def _is(path: Path, spec: FileSpec) -> bool:
-    return path.is_file() and path.stat().st_size == spec.bytes and FileSpec.of_file(path) == spec
-
-
-def _next_is(stream: BinaryIO, spec: FileSpec) -> bool:
-    return FileSpec.of(stream.read(spec.bytes)) == spec
+        self.rows += chunk.rows
+        self.truncated += chunk.truncated
+        self.bad_rows += chunk.bad_rows
 
 
 @contextmanager
-def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace: bool) -> Iterator[WorkFolder]:
-    """The work on ``target``, with ``resume`` as far as it was done; no other process can open it meanwhile.
+def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace_existing: bool) -> Iterator[WorkFolder]:
+    """Open the work on ``target``, with ``resume`` including its finished chunks; no other process can do so meanwhile.
 
-    In the end it is removed if it is finished, or if there is no chunk that is worth to be kept.
+    In the end the folder is removed if the work is finished, or if it holds no chunk worth keeping.
 
     Args:
         target: the output.
         job: what is to be done.
-        resume: go on where there is such work, else begin.
-        replace: begin anew where there is such work, and let the output take the place of a file.
+        resume: continue earlier work if there is any, else start.
+        replace_existing: discard earlier work, and let the output replace an existing file.
 
     Raises:
-        MtlError: there is such work, and neither ``resume`` nor ``replace`` is set; or it is another job's; or
-            another process is at it; or the output exists or cannot be written.
+        MtlError: there is earlier work, and neither ``resume`` nor ``replace_existing`` is set; or it belongs to
+            another job; or another process is working on it; or the output exists or cannot be written.
     """
-    folder = work_folder_path(target)
+    files, folder = WorkFiles.of(target), work_folder_path(target)
     if not folder.exists():
         if resume and target.is_file():
-            raise MtlError(f"{target} exists already and no work on it is left; give --force to make it anew")
-        check_can_write(target, replace=replace)
+            raise MtlError(f"{target} exists already and no unfinished work on it is left; give --force to replace it")
+        check_can_write(target, replace=replace_existing)
     with os_errors_as_mtl_errors(target):
         folder.mkdir(exist_ok=True)
-    with exclusive_lock(folder / "lock", what=str(target)):
-        found = None if replace else read_start(folder / "ledger.jsonl")
-        start = found or JournalHeader(schema_version=SCHEMA_VERSION, job=job, replace=replace)
-        work = WorkFolder(target, start, _Files.of(target))
+    with ExitStack() as after_unlock, exclusive_lock(files.lock, what=str(target)):
+        recorded = None if replace_existing else read_header(files.journal)
+        header = recorded or JournalHeader(schema_version=SCHEMA_VERSION, job=job, replace=replace_existing)
+        work = WorkFolder(target, header, files)
         try:
-            if found is None:
-                check_can_write(target, replace=replace)
+            if recorded is None:
+                check_can_write(target, replace=replace_existing)
                 work.begin()
             else:
-                work = _taken_up(work, job, resume=resume)
+                work = _resume(work, job, resume=resume)
             yield work
         except BaseException as error:
             if work.chunks:
-                error.add_note(_how_to_go_on(work))
+                error.add_note(_resume_hint(work))
             raise
         finally:
-            if work.finished or (found is None and not work.chunks):
-                _remove(folder)
+            if work.finished or (recorded is None and not work.chunks):
+                remove_folder(folder, after_unlock)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a work folder, which is there until it is gone: no process finds it without its ledger."""
-    gone = folder.with_name(
-        f"{folder.name}-removed"
-    )  # the same each time, so that the next one removes what a kill left
-    shutil.rmtree(gone, ignore_errors=True)
-    folder.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-
-
-def _how_to_go_on(work: WorkFolder) -> str:
-    mend = "after a bad row, with --on-bad-row skip or --rejects FILE"
-    return f"{work.records:,} rows are done and kept; --resume goes on after them ({mend})"
-
-
-def _taken_up(work: WorkFolder, job: JobSpec, *, resume: bool) -> WorkFolder:
+def _resume(work: WorkFolder, job: JobSpec, *, resume: bool) -> WorkFolder:
     if not resume:
-        raise MtlError(f"{work.target} was begun and not finished; --resume goes on with it, --force starts anew")
-    recorded = work.start.job
-    whole = work.when_finished()
-    # An input that was replaced by its own answers is no other input.
-    now = changed(job, input=recorded.input) if whole is not None and job.input == whole.finished else job
-    if (difference := now.difference(recorded)) is not None:
-        raise MtlError(f"{work.target} was begun as another job: {difference}; undo that, or start anew with --force")
-    if whole is None:
-        check_can_write(work.target, replace=work.start.replace)
-        work.restore()
-    return whole or work
+        raise MtlError(f"{work.target} was started and not finished; --resume continues it, --force starts over")
+    recorded = work.header.job
+    finished = work.as_finished()
+    # An input that was replaced by its own answers is still the same input.
+    now = replace(job, input=recorded.input) if finished is not None and job.input == finished.finished else job
+    if (difference := now.describe_difference(recorded)) is not None:
+        raise MtlError(f"{work.target} was started as another job: {difference}; undo that, or start over with --force")
+    if finished is not None:
+        _log.info("%s is complete: only its work folder is left to remove", work.target)
+        return finished
+    check_can_write(work.target, replace=work.header.replace)
+    work.restore()
+    _log.info("resuming %s at chunk %d, with %d rows done", work.target, work.chunks, work.records)
+    return work
+
+
+def _resume_hint(work: WorkFolder) -> str:
+    bad_rows = "after a bad row, with --on-bad-row skip or --rejects FILE"
+    return f"{work.records:,} rows are done and kept; --resume continues after them ({bad_rows})"

@@ -1,1 +1,1 @@
-"""The runtime's sub-commands of ``mtl``: each parses, makes one library call, and renders the result."""
+"""The command ``mtl`` and the runtime's sub-commands: each parses options, calls the library and prints the result."""

@@ -1,36 +1,40 @@
-"""argv -> exit code: the root command ``mtl``, which loads a sub-command only when it is called.
+"""argv -> exit code: the root command ``mtl``, which imports a sub-command only when it is called.
 
 Sub-commands are entry points of the group ``mtl.commands``, so packages above this one can add theirs.
-Exit codes: 0 done, 1 a check failed, 2 the user's mistake, 130 interrupted, 141 nobody reads stdout any more.
+Exit codes: 0 success, 1 a check failed, 2 a mistake of the user, 130 interrupted, 141 stdout is closed.
 """
 
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, NoReturn
 
 import click
 
-from mtl_runtime.cli.terminal import printable
+from mtl_runtime.cli.terminal import PACKAGES, printable
 from mtl_runtime.errors import MissingPackageError, MtlError
 
 __all__ = ["main"]
 
+_log = logging.getLogger(__name__)
+
 _GROUP = "mtl.commands"
-_INTERRUPTED = 128 + 2  # as a shell tells SIGINT and SIGPIPE
+_INTERRUPTED = 128 + 2  # as a shell reports SIGINT and SIGPIPE
 _BROKEN_PIPE = 128 + 13
 
-# `mtl --help` shows these, and so imports no command.
+# `mtl --help` shows these, so it imports no command.
 _HELP = {
     "train": "Train one multi-task model from a config file.",
     "export": "Export a checkpoint to a bundle with one ONNX graph.",
     "verify": "Check a bundle's files, and gate its variants on this machine.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",
-    "bench": "Measure how right and how fast a bundle is on this machine.",
-    "compare": "Tell whether one benchmark run is slower than another.",
+    "bench": "Measure how accurate and how fast a bundle is on this machine.",
+    "compare": "Check whether one benchmark run is slower than another.",
     "inspect": "Show what a bundle holds.",
-    "doctor": "Show what is installed, what runs here, and how to mend the rest.",
+    "doctor": "Show what is installed, what runs here, and how to fix the rest.",
 }
 _EXTRAS = {
     "onnxruntime": "cpu",
@@ -64,38 +68,38 @@ class _Root(click.Group):
             try:
                 return super().invoke(ctx)
             finally:
-                sys.stdout.flush()  # here, where a broken pipe can still be caught
+                sys.stdout.flush()  # a broken pipe can still be caught here
         except MtlError as error:
             _fail(error)
         except ModuleNotFoundError as error:
             _fail(_missing_package(error))
         except KeyboardInterrupt as error:
-            _tell_notes(error)
+            _print_notes(error)
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
-            # Python flushes stdout once more at exit; let that find an open file.
+            # Python flushes stdout again at exit, and needs an open file then.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_BROKEN_PIPE)
         except OSError as error:
-            # A full disk or a folder that may not be written is no bug; -v shows where it happened.
-            logging.getLogger(__name__).info("stopped by the system", exc_info=True)
+            # A full disk or a read-only folder is not a bug; -v shows where it happened.
+            _log.info("the operating system refused", exc_info=True)
             _fail(MtlError(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")))
 
 
 def _fail(error: MtlError) -> NoReturn:
     click.echo(f"error: {printable(' '.join(str(error).splitlines()))}", err=True)
-    _tell_notes(error)
+    _print_notes(error)
     raise click.exceptions.Exit(error.exit_code)
 
 
-def _tell_notes(error: BaseException) -> None:
-    """What was added to the error on its way up, such as how to go on."""
+def _print_notes(error: BaseException) -> None:
+    """Print what was added to the error on its way up, such as how to continue."""
     for note in getattr(error, "__notes__", ()):
         click.echo(printable(note), err=True)
 
 
 def _missing_package(error: ModuleNotFoundError) -> MissingPackageError:
-    """What to install for a package that an extra brings; any other missing module is a bug and is raised."""
+    """Say which extra installs the package; any other missing module is a bug and is raised."""
     package = (error.name or "").partition(".")[0]
     if package not in _EXTRAS:
         raise error
@@ -108,10 +112,48 @@ def _entry_points() -> set[str]:
     return {entry.name for entry in metadata.entry_points(group=_GROUP)}
 
 
+class _LogHandler(logging.Handler):
+    """Writes records to stderr, without control characters of the texts and paths in them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            click.echo(printable(self.format(record), keep="\n\t"), err=True)
+        except Exception:  # noqa: BLE001 - as every handler of logging: a broken record must not end the command
+            self.handleError(record)
+
+
+def _log_handler(verbosity: int) -> _LogHandler:
+    """Make a handler that shows warnings; at 1 also what the project's packages do, from 2 on everything."""
+    handler = _LogHandler((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    if verbosity == 1:
+        handler.addFilter(lambda record: record.levelno > logging.INFO or record.name.partition(".")[0] in PACKAGES)
+    return handler
+
+
+@contextmanager
+def _log_to_stderr(verbosity: int) -> Iterator[None]:
+    """Write the log to stderr until the command ends."""
+    root, handler = logging.getLogger(), _log_handler(verbosity)
+    levels = {root: logging.DEBUG if verbosity > 1 else logging.WARNING}
+    if verbosity == 1:
+        levels |= {logging.getLogger(package): logging.INFO for package in PACKAGES}
+    before = {logger: logger.level for logger in levels}
+    root.addHandler(handler)
+    for logger, level in levels.items():
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        for logger, level in before.items():
+            logger.setLevel(level)
+
+
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", count=True, help="Log to stderr what happens (-vv: everything).")
 @click.version_option(package_name="mtl-export", prog_name="mtl")
-def main(verbose: int) -> None:
+@click.pass_context
+def main(ctx: click.Context, verbose: int) -> None:
     """Train one multi-task sentence classifier, export it to one ONNX graph, serve it without torch."""
-    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    ctx.with_resource(_log_to_stderr(verbose))

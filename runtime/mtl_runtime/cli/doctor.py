@@ -1,4 +1,4 @@
-"""``mtl doctor``: environment -> tables, and exit code 1 if there is a problem."""
+"""``mtl doctor``: environment -> tables; exit code 1 if there is a problem."""
 
 from pathlib import Path
 
@@ -20,24 +20,24 @@ __all__ = ["doctor"]
 def doctor(ctx: click.Context, bundle: Path | None, as_json: bool) -> None:
     """Show versions, processor, cores and providers; with BUNDLE, try each of its variants.
 
-    Exits 1 if there is a problem; each is told with the command that mends it.
+    Exits 1 if there is a problem; each is shown with the command that fixes it.
     """
     diagnosis = diagnose(bundle)
     if as_json:
         print_json(records.to_dict(diagnosis))
     else:
-        _print(diagnosis)
+        _print_tables(diagnosis)
     ctx.exit(1 if diagnosis.problems else 0)
 
 
-def _print(diagnosis: Diagnosis) -> None:
+def _print_tables(diagnosis: Diagnosis) -> None:
     machine = diagnosis.machine
     quota = "none" if machine.cores_by_cgroup is None else f"{machine.cores_by_cgroup:g}"
     print_table("Versions", ("package", "version"), list(diagnosis.versions.items()))
     facts = [
         ("system", f"{machine.system} {machine.architecture}"),
         ("processor", machine.cpu),
-        ("telling flags", " ".join(machine.cpu_flags) or "none"),
+        ("relevant flags", " ".join(machine.cpu_flags) or "none"),
         ("cores", f"{machine.cores}; by affinity {machine.cores_by_affinity}; cgroup quota {quota}"),
         ("cores allowed", machine.cores_allowed),
         ("onnxruntime offers", ", ".join(diagnosis.providers) or "none"),
@@ -45,11 +45,11 @@ def _print(diagnosis: Diagnosis) -> None:
     print_table("Machine", ("fact", "value"), facts)
     if diagnosis.providers:
         states = [
-            (name, "not here" if name in diagnosis.absent else "ready", diagnosis.absent.get(name, ""))
+            (name, "unavailable" if name in diagnosis.absent else "available", diagnosis.absent.get(name, ""))
             for name in PROVIDERS
         ]
         print_table("Providers", ("provider", "state", "why"), states)
     if diagnosis.variants:
-        rows = [(t.variant, "works" if t.works else "does not", t.detail) for t in diagnosis.variants]
+        rows = [(t.variant, "works" if t.works else "does not work", t.detail) for t in diagnosis.variants]
         print_table("Variants", ("variant", "result", "detail"), rows)
     print_table("Problems", ("problem",), [(problem,) for problem in diagnosis.problems] or [("none",)])

@@ -1,4 +1,4 @@
-"""Evidence -> a printed table: a row for each variant and task, decisions first."""
+"""Evidence -> a printed table with a row for each variant and task."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def print_evidence(evidence: Evidence) -> None:
-    """Print the metrics of every variant and task, how far each agrees with the reference, and the gate's verdict."""
+    """Print, for each variant and task, metrics, agreement with the reference, and the gate's decision."""
     rows = [row for name, measured in evidence.variants.items() for row in _rows(name, measured)]
     rows += [row for name, measured in evidence.refused.items() for row in _rows(f"{name} (refused)", measured)]
     data = ", ".join(evidence.data) or "the golden texts"
@@ -36,13 +36,13 @@ def _rows(name: str, measured: VariantEvidence) -> Iterator[tuple[str, ...]]:
     speed = f"{measured.speed.median:.2f}x" if measured.speed else ""
     if not measured.tasks:
         yield (name, *[""] * (len(_COLUMNS) - 2), measured.status)
-    for task, found in measured.tasks.items():
-        yield (name, task, *_cells(found), speed, "; ".join(found.problems) or measured.status)
+    for task, evidence in measured.tasks.items():
+        yield (name, task, *_cells(evidence), speed, "; ".join(evidence.problems) or measured.status)
 
 
 def _cells(task: TaskEvidence) -> tuple[str, ...]:
     metrics = (
         f"{task.metrics[name]:.3f}" if name in task.metrics else "" for name in ("accuracy", "macro_f1", "majority")
     )
-    counted = str(task.sentences) + (f" ({task.labelled} labelled)" if task.labelled < task.sentences else "")
-    return counted, *metrics, f"{100 * task.agreement:.4g} %", f"{task.max_logit_difference:.1e}"
+    sentences = str(task.sentences) + (f" ({task.labelled} labelled)" if task.labelled < task.sentences else "")
+    return sentences, *metrics, f"{100 * task.agreement:.4g} %", f"{task.max_logit_difference:.1e}"

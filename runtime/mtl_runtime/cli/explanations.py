@@ -1,4 +1,4 @@
-"""explanations -> stdout: the text with its words shaded, a table where there is no colour, or JSON."""
+"""explanations -> stdout: the text with its words shaded, a table without colours, or JSON."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["show_explanations"]
 
-# From hardly to most important, dark letters on them. Blue and orange differ for nearly every eye.
+# From least to most important, under dark letters. Nearly everyone can distinguish blue from orange.
 _TOWARDS = ("#dbe9ff", "#b3d1ff", "#85b6ff", "#579bff")
 _AGAINST = ("#ffe8d4", "#ffcfa3", "#ffb36b", "#ff9838")
 _LETTERS = "#000000"
-# With 16 colours, the shades of a hue cannot be told apart.
+# With 16 colours, the shades of a hue are not distinguishable.
 _COLOURS = ("256", "truecolor")
 _LONGEST_TITLE = 60
 _UNREAD = " (the end of the text is not read)"
@@ -35,25 +35,25 @@ def show_explanations(
     """Print the explanations of each text, by task.
 
     Args:
-        texts: those explained.
+        texts: the explained texts.
         explanations: of each text, by task.
         as_json: print all numbers as JSON.
-        console: where coloured text goes; default: stdout, whose colours rich finds out (none in a pipe, none where
-            NO_COLOR is set).
+        console: where coloured text goes; default: stdout, whose colours rich detects (none in a pipe, or if NO_COLOR
+            is set).
     """
     pairs = list(zip(texts, explanations, strict=True))
     if as_json:
         print_json([{"text": text, "explanations": _to_dict(by_task)} for text, by_task in pairs])
         return
     console = console or Console(file=sys.stdout)
-    shaded = console.color_system in _COLOURS and not console.no_color
+    has_shades = console.color_system in _COLOURS and not console.no_color
     for text, by_task in pairs:
-        if shaded:
+        if has_shades:
             for explanation in by_task.values():
-                console.print(_shaded(text, explanation), soft_wrap=True)
+                console.print(_shade(text, explanation), soft_wrap=True)
         else:
             _print_table(text, list(by_task.values()))
-    if shaded:
+    if has_shades:
         console.print(_legend(), soft_wrap=True)
 
 
@@ -62,7 +62,7 @@ def _to_dict(by_task: "Mapping[str, Explanation]") -> dict[str, object]:
 
 
 def _print_table(text: str, explanations: "Sequence[Explanation]") -> None:
-    """One table with a line for each word, and a column for each task."""
+    """Print a table with a line for each word and a column for each task."""
     title = text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 3]}..."
     words = [token.text for token in explanations[0].tokens]
     columns = [[f"{token.importance:+.4f}" for token in explanation.tokens] for explanation in explanations]
@@ -71,23 +71,23 @@ def _print_table(text: str, explanations: "Sequence[Explanation]") -> None:
 
 
 def _heading(explanation: "Explanation") -> str:
-    """The task and what is explained: a label and its probability, or a value."""
+    """Name the task and what is explained: a label and its probability, or a value."""
     label = f" {explanation.label}" if explanation.label is not None else ""
     return f"{explanation.task}:{label} {explanation.baseline:.4f}"
 
 
-def _shaded(text: str, explanation: "Explanation") -> Text:
-    """One line: the task, what is explained, the largest importance, and the text."""
+def _shade(text: str, explanation: "Explanation") -> Text:
+    """Write one line: the task, what is explained, the largest importance, and the text."""
     largest = max((abs(token.importance) for token in explanation.tokens), default=0.0)
     scale = f" (a word up to {largest:.4f})" if explanation.tokens else " (no words)"
     line = Text().append(printable(_heading(explanation)) + scale, "bold").append("  ")
-    for piece, importance in _pieces(text, explanation):
+    for piece, importance in _split(text, explanation):
         line.append(printable(piece), _style(importance / largest if largest else 0.0))
     return line
 
 
-def _pieces(text: str, explanation: "Explanation") -> Iterator[tuple[str, float]]:
-    """The text in pieces with their importance; what lies between the words has none."""
+def _split(text: str, explanation: "Explanation") -> Iterator[tuple[str, float]]:
+    """Yield the text in pieces with their importance, which is 0 between the words."""
     at = 0
     for token in explanation.tokens:
         yield text[at : token.start], 0.0
@@ -97,9 +97,9 @@ def _pieces(text: str, explanation: "Explanation") -> Iterator[tuple[str, float]
 
 
 def _style(share: float) -> Style:
-    """Shade of a word whose importance is ``share`` of the largest one, from -1 to 1."""
+    """Choose the shade for a word whose importance is ``share`` of the largest one, from -1 to 1."""
     shades = _TOWARDS if share > 0 else _AGAINST
-    # Every shade stands for the same part of the range; what is below half of the first one is not shaded.
+    # Every shade covers the same part of the range; below half of the first one there is no shade.
     level = round(abs(share) * len(shades))
     return Style(color=_LETTERS, bgcolor=shades[level - 1]) if level else Style.null()
 

@@ -23,13 +23,13 @@ def inspect(bundle: Path, as_json: bool) -> None:
     """Show what BUNDLE holds: tasks, encoder, variants, files, evidence. Hashes are not checked."""
     opened = Bundle.open(bundle)
     if as_json:
-        print_json(_as_dict(opened))
+        print_json(_to_dict(opened))
         return
     manifest = opened.manifest
     _print_tasks(manifest)
     print_table("Encoder", ("fact", "value"), list(records.to_dict(manifest.encoder).items()))
     variants = [
-        (name, variant.graph, variant.provider, _pairs(variant.provider_options))
+        (name, variant.graph, variant.provider, _join_options(variant.provider_options))
         for name, variant in manifest.variants.items()
     ]
     print_table("Variants", ("variant", "graph", "provider", "options"), variants)
@@ -40,23 +40,23 @@ def inspect(bundle: Path, as_json: bool) -> None:
         print_evidence(evidence)
 
 
-def _as_dict(bundle: Bundle) -> dict[str, Any]:
+def _to_dict(bundle: Bundle) -> dict[str, Any]:
     content: dict[str, Any] = records.to_dict(bundle.manifest)
     evidence = [records.to_dict(evidence) for evidence in read_evidence(bundle)]
     return {"bundle": str(bundle.path), "digest": bundle.digest, **content, "evidence": evidence}
 
 
 def _print_tasks(manifest: Manifest) -> None:
-    rows = [(task.name, task.kind, _labels(task), f"{task.temperature:g}") for task in manifest.tasks]
+    rows = [(task.name, task.kind, _join_labels(task), f"{task.temperature:g}") for task in manifest.tasks]
     print_table("Tasks", ("task", "kind", "labels (thresholds)", "temperature"), rows)
 
 
-def _labels(task: TaskSpec) -> str:
+def _join_labels(task: TaskSpec) -> str:
     if task.thresholds:
         pairs = zip(task.labels, task.thresholds, strict=True)
         return ", ".join(f"{label} ({threshold:g})" for label, threshold in pairs)
     return ", ".join(task.labels)
 
 
-def _pairs(options: Any) -> str:
+def _join_options(options: Any) -> str:
     return ", ".join(f"{key}={value}" for key, value in options.items())

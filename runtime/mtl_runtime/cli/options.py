@@ -1,4 +1,4 @@
-"""command line -> options that several commands share."""
+"""Command-line options and arguments that several commands share."""
 
 import math
 from collections.abc import Callable
@@ -13,23 +13,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def bundle_argument(*, required: bool = True) -> Callable[[F], F]:
-    """The argument BUNDLE; whether a bundle is there is the library's to say."""
+    """The argument BUNDLE; the library checks whether a bundle is there."""
     return click.argument("bundle", required=required, type=click.Path(path_type=Path))
 
 
 def finite(_ctx: click.Context, _option: click.Parameter, value: float) -> float:
-    """Callback of an option with a number: ``nan`` passes every range, and ``inf`` those without an end."""
+    """Check an option's number (a click callback): ``nan`` passes every range, and ``inf`` those without a maximum."""
     if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is no number to reckon with")
+        raise click.BadParameter(f"{value} is not a finite number")
     return value
 
 
 def json_option() -> Callable[[F], F]:
-    """``--json``: the same content for programs."""
+    """The option ``--json``: the same content for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 
 
 def threads_option() -> Callable[[F], F]:
-    """``--threads``."""
+    """The option ``--threads``."""
     help_text = "Threads of the model; default: the cores that this process may use."
     return click.option("--threads", type=click.IntRange(min=1), help=help_text)

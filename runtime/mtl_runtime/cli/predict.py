@@ -1,7 +1,8 @@
 """``mtl predict``: texts of a file, of stdin or of the command line -> their answers."""
 
+import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,22 @@ import click
 
 from mtl_runtime.cli.explanations import show_explanations
 from mtl_runtime.cli.options import bundle_argument, json_option, threads_option
+from mtl_runtime.cli.predict_options import PredictOptions
 from mtl_runtime.cli.terminal import binary_stdout, print_json, print_table, printable, row_progress
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
-from mtl_runtime.tables.table import FORMATS, TableFormat
+from mtl_runtime.tables.table import FORMATS
 from mtl_runtime.text.validation import AGGREGATES, LONG_TEXT
 
 if TYPE_CHECKING:
-    from mtl_runtime.bulk.predict_file import OnBadRow, Summary
+    from mtl_runtime.bulk.predict_file import Summary
     from mtl_runtime.inference.classifier import Classifier
 
 __all__ = ["predict"]
 
+_log = logging.getLogger(__name__)
+
 _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
+_LONGEST_TITLE = 60
 
 
 @click.command()
@@ -32,9 +37,11 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @click.option("--variant", help="Variant of the bundle to run.")
 @threads_option()
 @click.option("--workers", type=click.IntRange(min=1), help="Batches at the same time. Default: as measured here.")
-@click.option("--max-batch-tokens", type=click.IntRange(min=1), help="Padded tokens of a batch. Default: likewise.")
+@click.option("--max-batch-tokens", type=click.IntRange(min=1), help="Padded tokens of a batch. Default: as measured.")
 @click.option(
-    "--long-text", type=click.Choice(LONG_TEXT), help="What if the encoder cannot read it all. Default: truncate."
+    "--long-text",
+    type=click.Choice(LONG_TEXT),
+    help="What to do with a text longer than the encoder reads. Default: truncate.",
 )
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="How windows become one answer. Default: mean.")
 @click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
@@ -46,164 +53,125 @@ _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 @click.option(
     "--on-bad-row",
     type=click.Choice(["error", "skip"]),
-    help="End at a row that cannot be classified, or leave it out and list it. Default: error.",
+    help="Stop at a row that cannot be classified, or skip and list it. Default: error.",
 )
-@click.option("--rejects", type=click.Path(path_type=Path), help="Leave bad rows out and write them here (jsonl).")
-@click.option("--resume", is_flag=True, help="Go on with an OUTPUT whose writing was interrupted; else begin it.")
-@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists, and forget what an interrupted run did.")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Skip bad rows and write them here (jsonl).")
+@click.option("--resume", is_flag=True, help="Continue an OUTPUT whose writing was interrupted; else start it.")
+@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists, and discard what an interrupted run did.")
 @json_option()
-def predict(
-    *,
-    bundle: Path,
-    source: str | None,
-    output: Path | None,
-    texts: tuple[str, ...],
-    tasks: str | None,
-    variant: str | None,
-    threads: int | None,
-    workers: int | None,
-    max_batch_tokens: int | None,
-    long_text: str | None,
-    aggregate: str | None,
-    column: str,
-    probabilities: bool,
-    explain: bool,
-    prefix: str,
-    input_format: TableFormat | None,
-    output_format: TableFormat | None,
-    on_bad_row: "OnBadRow | None",
-    rejects: Path | None,
-    resume: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+def predict(**arguments: Any) -> None:
     """Answer every task of BUNDLE for each text of INPUT (csv, tsv, jsonl, parquet, txt; - for stdin).
 
     The output has the input's columns, then for each task its answer (several labels are joined by |) and,
     for a task with one label, its probability.
     """
-    _refuse(
-        ((source is None) == (not texts), "give either INPUT (a file, or - for stdin) or --text."),
-        (
-            source is not None and output is None and as_json,
-            "--json tells of --text, or of what was written with -o; see --output-format.",
-        ),
-        (source is not None and explain, "--explain is for single texts: give them with --text instead of INPUT."),
-        (
-            resume and (source in (None, "-") or output is None),
-            "--resume goes on from an INPUT file to an OUTPUT file (-o); a stream cannot be taken up.",
-        ),
-        (resume and force, "--resume goes on and --force starts anew; choose one."),
-        (
-            rejects is not None and on_bad_row == "error",
-            "--rejects writes bad rows away and --on-bad-row error ends at one; choose one.",
-        ),
-        (
-            bool(texts) and (output is not None or rejects is not None),
-            "--text prints its answers; -o and --rejects are for INPUT.",
-        ),
-        (aggregate is not None and long_text != "windows", "--aggregate is for --long-text windows."),
-    )
+    options = PredictOptions(**arguments)
+    classifier = _load(options)
+    if options.explain:
+        _explain_texts(classifier, options)
+    elif options.source is None:
+        _predict_texts(classifier, options)
+    else:
+        _predict_file(classifier, options, options.source)
+
+
+def _load(options: PredictOptions) -> "Classifier":
+    """Load the bundle; to resume a job, as it was loaded then, unless an option says otherwise.
+
+    By now another variant may be the fastest, or another number of tokens per batch, and neither gives the same bits.
+    """
+    from mtl_runtime.loading.load import load
+
+    classifier = load(options.bundle, **{**_recorded_arguments(options), **options.load_arguments})
+    _log.info("running %s: %s", classifier.info.variant, classifier.info.reason)
+    return classifier
+
+
+def _recorded_arguments(options: PredictOptions) -> dict[str, Any]:
+    """Read the arguments of ``load`` from the journal of the job to resume."""
+    if not options.resume or options.output is None:
+        return {}
+    from mtl_runtime.bulk.work_folder import read_job
+
+    job = read_job(options.output)
+    return job.load_arguments if job is not None else {}
+
+
+def _explain_texts(classifier: "Classifier", options: PredictOptions) -> None:
+    explanations = []
+    with row_progress("explaining") as progress:
+        for text in options.texts:
+            explanations.append(classifier.explain_tasks(text, tasks=options.task_names))
+            progress(len(explanations), len(explanations) / len(options.texts))
+    show_explanations(options.texts, explanations, as_json=options.as_json)
+
+
+def _predict_texts(classifier: "Classifier", options: PredictOptions) -> None:
+    predictions = classifier(options.texts, tasks=options.task_names)
+    if options.as_json:
+        pairs = zip(options.texts, predictions, strict=True)
+        print_json([{"text": text, **prediction.to_dict()} for text, prediction in pairs])
+    else:
+        _print_predictions(options.texts, predictions, probabilities=options.probabilities)
+
+
+def _predict_file(classifier: "Classifier", options: PredictOptions, source: str) -> None:
     from mtl_runtime.bulk.predict_file import predict_file
 
-    names = [name.strip() for name in tasks.split(",")] if tasks is not None else None
-    wishes = {
-        "variant": variant,
-        "threads": threads,
-        "workers": workers,
-        "max_batch_tokens": max_batch_tokens,
-        "long_text": long_text,
-        "aggregate": aggregate,
-    }
-    classifier = _open(bundle, output if resume else None, wishes)
-    if explain:
-        with row_progress("explaining") as progress:
-            found = []
-            for text in texts:
-                found.append(classifier.explain_tasks(text, tasks=names))
-                progress(len(found), len(found) / len(texts))
-        show_explanations(texts, found, as_json=as_json)
-        return
-    if source is None:
-        _show(texts, classifier(texts, tasks=names), probabilities=probabilities, as_json=as_json)
-        return
     with row_progress("classifying") as progress:
         summary = predict_file(
             classifier,
             sys.stdin.buffer if source == "-" else Path(source),
-            output or binary_stdout(),
-            tasks=names,
-            column=column,
-            probabilities=probabilities,
-            prefix=prefix,
-            input_format=input_format,
-            output_format=output_format,
-            on_bad_row=on_bad_row or "error",
-            rejects=rejects,
-            overwrite=force,
-            resume=resume,
+            options.output or binary_stdout(),
+            tasks=options.task_names,
+            column=options.column,
+            probabilities=options.probabilities,
+            prefix=options.prefix,
+            input_format=options.input_format,
+            output_format=options.output_format,
+            on_bad_row=options.on_bad_row or "error",
+            rejects=options.rejects,
+            overwrite=options.force,
+            resume=options.resume,
             progress=progress,
         )
-    _report(summary, output, rejects, as_json=as_json)
+    _print_summary(summary, options)
 
 
-def _refuse(*mistakes: tuple[bool, str]) -> None:
-    """End with the message of the first mistake that was made."""
-    for made, message in mistakes:
-        if made:
-            raise click.UsageError(message)
-
-
-def _open(bundle: Path, begun: Path | None, wishes: Mapping[str, Any]) -> "Classifier":
-    """The classifier; for an output that was begun it runs as it did then, unless the caller says otherwise.
-
-    Another variant may be the fastest by now, or another budget fit, and neither gives the same bits.
-    """
-    from mtl_runtime.bulk.work_folder import read_job
-    from mtl_runtime.loading.load import load
-
-    job = read_job(begun) if begun is not None else None
-    recorded = job.opening if job is not None else {}
-    return load(bundle, **{**recorded, **{name: wish for name, wish in wishes.items() if wish is not None}})
-
-
-def _report(summary: "Summary", output: Path | None, rejects: Path | None, *, as_json: bool) -> None:
-    """What was written, and each row that was not."""
+def _print_summary(summary: "Summary", options: PredictOptions) -> None:
+    """Print how many rows were written, and which were not."""
     bad = summary.bad_rows
-    if rejects is None:
+    if options.rejects is None:
         for error in bad.first:
             click.echo(f"left out: {printable(str(error))}", err=True)
         if bad.count > len(bad.first):
             click.echo(f"left out: {bad.count - len(bad.first)} more rows", err=True)
-    if as_json:
+    if options.as_json:
         rows = {"rows": summary.rows, "truncated": summary.truncated, "bad_rows": bad.count}
-        print_json({"output": str(output), **rows})
-        return
-    if output is None and not bad.count and not summary.truncated:
-        return
-    remarks = f"{summary.rows} rows written"
-    remarks += f", {bad.count} left out" if bad.count else ""
-    remarks += f" (see {printable(str(rejects))})" if bad.count and rejects is not None else ""
-    remarks += f", {summary.truncated} texts truncated" if summary.truncated else ""
-    click.echo(remarks, err=True)
+        print_json({"output": str(options.output), **rows})
+    elif options.output is not None or bad.count or summary.truncated:
+        click.echo(_summarize(summary, options.rejects), err=True)
 
 
-def _show(texts: Sequence[str], predictions: Sequence[Prediction], *, probabilities: bool, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            [{"text": text, **prediction.to_dict()} for text, prediction in zip(texts, predictions, strict=True)]
-        )
-        return
+def _summarize(summary: "Summary", rejects: Path | None) -> str:
+    bad_rows = summary.bad_rows.count
+    line = f"{summary.rows} rows written"
+    line += f", {bad_rows} left out" if bad_rows else ""
+    line += f" (see {printable(str(rejects))})" if bad_rows and rejects is not None else ""
+    return line + (f", {summary.truncated} texts truncated" if summary.truncated else "")
+
+
+def _print_predictions(texts: Sequence[str], predictions: Sequence[Prediction], *, probabilities: bool) -> None:
     for text, prediction in zip(texts, predictions, strict=True):
         rows = [(task, *_cells(prediction[task], all_labels=probabilities)) for task in prediction]
         remark = f" (truncated after {prediction.tokens} tokens)" if prediction.truncated else ""
         remark += f" (read in {prediction.windows} windows)" if prediction.windows > 1 else ""
-        title = text if len(text) <= 60 else f"{text[:57]}..."
+        title = text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 3]}..."
         print_table(f"{title}{remark}", ("task", "answer", "probability"), rows)
 
 
 def _cells(answer: Answer, *, all_labels: bool) -> tuple[str, str]:
-    """The answer and its probability, or every label's."""
+    """Format the answer and its probability, or with ``all_labels`` that of every label."""
     if isinstance(answer, RegressionAnswer):
         return f"{answer.value:.4g}", ""
     labels = answer.labels if isinstance(answer, MultiLabelAnswer) else (answer.label,)

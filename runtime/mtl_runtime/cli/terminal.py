@@ -1,11 +1,12 @@
-"""values -> what a terminal shows: tables, JSON and progress, without a text's control characters."""
+"""Print tables, JSON, stages and progress to a terminal, without the control characters of texts."""
 
 import json
+import logging
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 __all__ = [
+    "PACKAGES",
     "RateEstimate",
     "binary_stdout",
     "duration",
@@ -26,29 +28,33 @@ __all__ = [
     "stages",
 ]
 
+PACKAGES = ("mtl_runtime", "mtl_export", "mtl_bench")  # whose log records are the project's own
+
+_log = logging.getLogger("mtl_runtime.cli")
+
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""``text`` with what could steer a terminal written as an escape such as ``\u001b``.
+    r"""Replace characters that could steer a terminal by escapes such as ``\u001b``.
 
     Args:
         text: any text, such as a label or a cell of a file.
-        keep: control characters that stay as they are.
+        keep: control characters to leave alone.
     """
     return _UNSAFE.sub(lambda m: m[0] if m[0] in keep else f"\\u{ord(m[0]):04x}", text)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table under its title to stdout; all of it is plain text, never markup."""
+    """Print a table with a title to stdout; everything in it is plain text, never markup."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(str(cell), keep="\n")) for cell in row))
-    # A file or a pipe has no width; there a row is one line.
+    # A file or a pipe has no width; there each row is one line.
     console = Console(width=None if sys.stdout.isatty() else 240)
     console.print(Text(printable(title), style="bold"), soft_wrap=True)
     console.print(table)
@@ -61,14 +67,16 @@ def print_json(data: object) -> None:
 
 
 def binary_stdout() -> BinaryIO:
-    """Stdout for a table's bytes; where it is a terminal, control characters are written as escapes."""
+    """Return stdout for a table's bytes; if it is a terminal, control characters become escapes."""
     if sys.stdout.isatty():
-        return cast(BinaryIO, _Terminal(sys.stdout.buffer))
+        return cast(BinaryIO, _EscapingStream(sys.stdout.buffer))
     return sys.stdout.buffer
 
 
 @dataclass(frozen=True, slots=True)
-class _Terminal:
+class _EscapingStream:
+    """Writes lines to a terminal with control characters as escapes."""
+
     stream: BinaryIO
 
     def write(self, line: bytes) -> int:
@@ -78,19 +86,67 @@ class _Terminal:
 
 @contextmanager
 def stages() -> Iterator[Callable[[str], None]]:
-    """Yield what shows the stage at work on stderr: a spinner on a terminal, a line elsewhere."""
+    """Show the INFO log records of the project's packages as the stage at work, on stderr, until the block ends.
+
+    On a terminal that is a line with a spinner, elsewhere one line each. If the log shows INFO already, as with
+    ``mtl -v``, nothing is added.
+
+    Yields:
+        A function that logs a line as a stage.
+    """
+    loggers = [logging.getLogger(package) for package in PACKAGES]
+    with ExitStack() as stack:
+        if not all(logger.isEnabledFor(logging.INFO) for logger in loggers):
+            handler = _StageHandler(stack.enter_context(_stage_line()))
+            for logger in loggers:
+                stack.enter_context(_handle_info_records(logger, handler))
+        yield lambda line: _log.info("%s", line)
+
+
+@contextmanager
+def _stage_line() -> Iterator[Callable[[str], None]]:
+    """Give the block a function that shows a line on stderr."""
     if not sys.stderr.isatty():
         yield lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own output
         return
     with Console(stderr=True).status("loading") as status:
-        yield lambda line: status.update(Text(printable(line)))
+        yield lambda line: status.update(Text(line))
+
+
+class _StageHandler(logging.Handler):
+    """Shows the messages of INFO records; warnings and errors have handlers of their own."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:
+            try:
+                self._show(printable(record.getMessage()))
+            except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
+                self.handleError(record)
+
+
+@contextmanager
+def _handle_info_records(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    """Send the INFO records of ``logger`` to ``handler`` as well."""
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 @contextmanager
 def row_progress(what: str) -> Iterator[Callable[[int, float | None], None]]:
-    """A line on stderr with rows, rows/s and time left, where stderr is a terminal.
+    """Show a line with rows, rows/s and time left on stderr, if that is a terminal.
 
-    Yields what updates it: it is told the rows done, and the share of the input that they are (None: not known).
+    Yields:
+        A function that updates the line: it takes the rows done and their share of the input (None: unknown).
     """
     if not sys.stderr.isatty():
         yield lambda _rows, _share: None
@@ -98,15 +154,15 @@ def row_progress(what: str) -> Iterator[Callable[[int, float | None], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
-        pace = RateEstimate(time.monotonic)
-        yield lambda rows, share: progress.update(task, description=f"{what} {pace.line(rows, share)}")
+        rate = RateEstimate(time.monotonic)
+        yield lambda rows, share: progress.update(task, description=f"{what} {rate.line(rows, share)}")
 
 
 class RateEstimate:
-    """Rows done -> a line with rows/s and time left, as since the first call: earlier work does not count.
+    """Rows done -> a line with rows/s and time left, measured since the first call: earlier work does not count.
 
     Args:
-        clock: tells the seconds since some moment.
+        clock: returns seconds, such as ``time.monotonic``.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -114,7 +170,7 @@ class RateEstimate:
         self._first: tuple[int, float] | None = None  # rows, and when
 
     def line(self, rows: int, share: float | None) -> str:
-        """The line once ``rows`` are done, which are ``share`` of the input (None: not known)."""
+        """Write the line for ``rows`` done, which are ``share`` of the input (None: unknown)."""
         now = self._clock()
         first, start = self._first = self._first or (rows, now)
         if rows == first or now == start:
@@ -125,6 +181,6 @@ class RateEstimate:
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as 0:02:07."""
+    """Format hours, minutes and seconds as 0:02:07."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -1,4 +1,4 @@
-"""``mtl verify``: bundle -> table of checks, and exit code 1 if one failed."""
+"""``mtl verify``: bundle -> table of checks; exit code 1 if one failed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mtl_runtime.gate.verify import verify as verify_bundle
 
 __all__ = ["verify"]
 
-_WORDS = {True: "passed", False: "FAILED", None: "not here"}
+_RESULTS = {True: "passed", False: "FAILED", None: "unavailable"}
 
 
 @click.command()
@@ -27,16 +27,16 @@ def verify(
 ) -> None:
     """Check each file of BUNDLE against the manifest, then gate each variant on this machine.
 
-    The gate compares the variants' answers with the reference's, task by task, and leaves its evidence in the bundle;
-    from then on the fastest variant that held is the one that runs here. Labelled sentences have a column for each
-    task. Exits 1 if a check failed. "not here" is a variant whose provider this machine lacks.
+    The gate compares the variants' answers with the reference's, task by task, and writes its evidence into the bundle;
+    from then on the fastest variant that passed runs on this machine. Labelled sentences need a column for each task.
+    Exits 1 if a check failed. A variant is "unavailable" if this machine lacks its provider.
     """
     with stages():
         report = verify_bundle(bundle, variants=variants or None, data=data, text=column)
     if as_json:
         print_json({"passed": report.passed, **records.to_dict(report)})
     else:
-        rows = [(check.name, _WORDS[check.passed], check.detail) for check in report.checks]
+        rows = [(check.name, _RESULTS[check.passed], check.detail) for check in report.checks]
         print_table(f"Checks of {report.bundle}", ("check", "result", "detail"), rows)
         if report.evidence is not None:
             print_evidence(report.evidence)

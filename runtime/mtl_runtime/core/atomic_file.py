@@ -1,5 +1,6 @@
-"""a file being written -> a file that is whole or absent, and that takes another's place only where it may."""
+"""Write a file so that it is either complete or absent, and replaces another file only if that is allowed."""
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from mtl_runtime.errors import MtlError
 
 __all__ = ["atomic_file", "check_can_write", "os_errors_as_mtl_errors", "sync"]
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def os_errors_as_mtl_errors(target: Path) -> Iterator[None]:
-    """What the system refuses in the block is an MtlError about ``target``."""
+    """Turn an OSError in the block into an MtlError about ``target``."""
     try:
         yield
     except OSError as error:
@@ -22,13 +25,13 @@ def os_errors_as_mtl_errors(target: Path) -> Iterator[None]:
 
 
 def check_can_write(target: Path, *, replace: bool) -> None:
-    """Refuse early what cannot be written in the end.
+    """Fail early if ``target`` could not be written in the end.
 
     Raises:
-        MtlError: ``target`` exists and ``replace`` is not set, or it is no regular file.
+        MtlError: ``target`` exists and ``replace`` is not set, or it is not a regular file.
     """
     if target.exists() and not target.is_file():
-        raise MtlError(f"{target} exists already and is no file that could be replaced; name another output")
+        raise MtlError(f"{target} exists already and is not a regular file that could be replaced; name another output")
     if target.exists() and not replace:
         raise MtlError(f"{target} exists already; give --force to replace it")
 
@@ -49,7 +52,7 @@ def atomic_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     """A stream that becomes the file ``target`` when the block ends without an error.
 
     Raises:
-        MtlError: as :func:`check_output`; or the system refuses to write.
+        MtlError: as :func:`check_can_write`; or the system refuses to write.
     """
     check_can_write(target, replace=replace)
     staging = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
@@ -60,5 +63,6 @@ def atomic_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
             sync(staging)
             staging.replace(target)
             sync(target.parent)
+        _log.debug("wrote %s", target)
     finally:
         staging.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""package names -> the versions installed, as checkpoints, bundles and evidence record them."""
+"""package names -> installed versions, as checkpoints, bundles and evidence record them."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -6,12 +6,12 @@ from pathlib import Path
 
 __all__ = ["MAKERS", "installed_versions", "installed_with_prefix"]
 
-# Those that decide what weights, graphs and answers look like.
+# Packages that decide what weights, graphs and answers look like.
 MAKERS = ("mtl-export", "torch", "transformers", "tokenizers", "onnx", "onnxscript", "onnxruntime")
 
 
 def installed_versions(names: Iterable[str] = MAKERS) -> dict[str, str]:
-    """Package -> version, by metadata: nothing is imported. What is not installed is absent."""
+    """Read versions from the packages' metadata, importing nothing; a package that is not installed is left out."""
     from importlib import metadata
 
     installed = {}
@@ -24,9 +24,9 @@ def installed_versions(names: Iterable[str] = MAKERS) -> dict[str, str]:
 
 
 def installed_with_prefix(prefix: str) -> dict[str, str]:
-    """Package -> version of those whose name begins so, by the names of their metadata folders.
+    """Read the versions of packages whose name starts with ``prefix`` from the names of their metadata folders.
 
-    What a fresh process asks for on its way to the first answer: importlib.metadata takes a tenth of that way.
+    A fresh process needs them before its first answer; importlib.metadata would take a tenth of the time until then.
     """
     installed: dict[str, str] = {}
     for folder in _metadata_folders():
@@ -37,14 +37,14 @@ def installed_with_prefix(prefix: str) -> dict[str, str]:
     return installed
 
 
-def _is_path(place: object) -> bool:
-    """Imports pass over anything else that was put into sys.path."""
-    return isinstance(place, str)
+def _is_path(entry: object) -> bool:
+    """Whether imports look there: they ignore anything but strings in sys.path."""
+    return isinstance(entry, str)
 
 
 def _metadata_folders() -> Iterator[Path]:
-    for place in dict.fromkeys(filter(_is_path, sys.path)):
+    for path in dict.fromkeys(filter(_is_path, sys.path)):
         try:
-            yield from (entry for entry in Path(place).iterdir() if entry.name.endswith(".dist-info"))
-        except OSError:  # a zip file, or a folder that is not there
+            yield from (entry for entry in Path(path).iterdir() if entry.name.endswith(".dist-info"))
+        except OSError:  # a zip file, or a folder that does not exist
             continue

@@ -1,4 +1,4 @@
-"""this machine -> MachineFacts: CPU, and the cores that this process may really use."""
+"""this machine -> MachineFacts: its processor, and the cores that this process may really use."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["MachineFacts", "allowed_cores", "machine_facts"]
 
 # The flags that decide how fast, and how exactly, int8 and bf16 kernels run.
-_TELLING_FLAGS = (
+_RELEVANT_FLAGS = (
     "avx2",
     "fma",
     "avx512f",
@@ -46,53 +46,53 @@ class MachineFacts:
 
     @property
     def name(self) -> str:
-        """Short file-name-safe name of machines that should measure alike: processor and allowed cores."""
+        """Short name, safe in a file name, of machines that should measure alike: processor and allowed cores."""
         cpu = "-".join("".join(c if c.isalnum() else " " for c in self.cpu.lower()).split()) or "unknown-cpu"
         return f"{cpu}-{self.cores_allowed}c"
 
     @property
     def saturates_int8(self) -> bool:
-        """Whether sums of uint8 x int8 products may be cut off at 16 bits: on x86 without VNNI, or if not told."""
+        """Whether sums of uint8 x int8 products may saturate at 16 bits: on x86 without VNNI, or with unknown flags."""
         return self.architecture.lower() in _X86 and not _VNNI & set(self.cpu_flags)
 
 
 def machine_facts() -> MachineFacts:
-    """Read the facts; where a system does not tell one, it is empty or None."""
-    cpuinfo = _cpuinfo()
+    """Read the facts; a fact that the system does not report is empty or None."""
+    cpuinfo = _read_cpuinfo()
     flags = set((cpuinfo.get("flags") or cpuinfo.get("Features") or "").split())
     return MachineFacts(
         system=platform.system(),
         architecture=platform.machine(),
         cpu=cpuinfo.get("model name") or platform.processor() or platform.machine(),
-        cpu_flags=tuple(flag for flag in _TELLING_FLAGS if flag in flags),
+        cpu_flags=tuple(flag for flag in _RELEVANT_FLAGS if flag in flags),
         cores=os.cpu_count() or 1,
-        cores_by_affinity=_affinity(),
+        cores_by_affinity=_affinity_cores(),
         cores_by_cgroup=cgroup_quota(),
         cores_allowed=allowed_cores(),
-        gpus=_gpus(),
+        gpus=_gpu_models(),
     )
 
 
 def allowed_cores() -> int:
     """Cores that this process may use: the smaller of its affinity mask and its cgroup quota, at least 1."""
     quota = cgroup_quota()
-    return max(1, min(_affinity(), int(quota) if quota is not None else _affinity()))
+    return max(1, min(_affinity_cores(), int(quota) if quota is not None else _affinity_cores()))
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
     """CPU quota of this process in cores (cgroup v2, v1), the tightest on the way up; None if unlimited."""
-    quotas = [quota for folder in _cgroup_folders(root, own) if (quota := _quota_in(folder)) is not None]
+    quotas = [quota for folder in _cgroup_folders(root, own) if (quota := _read_quota(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _gpus() -> tuple[str, ...]:
-    """Models of NVIDIA's GPUs, as the Linux driver tells them."""
-    told = (_read(file) for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")))
-    lines = (line for text in told for line in text.splitlines())
+def _gpu_models() -> tuple[str, ...]:
+    """Models of NVIDIA's GPUs, as the Linux driver reports them."""
+    reports = (_read(file) for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")))
+    lines = (line for text in reports for line in text.splitlines())
     return tuple(line.partition(":")[2].strip() for line in lines if line.startswith("Model:"))
 
 
-def _affinity() -> int:
+def _affinity_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -110,7 +110,7 @@ def _cgroup_folders(root: Path, own: Path) -> list[Path]:
     return folders
 
 
-def _quota_in(folder: Path) -> float | None:
+def _read_quota(folder: Path) -> float | None:
     limit, _, period = _read(folder / "cpu.max").strip().partition(" ")
     if not limit:
         limit, period = (
@@ -122,7 +122,7 @@ def _quota_in(folder: Path) -> float | None:
     return int(limit) / int(period or 100_000)
 
 
-def _cpuinfo() -> Mapping[str, str]:
+def _read_cpuinfo() -> Mapping[str, str]:
     """First processor's block of /proc/cpuinfo; empty where there is none."""
     lines = _read(Path("/proc/cpuinfo")).partition("\n\n")[0].splitlines()
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}

@@ -22,7 +22,7 @@ _KEYS, _IF_SET = "keys", "if_set"  # in a field's metadata
 
 
 def keys(written: str, *earlier: str) -> dict[str, tuple[str, ...]]:
-    """Metadata of a field whose key is ``written``; files that were written before may hold an ``earlier`` one."""
+    """Metadata of a field whose key is ``written``; older files may hold one of the ``earlier`` keys instead."""
     return {_KEYS: (written, *earlier)}
 
 
@@ -33,8 +33,8 @@ def if_set() -> dict[str, bool]:
 
 def keys_of(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     """Keys that the field is read from; the first is the one that is written."""
-    named: tuple[str, ...] = field.metadata.get(_KEYS, (field.name,))
-    return named
+    names: tuple[str, ...] = field.metadata.get(_KEYS, (field.name,))
+    return names
 
 
 def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
@@ -54,7 +54,9 @@ def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
     known = {key for field in fields for key in keys_of(field)}
     for key in data:
         if key not in known:
-            raise RecordError(_join(where, str(key)), _unknown(str(key), [keys_of(field)[0] for field in fields]))
+            raise RecordError(
+                _join(where, str(key)), _describe_unknown_key(str(key), [keys_of(field)[0] for field in fields])
+            )
     hints = get_type_hints(cls)
     values = {}
     for field in fields:
@@ -87,7 +89,7 @@ def parse_json(text: str | bytes, *, where: str = "") -> Any:
         RecordError: the text is not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
     except (ValueError, RecursionError) as error:
         raise RecordError(where, f"not valid JSON: {error}") from error
 
@@ -168,18 +170,18 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _finite(digits: str) -> float:
+def _parse_finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
         raise ValueError(f"{digits} is too large")
     return number
 
 
-def _no_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _unknown(key: str, known: list[str]) -> str:
+def _describe_unknown_key(key: str, known: list[str]) -> str:
     import difflib  # only a mistake needs it
 
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)

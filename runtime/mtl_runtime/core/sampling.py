@@ -1,4 +1,4 @@
-"""many items -> a few of them, evenly spread from the first to the last."""
+"""many items -> a few of them, evenly spaced from the first to the last."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
-    """``count`` of ``items`` (all, if there are no more), in their order, the first and the last among them."""
+    """Pick ``count`` of ``items`` (all if there are no more) in their order, the first and the last among them."""
     if len(items) <= count:
         return list(items)
-    return [items[place * (len(items) - 1) // max(1, count - 1)] for place in range(count)]
+    return [items[number * (len(items) - 1) // max(1, count - 1)] for number in range(count)]

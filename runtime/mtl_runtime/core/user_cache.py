@@ -1,4 +1,4 @@
-"""this system -> the user's cache folder of this program."""
+"""The folder for this user's caches of mtl-export."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ def cache_folder() -> Path | None:
     None for a user without a home, as in some containers.
     """
     try:
-        return _base() / "mtl-export"
+        return _system_cache() / "mtl-export"
     except RuntimeError:
         return None
 
 
-def _base() -> Path:
+def _system_cache() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     if sys.platform == "darwin":

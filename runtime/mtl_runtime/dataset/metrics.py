@@ -1,4 +1,4 @@
-"""targets + logits -> metrics by task: accuracy, macro-F1, confusion; a regression's errors and correlation."""
+"""targets + logits -> metrics by task: accuracy, macro-F1, confusion; for a regression, errors and correlation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mtl_runtime.inference.decode import probabilities
 
 __all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
 
-# The metric that stands for a task where one number is needed.
+# The metric that represents a task in a single number.
 HEADLINE: Mapping[Kind, str] = {
     "single_label": "macro_f1",
     "multi_label": "macro_f1",
@@ -30,7 +30,7 @@ class TaskMetrics:
 
 
 def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
-    """Metrics of one task; rows without a label do not count.
+    """Compute the metrics of one task; rows without a label do not count.
 
     single_label: accuracy, macro_f1, majority (accuracy of always giving the most frequent label).
     multi_label: accuracy (of whole label sets), macro_f1, micro_f1, at the task's thresholds.
@@ -46,16 +46,16 @@ def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
 
 
 def score(tasks: Mapping[str, TaskMetrics], kinds: Mapping[str, Kind]) -> float:
-    """Mean headline metric of all tasks that have labelled rows: what "best checkpoint" means."""
+    """Average the headline metrics of all tasks with labelled rows: the best checkpoint has the highest score."""
     values = [metrics.values[HEADLINE[kinds[name]]] for name, metrics in tasks.items() if metrics.rows]
     return float(np.mean(values)) if values else 0.0
 
 
 def best_thresholds(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> tuple[float, ...]:
-    """For each label of a multi_label task, the probability threshold with the best F1 on these rows.
+    """Find, for each label of a multi_label task, the probability threshold with the best F1 on these rows.
 
     A threshold lies midway between two neighbouring probabilities, so that no row sits on it. Labels
-    without a positive row keep 0.5. Among equally good thresholds the one nearest to 0.5 is taken.
+    without a positive row keep 0.5. Of equally good thresholds, the one nearest to 0.5 is used.
     """
     rows = has_label(targets)
     scores, truth = probabilities(task, logits[rows]), targets[rows] == 1
@@ -77,33 +77,33 @@ def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> fl
 
 
 def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> dict[str, float]:
-    """F1 of each label that occurs in the truth or in the predictions; empty for a regression."""
+    """Compute F1 for each label that occurs in the truth or in the predictions; empty for a regression."""
     if task.kind == "regression":
         return {}
     rows = has_label(targets)
     truth, predicted = _indicators(task, targets[rows], logits[rows])
-    hits, support, given = _counts(truth, predicted)
+    hits, support, predictions = _count_by_label(truth, predicted)
     return {
-        label: float(2 * hits[index] / (support[index] + given[index]))
+        label: float(2 * hits[index] / (support[index] + predictions[index]))
         for index, label in enumerate(task.labels)
-        if support[index] + given[index]
+        if support[index] + predictions[index]
     }
 
 
 def _indicators(
     task: TaskSpec, targets: Targets, logits: NDArray[np.float32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which labels apply and which are given, each bool (N, labels)."""
+    """Which labels apply and which are predicted, each bool (N, labels)."""
     if task.kind == "multi_label":
         return targets == 1, probabilities(task, logits) >= np.array(task.thresholds)
     labels = np.arange(task.width)
     return targets[:, None] == labels, logits.argmax(axis=1)[:, None] == labels
 
 
-def _counts(
+def _count_by_label(
     truth: NDArray[np.bool_], predicted: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Right answers, rows and answers by label."""
+    """Correct predictions, true rows and predictions by label."""
     return (predicted & truth).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0)
 
 
@@ -123,11 +123,11 @@ def _single_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32])
 
 def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
     truth, predicted = _indicators(task, targets, logits)
-    hits, support, given = _counts(truth, predicted)
+    hits, support, predictions = _count_by_label(truth, predicted)
     values = {
         "accuracy": _ratio((predicted == truth).all(axis=1).sum(), len(targets)),
-        "macro_f1": _macro_f1(hits, support, given),
-        "micro_f1": _ratio(2 * hits.sum(), support.sum() + given.sum()),
+        "macro_f1": _macro_f1(hits, support, predictions),
+        "micro_f1": _ratio(2 * hits.sum(), support.sum() + predictions.sum()),
     }
     return TaskMetrics(rows=len(targets), values=values)
 
@@ -143,12 +143,12 @@ def _regression(_task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
     return TaskMetrics(rows=len(targets), values=values)
 
 
-def _macro_f1(hits: NDArray[np.int64], support: NDArray[np.int64], given: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur in the truth or in the predictions; a class in neither has no F1."""
-    seen = support + given > 0
-    if not seen.any():
+def _macro_f1(hits: NDArray[np.int64], support: NDArray[np.int64], predictions: NDArray[np.int64]) -> float:
+    """Average F1 over the classes that occur in the truth or in the predictions; a class in neither has no F1."""
+    occurs = support + predictions > 0
+    if not occurs.any():
         return 0.0
-    return float(np.mean(2 * hits[seen] / (support + given)[seen]))
+    return float(np.mean(2 * hits[occurs] / (support + predictions)[occurs]))
 
 
 def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -1,8 +1,8 @@
-"""labels -> numbers: what the losses and metrics compare with logits.
+"""labels -> targets: the numbers that losses and metrics compare with logits.
 
-single_label: int64 (N,), the label's index, MISSING where there is none.
-multi_label: float32 (N, labels), 1 where a label applies, NaN in every column where there is none.
-regression: float32 (N,), NaN where there is none.
+single_label: int64 (N,), the label's index, MISSING for a row without a label.
+multi_label: float32 (N, labels), 1 where a label applies, NaN in all columns for a row without labels.
+regression: float32 (N,), NaN for a row without a number.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ Targets = NDArray[np.int64] | NDArray[np.float32]
 
 
 def encode_labels(task: TaskSpec, labels: Sequence[Label | None]) -> Targets:
-    """Targets of one task for N rows; None is a missing label."""
+    """Encode the labels of one task for N rows; None is a missing label."""
     if task.kind == "regression":
         return np.array([np.nan if label is None else label for label in labels], dtype=np.float32)
     index = {label: position for position, label in enumerate(task.labels)}
@@ -37,7 +37,7 @@ def encode_labels(task: TaskSpec, labels: Sequence[Label | None]) -> Targets:
 
 
 def has_label(targets: Targets) -> NDArray[np.bool_]:
-    """Which rows of ``targets`` have a label, bool (N,)."""
+    """Find the rows of ``targets`` that have a label, bool (N,)."""
     if targets.dtype == np.int64:
         return np.asarray(targets != MISSING)
     return np.asarray(~np.isnan(targets if targets.ndim == 1 else targets[:, 0]))

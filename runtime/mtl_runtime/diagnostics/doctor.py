@@ -1,5 +1,6 @@
-"""this environment (and a bundle) -> Diagnosis: what is installed, what runs, and what mends the rest."""
+"""this environment (and a bundle) -> Diagnosis: what is installed, what runs, and how to fix the rest."""
 
+import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from mtl_runtime.providers.registry import ONNXRUNTIME_PLUGINS, ONNXRUNTIME_WHEE
 from mtl_runtime.providers.session import available_providers, provider_problem
 
 __all__ = ["Diagnosis", "VariantTrial", "diagnose"]
+
+_log = logging.getLogger(__name__)
 
 _PACKAGES = (
     "mtl-export",
@@ -32,31 +35,31 @@ _TRIAL_TEXT = "a trial"
 
 @dataclass(frozen=True, slots=True)
 class VariantTrial:
-    """What happened when a variant was opened and asked."""
+    """What happened when a variant was opened and classified a text."""
 
     variant: str
     works: bool
     detail: str
-    nodes: Mapping[str, int] = field(default_factory=dict)  # onnxruntime's name of a provider -> nodes that ran there
+    nodes: Mapping[str, int] = field(default_factory=dict)  # onnxruntime's provider name -> nodes that ran there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What an issue report should quote."""
+    """What an issue report should contain."""
 
-    versions: Mapping[str, str]  # python, and the installed packages that matter
+    versions: Mapping[str, str]  # of Python and of the relevant installed packages
     machine: MachineFacts
-    providers: tuple[str, ...]  # that the installed onnxruntime offers, by its names
-    absent: Mapping[str, str]  # our names of providers that cannot be used here -> why, and what mends it
-    variants: tuple[VariantTrial, ...]  # of the bundle, if one was given
-    problems: tuple[str, ...]  # each tells the command that mends it
+    providers: tuple[str, ...]  # of the installed onnxruntime, by its names
+    absent: Mapping[str, str]  # our names of providers that cannot run here -> why, and how to fix it
+    variants: tuple[VariantTrial, ...]  # of the bundle, if there is one
+    problems: tuple[str, ...]  # each with the command that fixes it
 
 
 def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
-    """Look at this environment, and try each variant of the bundle in folder ``path``.
+    """Examine this environment, and try each variant of the bundle in the folder ``path``.
 
     Raises:
-        BundleError, RecordError: ``path`` is no bundle that this version reads.
+        BundleError, RecordError: ``path`` is not a bundle that this version reads.
     """
     problems = []
     providers: tuple[str, ...] = ()
@@ -70,7 +73,7 @@ def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
     trials: list[VariantTrial] = []
     if path is not None:
         bundle = Bundle.open(path)
-        trials = [_try(bundle, name, problems) for name in bundle.manifest.variants]
+        trials = [_try_variant(bundle, name, problems) for name in bundle.manifest.variants]
         if not problems and not any(trial.works for trial in trials):
             problems.append(f"no variant of {bundle.path} runs here; run `mtl verify {bundle.path}`")
     return Diagnosis(
@@ -83,8 +86,9 @@ def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
     )
 
 
-def _try(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
-    """Open a variant and ask it; a provider that is not to be had here is told, but is no problem."""
+def _try_variant(bundle: Bundle, variant: str, problems: list[str]) -> VariantTrial:
+    """Open a variant and classify a text; a provider that cannot run here is reported, but is not a problem."""
+    _log.info("trying %s of %s", variant, bundle.path)
     try:
         classifier = load(bundle.path, variant=variant)
         classifier(_TRIAL_TEXT)

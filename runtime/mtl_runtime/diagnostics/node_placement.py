@@ -1,4 +1,4 @@
-"""a variant of a bundle -> the nodes that onnxruntime really runs, and on which provider, as its profile tells it."""
+"""variant of a bundle -> the nodes that onnxruntime really runs and their providers, according to its profile."""
 
 import json
 import tempfile
@@ -50,7 +50,7 @@ class RunningNode:
 
 
 def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNode]:
-    """Run the graph of ``variant`` on ``text`` and list its nodes; what a compiling provider takes is one.
+    """Run the graph of ``variant`` on ``text`` and list its nodes; a part that a provider compiles is one node.
 
     Raises:
         IntegrityError, MissingPackageError, ProviderError, BundleError: as :func:`mtl_runtime.load`.
@@ -74,7 +74,7 @@ def profile_nodes(
 
 
 def read_profile(file: Path) -> list[RunningNode]:
-    """Distinct nodes in a profile that onnxruntime wrote."""
+    """Read the distinct nodes in a profile that onnxruntime wrote."""
     events = json.loads(file.read_text("utf-8"))
     kernels = {
         (event["args"].get("node_index"), event["name"]): RunningNode(
@@ -87,26 +87,26 @@ def read_profile(file: Path) -> list[RunningNode]:
 
 
 def count_providers(nodes: Iterable[RunningNode]) -> dict[str, int]:
-    """Onnxruntime's names of providers -> nodes that ran there, most first."""
+    """Count the nodes that ran on each provider (onnxruntime's names), the largest count first."""
     return dict(Counter(node.provider for node in nodes).most_common())
 
 
 def count_operators(nodes: Iterable[RunningNode]) -> dict[str, int]:
-    """Operators that tell whether fusion and quantization took place -> how many of them ran."""
-    found = Counter(node.operator for node in nodes)
-    return {name: found[name] for name in _REPORTED_OPERATORS if found[name]}
+    """Count the nodes of the operators that show whether fusion and quantization took place."""
+    counts = Counter(node.operator for node in nodes)
+    return {name: counts[name] for name in _REPORTED_OPERATORS if counts[name]}
 
 
 def describe_placement(provider: str, nodes: Mapping[str, int]) -> str:
-    """The counts in a sentence, seen from ``provider`` (a name of PROVIDERS), which was asked for."""
+    """Describe the counts in a sentence for ``provider`` (a name of PROVIDERS), the one that was requested."""
     row = PROVIDERS[provider]
     own = nodes.get(row.ort_name, 0)
-    sentence = f"{_nodes(own)} on {row.ort_name}"
+    sentence = f"{_plural(own)} on {row.ort_name}"
     if row.compiles and own:
         sentence += " (one such node is a whole part of the graph, compiled)"
-    fallen = [f"{_nodes(count)} fell to {name}" for name, count in nodes.items() if name != row.ort_name]
-    return "; ".join([sentence, *fallen])
+    fallbacks = [f"{_plural(count)} fell back to {name}" for name, count in nodes.items() if name != row.ort_name]
+    return "; ".join([sentence, *fallbacks])
 
 
-def _nodes(count: int) -> str:
+def _plural(count: int) -> str:
     return f"{count} node" if count == 1 else f"{count} nodes"

@@ -1,11 +1,12 @@
 """provider name -> AvailableProvider, or a ProviderError that says what is missing and how to install it.
 
-onnxruntime itself answers a missing library with a warning and another provider, so all is looked at before.
+If a library is missing, onnxruntime only warns and uses another provider, so everything is checked first.
 """
 
 import contextlib
 import importlib
 import io
+import logging
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -19,31 +20,33 @@ from mtl_runtime.providers.shared_libraries import cuda_devices, explain, missin
 
 __all__ = ["AvailableProvider", "require_provider"]
 
-_ONCE = threading.Lock()
+_log = logging.getLogger(__name__)
+
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class AvailableProvider:
-    """A provider that onnxruntime can be asked for."""
+    """A provider that onnxruntime can use here."""
 
     provider: Provider
-    device: Any = None  # a plugin's, as onnxruntime tells it
+    device: Any = None  # of a plugin, as onnxruntime lists it
 
 
 def require_provider(ort: Any, name: str) -> AvailableProvider:
-    """The provider ``name``, once all that it needs is known to be here.
+    """Check that all that the provider ``name`` needs is here.
 
     Args:
         ort: the module onnxruntime.
         name: one of :data:`mtl_runtime.providers.registry.PROVIDERS`.
 
     Raises:
-        ProviderError: it is unknown, or something is missing; the message tells the mend.
+        ProviderError: it is unknown, or something is missing; the message says how to install it.
     """
     row = get_provider(name)
-    # onnxruntime-openvino has the provider inside, and on any x86-64 processor.
+    # onnxruntime-openvino has the provider built in, for any x86-64 processor.
     if row.plugin is not None and row.ort_name not in ort.get_available_providers():
-        return AvailableProvider(row, _plugin_device(ort, row, row.plugin))
+        return AvailableProvider(row, _find_plugin_device(ort, row, row.plugin))
     if row.ort_name not in ort.get_available_providers():
         (wheel,) = installed_wheels()
         raise ProviderError(
@@ -55,16 +58,16 @@ def require_provider(ort: Any, name: str) -> AvailableProvider:
     return AvailableProvider(row)
 
 
-def _plugin_device(ort: Any, row: Provider, plugin: str) -> Any:
-    """The processor, as a device of the plugin; its library is registered once in a process."""
+def _find_plugin_device(ort: Any, row: Provider, plugin: str) -> Any:
+    """Find the processor among the plugin's devices; the plugin's library is registered once per process."""
     try:
-        with _ONCE:
+        with _LOCK:
             _register(ort, plugin)
     except ModuleNotFoundError as error:
-        # The extra brings the stock onnxruntime too, which beside another wheel of it would do harm.
-        brings = f"'mtl-export[{row.extra}]'" if "onnxruntime" in installed_wheels() else row.wheel
+        # The extra also installs the stock onnxruntime, which would overwrite files of another wheel.
+        package = f"'mtl-export[{row.extra}]'" if "onnxruntime" in installed_wheels() else row.wheel
         raise ProviderError(
-            f"{row.wheel} is not installed; run `pip install {brings}` (wheels are for Linux and Windows on x86-64)"
+            f"{row.wheel} is not installed; run `pip install {package}` (wheels are for Linux and Windows on x86-64)"
         ) from error
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise ProviderError(f"onnxruntime {ort.__version__} cannot register {row.wheel}: {error}") from error
@@ -72,7 +75,7 @@ def _plugin_device(ort: Any, row: Provider, plugin: str) -> Any:
         if device.ep_name == row.ort_name and device.device.type == ort.OrtHardwareDeviceType.CPU:
             return device
     raise ProviderError(
-        f"{row.wheel} does not take this processor ({machine_facts().cpu}): it offers itself on Intel's only; "
+        f"{row.wheel} does not support this processor ({machine_facts().cpu}), only Intel's; "
         f"use a variant of another provider, or the wheel onnxruntime-openvino in place of onnxruntime"
     )
 
@@ -81,14 +84,16 @@ def _plugin_device(ort: Any, row: Provider, plugin: str) -> Any:
 def _register(ort: Any, plugin: str) -> None:
     path = importlib.import_module(plugin).get_library_path()
     ort.register_execution_provider_library(f"mtl-export.{plugin}", path)
+    _log.debug("registered %s", path)
 
 
 def _require_cuda(ort: Any, row: Provider) -> None:
-    """See to it that onnxruntime will find CUDA; where it does not, it would warn and take the CPU."""
-    with _ONCE:
+    """Check that onnxruntime will find CUDA; otherwise it would warn and use the CPU."""
+    with _LOCK:
         _preload(ort)
     folder = Path(ort.__file__).parent / "capi"
-    libraries = [each.cuda_library for each in (row, *map(get_provider, row.fallback_providers)) if each.cuda_library]
+    rows = (row, *map(get_provider, row.fallback_providers))
+    libraries = [needed.cuda_library for needed in rows if needed.cuda_library]
     missing = [name for library in libraries for name in missing_libraries(provider_library(folder, library))]
     if missing:
         raise ProviderError(f"{row.ort_name} cannot be loaded, missing: {explain(missing)}; or use a cpu variant")
@@ -101,6 +106,6 @@ def _require_cuda(ort: Any, row: Provider) -> None:
 
 @cache
 def _preload(ort: Any) -> None:
-    """Load CUDA from pip's packages; what fails is printed, and found again by asking for each library."""
+    """Load CUDA from pip's packages; onnxruntime prints failures, and the check of each library finds them again."""
     with contextlib.redirect_stdout(io.StringIO()):
         getattr(ort, "preload_dlls", lambda: None)()

@@ -1,11 +1,12 @@
-"""graph + provider + machine -> a folder in which the provider keeps what it compiled, trusted only if sealed.
+"""graph + provider + machine -> a folder for what the provider compiles, used again only if its hashes match.
 
-Providers take up what lies in their cache as it is: OpenVINO ran a file with a flipped bit. So a folder is handed to
-a provider only if every file in it has the SHA-256 that its seal names; any other is made anew, beside the old one.
+Providers use whatever lies in their cache: OpenVINO ran a file with a flipped bit. So a provider gets a folder only if
+every file in it has the SHA-256 that the folder's manifest names; otherwise the provider compiles into a new folder.
 """
 
 import hashlib
 import json
+import logging
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,73 +22,81 @@ from mtl_runtime.errors import RecordError
 
 __all__ = ["cache_key", "compile_cache"]
 
+_log = logging.getLogger(__name__)
+
 _MANIFEST_NAME = "seal.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CacheManifest:
-    """Promise about all files of a folder."""
+    """Size and hash of every file in a folder."""
 
     files: Mapping[str, FileSpec] = field(default_factory=dict)
 
 
 def cache_key(graph: FileSpec, provider: str, options: Mapping[str, str], machine: MachineFacts, version: str) -> str:
-    """Name of the folder for a graph on a provider, with its options, on this processor, compiled by this version."""
-    told = [graph.sha256, provider, sorted(options.items()), machine.cpu, machine.cpu_flags, version]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    """Name the folder for a graph compiled by this version of a provider, with its options, on this processor."""
+    facts = [graph.sha256, provider, sorted(options.items()), machine.cpu, machine.cpu_flags, version]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def compile_cache(key: str) -> AbstractContextManager[Path | None]:
-    """A folder for the provider to read from or write to while a session is opened in the block.
+    """Give the block a folder that the provider reads from or writes to while a session is opened.
 
-    What lies there is hashed by this call. What was written becomes the folder of that key when the block ends
-    without an error; of several processes at once the first one's stays, for others may read from it already. None
-    for a user without a home.
+    This call hashes the files in the folder. What the provider wrote is published under ``key`` when the block ends
+    without an error; of several processes that do so at once the first wins, since others may read its folder already.
+    The block gets None for a user without a home.
     """
     cache = cache_folder()
     if cache is None:
+        _log.info("nothing is cached for a user without a home: the provider compiles the graph")
         return nullcontext()
-    kept = cache / "compiled" / key
-    return nullcontext(kept) if _is_valid(kept) else _write_folder(kept)
+    folder = cache / "compiled" / key
+    if _is_valid(folder):
+        _log.info("cache hit: the compiled graph is in %s", folder)
+        return nullcontext(folder)
+    _log.info("cache miss: the provider compiles the graph into %s", folder)
+    return _write_folder(folder)
 
 
 @contextmanager
-def _write_folder(kept: Path) -> Iterator[Path | None]:
-    fresh = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.new")
+def _write_folder(folder: Path) -> Iterator[Path | None]:
+    staging = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.new")
     try:
-        fresh.mkdir(parents=True, mode=0o700)
+        staging.mkdir(parents=True, mode=0o700)
     except OSError:  # a home that may not be written: the provider compiles each time
+        _log.debug("%s cannot be written", staging, exc_info=True)
         yield None
         return
     try:
-        yield fresh
-        _keep(fresh, kept)
+        yield staging
+        _publish(staging, folder)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _is_valid(folder: Path) -> bool:
     try:
-        seal = records.from_json(_CacheManifest, (folder / _MANIFEST_NAME).read_bytes())
-        return _files(folder) == seal.files
+        manifest = records.from_json(_CacheManifest, (folder / _MANIFEST_NAME).read_bytes())
+        return _hash_files(folder) == manifest.files
     except (OSError, RecordError):
         return False
 
 
-def _files(folder: Path) -> dict[str, FileSpec]:
+def _hash_files(folder: Path) -> dict[str, FileSpec]:
     files = (file for file in folder.rglob("*") if file.is_file() and file.name != _MANIFEST_NAME)
     return {file.relative_to(folder).as_posix(): FileSpec.of_file(file) for file in sorted(files)}
 
 
-def _keep(fresh: Path, kept: Path) -> None:
-    """Seal what the provider wrote, and put it in place of what could not be trusted."""
+def _publish(staging: Path, folder: Path) -> None:
+    """Write the manifest of what the provider compiled, and move it to ``folder`` unless a valid one is there."""
     # A full disk costs the next start its time, not this one its session. And another process may do the same at
-    # this moment: whoever comes second finds a folder and leaves it.
+    # this moment: the second one finds a folder and leaves it.
     with suppress(OSError):
-        found = _files(fresh)
-        if not found:
+        files = _hash_files(staging)
+        if not files:
             return
-        (fresh / _MANIFEST_NAME).write_text(records.to_json(_CacheManifest(files=found)), "utf-8")
-        if kept.exists() and not _is_valid(kept):
-            shutil.rmtree(kept)
-        fresh.rename(kept)
+        (staging / _MANIFEST_NAME).write_text(records.to_json(_CacheManifest(files=files)), "utf-8")
+        if folder.exists() and not _is_valid(folder):
+            shutil.rmtree(folder)
+        staging.rename(folder)

@@ -1,4 +1,4 @@
-"""provider + threads + what to optimize for -> ExecutionConfig: parallel runs, and tokens per batch."""
+"""provider + threads + what to optimize for -> ExecutionConfig: parallel runs and tokens per batch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ __all__ = ["ExecutionConfig", "OptimizeFor", "candidate_batch_tokens", "default_
 
 OptimizeFor = Literal["throughput", "latency"]
 
-# A second run keeps a device busy while the first one's results travel back.
+# A second run keeps a device busy while the results of the first are copied back.
 _RUNS_ON_A_DEVICE = 2
 _MOST_THREADS = 4096
 _MOST_TOKENS = 2**30
@@ -20,7 +20,7 @@ _MOST_TOKENS = 2**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionConfig:
-    """How a classifier drives its session."""
+    """How a classifier runs batches on its session."""
 
     workers: int  # runs of the session at the same time
     threads: int  # intra-op threads of each run
@@ -29,21 +29,21 @@ class ExecutionConfig:
 
     def __post_init__(self) -> None:
         if min(self.workers, self.threads, self.max_batch_tokens) < 1:
-            raise RecordError("pace", f"workers, threads and max_batch_tokens must be at least 1, found {self}")
+            raise RecordError("", f"workers, threads and max_batch_tokens must be at least 1, found {self}")
         if max(self.workers, self.threads) > _MOST_THREADS or self.max_batch_tokens > _MOST_TOKENS:
-            raise RecordError("pace", f"no machine runs at {self}")
+            raise RecordError("", f"no machine runs with {self}")
 
 
 def default_execution(provider: str, *, threads: int, optimize_for: OptimizeFor) -> ExecutionConfig:
-    """The pace of a machine on which nothing was measured.
+    """Choose the config for a machine without measurements.
 
-    Throughput: one run on each core, since threads that share a run wait for each other after every operator.
+    Throughput: one run per core, since threads that share a run wait for each other after every operator.
     Latency: one run that all cores share.
 
     Args:
         provider: a name of :data:`mtl_runtime.providers.registry.PROVIDERS`.
         threads: that may compute at the same time, over all runs.
-        optimize_for: many texts a second, or the shortest wait for a lone text.
+        optimize_for: most texts per second, or the shortest wait for a single text.
 
     Raises:
         ProviderError: the provider is unknown.
@@ -57,7 +57,7 @@ def default_execution(provider: str, *, threads: int, optimize_for: OptimizeFor)
 
 
 def worker_layouts(provider: str, *, threads: int) -> Iterator[tuple[int, int]]:
-    """Pairs of workers and threads worth trying: from a run on each core to one run on all, by halves."""
+    """Yield pairs of workers and threads worth trying: from one run per core, by halves, to one run on all cores."""
     if get_provider(provider).is_device:
         yield from ((workers, 1) for workers in (1, _RUNS_ON_A_DEVICE))
         return
@@ -68,6 +68,6 @@ def worker_layouts(provider: str, *, threads: int) -> Iterator[tuple[int, int]]:
 
 
 def candidate_batch_tokens(provider: str) -> tuple[int, ...]:
-    """Token budgets worth trying, around the provider's usual one."""
-    usual = get_provider(provider).max_batch_tokens
-    return usual // 2, usual, usual * 2, usual * 4
+    """List token budgets worth trying, around the provider's default."""
+    default = get_provider(provider).max_batch_tokens
+    return default // 2, default, default * 2, default * 4

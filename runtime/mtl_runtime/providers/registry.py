@@ -1,4 +1,4 @@
-"""provider name -> onnxruntime's name for it, what brings it, its options; and is exactly one wheel here?"""
+"""The table of execution providers, and the check that exactly one onnxruntime wheel is installed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,25 +30,25 @@ ONNXRUNTIME_WHEELS = (
     "onnxruntime-rocm",
     "onnxruntime-training",
 )
-# Wheels that add a provider to the one above and share no file with it.
+# Wheels that add a provider to one of those above and share no file with it.
 ONNXRUNTIME_PLUGINS = ("onnxruntime-ep-openvino",)
 
 Options = Mapping[str, str]
 Encode = Callable[[Options, int, int], dict[str, str]]
 
 
-def _as_they_are(options: Options, threads: int, runs: int) -> dict[str, str]:  # noqa: ARG001
+def _encode_unchanged(options: Options, threads: int, runs: int) -> dict[str, str]:  # noqa: ARG001
     return dict(options)
 
 
-def _for_openvino(options: Options, threads: int, runs: int) -> dict[str, str]:
-    """OpenVINO has threads of its own, shared out among its streams, and takes a device's properties as JSON."""
+def _encode_for_openvino(options: Options, threads: int, runs: int) -> dict[str, str]:
+    """OpenVINO has its own threads, divided among its streams, and takes the properties of a device as JSON."""
     shared = {"INFERENCE_NUM_THREADS": str(threads * runs), "NUM_STREAMS": str(runs)}
     return {"load_config": json.dumps({"CPU": {**options, **shared}})}
 
 
-def _for_tensorrt(options: Options, threads: int, runs: int) -> dict[str, str]:  # noqa: ARG001
-    """Engines take minutes to build; onnxruntime would keep them in the folder that the process was started in."""
+def _encode_for_tensorrt(options: Options, threads: int, runs: int) -> dict[str, str]:  # noqa: ARG001
+    """Engines take minutes to build, and onnxruntime would cache them in the folder where the process was started."""
     cache = cache_folder()
     return {"trt_engine_cache_path": str(cache / "tensorrt"), **options} if cache else dict(options)
 
@@ -59,33 +59,31 @@ class Provider:
 
     ort_name: str
     extra: str  # of mtl-export
-    wheel: str  # that brings it
-    plugin: str | None = None  # module of a wheel beside onnxruntime's, which tells the library to register
-    cuda_library: str | None = (
-        None  # of the wheel; it needs CUDA, and onnxruntime goes on without it where that is absent
-    )
-    defaults: Options = field(default_factory=dict)  # where the variant says nothing else
-    encode: Encode = _as_they_are  # options, threads of a run, runs at once -> what onnxruntime is given
-    fallback_providers: tuple[
-        str, ...
-    ] = ()  # rows that run the nodes which this one does not take; the CPU comes last by itself
+    wheel: str  # the one that contains it
+    plugin: str | None = None  # module of a wheel next to onnxruntime's, which knows the library to register
+    # Its library in the wheel; it needs CUDA, and without CUDA onnxruntime would continue without the provider.
+    cuda_library: str | None = None
+    defaults: Options = field(default_factory=dict)  # unless the variant sets them
+    encode: Encode = _encode_unchanged  # options, threads of a run, runs at once -> what onnxruntime gets
+    # They run the nodes that this one does not support; the CPU always comes last.
+    fallback_providers: tuple[str, ...] = ()
     disabled_optimizers: tuple[str, ...] = ()  # rewrites of onnxruntime that make graphs slower there
     compiles: bool = False  # its part of the graph becomes one node that cannot be written to a file
-    cache_option: str | None = None  # names the folder in which it keeps what it compiled
-    uncached_wheel: str | None = None  # has the provider inside, and gains nothing by what it kept
+    cache_option: str | None = None  # names the folder for what it compiles
+    uncached_wheel: str | None = None  # has the provider built in, and gains nothing by a cache
     is_everywhere: bool = False  # in every wheel of onnxruntime
-    is_device: bool = False  # it computes beside the CPU's cores, not on them
-    max_batch_tokens: int = 512  # padded tokens of a batch where nothing was measured
-    max_batch_size: int | None = None  # in a batch, where what it compiled takes no more
+    is_device: bool = False  # it computes on a device of its own instead of the CPU's cores
+    max_batch_tokens: int = 512  # default limit of padded tokens in a batch, without measurements
+    max_batch_size: int | None = None  # texts in a batch, if what it compiles takes no more
 
 
-# fp32 means fp32: TF32 and OpenVINO's own choice of bf16 round to 10 and 7 bits, and would look like a broken export.
+# fp32 means fp32: TF32 and bf16, which OpenVINO prefers, round to 10 and 7 bits, and would look like a broken export.
 PROVIDERS: Mapping[str, Provider] = {
     "cpu": Provider(
         ort_name="CPUExecutionProvider",
         extra="cpu",
         wheel="onnxruntime",
-        # One node for an addition and a normalization takes longer here than the two: docs/quantization.md.
+        # A fused node for addition and normalization is slower here than the two nodes: docs/quantization.md.
         disabled_optimizers=("SkipLayerNormFusion",),
         is_everywhere=True,
     ),
@@ -95,7 +93,7 @@ PROVIDERS: Mapping[str, Provider] = {
         wheel="onnxruntime-ep-openvino",
         plugin="onnxruntime_ep_openvino",
         defaults={"INFERENCE_PRECISION_HINT": "f32"},
-        encode=_for_openvino,
+        encode=_encode_for_openvino,
         compiles=True,
         cache_option="CACHE_DIR",
         uncached_wheel="onnxruntime-openvino",
@@ -115,7 +113,7 @@ PROVIDERS: Mapping[str, Provider] = {
         extra="gpu",
         wheel="onnxruntime-gpu",
         cuda_library="onnxruntime_providers_tensorrt",
-        encode=_for_tensorrt,
+        encode=_encode_for_tensorrt,
         fallback_providers=("cuda",),
         compiles=True,
         is_device=True,
@@ -126,10 +124,10 @@ PROVIDERS: Mapping[str, Provider] = {
 
 
 def get_provider(name: str) -> Provider:
-    """The row of :data:`PROVIDERS`.
+    """Return the row of :data:`PROVIDERS`.
 
     Raises:
-        ProviderError: there is none.
+        ProviderError: there is no such provider.
     """
     if name not in PROVIDERS:
         raise ProviderError(f"unknown provider {name!r}; known: {', '.join(PROVIDERS)}")
@@ -137,11 +135,11 @@ def get_provider(name: str) -> Provider:
 
 
 def cache_option(row: Provider) -> str | None:
-    """Option that names the folder for what the provider compiled; None where keeping it is of no use here.
+    """Name the option for the folder of compiled graphs; None if a cache gains nothing here.
 
-    The wheel onnxruntime-openvino takes longer to open what it kept than to compile anew (measured with 1.24.1:
-    docs/runtime-speed.md), for it reads and serializes the whole graph in both cases. With the plugin
-    keeping it pays.
+    The wheel onnxruntime-openvino takes longer to open a cached graph than to compile it again (measured with 1.24.1:
+    docs/runtime-speed.md), because it reads and serializes the whole graph in both cases. With the plugin the cache
+    pays.
     """
     if row.cache_option is None or row.uncached_wheel in installed_wheels():
         return None
@@ -149,25 +147,25 @@ def cache_option(row: Provider) -> str | None:
 
 
 def installed_wheels() -> dict[str, str]:
-    """Installed wheels that provide the module ``onnxruntime``, with their versions."""
-    found = installed_with_prefix("onnxruntime")
-    return {name: found[name] for name in ONNXRUNTIME_WHEELS if name in found}
+    """Find the installed wheels that contain the module ``onnxruntime``, with their versions."""
+    versions = installed_with_prefix("onnxruntime")
+    return {name: versions[name] for name in ONNXRUNTIME_WHEELS if name in versions}
 
 
 def check_one_wheel(wheels: Mapping[str, str] | None = None) -> None:
-    """Make sure that exactly one onnxruntime wheel is installed; plugins beside it do not count.
+    """Check that exactly one onnxruntime wheel is installed, not counting plugins.
 
     Raises:
-        MissingPackageError: none or several are; the message holds the commands that mend it.
+        MissingPackageError: none or several are; the message holds the commands that fix it.
     """
-    found = installed_wheels() if wheels is None else wheels
-    if not found:
+    installed = installed_wheels() if wheels is None else wheels
+    if not installed:
         raise MissingPackageError(
             "onnxruntime is not installed; run `pip install 'mtl-export[cpu]'` (or [gpu] for CUDA)"
         )
-    if len(found) > 1:
-        names = " ".join(found)
+    if len(installed) > 1:
+        names = " ".join(installed)
         raise MissingPackageError(
-            f"{' and '.join(found)} are both installed and overwrite each other's files; "
+            f"{' and '.join(installed)} are both installed and overwrite each other's files; "
             f"run `pip uninstall -y {names}` and then `pip install 'mtl-export[cpu]'` (or [gpu])"
         )

@@ -1,5 +1,6 @@
 """graph file -> Session: the only file that imports onnxruntime."""
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
 from mtl_runtime.providers.availability import AvailableProvider, require_provider
 from mtl_runtime.providers.registry import PROVIDERS, check_one_wheel, get_provider, installed_wheels
 
-if TYPE_CHECKING:  # loading.py imports this before numpy
+if TYPE_CHECKING:  # loading/load.py imports this module before numpy
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:  # loading.py imports this before numpy
 
 __all__ = ["Session", "available_providers", "import_onnxruntime", "onnxruntime_version", "profile", "provider_problem"]
 
-# What onnxruntime logs as an error of a session it also raises.
+_log = logging.getLogger(__name__)
+
+# onnxruntime also raises what it logs as an error of a session.
 _FATAL_ONLY = 4
 
 
@@ -47,28 +50,29 @@ class Session:
         """Load the file ``graph``.
 
         Args:
-            graph: an ONNX model; weights outside it lie beside it.
+            graph: an ONNX model; external weights lie in the same folder.
             provider: a name of :data:`mtl_runtime.providers.registry.PROVIDERS`.
-            provider_options: passed to the provider.
-            threads: intra-op threads of each run, the calling one included.
-            runs: how many runs there will be at the same time; any number is safe.
-            optimized: the graph that really runs, after onnxruntime's optimizations, is written there.
+            provider_options: for the provider.
+            threads: intra-op threads of each run, including the calling one.
+            runs: how many runs to expect at the same time; any number is safe.
+            optimized: file for the graph that really runs, after onnxruntime's optimizations.
 
         Raises:
             MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
-            ProviderError: the provider is unknown or not to be had here, or onnxruntime took another one.
+            ProviderError: the provider is unknown or cannot run here, or onnxruntime chose another one.
             BundleError: onnxruntime cannot load the graph.
         """
-        ort = _onnxruntime()
-        here = require_provider(ort, provider)
+        ort = import_onnxruntime()
+        available = require_provider(ort, provider)
         options = _options(ort, threads, machine_facts())
         if optimized is not None:
-            if here.provider.compiles:
+            if available.provider.compiles:
                 raise ProviderError(f"{provider} compiles the graph, so what runs cannot be written to {optimized}")
             options.optimized_model_filepath = str(optimized)
-        session = _open(ort, graph, options, here, provider_options or {}, runs)
+        session = _open(ort, graph, options, available, provider_options or {}, runs)
         names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
         metadata = dict(session.get_modelmeta().custom_metadata_map)
+        _log.debug("opened %s on %s with %d threads", graph, provider, threads)
         return cls(session, *names, metadata, provider)
 
     def run(self, batch: "Batch", outputs: Sequence[str]) -> "list[NDArray[np.float32]]":
@@ -77,39 +81,39 @@ class Session:
         return result
 
     def abandon(self) -> None:
-        """Never close the session: in a forked process that would wait for threads that only its parent has."""
+        """Never close the session: in a forked process, closing it would wait for threads of the parent."""
         import ctypes
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._ort))
 
 
 def profile(graph: Path, batch: "Batch", folder: Path, *, provider: str, provider_options: Mapping[str, str]) -> Path:
-    """Run one batch; the JSON file inside ``folder`` in which onnxruntime tells which node ran where.
+    """Run one batch; return the JSON file in ``folder`` in which onnxruntime records which node ran where.
 
     Raises:
         MissingPackageError, ProviderError, BundleError: as :meth:`Session.open`.
     """
-    ort = _onnxruntime()
-    here = require_provider(ort, provider)
+    ort = import_onnxruntime()
+    available = require_provider(ort, provider)
     options = _options(ort, 1, machine_facts())
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
-    session = _open(ort, graph, options, here, provider_options, 1)
+    session = _open(ort, graph, options, available, provider_options, 1)
     session.run(None, batch.feed(tuple(i.name for i in session.get_inputs())))
     return Path(session.end_profiling())
 
 
 def available_providers() -> tuple[str, ...]:
-    """Providers that the installed onnxruntime has, plugins of open sessions included (or MissingPackageError)."""
-    ort = _onnxruntime()
-    plugged = (device.ep_name for device in ort.get_ep_devices())
+    """List the providers of the installed onnxruntime, including plugins of open sessions (or MissingPackageError)."""
+    ort = import_onnxruntime()
+    plugins = (device.ep_name for device in ort.get_ep_devices())
     known = {row.ort_name for row in PROVIDERS.values()}
     built_in = ort.get_available_providers()
-    return tuple(dict.fromkeys([*built_in, *(name for name in plugged if name in known)]))
+    return tuple(dict.fromkeys([*built_in, *(name for name in plugins if name in known)]))
 
 
 def provider_problem(provider: str) -> str | None:
-    """Why no session can be opened on ``provider`` here and what to do; None if nothing is known to stand against it.
+    """Say why no session can be opened on ``provider`` here and what to do; None if no problem is known.
 
     Raises:
         MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
@@ -117,30 +121,26 @@ def provider_problem(provider: str) -> str | None:
     check_one_wheel()
     try:
         if not get_provider(provider).is_everywhere:
-            require_provider(_onnxruntime(), provider)
+            require_provider(import_onnxruntime(), provider)
     except ProviderError as error:
         return str(error)
     return None
 
 
 def onnxruntime_version() -> str:
-    """Version of the installed onnxruntime, by its metadata (MissingPackageError without one)."""
+    """Read the version of the installed onnxruntime from its metadata (MissingPackageError without one)."""
     wheels = installed_wheels()
     check_one_wheel(wheels)
     (version,) = wheels.values()
     return version
 
 
-def import_onnxruntime() -> None:
-    """Do now what opening a session would do first.
+def import_onnxruntime() -> Any:
+    """Import the module onnxruntime, which is the first thing that opening a session does.
 
     Raises:
         MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
     """
-    _onnxruntime()
-
-
-def _onnxruntime() -> Any:
     check_one_wheel()
     try:
         import onnxruntime
@@ -152,37 +152,41 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _open(ort: Any, graph: Path, options: Any, here: AvailableProvider, given: Mapping[str, str], runs: int) -> Any:
-    """An InferenceSession on that provider, and on no other in its place."""
-    name = here.provider.ort_name
+def _open(
+    ort: Any, graph: Path, options: Any, available: AvailableProvider, provider_options: Mapping[str, str], runs: int
+) -> Any:
+    """Open an InferenceSession on that provider and on no other in its place."""
+    name = available.provider.ort_name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
-            chosen = _choose(options, here, given, runs)
-            # With its fallback onnxruntime's Python answers a failure, even of a run, by going on with the CPU.
-            disabled = list(here.provider.disabled_optimizers)
+            arguments = _provider_arguments(options, available, provider_options, runs)
+            # With the fallback on, onnxruntime's Python code continues on the CPU after any failure, even of a run.
+            disabled = list(available.provider.disabled_optimizers)
             session = ort.InferenceSession(
-                str(graph), options, enable_fallback=0, disabled_optimizers=disabled or None, **chosen
+                str(graph), options, enable_fallback=0, disabled_optimizers=disabled or None, **arguments
             )
-    except (RuntimeError, ValueError) as error:  # a provider's; about a graph onnxruntime raises kinds of its own
+    except (RuntimeError, ValueError) as error:  # of a provider; errors about a graph have other types
         raise ProviderError(f"onnxruntime {ort.__version__} cannot open {name}: {error}") from error
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise BundleError(f"onnxruntime {ort.__version__} cannot load the graph on {name}: {error}") from error
-    taken = session.get_providers()[0]
-    if taken != name:
-        raise ProviderError(f"asked for {name}, onnxruntime took {taken} and wrote why to stderr")
+    actual = session.get_providers()[0]
+    if actual != name:
+        raise ProviderError(f"asked for {name}, onnxruntime took {actual} and wrote the reason to stderr")
     return session
 
 
-def _choose(options: Any, here: AvailableProvider, given: Mapping[str, str], runs: int) -> dict[str, Any]:
-    """Arguments that make an InferenceSession take the provider; a plugin is chosen in ``options``."""
-    row = here.provider
-    encoded = row.encode({**row.defaults, **given}, options.intra_op_num_threads, runs)
-    if here.device is not None:
-        options.add_provider_for_devices([here.device], encoded)
+def _provider_arguments(
+    options: Any, available: AvailableProvider, provider_options: Mapping[str, str], runs: int
+) -> dict[str, Any]:
+    """Return the arguments that select the provider of an InferenceSession; a plugin is selected in ``options``."""
+    row = available.provider
+    encoded = row.encode({**row.defaults, **provider_options}, options.intra_op_num_threads, runs)
+    if available.device is not None:
+        options.add_provider_for_devices([available.device], encoded)
         return {}
-    after = [PROVIDERS[name] for name in row.fallback_providers]
-    return {"providers": [(row.ort_name, encoded), *((other.ort_name, dict(other.defaults)) for other in after)]}
+    fallbacks = [PROVIDERS[name] for name in row.fallback_providers]
+    return {"providers": [(row.ort_name, encoded), *((other.ort_name, dict(other.defaults)) for other in fallbacks)]}
 
 
 def _options(ort: Any, threads: int, machine: MachineFacts) -> Any:
@@ -190,9 +194,9 @@ def _options(ort: Any, threads: int, machine: MachineFacts) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL_ONLY
-    # Threads that spin between runs take cores from the host process.
+    # Threads that spin between runs would take cores from the host process.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if machine.saturates_int8:
-        # Int8 weights become uint8, whose slower kernels add up in 32 bits.
+        # Int8 weights become uint8, whose slower kernels accumulate in 32 bits.
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options

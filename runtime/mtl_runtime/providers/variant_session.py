@@ -1,6 +1,7 @@
-"""variant of a bundle -> Session: its files are hashed first, beside whatever the caller does meanwhile."""
+"""variant of a bundle -> Session: its files are hashed first, while the caller does other work."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -17,15 +18,17 @@ from mtl_runtime.providers.session import Session, import_onnxruntime
 
 __all__ = ["loading_session", "open_session", "verified_graph_path"]
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def loading_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Iterator[Callable[[], Session]]:
-    """Begin to hash the files of ``variant``; what the block is given waits for that, then loads the graph.
+    """Start to hash the files of ``variant``; yield a function that waits for that and then loads the graph.
 
-    It is to be called once. The block does not end before the hashing.
+    That function must be called at most once. The block does not end before the hashing.
 
     Args:
-        bundle: an opened one.
+        bundle: an open one.
         variant: one of its variants.
         threads: intra-op threads of each run.
         runs: at the same time.
@@ -33,41 +36,42 @@ def loading_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1
     Raises:
         ProviderError: there is no such provider.
 
-    What the block is given raises:
+    The yielded function raises:
         BundleError: onnxruntime cannot load the graph, or it is not the one that the manifest describes.
         IntegrityError: a file's bytes are not those that the manifest promises.
-        MissingPackageError, ProviderError: the provider is not to be had here.
+        MissingPackageError, ProviderError: the provider cannot run here.
     """
     spec = bundle.manifest.variants[variant]
     option = cache_option(get_provider(spec.provider))
-    hash_kept = _compiled(bundle, spec, threads, runs) if option else nullcontext
-    # One thread for all files: a third beside imports slows both.
-    with run_in_background(lambda: (verified_graph_path(bundle, spec.graph), hash_kept())) as wait:
+    open_cache = _cache_opener(bundle, spec, threads, runs) if option else nullcontext
+    # One thread for all files: a third one next to the imports slows both.
+    with run_in_background(lambda: (verified_graph_path(bundle, spec.graph), open_cache())) as wait:
 
         def finish() -> Session:
             import_onnxruntime()
-            graph, compiled = wait()
-            with compiled as folder:
+            graph, cache = wait()
+            with cache as folder:
                 options = {**spec.provider_options, **({option: str(folder)} if option and folder else {})}
                 session = Session.open(
                     graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs
                 )
             _check_names(bundle, spec, session)
+            _log.info("opened %s of %s on %s: runs %d, threads %d", variant, bundle.path, spec.provider, runs, threads)
             return session
 
         yield finish
 
 
 def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -> Session:
-    """Session of ``variant``, its files hashed first; arguments and errors are those of :func:`begin_session`."""
+    """Open ``variant``, its files hashed first; arguments and errors are those of :func:`loading_session`."""
     with loading_session(bundle, variant, threads=threads, runs=runs) as finish:
         return finish()
 
 
 def verified_graph_path(bundle: Bundle, name: str) -> Path:
-    """Path of a graph whose files, weights outside it included, were hashed.
+    """Hash a graph's files, weights outside the graph included, and return the path of the graph.
 
-    onnxruntime then reads the file itself: handing it the bytes takes a second copy of all weights, and twice the time.
+    onnxruntime then reads the file itself: passing it the bytes takes a second copy of all weights, and twice the time.
     """
     for file in bundle.external_data(name):
         bundle.check(file)
@@ -77,14 +81,14 @@ def verified_graph_path(bundle: Bundle, name: str) -> Path:
 def _check_names(bundle: Bundle, spec: VariantSpec, session: Session) -> None:
     promised = bundle.manifest.inputs, bundle.manifest.outputs
     if (session.inputs, session.outputs) != promised:
-        found = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
-        raise BundleError(f"{spec.graph} is {found}; the manifest says {promised}")
+        actual = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
+        raise BundleError(f"{spec.graph} is {actual}; the manifest says {promised}")
 
 
-def _compiled(
+def _cache_opener(
     bundle: Bundle, spec: VariantSpec, threads: int, runs: int
 ) -> Callable[[], AbstractContextManager[Path | None]]:
-    """What hashes the folder in which the provider finds what it compiled before, and hands it out."""
+    """Return what opens the folder of earlier compiled graphs, which includes hashing it."""
     from mtl_runtime.providers.compile_cache import (  # only providers that compile need what it imports
         cache_key,
         compile_cache,

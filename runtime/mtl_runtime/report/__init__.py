@@ -1,1 +1,1 @@
-"""Evidence -> one self-contained HTML page: markup, figures and charts, and the parts that are made of them."""
+"""Evidence -> one self-contained HTML page: markup, number formats, charts, and the sections made of them."""

@@ -1,4 +1,4 @@
-"""Verdicts -> the table that compares every variant, task by task, with the reference."""
+"""VariantStatus of each variant -> the table that compares it with the reference, task by task."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from mtl_runtime.report.status_badges import VariantStatus, badge_markup
 
 __all__ = ["METRICS", "calibration", "comparison", "is_regression", "metric_change"]
 
-# Metric -> its name, and whether it is a share of 1, whose changes are told in points of 100.
+# Metric -> its name, and whether it is a share of 1, whose changes are shown in points of 100.
 METRICS: Mapping[str, tuple[str, bool]] = {
     "accuracy": ("accuracy", True),
     "macro_f1": ("macro-F1", True),
@@ -34,14 +34,14 @@ _HEAD = (
 )
 
 
-def comparison(found: Sequence[VariantStatus], reference: str) -> Markup:
-    """A group of rows for each variant: its badge, then its tasks."""
+def comparison(statuses: Sequence[VariantStatus], reference: str) -> Markup:
+    """Make a group of rows for each variant: its badge, then its tasks."""
     head = tag("tr", [tag("th", name, scope="col", class_=kind) for name, kind in _HEAD])
     caption = (
-        f"Every variant against {reference}, task by task. Small figures: 95 % interval, change against the reference, "
-        "and n, the number of sentences behind the figure."
+        f"Every variant compared with {reference}, task by task. Small figures: 95 % interval, change from the "
+        "reference, and n, the number of sentences behind the figure."
     )
-    return scrolling(caption, tag("thead", head), *map(_group, found), class_="scroll wide")
+    return scrolling(caption, tag("thead", head), *map(_group, statuses), class_="scroll wide")
 
 
 def is_regression(task: TaskEvidence) -> bool:
@@ -50,59 +50,59 @@ def is_regression(task: TaskEvidence) -> bool:
 
 
 def metric_change(name: str, value: float, reference: float) -> str:
-    """Against the reference: in points of 100, or in the task's own unit."""
+    """Format the change from the reference: in points of 100, or in the task's own unit."""
     if METRICS.get(name, (name, False))[1]:
         return f"{number_format.change(100 * (value - reference))} points"
     return number_format.change(value - reference, digits=3)
 
 
 def calibration(task: TaskEvidence) -> str | None:
-    """Expected calibration error before -> after temperature."""
+    """Format the expected calibration error before and after temperature; None if it was not measured."""
     if task.calibration_error is None:
         return None
     after = "" if task.calibrated_error is None else f" → {number_format.share(task.calibrated_error)}"
     return number_format.share(task.calibration_error) + after
 
 
-def _group(verdict: VariantStatus) -> Markup:
-    name = tag("a", verdict.variant, href=f"#{verdict.anchor}")
-    cell = tag("span", name, " ", badge_markup(verdict.badge), class_="stay")
+def _group(status: VariantStatus) -> Markup:
+    name = tag("a", status.variant, href=f"#{status.anchor}")
+    cell = tag("span", name, " ", badge_markup(status.badge), class_="stay")
     head = tag("tr", tag("th", cell, scope="rowgroup", colspan=len(_HEAD)), class_="group")
     rows = [
-        _row(verdict, task, evidence, first=index == 0)
-        for index, (task, evidence) in enumerate(verdict.evidence.tasks.items())
+        _row(status, task, evidence, first=index == 0)
+        for index, (task, evidence) in enumerate(status.evidence.tasks.items())
     ]
-    return tag("tbody", head, _notes(verdict), rows)
+    return tag("tbody", head, _notes(status), rows)
 
 
-def _notes(verdict: VariantStatus) -> list[Markup]:
-    """What must be known before the figures, and what is wrong with the variant as a whole."""
-    notes = [tag("span", problem, class_=f"stay {verdict.tone}") for problem in verdict.evidence.problems]
-    if not verdict.measured:
-        notes.insert(0, tag("span", verdict.badge.meaning, class_="stay"))
+def _notes(status: VariantStatus) -> list[Markup]:
+    """Return what a reader must know before the figures, and the problems of the variant as a whole."""
+    notes = [tag("span", problem, class_=f"stay {status.tone}") for problem in status.evidence.problems]
+    if not status.measured:
+        notes.insert(0, tag("span", status.badge.meaning, class_="stay"))
     return [tag("tr", tag("td", note, colspan=len(_HEAD), class_="w"), class_="note") for note in notes]
 
 
-def _row(verdict: VariantStatus, name: str, task: TaskEvidence, *, first: bool) -> Markup:
+def _row(status: VariantStatus, name: str, task: TaskEvidence, *, first: bool) -> Markup:
     of_all = f"n = {number_format.count(task.sentences)}"
     cells = [
         tag("th", name, scope="row", class_="w"),
         *_agreement(task, of_all),
         *_quality(task),
         _cell(number_format.small(task.max_logit_difference), of_all),
-        _nothing("no probabilities")
+        _dash("no probabilities")
         if is_regression(task)
         else _cell(number_format.small(task.max_probability_difference), of_all),
         _calibration(task),
     ]
     if first:
-        cells.append(_speed(verdict.evidence, measured=verdict.measured, rows=len(verdict.evidence.tasks)))
-    return tag("tr", cells, _budget(task, measured=verdict.measured))
+        cells.append(_speed(status.evidence, measured=status.measured, rows=len(status.evidence.tasks)))
+    return tag("tr", cells, _budget(task, measured=status.measured))
 
 
 def _agreement(task: TaskEvidence, of_all: str) -> tuple[Markup, Markup]:
     if is_regression(task):
-        return _nothing("a number"), _nothing("cannot flip")
+        return _dash("a number"), _dash("cannot flip")
     span = number_format.interval(task.agreement_low, task.agreement_high)
     outside = f"{number_format.count(task.flips_outside_ties)} outside ties"
     return _cell(number_format.percent(task.agreement), span, of_all), _cell(
@@ -118,22 +118,22 @@ def _quality(task: TaskEvidence) -> list[Markup]:
 
 def _metric(task: TaskEvidence, name: str, of_labelled: str, *, named: bool) -> Markup:
     if name not in task.metrics or name not in task.reference_metrics:
-        return _nothing("no labels")
+        return _dash("no labels")
     value = task.metrics[name]
     small = [metric_change(name, value, task.reference_metrics[name]), of_labelled]
     return _cell(number_format.share(value), *([METRICS[name][0]] if named else []), *small)
 
 
 def _calibration(task: TaskEvidence) -> Markup:
-    shown = calibration(task)
-    if shown is None:
-        return _nothing("no probabilities" if is_regression(task) else "no labels")
-    return _cell(shown, f"n = {number_format.count(task.labelled)}")
+    error = calibration(task)
+    if error is None:
+        return _dash("no probabilities" if is_regression(task) else "no labels")
+    return _cell(error, f"n = {number_format.count(task.labelled)}")
 
 
 def _speed(variant: VariantEvidence, *, measured: bool, rows: int) -> Markup:
     if variant.speed is None or not measured:
-        return _nothing("not measured" if variant.status != "verified" else "the others' measure", rowspan=rows)
+        return _dash("not measured" if variant.status != "verified" else "the baseline", rowspan=rows)
     return _cell(*number_format.ratio(variant.speed), rowspan=rows)
 
 
@@ -147,5 +147,5 @@ def _cell(main: str, *small: str, rowspan: int | None = None) -> Markup:
     return tag("td", main, [tag("small", line) for line in small], class_="n", rowspan=rowspan)
 
 
-def _nothing(why: Content, rowspan: int | None = None) -> Markup:
+def _dash(why: Content, rowspan: int | None = None) -> Markup:
     return tag("td", join(number_format.DASH, tag("small", why)), class_="n none", rowspan=rowspan)

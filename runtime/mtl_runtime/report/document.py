@@ -1,7 +1,7 @@
 """Evidence -> one self-contained HTML page that a release manager can read, print and sign.
 
-No script, no font, no image and no style from elsewhere. The page's own policy lets a browser apply exactly its style
-sheet, so that nothing that data could smuggle in would run.
+It needs no script, font, image or style from elsewhere. Its content security policy allows exactly its own style
+sheet, so that a browser runs nothing that data may have smuggled in.
 """
 
 from collections.abc import Sequence
@@ -19,31 +19,29 @@ __all__ = ["evidence_page"]
 
 
 def evidence_page(evidence: Evidence, *, title: str) -> str:
-    """The whole document; equal evidence gives equal bytes.
+    """Write the whole document; equal evidence gives equal bytes.
 
     Args:
         evidence: of one run of the gate.
         title: heading of the page, such as the bundle's name.
     """
-    found = variant_statuses(evidence)
+    statuses = variant_statuses(evidence)
     body = tag(
         "main",
-        overview(evidence, found, title=title),
-        section("Comparison", comparison(found, evidence.reference), class_="broad"),
-        section("Variants", *(variant_details(verdict) for verdict in found)),
+        overview(evidence, statuses, title=title),
+        section("Comparison", comparison(statuses, evidence.reference), class_="broad"),
+        section("Variants", *(variant_details(status) for status in statuses)),
         section("What the figures mean", glossary()),
-        section("Release decision", _decision(evidence, found)),
+        section("Release decision", _decision(evidence, statuses)),
     )
     top = head(f"{title}: evidence", shared_style())
     return f"<!DOCTYPE html>\n{tag('html', top, tag('body', body), lang='en')}\n"
 
 
-def _decision(evidence: Evidence, found: Sequence[VariantStatus]) -> Markup:
-    """What is signed: this bundle, and the variants that may be served."""
+def _decision(evidence: Evidence, statuses: Sequence[VariantStatus]) -> Markup:
+    """The part to sign: the bundle, and the variants that may be served."""
     choices = [
-        tag("li", verdict.variant, " (", verdict.badge.name, ")")
-        for verdict in found
-        if verdict.badge.name != "refused"
+        tag("li", status.variant, " (", status.badge.name, ")") for status in statuses if status.badge.name != "refused"
     ]
     lines = [tag("div", tag("span", name)) for name in ("Name", "Date", "Signature")]
     return join(

@@ -1,7 +1,7 @@
 """text -> HTML: elements and tables in which a plain string is always escaped.
 
-Only what :func:`tag` and its kin return is :class:`Markup` and gets into a page as it stands, so that a sentence, a
-label or a file name cannot become an element by being forgotten.
+Only the functions here return :class:`Markup`, which enters a page unchanged; so a sentence, a label or a file name
+cannot become an element by mistake.
 """
 
 import html
@@ -16,7 +16,7 @@ _VOID = {"meta", "br"}
 
 
 class Markup(str):
-    """HTML that was made here."""
+    """HTML made by this module."""
 
     __slots__ = ()
 
@@ -25,19 +25,19 @@ Content = str | Iterable[str]
 
 
 def text(value: str) -> Markup:
-    r"""``value`` as HTML: escaped unless it is :class:`Markup`, invisible controls written as ``\u202e``."""
+    r"""Escape ``value`` for HTML unless it is :class:`Markup`; invisible controls become escapes such as ``\u202e``."""
     if isinstance(value, Markup):
         return value
     return Markup(html.escape(_UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", value)))
 
 
 def join(*content: Content) -> Markup:
-    """Pieces behind each other."""
+    """Concatenate the pieces."""
     return Markup("".join(text(piece) if isinstance(piece, str) else join(*piece) for piece in content))
 
 
 def tag(name: str, /, *content: Content, **attributes: str | float | bool | None) -> Markup:
-    """The element ``name``.
+    """Make the element ``name``.
 
     Args:
         name: such as ``"p"``.
@@ -45,22 +45,22 @@ def tag(name: str, /, *content: Content, **attributes: str | float | bool | None
         attributes: ``class_`` is ``class``, ``stroke_width`` is ``stroke-width``; True: without a value; None or
             False: left out.
     """
-    opening = "".join(_attribute(key, value) for key, value in attributes.items())
+    attribute_text = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in _VOID:
-        return Markup(f"<{name}{opening}>")
-    return Markup(f"<{name}{opening}>{join(*content)}</{name}>")
+        return Markup(f"<{name}{attribute_text}>")
+    return Markup(f"<{name}{attribute_text}>{join(*content)}</{name}>")
 
 
 def table(
     caption: str, head: Sequence[Content], rows: Iterable[Sequence[Content]], *, words: Sequence[int] = ()
 ) -> Markup:
-    """A table that scrolls inside its own box; the first cell of a row is its header.
+    """Make a table that scrolls inside its own box; the first cell of a row is its header.
 
     Args:
-        caption: what it shows, and of how many sentences.
+        caption: what it shows, and for how many sentences.
         head: headers of the columns.
         rows: cells.
-        words: columns after the first that hold words; all others hold figures and stand on the right.
+        words: columns after the first that hold words; the others hold figures and are aligned right.
     """
     kind = ["w" if column == 0 or column in words else "n" for column in range(len(head))]
     header = [tag("th", cell, scope="col", class_=kind[column]) for column, cell in enumerate(head)]
@@ -76,7 +76,7 @@ def table(
 
 
 def scrolling(caption: str, *parts: Markup, class_: str = "scroll") -> Markup:
-    """A table of these parts in a box of its own, which the keyboard can scroll, too; its caption stays in sight."""
+    """Put a table of these parts into a box that scrolls, also with the keyboard; its caption stays in sight."""
     whole = tag("table", tag("caption", tag("span", caption, class_="stay")), parts)
     return tag("div", whole, class_=class_, tabindex=0, role="group", aria_label=caption)
 

@@ -1,4 +1,4 @@
-"""a place, a class and a title -> the mark of one series in a chart, which says its own figures."""
+"""position, class and title -> the marker of one series in a chart, with its figures in the title."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ def _polygon(*corners: tuple[float, float]) -> Callable[[float, float, str, str]
     return draw
 
 
-# Shapes tell series apart where colours do not.
+# Shapes distinguish series where colours do not.
 MARKERS: Sequence[Callable[[float, float, str, str], Markup]] = (
     _circle,
     _polygon((-3.8, -3.8), (3.8, -3.8), (3.8, 3.8), (-3.8, 3.8)),

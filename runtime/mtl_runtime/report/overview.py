@@ -1,4 +1,4 @@
-"""Evidence -> the top of its page: the verdict, a badge for each variant, and what was measured where."""
+"""Evidence -> the top of its page: a summary, a badge for each variant, and what was measured where."""
 
 from collections.abc import Sequence
 
@@ -10,29 +10,29 @@ from mtl_runtime.report.status_badges import VariantStatus, badge_markup, status
 __all__ = ["overview"]
 
 
-def overview(evidence: Evidence, found: Sequence[VariantStatus], *, title: str) -> Markup:
-    """Title, verdict, badges, facts, data files and versions."""
+def overview(evidence: Evidence, statuses: Sequence[VariantStatus], *, title: str) -> Markup:
+    """Make the header: title, summary, badges, facts, data files and versions."""
     return tag(
         "header",
         tag("p", "Evidence of the export gate", class_="kind"),
         tag("h1", title),
-        tag("p", status_sentence(found, evidence.reference), class_="verdict"),
-        tag("ul", [_variant(verdict) for verdict in found], class_="badges"),
-        tag("dl", [_fact(name, value) for name, value in _facts(evidence, found)], class_="facts"),
+        tag("p", status_sentence(statuses, evidence.reference), class_="verdict"),
+        tag("ul", [_variant(status) for status in statuses], class_="badges"),
+        tag("dl", [_fact(name, value) for name, value in _facts(evidence, statuses)], class_="facts"),
         _data(evidence),
     )
 
 
-def _variant(verdict: VariantStatus) -> Markup:
-    link = tag("a", verdict.variant, href=f"#{verdict.anchor}")
-    return tag("li", badge_markup(verdict.badge), " ", link, tag("span", verdict.badge.meaning))
+def _variant(status: VariantStatus) -> Markup:
+    link = tag("a", status.variant, href=f"#{status.anchor}")
+    return tag("li", badge_markup(status.badge), " ", link, tag("span", status.badge.meaning))
 
 
 def _fact(name: str, value: Content) -> Markup:
     return tag("div", tag("dt", name), tag("dd", value))
 
 
-def _facts(evidence: Evidence, found: Sequence[VariantStatus]) -> list[tuple[str, Content]]:
+def _facts(evidence: Evidence, statuses: Sequence[VariantStatus]) -> list[tuple[str, Content]]:
     machine = evidence.machine
     quota = "" if machine.cores_by_cgroup is None else f", quota {machine.cores_by_cgroup:g}"
     cores = f"{machine.cores_allowed} allowed of {machine.cores} (affinity {machine.cores_by_affinity}{quota})"
@@ -40,20 +40,20 @@ def _facts(evidence: Evidence, found: Sequence[VariantStatus]) -> list[tuple[str
         ("Bundle (SHA-256 of its manifest)", tag("code", evidence.bundle_digest)),
         ("Measured at (UTC)", tag("time", evidence.measured_at, datetime=evidence.measured_at)),
         ("Reference", evidence.reference),
-        ("Sentences compared", _sentences(found)),
+        ("Sentences compared", _sentences(statuses)),
         ("Processor", f"{machine.cpu}, {machine.architecture}, {machine.system}"),
         ("Cores", cores),
-        ("Processor flags", ", ".join(machine.cpu_flags) or "none that count here"),
+        ("Processor flags", ", ".join(machine.cpu_flags) or "none of the relevant ones"),
         ("Made with", ", ".join(f"{package} {version}" for package, version in evidence.made_with.items())),
         ("Evidence schema", f"version {evidence.schema_version}"),
     ]
 
 
-def _sentences(found: Sequence[VariantStatus]) -> Content:
-    """By task, from the first variant that has the task."""
+def _sentences(statuses: Sequence[VariantStatus]) -> Content:
+    """Count the sentences by task, from the first variant that has the task."""
     sizes: dict[str, tuple[int, int]] = {}
-    for verdict in found:
-        for name, task in verdict.evidence.tasks.items():
+    for status in statuses:
+        for name, task in status.evidence.tasks.items():
             sizes.setdefault(name, (task.sentences, task.labelled))
     parts = [
         f"{name} {number_format.count(sentences)} ({number_format.count(labelled)} labelled)"

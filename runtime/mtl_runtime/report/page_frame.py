@@ -1,4 +1,4 @@
-"""title, style and script -> the head of a self-contained page, whose own policy lets a browser apply exactly these."""
+"""title, style and script -> the head of a self-contained page, whose security policy allows exactly these."""
 
 import base64
 import hashlib
@@ -10,15 +10,15 @@ __all__ = ["head", "section", "shared_style"]
 
 
 def head(title: str, style: str, *, script: str | None = None) -> Markup:
-    """The element ``head``; whatever else data could smuggle in would not run.
+    """Make the element ``head``; a browser runs nothing else that data may have smuggled in.
 
     Args:
         title: of the page.
         style: its whole style sheet.
-        script: that stands elsewhere in the page; None: there is none.
+        script: the script elsewhere in the page; None: there is none.
     """
-    scripts = f"script-src {_hashed(script)}; " if script is not None else ""
-    policy = f"default-src 'none'; style-src {_hashed(style)}; {scripts}base-uri 'none'; form-action 'none'"
+    scripts = f"script-src {_hash_source(script)}; " if script is not None else ""
+    policy = f"default-src 'none'; style-src {_hash_source(style)}; {scripts}base-uri 'none'; form-action 'none'"
     return tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -31,14 +31,14 @@ def head(title: str, style: str, *, script: str | None = None) -> Markup:
 
 
 def section(heading: str, *content: Markup, class_: str | None = None) -> Markup:
-    """A part of the page under its heading."""
+    """Make a section of the page with its heading."""
     return tag("section", tag("h2", heading), content, class_=class_)
 
 
 def shared_style() -> str:
-    """The style sheet that all pages of this project begin with."""
+    """Read the style sheet that all pages of this project start with."""
     return resources.files("mtl_runtime.report").joinpath("page.css").read_text("utf-8")
 
 
-def _hashed(content: str) -> str:
+def _hash_source(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -1,4 +1,4 @@
-"""Repair -> inline SVG: the curve of speed against agreement, a line with marks of its own for each task."""
+"""Repair -> inline SVG: the curve of speed against agreement, with a line and markers for each task."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class _Scale:
 
     @classmethod
     def around(cls, values: Sequence[float], *, finest: float, ceiling: float = math.inf) -> "_Scale":
-        """From a round number below the least value to one above the largest, in about four steps."""
+        """Make a scale from a round number below the least value to one above the largest, in about four steps."""
         low, high = min(values), max(values)
         rough = max((high - low) / 4, finest)
         unit = 10.0 ** math.floor(math.log10(rough))
@@ -43,7 +43,7 @@ class _Scale:
 
 
 def repair_curve(repair: Repair, tasks: Sequence[str], title: str) -> Markup:
-    """Speed across, agreement upwards; filled marks hold the budget, the dashed line is what was chosen."""
+    """Draw speed across and agreement upwards; filled markers hold the budget, the dashed line is the chosen step."""
     plot = Plot(left=62, width=420, height=210)
     across = _Scale.around([step.speed for step in repair.curve], finest=0.01)
     up = _Scale.around(
@@ -56,41 +56,41 @@ def repair_curve(repair: Repair, tasks: Sequence[str], title: str) -> Markup:
         *(plot.below(across.share(tick), number_format.times(tick)) for tick in across.ticks),
         plot.title_below("speed, times cpu-fp32"),
     ]
-    lines = [_line(repair, task, number, plot, across, up) for number, task in enumerate(tasks)]
-    described = "; ".join(
-        f"{_step(step.kept, step.speed)}, "
+    lines = [_draw_line(repair, task, number, plot, across, up) for number, task in enumerate(tasks)]
+    description = "; ".join(
+        f"{_format_step(step.kept, step.speed)}, "
         + ", ".join(f"{task} {number_format.percent(step.agreement[task])}" for task in tasks if task in step.agreement)
         for step in repair.curve
     )
     return join(
-        svg(title, described, 500, 264, grid, _chosen(repair, plot, across), lines),
-        tag("p", [_key(task, number) for number, task in enumerate(tasks)], class_="key"),
+        svg(title, description, 500, 264, grid, _mark_chosen(repair, plot, across), lines),
+        tag("p", [_legend_entry(task, number) for number, task in enumerate(tasks)], class_="key"),
     )
 
 
-def _line(repair: Repair, task: str, number: int, plot: Plot, across: _Scale, up: _Scale) -> Markup:
-    """One task's points in the order of speed."""
+def _draw_line(repair: Repair, task: str, number: int, plot: Plot, across: _Scale, up: _Scale) -> Markup:
+    """Draw one task's points in the order of speed."""
     steps = sorted((step for step in repair.curve if task in step.agreement), key=lambda step: step.speed)
-    spots = [(plot.x(across.share(s.speed)), plot.y(up.share(100 * s.agreement[task])), s) for s in steps]
-    path = " ".join(f"{x:.2f},{y:.2f}" for x, y, _ in spots)
-    marks = [
+    points = [(plot.x(across.share(s.speed)), plot.y(up.share(100 * s.agreement[task])), s) for s in steps]
+    path = " ".join(f"{x:.2f},{y:.2f}" for x, y, _ in points)
+    markers = [
         MARKERS[number % len(MARKERS)](
             x,
             y,
             f"s{number % len(MARKERS)} {'holds' if step.holds else 'misses'}",
-            f"{task}, {_step(step.kept, step.speed)}, {number_format.percent(step.agreement[task])}",
+            f"{task}, {_format_step(step.kept, step.speed)}, {number_format.percent(step.agreement[task])}",
         )
-        for x, y, step in spots
+        for x, y, step in points
     ]
-    return join(tag("polyline", points=path, class_=f"line s{number % len(MARKERS)}"), marks)
+    return join(tag("polyline", points=path, class_=f"line s{number % len(MARKERS)}"), markers)
 
 
-def _chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
-    """A line at the step that the variant was built from."""
-    chosen = [step for step in repair.curve if step.kept == len(repair.kept)]
-    if not chosen:
+def _mark_chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
+    """Draw a line at the step that the variant was built from."""
+    steps = [step for step in repair.curve if step.kept == len(repair.kept)]
+    if not steps:
         return Markup()
-    share = across.share(chosen[-1].speed)
+    share = across.share(steps[-1].speed)
     x = plot.x(share)
     side, anchor = (5, "start") if share < 0.6 else (-5, "end")
     line = tag("line", x1=x, x2=x, y1=plot.y(0), y2=plot.y(1), class_="ideal")
@@ -98,10 +98,10 @@ def _chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
     return join(line, label(x + side, plot.y(0) - 8, words, anchor=anchor))
 
 
-def _step(kept: int, speed: float) -> str:
+def _format_step(kept: int, speed: float) -> str:
     return f"{number_format.count(kept)} kept: {number_format.times(speed)}"
 
 
-def _key(task: str, number: int) -> Markup:
-    mark = MARKERS[number % len(MARKERS)](7, 7, f"s{number % len(MARKERS)} holds", task)
-    return tag("span", tag("svg", mark, viewBox="0 0 14 14", width=14, height=14, aria_hidden="true"), " ", task)
+def _legend_entry(task: str, number: int) -> Markup:
+    marker = MARKERS[number % len(MARKERS)](7, 7, f"s{number % len(MARKERS)} holds", task)
+    return tag("span", tag("svg", marker, viewBox="0 0 14 14", width=14, height=14, aria_hidden="true"), " ", task)

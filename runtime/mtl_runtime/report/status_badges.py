@@ -1,4 +1,4 @@
-"""Evidence -> what stands: each variant with its badge, and the verdict on all of them in one sentence."""
+"""Evidence -> each variant with its badge, and one sentence about all of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ __all__ = ["STATUS_BADGES", "StatusBadge", "VariantStatus", "badge_markup", "sta
 
 @dataclass(frozen=True, slots=True)
 class StatusBadge:
-    """How one outcome is shown; the mark carries it where colours cannot."""
+    """How one outcome is shown; the mark works without colours."""
 
-    name: str  # of the CSS class, too
+    name: str  # also of the CSS class
     mark: str
     singular: str
     plural: str
@@ -22,28 +22,28 @@ class StatusBadge:
 
 
 STATUS_BADGES: Mapping[str, StatusBadge] = {
-    standing.name: standing
-    for standing in (
+    badge.name: badge
+    for badge in (
         StatusBadge(
             "verified",
             "✓",
             "is verified",
             "are verified",
-            "Measured on its own provider on this machine, and inside its budget.",
+            "Measured on its own provider on this machine, and within its budget.",
         ),
         StatusBadge(
             "failed",
             "✕",
             "failed",
             "failed",
-            "Measured on its own provider on this machine, and outside its budget. Do not serve it here.",
+            "Measured on its own provider on this machine, and over its budget. Do not serve it here.",
         ),
         StatusBadge(
             "emulated",
             "≈",
             "is only emulated",
             "are only emulated",
-            "Its precision was imitated on another provider: the figures tell of rounding only. They say nothing of "
+            "Its precision was imitated on another provider: the figures cover rounding only. They say nothing about "
             "its own kernels or its speed, and prove nothing; mtl verify BUNDLE measures on the target machine.",
         ),
         StatusBadge(
@@ -58,7 +58,7 @@ STATUS_BADGES: Mapping[str, StatusBadge] = {
             "⊘",
             "was refused",
             "were refused",
-            "Tried, found outside its budget, and left out of the bundle.",
+            "Measured over its budget, and left out of the bundle.",
         ),
     )
 }
@@ -66,7 +66,7 @@ STATUS_BADGES: Mapping[str, StatusBadge] = {
 
 @dataclass(frozen=True, slots=True)
 class VariantStatus:
-    """One variant of the page."""
+    """One variant on the page."""
 
     variant: str
     badge: StatusBadge
@@ -75,45 +75,44 @@ class VariantStatus:
 
     @property
     def tone(self) -> str:
-        """CSS class of its problems: alarming where it was measured, a plain reason where it could not be."""
+        """CSS class of its problems: an alarm if it was measured, a quiet reason if it could not be."""
         return "problem" if self.measured else "quiet"
 
     @property
     def measured(self) -> bool:
-        """Whether its figures are of its own provider."""
+        """Whether its figures come from its own provider."""
         return self.badge.name not in ("emulated", "unverified")
 
 
 def variant_statuses(evidence: Evidence) -> tuple[VariantStatus, ...]:
-    """The bundle's variants, then the refused ones."""
-    held = [(name, STATUS_BADGES[variant.status], variant) for name, variant in evidence.variants.items()]
+    """List the bundle's variants, then the refused ones."""
+    bundled = [(name, STATUS_BADGES[variant.status], variant) for name, variant in evidence.variants.items()]
     refused = [(name, STATUS_BADGES["refused"], variant) for name, variant in evidence.refused.items()]
-    return tuple(VariantStatus(*row, anchor=f"variant-{number}") for number, row in enumerate([*held, *refused], 1))
+    return tuple(VariantStatus(*row, anchor=f"variant-{number}") for number, row in enumerate([*bundled, *refused], 1))
 
 
-def badge_markup(standing: StatusBadge) -> Markup:
-    """The outcome as a mark and a word."""
-    return tag("span", tag("span", standing.mark, aria_hidden="true"), " ", standing.name, class_=f"b {standing.name}")
+def badge_markup(badge: StatusBadge) -> Markup:
+    """Show the outcome as a mark and a word."""
+    return tag("span", tag("span", badge.mark, aria_hidden="true"), " ", badge.name, class_=f"b {badge.name}")
 
 
-def status_sentence(found: Sequence[VariantStatus], reference: str) -> Markup:
-    """One sentence that names every variant."""
+def status_sentence(statuses: Sequence[VariantStatus], reference: str) -> Markup:
+    """Write one sentence that names every variant."""
     groups = [
-        (standing, [verdict.variant for verdict in found if verdict.badge is standing])
-        for standing in STATUS_BADGES.values()
+        (badge, [status.variant for status in statuses if status.badge is badge]) for badge in STATUS_BADGES.values()
     ]
     clauses = [
-        join(_listed(names), " ", standing.singular if len(names) == 1 else standing.plural)
-        for standing, names in groups
+        join(_join_names(names), " ", badge.singular if len(names) == 1 else badge.plural)
+        for badge, names in groups
         if names
     ]
     if not groups[0][1]:
         clauses.insert(0, Markup("no variant is verified"))
-    most = max((task.sentences for verdict in found for task in verdict.evidence.tasks.values()), default=0)
+    most = max((task.sentences for status in statuses for task in status.evidence.tasks.values()), default=0)
     compared = f", compared with {reference} on {number_format.plural(most, 'sentence')}" if most else ""
     return join("On this machine", compared, ": ", Markup("; ".join(clauses)), ".")
 
 
-def _listed(names: Sequence[str]) -> Markup:
+def _join_names(names: Sequence[str]) -> Markup:
     *first, last = [tag("strong", name) for name in names]
     return join(Markup(", ".join(first)), " and ", last) if first else last

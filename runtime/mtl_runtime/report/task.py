@@ -1,4 +1,4 @@
-"""TaskEvidence -> one task of one variant: metrics, charts, F1 by label, flipped sentences."""
+"""TaskEvidence -> the section about one task of one variant: metrics, charts, F1 by label, flipped sentences."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ __all__ = ["task_section"]
 
 
 def task_section(variant: str, name: str, task: TaskEvidence) -> Markup:
-    """All that was measured for the task ``name`` of ``variant``."""
+    """Show all that was measured for the task ``name`` of ``variant``."""
     problems = tag("ul", [tag("li", problem) for problem in task.problems], class_="problem") if task.problems else ""
     return tag(
         "section",
@@ -51,9 +51,9 @@ def _metrics(task: TaskEvidence) -> Markup:
     rows = []
     for name, value in task.metrics.items():
         reference = task.reference_metrics.get(name)
-        before = number_format.DASH if reference is None else number_format.share(reference)
-        moved = number_format.DASH if reference is None else metric_change(name, value, reference)
-        rows.append((METRICS.get(name, (name, False))[0], number_format.share(value), before, moved))
+        baseline = number_format.DASH if reference is None else number_format.share(reference)
+        change = number_format.DASH if reference is None else metric_change(name, value, reference)
+        rows.append((METRICS.get(name, (name, False))[0], number_format.share(value), baseline, change))
     caption = f"Metrics, n = {number_format.count(task.labelled)} labelled"
     return table(caption, ("metric", "variant", "reference", "change"), rows)
 
@@ -62,17 +62,17 @@ def _f1_by_label(task: TaskEvidence) -> Markup:
     rows = []
     for label in dict.fromkeys([*task.reference_f1_by_label, *task.f1_by_label]):
         value, reference = task.f1_by_label.get(label), task.reference_f1_by_label.get(label)
-        moved = (
+        change = (
             number_format.DASH
             if value is None or reference is None
             else f"{number_format.change(100 * (value - reference))} points"
         )
-        rows.append((label, _optional(value), _optional(reference), moved))
+        rows.append((label, _format_optional(value), _format_optional(reference), change))
     caption = f"F1 by label, n = {number_format.count(task.labelled)} labelled"
     return table(caption, ("label", "variant", "reference", "change"), rows)
 
 
-def _optional(value: float | None) -> str:
+def _format_optional(value: float | None) -> str:
     return number_format.DASH if value is None else number_format.share(value)
 
 
@@ -80,18 +80,18 @@ def _charts(what: str, task: TaskEvidence) -> Iterator[Markup]:
     cells = sum(task.logit_differences.counts)
     if cells:
         chart = difference_histogram(task.logit_differences, f"{what}: differences of logits from the reference")
-        told = f"Differences of all {number_format.count(cells)} logits from the reference's"
+        caption = f"Differences of all {number_format.count(cells)} logits from the reference's"
         scale = "; counts on a logarithmic scale." if max(task.logit_differences.counts) >= LINEAR_BELOW else "."
-        yield tag("figure", chart, tag("figcaption", told, scale))
+        yield tag("figure", chart, tag("figcaption", caption, scale))
     answers = sum(bar.rows for bar in task.reliability)
     if answers:
         chart = reliability_diagram(task.reliability, f"{what}: reliability diagram")
-        told = (
-            "Bars: share of the answers that was right. Strokes: their mean probability. On the dashed line both are "
-            f"equal. n = {number_format.count(answers)} answers; calibration error before → after temperature: "
+        caption = (
+            "Bars: share of right answers. Strokes: their mean probability. On the dashed line both are equal. "
+            f"n = {number_format.count(answers)} answers; calibration error before → after temperature: "
             f"{calibration(task) or 'unknown'}, the temperature is {task.temperature:.3g}."
         )
-        yield tag("figure", chart, tag("figcaption", told))
+        yield tag("figure", chart, tag("figcaption", caption))
 
 
 def _flips(task: TaskEvidence) -> Markup:
@@ -103,14 +103,14 @@ def _flips(task: TaskEvidence) -> Markup:
         (flip.text, flip.reference, flip.candidate, number_format.small(flip.margin), "tie" if flip.tie else "no tie")
         for flip in task.flipped
     ]
-    shown = (
+    excerpt = (
         ""
         if len(rows) == task.flips
-        else f", the {number_format.count(len(rows))} with the widest margins of them here"
+        else f", of which the {number_format.count(len(rows))} with the widest margins are shown"
     )
     caption = (
         f"{number_format.plural(task.flips, 'flip')} in {number_format.count(task.sentences)} sentences, "
-        f"{number_format.count(task.flips_outside_ties)} outside ties{shown}"
+        f"{number_format.count(task.flips_outside_ties)} outside ties{excerpt}"
     )
     head = ("sentence", "reference", "variant", "margin in logits", "tie")
     return join(tag("div", table(caption, head, rows, words=(1, 2, 4)), class_="flips"))

@@ -1,4 +1,4 @@
-"""Verdict -> the details of one variant: tasks, stability, operators, repair."""
+"""VariantStatus -> the details of one variant: tasks, stability, operators, repair."""
 
 from collections.abc import Iterator
 
@@ -14,53 +14,53 @@ from mtl_runtime.report.task import task_section
 __all__ = ["variant_details"]
 
 
-def variant_details(verdict: VariantStatus) -> Markup:
-    """What opens under the variant's name; a failed one is open already."""
-    variant = verdict.evidence
-    head = tag("summary", tag("h3", verdict.variant), badge_markup(verdict.badge), tag("span", _brief(verdict)))
-    body = tag("div", list(_parts(verdict, variant)), id=verdict.anchor, class_="body")
-    return tag("details", head, body, open=verdict.badge.name == "failed")
+def variant_details(status: VariantStatus) -> Markup:
+    """Make the section that opens under the variant's name; that of a failed one is open."""
+    variant = status.evidence
+    head = tag("summary", tag("h3", status.variant), badge_markup(status.badge), tag("span", _summarize(status)))
+    body = tag("div", list(_iter_sections(status, variant)), id=status.anchor, class_="body")
+    return tag("details", head, body, open=status.badge.name == "failed")
 
 
-def _brief(verdict: VariantStatus) -> str:
-    variant = verdict.evidence
+def _summarize(status: VariantStatus) -> str:
+    variant = status.evidence
     parts = [f"provider {variant.provider}"]
     if variant.tasks:
         parts += [number_format.plural(variant.threads, "thread"), number_format.plural(len(variant.tasks), "task")]
-    if variant.speed is not None and verdict.measured:
+    if variant.speed is not None and status.measured:
         parts.append(f"{number_format.ratio(variant.speed)[0]} cpu-fp32")
     if variant.repair is not None:
-        parts.append(f"repaired, {_kept(variant.repair)}")
+        parts.append(f"repaired, {_count_kept(variant.repair)}")
     return ", ".join(parts)
 
 
-def _kept(repair: Repair) -> str:
+def _count_kept(repair: Repair) -> str:
     return f"{number_format.count(len(repair.kept))} of {number_format.count(repair.candidates)} nodes kept"
 
 
-def _parts(verdict: VariantStatus, variant: VariantEvidence) -> Iterator[Markup]:
-    yield tag("p", verdict.badge.meaning)
+def _iter_sections(status: VariantStatus, variant: VariantEvidence) -> Iterator[Markup]:
+    yield tag("p", status.badge.meaning)
     if variant.problems:
-        yield tag("ul", [tag("li", problem) for problem in variant.problems], class_=verdict.tone)
-    if variant.speed is not None and verdict.measured:
+        yield tag("ul", [tag("li", problem) for problem in variant.problems], class_=status.tone)
+    if variant.speed is not None and status.measured:
         main, *how = number_format.ratio(variant.speed)
         yield tag("p", tag("strong", f"Speed {main} cpu-fp32"), f" ({', '.join(how)}).")
     if variant.execution is not None:
-        yield tag("p", _execution(variant.execution))
+        yield tag("p", _describe_execution(variant.execution))
     for name, task in variant.tasks.items():
-        yield task_section(verdict.variant, name, task)
+        yield task_section(status.variant, name, task)
     if variant.stability:
         yield _stability(variant.stability)
     if variant.operators:
         yield _operators(variant)
     if variant.repair is not None:
-        yield _repair(verdict, variant.repair)
+        yield _repair(status, variant.repair)
 
 
-def _execution(pace: ExecutionConfig) -> str:
-    runs = number_format.plural(pace.workers, "run")
-    threads, budget = number_format.plural(pace.threads, "thread"), number_format.count(pace.max_batch_tokens)
-    return f"Fastest pace tried here: {runs} at a time, {threads} each, batches of up to {budget} padded tokens."
+def _describe_execution(execution: ExecutionConfig) -> str:
+    runs = number_format.plural(execution.workers, "run")
+    threads, budget = number_format.plural(execution.threads, "thread"), number_format.count(execution.max_batch_tokens)
+    return f"Fastest settings tried here: {runs} at a time, {threads} each, batches of up to {budget} padded tokens."
 
 
 def _stability(checks: tuple[StabilityCheck, ...]) -> Markup:
@@ -75,7 +75,11 @@ def _stability(checks: tuple[StabilityCheck, ...]) -> Markup:
         for check in checks
     ]
     head = ("same sentences, answered", "sentences", "flips", "outside ties", "largest logit difference")
-    return tag("section", tag("h4", "Stability"), table("Two ways that must not matter, over all tasks", head, rows))
+    return tag(
+        "section",
+        tag("h4", "Stability"),
+        table("Answers that must not depend on how sentences are batched, over all tasks", head, rows),
+    )
 
 
 def _operators(variant: VariantEvidence) -> Markup:
@@ -84,29 +88,29 @@ def _operators(variant: VariantEvidence) -> Markup:
     return tag("section", tag("h4", "Operators"), table(caption, ("operator", "count"), rows))
 
 
-def _repair(verdict: VariantStatus, repair: Repair) -> Markup:
-    chosen = [step for step in repair.curve if step.kept == len(repair.kept)]
-    outcome = "" if not chosen else f" With them it {'keeps' if chosen[-1].holds else 'still misses'} its budget."
+def _repair(status: VariantStatus, repair: Repair) -> Markup:
+    steps = [step for step in repair.curve if step.kept == len(repair.kept)]
+    outcome = "" if not steps else f" With them it {'keeps' if steps[-1].holds else 'still misses'} its budget."
     intro = (
-        f"Over its budget at first; {_kept(repair)} in higher precision, the most sensitive first.{outcome} "
+        f"Over its budget at first; {_count_kept(repair)} in higher precision, the most sensitive first.{outcome} "
         f"The search took {repair.seconds:,.0f} s."
     )
     parts = [tag("h4", "Repair"), tag("p", intro)]
-    tasks = _decided(verdict.evidence, repair)
+    tasks = _decision_tasks(status.evidence, repair)
     if tasks:
-        chart = repair_curve(repair, tasks, f"{verdict.variant}: speed against agreement while nodes are kept")
-        told = (
-            "Filled marks hold the budget, hollow ones miss it; the dashed line is what this variant was built from. "
-            f"n = {number_format.count(repair.curve[0].sentences)} sentences at each mark."
+        chart = repair_curve(repair, tasks, f"{status.variant}: speed against agreement while nodes are kept")
+        caption = (
+            "Filled markers hold the budget, hollow ones miss it; the dashed line is the step that was built. "
+            f"n = {number_format.count(repair.curve[0].sentences)} sentences for each marker."
         )
-        parts += [tag("figure", chart, tag("figcaption", told)), _steps(repair.curve, tasks)]
+        parts += [tag("figure", chart, tag("figcaption", caption)), _steps(repair.curve, tasks)]
     if repair.kept:
         parts.append(_nodes(repair.kept))
     return tag("section", parts)
 
 
-def _decided(variant: VariantEvidence, repair: Repair) -> list[str]:
-    """The curve's tasks, but for regressions, which have no answer to agree on."""
+def _decision_tasks(variant: VariantEvidence, repair: Repair) -> list[str]:
+    """List the curve's tasks, except regressions, which have no answers that could agree."""
     tasks = dict.fromkeys(task for step in repair.curve for task in step.agreement)
     return [name for name in tasks if name not in variant.tasks or not is_regression(variant.tasks[name])]
 

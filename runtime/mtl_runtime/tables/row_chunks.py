@@ -1,4 +1,4 @@
-"""table -> chunks: its rows cut at places that the table alone decides, and read ahead by a thread."""
+"""table -> chunks of rows, whose ends depend on the table alone; a thread reads them ahead."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkLimits:
-    """Where a chunk ends: after so many rows, good and bad, or once its texts have so many characters.
+    """Where a chunk ends: after this many rows, good and bad, or once its texts have this many characters.
 
-    The texts of a chunk are batched together, so the cut decides the bits of the answers. What the tokenizer
-    keeps of a text grows with its characters: their bound is the memory's.
+    The texts of a chunk are batched together, so these limits decide the bits of the answers. What the tokenizer
+    keeps of a text grows with its characters, so their limit bounds the memory.
     """
 
     rows: int = 2048
@@ -35,23 +35,23 @@ class ChunkLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChunk:
-    """Rows that follow each other in a table."""
+    """Consecutive rows of a table."""
 
     number: int  # from 0
     rows: Sequence[Row]  # whose texts can be classified
     bad: Sequence[BadRow]
-    share: float | None  # of the input, up to the end of this chunk; None: the input's end is not known
+    share: float | None  # of the input up to the end of this chunk; None: the size of the input is unknown
 
     @property
     def records(self) -> int:
-        """Rows, good and bad."""
+        """Number of rows, good and bad."""
         return len(self.rows) + len(self.bad)
 
 
-def chunk_rows(table: Table, *, column: str, max_text_bytes: int, cut: ChunkLimits) -> Iterator[RowChunk]:
-    """ChunkLimits ``table``, whose texts are in ``column``, into chunks; an empty table gives one that is empty.
+def chunk_rows(table: Table, *, column: str, max_text_bytes: int, limits: ChunkLimits) -> Iterator[RowChunk]:
+    """Split ``table``, whose texts are in ``column``, into chunks; an empty table gives one empty chunk.
 
-    A row is bad if it cannot be read, or if its text is missing, no str, or longer than ``max_text_bytes``.
+    A row is bad if it cannot be read, or if its text is missing, not a str, or longer than ``max_text_bytes``.
 
     Raises:
         TableError: while iterating, the table is damaged.
@@ -60,21 +60,21 @@ def chunk_rows(table: Table, *, column: str, max_text_bytes: int, cut: ChunkLimi
     rows: list[Row] = []
     bad: list[BadRow] = []
     for record in table.records:
-        checked = _checked(table, record, column, max_text_bytes)
-        if isinstance(checked, Row):
-            rows.append(checked)
+        row = _check_row(table, record, column, max_text_bytes)
+        if isinstance(row, Row):
+            rows.append(row)
         else:
-            bad.append(checked)
+            bad.append(row)
         records += 1
-        characters += _characters(record, column)
-        if len(rows) + len(bad) >= cut.rows or characters >= cut.characters:
+        characters += _count_characters(record, column)
+        if len(rows) + len(bad) >= limits.rows or characters >= limits.characters:
             yield RowChunk(number=number, rows=rows, bad=bad, share=table.share(records))
             number, characters, rows, bad = number + 1, 0, [], []
     if rows or bad or not number:
         yield RowChunk(number=number, rows=rows, bad=bad, share=table.share(records))
 
 
-def _checked(table: Table, record: Row | BadRow, column: str, max_text_bytes: int) -> Row | BadRow:
+def _check_row(table: Table, record: Row | BadRow, column: str, max_text_bytes: int) -> Row | BadRow:
     if isinstance(record, BadRow):
         return record
     text = record.values.get(column)
@@ -89,7 +89,7 @@ def _checked(table: Table, record: Row | BadRow, column: str, max_text_bytes: in
     return BadRow(TableError(table.path, problem, line=record.line, column=column), record.values)
 
 
-def _characters(record: Row | BadRow, column: str) -> int:
+def _count_characters(record: Row | BadRow, column: str) -> int:
     text = record.values.get(column) if isinstance(record, Row) else record.values
     return len(text) if isinstance(text, str) else 0
 
@@ -106,9 +106,9 @@ class _End:
 
 @contextmanager
 def read_ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[Iterator[T]]:
-    """Let a thread iterate ``items`` while the block works on those before; at most ``depth`` wait, and one is made.
+    """Iterate ``items`` in a thread while the block uses earlier ones; ``depth`` items may wait while one is made.
 
-    What iterating raises is raised in the block, after the items before it. The thread ends with the block.
+    An error of the iteration is raised in the block, after the items before it. The thread ends with the block.
     """
     ready: SimpleQueue[_ReadItem[T] | _End] = SimpleQueue()
     room = Semaphore(depth)
@@ -122,24 +122,24 @@ def read_ahead(items: Iterable[T], *, depth: int = 2) -> Iterator[Iterator[T]]:
                 if stop.is_set():
                     return
                 ready.put(_ReadItem(item))
-        except BaseException as caught:  # noqa: BLE001 - the block gets it
+        except BaseException as caught:  # noqa: BLE001 - it is raised in the block
             error = caught
         ready.put(_End(error))
 
     thread = Thread(target=read, name="mtl-reader", daemon=True)
     thread.start()
     try:
-        yield _taken(ready, room)
+        yield _take_items(ready, room)
     finally:
         stop.set()
         room.release()
         thread.join()
 
 
-def _taken(ready: "SimpleQueue[Any]", room: Semaphore) -> Iterator[Any]:
-    while isinstance(found := ready.get(), _ReadItem):
+def _take_items(ready: "SimpleQueue[Any]", room: Semaphore) -> Iterator[Any]:
+    while isinstance(entry := ready.get(), _ReadItem):
         room.release()
-        yield found.item
-        del found
-    if found.error is not None:
-        raise found.error
+        yield entry.item
+        del entry
+    if entry.error is not None:
+        raise entry.error

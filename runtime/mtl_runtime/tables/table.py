@@ -1,4 +1,4 @@
-"""what a table is: rows, each with its line number, and the bad ones among them.
+"""An open table: rows with their line numbers, and the bad rows among them.
 
 A row's values are str in csv, tsv and txt, JSON values in jsonl, and Python values in parquet.
 A txt file has one column, ``text``, and a row for each line.
@@ -20,7 +20,7 @@ _SUFFIXES: Mapping[str, TableFormat] = {f".{name}": name for name in FORMATS} | 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record and where it stands: ``line`` is 1-based (parquet: the row's number)."""
+    """One record and its 1-based ``line`` (parquet: the row's number)."""
 
     line: int
     values: Mapping[str, Any]
@@ -28,10 +28,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that is of no use, and why."""
+    """A record that cannot be used, and why."""
 
     error: TableError  # names the line
-    values: Any = None  # what could be read: the row's values, its cells, or its line
+    values: Any = None  # as much as could be read: the row's values, its cells, or its line
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +43,43 @@ class Table:
     columns: tuple[str, ...]  # jsonl: the keys of the first record
     records: Iterator[Row | BadRow]  # in the table's order
     schema: Any = None  # parquet: the file's Arrow schema
-    # Given the number of records read, the share of the input that they are, from 0 to 1; None: its end is not known.
+    # Number of records read -> the share of the input that they are, from 0 to 1; None: its size is unknown.
     share: Callable[[int], float | None] = lambda _records: None
 
     @property
     def rows(self) -> Iterator[Row]:
-        """The records; a bad one raises its error."""
+        """The records; a bad row raises its error."""
         for record in self.records:
             if isinstance(record, BadRow):
                 raise record.error
             yield record
 
     def require(self, column: str, *, hint: str = "") -> None:
-        """Make sure that ``column`` exists; ``hint`` says what else the caller can do.
+        """Check that ``column`` exists; ``hint`` says what else the caller can do.
 
         Raises:
-            TableError: it does not; the message lists those that do.
+            TableError: it does not exist; the message lists the columns that do.
         """
         if column not in self.columns:
             raise TableError(
                 self.path,
                 f"there is no column {column!r}; the columns are: {', '.join(self.columns) or 'none'}"
-                f"{_separator(self.columns)}{hint}",
+                f"{_suggest_separator(self.columns)}{hint}",
                 line=1,
             )
 
 
-def _separator(columns: tuple[str, ...]) -> str:
-    """A header that was not cut is one column with the marks of another format in it."""
+def _suggest_separator(columns: tuple[str, ...]) -> str:
+    """Suggest another separator if the header is a single column that contains one."""
     (header,) = columns if len(columns) == 1 else ("",)
-    for mark, mend in ((";", "save it with commas"), ("\t", "name it .tsv"), ("|", "save it with commas")):
+    for mark, remedy in ((";", "save it with commas"), ("\t", "name it .tsv"), ("|", "save it with commas")):
         if mark in header:
-            return f" (is the file separated by {mark!r}? {mend})"
+            return f" (is the file separated by {mark!r}? {remedy})"
     return ""
 
 
 def format_of(path: Path) -> TableFormat:
-    """Format of a file by its suffix.
+    """Find the format of a file by its suffix.
 
     Raises:
         TableError: the suffix is unknown.
@@ -93,7 +93,7 @@ def format_of(path: Path) -> TableFormat:
 
 
 def pyarrow() -> Any:
-    """The module pyarrow with pyarrow.parquet loaded.
+    """Import pyarrow with pyarrow.parquet.
 
     Raises:
         MissingPackageError: it is not installed.

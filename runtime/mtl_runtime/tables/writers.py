@@ -1,6 +1,6 @@
-"""rows -> csv, tsv, jsonl or parquet file: the counterpart of table_readers.
+"""rows -> csv, tsv, jsonl or parquet file.
 
-What :func:`mtl_runtime.tables.readers.open_table` reads back from csv, tsv and jsonl are the rows that were written.
+:func:`mtl_runtime.tables.readers.open_table` reads the same rows back from csv, tsv and jsonl.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables.arrow import ArrowTables, join_parquet, table_of, to_bytes
+from mtl_runtime.tables.arrow import ArrowTables, join_parquet, table_from_bytes, table_to_bytes
 from mtl_runtime.tables.table import BadRow, Row, Table, TableFormat, pyarrow
 
 __all__ = ["ChunkedWriter", "WriteRows", "check_writable", "open_chunked_writer", "open_writer", "reject_line"]
@@ -23,15 +23,15 @@ _DELIMITERS: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 
 
 def check_writable(format: TableFormat, path: Path) -> TableFormat:
-    """Make sure that ``format`` can be written.
+    """Check that ``format`` can be written.
 
     Raises:
-        TableError: txt holds one text a line and has no room for answers.
+        TableError: the format is txt, which has one text per line and no room for answers.
     """
     if format == "txt":
         raise TableError(
             path,
-            "txt has no columns, so it is no output format; use csv, tsv, jsonl or parquet (--output-format)",
+            "txt has no columns, so it cannot be an output format; use csv, tsv, jsonl or parquet (--output-format)",
         )
     return format
 
@@ -39,32 +39,32 @@ def check_writable(format: TableFormat, path: Path) -> TableFormat:
 def open_writer(
     stream: BinaryIO, format: TableFormat, *, source: Table, added: Mapping[str, type]
 ) -> AbstractContextManager[WriteRows]:
-    """Open a table for writing; what it yields writes rows, whose values are the source's and the added.
+    """Open a table for writing; the block gets a function that writes rows.
 
     Args:
         stream: where the bytes go.
         format: any but txt.
-        source: its columns come first, in their order.
+        source: the table that the rows come from; its columns come first, in their order.
         added: the columns after them, each ``str`` or ``float``.
 
     Raises:
         TableError: while writing, a row has a value or column that the format cannot hold.
-        MissingPackageError: parquet, and pyarrow is not installed.
+        MissingPackageError: the format is parquet and pyarrow is not installed.
     """
     check_writable(format, source.path)
     if format == "jsonl":
-        return _jsonl(stream, source.path)
+        return _write_jsonl(stream, source.path)
     if format == "parquet":
-        return _parquet(stream, source, added)
-    return _delimited(stream, _DELIMITERS[format], source, added)
+        return _write_parquet(stream, source, added)
+    return _write_delimited(stream, _DELIMITERS[format], source, added)
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkedWriter:
-    """A table that is written piece by piece, by several processes one after the other."""
+    """Writes a table in pieces, which several processes may do one after the other."""
 
     encode: Callable[[Sequence[Row]], bytes]  # the rows of a piece
-    # Where the pieces' bytes one after the other are not the file: makes it of them.
+    # Makes the file from the pieces; None: it is simply their bytes one after the other.
     join: Callable[[Iterable[bytes], BinaryIO], None] | None = None
 
 
@@ -78,39 +78,39 @@ def open_chunked_writer(
         format: any but txt.
         source: its columns come first.
         added: the columns after them.
-        earlier: pieces of this table that were written already; read until one tells what the rest must be like.
+        earlier: pieces of this table that were already written; the first that is not empty decides header or schema.
     """
-    told = next((piece for piece in earlier if piece), None)
+    first_piece = next((piece for piece in earlier if piece), None)
     if check_writable(format, source.path) == "parquet":
-        yield _parquet_chunks(source, added, told)
+        yield _chunk_parquet(source, added, first_piece)
         return
     sink = io.BytesIO()
     with open_writer(sink, format, source=source, added=added) as write:
-        if told is not None:
-            _write_rows(sink)  # the first piece holds the header
+        if first_piece is not None:
+            _drain(sink)  # the first piece has the header
 
         def encode(rows: Sequence[Row]) -> bytes:
             write(rows)
-            return _write_rows(sink)
+            return _drain(sink)
 
         yield ChunkedWriter(encode)
 
 
-def _write_rows(sink: io.BytesIO) -> bytes:
+def _drain(sink: io.BytesIO) -> bytes:
     data = sink.getvalue()
     sink.seek(0)
     sink.truncate()
     return data
 
 
-def _parquet_chunks(source: Table, added: Mapping[str, type], told: bytes | None) -> ChunkedWriter:
-    """A parquet file cannot be gone on with, so its pieces are Arrow tables, and joined in the end."""
+def _chunk_parquet(source: Table, added: Mapping[str, type], first_piece: bytes | None) -> ChunkedWriter:
+    """Write Arrow tables that are joined in the end, since nothing can be appended to a parquet file."""
     pyarrow()
-    tables = ArrowTables(source, added, schema=None if told is None else table_of(told).schema)
+    tables = ArrowTables(source, added, schema=None if first_piece is None else table_from_bytes(first_piece).schema)
 
     def encode(rows: Sequence[Row]) -> bytes:
-        _known_columns(rows, (*source.columns, *added), source.path)
-        return to_bytes(tables.of(rows)) if rows else b""
+        _require_known_columns(rows, (*source.columns, *added), source.path)
+        return table_to_bytes(tables.of(rows)) if rows else b""
 
     def join(pieces: Iterable[bytes], stream: BinaryIO) -> None:
         join_parquet(filter(None, pieces), stream, empty=tables.of([]))
@@ -119,23 +119,23 @@ def _parquet_chunks(source: Table, added: Mapping[str, type], told: bytes | None
 
 
 @contextmanager
-def _delimited(stream: BinaryIO, delimiter: str, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
+def _write_delimited(stream: BinaryIO, delimiter: str, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     columns = (*source.columns, *added)
-    # csv quotes a carriage return only where the line's end has one, and unquoted it cannot be read back.
+    # csv quotes a carriage return only if the line's end has one, and without quotes it cannot be read back.
     writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(columns)
 
     def write(rows: Sequence[Row]) -> None:
-        _known_columns(rows, columns, source.path)
+        _require_known_columns(rows, columns, source.path)
         for row in rows:
-            writer.writerow([_cell(row.values.get(name)) for name in columns])
+            writer.writerow([_to_cell(row.values.get(name)) for name in columns])
 
     yield write
 
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """What csv writes its rows to: they end in a plain newline."""
+    """Receives rows from csv and ends them with a plain newline."""
 
     stream: BinaryIO
 
@@ -144,11 +144,11 @@ class _Lines:
 
 
 @contextmanager
-def _jsonl(stream: BinaryIO, path: Path) -> Iterator[WriteRows]:
+def _write_jsonl(stream: BinaryIO, path: Path) -> Iterator[WriteRows]:
     def write(rows: Sequence[Row]) -> None:
         for row in rows:
             try:
-                stream.write(_json_line(dict(row.values)))
+                stream.write(_to_json_line(dict(row.values)))
             except ValueError as error:
                 problem = f"JSON has no NaN and no infinity ({error}); use csv or parquet (--output-format)"
                 raise TableError(path, problem, line=row.line) from error
@@ -157,14 +157,14 @@ def _jsonl(stream: BinaryIO, path: Path) -> Iterator[WriteRows]:
 
 
 @contextmanager
-def _parquet(stream: BinaryIO, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
+def _write_parquet(stream: BinaryIO, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     arrow = pyarrow()
     tables = ArrowTables(source, added)
     writer: Any = None
 
     def write(rows: Sequence[Row]) -> None:
         nonlocal writer
-        _known_columns(rows, (*source.columns, *added), source.path)
+        _require_known_columns(rows, (*source.columns, *added), source.path)
         table = tables.of(rows)
         writer = writer or arrow.parquet.ParquetWriter(stream, table.schema)
         writer.write_table(table)
@@ -179,21 +179,21 @@ def _parquet(stream: BinaryIO, source: Table, added: Mapping[str, type]) -> Iter
 
 
 def reject_line(bad: BadRow) -> bytes:
-    """A bad row as a line of a rejects file: JSON with line, column, reason, and row (null: it cannot be read)."""
+    """Write a bad row as a line of a rejects file: JSON with line, column, reason and row (null: unreadable)."""
     error = bad.error
-    told = {"line": error.line, "column": error.column, "reason": error.problem}
+    facts = {"line": error.line, "column": error.column, "reason": error.problem}
     row = dict(bad.values) if isinstance(bad.values, Mapping) else bad.values
     try:
-        return _json_line({**told, "row": row})
-    except ValueError:  # what JSON does not hold is given as a csv would
-        return _json_line({**told, "row": {name: _cell(value) for name, value in row.items()}})
+        return _to_json_line({**facts, "row": row})
+    except ValueError:  # values that JSON cannot hold are written as in a csv
+        return _to_json_line({**facts, "row": {name: _to_cell(value) for name, value in row.items()}})
 
 
-def _json_line(record: Mapping[str, Any]) -> bytes:
-    return f"{json.dumps(record, ensure_ascii=False, allow_nan=False, default=_cell)}\n".encode()
+def _to_json_line(record: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(record, ensure_ascii=False, allow_nan=False, default=_to_cell)}\n".encode()
 
 
-def _known_columns(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+def _require_known_columns(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
     for row in rows:
         for name in row.values:
             if name not in columns:
@@ -201,16 +201,16 @@ def _known_columns(rows: Sequence[Row], columns: Sequence[str], path: Path) -> N
                 raise TableError(path, f"{problem}; use --output-format jsonl", line=row.line)
 
 
-def _cell(value: Any) -> str:
-    """One value as a csv cell: str as it is, None empty, Arrow's own as Arrow writes it, else JSON."""
+def _to_cell(value: Any) -> str:
+    """Write a value as a csv cell: str unchanged, None empty, Arrow's own types as Arrow does, else JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float | list | dict):
-        return json.dumps(value, ensure_ascii=False, default=_cell)
+        return json.dumps(value, ensure_ascii=False, default=_to_cell)
     if hasattr(value, "as_py"):
-        return _cell(value.cast("string").as_py())
+        return _to_cell(value.cast("string").as_py())
     if isinstance(value, bytes):
         return value.hex()
     return str(value)

@@ -1,4 +1,4 @@
-"""token ids -> Batch: right-padded int64 arrays, the shape that every graph of ours takes."""
+"""token ids -> Batch: right-padded int64 arrays, the input of every graph of this project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""texts of a call -> chunks of distinct texts, and each text's place among them."""
+"""texts of a call -> chunks of distinct texts, and the place of each text among them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ class TextChunk:
     """Texts that are tokenized and cut into batches together."""
 
     texts: Sequence[str]
-    places: Sequence[int]  # of each text: where the caller gave it (first)
+    places: Sequence[int]  # of each text: its index in the caller's texts (of several equal ones, the first)
 
     @classmethod
     def distinct(cls, texts: Sequence[str], *, first: int = 0) -> tuple[Self, Sequence[int]]:
         """A chunk in which each text occurs once, and for each of ``texts`` its index in that chunk.
 
         Args:
-            texts: as the caller gave them.
-            first: place of the first one.
+            texts: as the caller passed them.
+            first: index of the first of them in the caller's texts.
         """
         known: dict[str, int] = {}
         indices = [known.setdefault(text, len(known)) for text in texts]
@@ -37,21 +37,21 @@ class TextChunk:
         return cls(list(known), places), indices
 
     def locate_error(self, error: NonFiniteError) -> NonFiniteError:
-        """An error about a row of the chunk, as one about the text that the caller knows."""
+        """Turn an error about a row of the chunk into one about the caller's text."""
         return error.at(self.places[error.index])
 
     def cut(self, size: int) -> Iterator[Self]:
-        """The same in smaller chunks, as :func:`cut` makes them."""
+        """Split into smaller chunks, as :func:`chunk_texts` does."""
         start = 0
-        for some in chunk_texts(self.texts, size):
-            yield type(self)(some, self.places[start : start + len(some)])
-            start += len(some)
+        for texts in chunk_texts(self.texts, size):
+            yield type(self)(texts, self.places[start : start + len(texts)])
+            start += len(texts)
 
 
 def chunk_texts(texts: Iterable[Any], size: int) -> Iterator[list[str]]:
-    """Lists of ``size`` texts, or of fewer that have so many characters; a text is taken when its list is asked for.
+    """Split ``texts`` into lists of ``size``, or of fewer once they have CHUNK_CHARACTERS characters.
 
-    What is no str is left for others to refuse.
+    A text is read when its list is requested. Items that are not str pass through; validation rejects them later.
     """
     chunk: list[str] = []
     characters = 0

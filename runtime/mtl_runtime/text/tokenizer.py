@@ -8,7 +8,7 @@ from typing import Any, Self
 from tokenizers import Encoding
 from tokenizers import Tokenizer as HfTokenizer
 
-from mtl_runtime.core.fork_hooks import forked
+from mtl_runtime.core.fork_hooks import is_forked_child
 from mtl_runtime.errors import BundleError
 
 __all__ = ["Span", "TokenizedText", "Tokenizer", "window_overlap"]
@@ -33,13 +33,13 @@ class TokenizedText:
 class Tokenizer:
     """A Hugging Face fast tokenizer with padding off and truncation at ``max_length`` tokens.
 
-    Whatever padding and truncation tokenizer.json asks for is dropped: some published files pad every
-    text to 128 tokens. One tokenizer may be shared by many threads.
+    Padding and truncation set in tokenizer.json are ignored: some published files pad every text to 128 tokens.
+    Threads may share a tokenizer.
     """
 
     _tokenizer: HfTokenizer
     max_length: int
-    overlap: int | None  # tokens that windows of a long text share; None: a long text is truncated
+    overlap: int | None  # tokens that two windows of a long text share; None: a long text is truncated
 
     @classmethod
     def from_bytes(cls, data: bytes, *, max_length: int, overlap: int | None = None) -> Self:
@@ -48,8 +48,8 @@ class Tokenizer:
         Args:
             data: those bytes.
             max_length: tokens that the encoder reads, special ones included.
-            overlap: cut a longer text into windows, each beginning so many tokens before the last one's end;
-                default: truncate it.
+            overlap: split a longer text into windows, each of which starts this many tokens before the end of the
+                previous one; default: truncate it.
 
         Raises:
             BundleError: the bytes are not a tokenizer.
@@ -61,34 +61,36 @@ class Tokenizer:
         tokenizer.no_padding()
         room = max_length - tokenizer.num_special_tokens_to_add(False)
         if overlap is not None and room < 1:
-            raise BundleError(f"{max_length} tokens leave no room beside the special ones for windows of a long text")
-        shared = None if overlap is None else min(overlap, room - 1)  # each window has something new
+            raise BundleError(
+                f"{max_length} tokens leave no room next to the special tokens for windows of a long text"
+            )
+        shared = None if overlap is None else min(overlap, room - 1)  # so that each window has a new token
         tokenizer.enable_truncation(max_length, stride=shared or 0)
         return cls(tokenizer, max_length, shared)
 
     def encode(self, texts: Sequence[str]) -> list[TokenizedText]:
-        """Tokenize ``texts`` (already checked by :func:`mtl_runtime.text.validation.checked_texts`), in order."""
-        # A lone text does without the library's threads; and in a forked child they are not there, but waited for.
-        if len(texts) == 1 or forked():
+        """Tokenize ``texts`` (already checked by :func:`mtl_runtime.text.validation.validate_texts`), in order."""
+        # A single text needs none of the library's threads; in a forked child they do not exist, but would be awaited.
+        if len(texts) == 1 or is_forked_child():
             return [self._read(self._tokenizer.encode(text)) for text in texts]
         return [self._read(encoding) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
     def encode_with_spans(self, text: str) -> tuple[TokenizedText, list[Sequence[Span]]]:
-        """Tokenize one text; also tell for each of its windows which characters each token stands for.
+        """Tokenize one text; also return, for each of its windows, the characters that each token stands for.
 
         A span is ``(start, end)`` in the text's characters; ``(0, 0)`` for a special token.
         """
         encoding = self._tokenizer.encode(text)
         windows = [encoding] if self.overlap is None else [encoding, *encoding.overflowing]
-        return self._read(encoding), [_spans(window) for window in windows]
+        return self._read(encoding), [_token_spans(window) for window in windows]
 
     def _read(self, encoding: Encoding) -> TokenizedText:
         if not encoding.overflowing:
             return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), False)
         if self.overlap is None:
             return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), True)
-        further = (TokenizedText(tuple(e.ids), tuple(e.type_ids), False) for e in encoding.overflowing)
-        return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), False, tuple(further))
+        more = (TokenizedText(tuple(e.ids), tuple(e.type_ids), False) for e in encoding.overflowing)
+        return TokenizedText(tuple(encoding.ids), tuple(encoding.type_ids), False, tuple(more))
 
     def to_json(self) -> bytes:
         """Canonical bytes of tokenizer.json, with padding and truncation stripped."""
@@ -107,10 +109,10 @@ class Tokenizer:
 
 
 def window_overlap(max_length: int) -> int:
-    """Tokens that a window shares with the one before it: a quarter, so that no sentence is read in halves only."""
+    """Tokens that a window shares with the previous one: a quarter, so that few sentences are split in both."""
     return max_length // 4
 
 
-def _spans(encoding: Encoding) -> list[Span]:
-    special = encoding.special_tokens_mask
-    return [(0, 0) if hidden else span for span, hidden in zip(encoding.offsets, special, strict=True)]
+def _token_spans(encoding: Encoding) -> list[Span]:
+    pairs = zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    return [(0, 0) if is_special else span for span, is_special in pairs]

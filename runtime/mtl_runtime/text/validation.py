@@ -1,4 +1,4 @@
-"""texts as they are handed in -> texts that a tokenizer can read; and the words for what becomes of long ones."""
+"""a caller's texts -> texts that a tokenizer can read; also the options for long texts."""
 
 from collections.abc import Iterable
 from typing import Literal, get_args
@@ -7,24 +7,24 @@ from mtl_runtime.errors import InvalidTextError
 
 __all__ = ["AGGREGATES", "DEFAULT_MAX_TEXT_BYTES", "LONG_TEXT", "Aggregate", "LongText", "validate_texts"]
 
-# truncate: the encoder reads the beginning. error: such a text is refused. windows: it reads the text piece by
-# piece, each piece beginning before the last one's end, and the pieces' answers are aggregated.
+# truncate: the encoder reads only the beginning. error: such a text is refused. windows: the encoder reads the text
+# in windows, each of which starts before the end of the previous one, and the windows' answers are aggregated.
 LongText = Literal["truncate", "error", "windows"]
 LONG_TEXT: tuple[LongText, ...] = get_args(LongText)
 Aggregate = Literal["mean", "max", "first"]
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 
 # Tokenizing costs time and memory in proportion to the text even where it is truncated afterwards
-# (10 MB of text: over 12 s and 1.2 GB), so the bytes are bounded before.
+# (10 MB of text: over 12 s and 1.2 GB), so the bytes are limited first.
 DEFAULT_MAX_TEXT_BYTES = 64 * 1024
 
 
 def validate_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES) -> list[str]:
-    """Collect ``texts`` and refuse what no tokenizer can read; empty strings are legal texts.
+    """Collect ``texts`` and refuse what no tokenizer can read; an empty str is a legal text.
 
     Raises:
-        InvalidTextError: an item is no str, holds a lone surrogate, or is longer than ``max_text_bytes``
-            in UTF-8; the error tells its index.
+        InvalidTextError: an item is not a str, contains a lone surrogate, or is longer than ``max_text_bytes``
+            in UTF-8; the error holds its index.
     """
     checked = []
     for index, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""texts longer than the encoder reads -> windows -> one row of each output for each text."""
+"""texts longer than the encoder reads -> windows -> one row of each output per text."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,7 +14,7 @@ Rows = NDArray[np.float32]
 
 
 def flatten_windows(texts: Sequence[TokenizedText]) -> tuple[Sequence[TokenizedText], NDArray[np.intp] | None]:
-    """All windows in the texts' order, and the index of each text's first; None where each text is one window."""
+    """List all windows in the texts' order, and the index of each text's first; None if each text is one window."""
     if not any(text.more_windows for text in texts):
         return texts, None
     windows = [window for text in texts for window in (text, *text.more_windows)]
@@ -23,11 +23,11 @@ def flatten_windows(texts: Sequence[TokenizedText]) -> tuple[Sequence[TokenizedT
 
 
 def aggregate_windows(rows: Rows, starts: NDArray[np.intp] | None, how: Aggregate) -> Rows:
-    """One row for each text.
+    """Reduce the rows of each text's windows to one row.
 
     Args:
         rows: an output of all windows, float32 (windows, width).
-        starts: index of each text's first window, as :func:`windows_of` tells it.
+        starts: index of each text's first window, as :func:`flatten_windows` returns it.
         how: ``mean`` of the windows' rows, their elementwise ``max``, or the ``first`` window's.
     """
     return rows if starts is None else _AGGREGATE[how](rows, starts)

@@ -1,4 +1,4 @@
-"""a text and the characters of its tokens -> the parts of the text that a reader sees as one."""
+"""a text and its tokens' spans -> the words of the text as a reader sees them, or its tokens."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ __all__ = ["GRANULARITIES", "Granularity", "WordSpan", "word_spans"]
 Granularity = Literal["word", "token"]
 GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
 
-# Scripts without spaces between words: there a word is what the tokenizer takes for one token.
+# Scripts without spaces between words: there each token counts as a word.
 _WITHOUT_SPACES = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ")
 _APOSTROPHES = "'\u2019"
 _JOINER = "\u200d"
@@ -23,21 +23,20 @@ _MODIFIERS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # skin tones 
 class WordSpan:
     """A word or token of a text."""
 
-    start: int  # characters of the text, white space around the part left out
+    start: int  # in characters of the text, without the white space around the word
     end: int
     tokens: Sequence[tuple[int, int]]  # of each token: its window, and its place there
 
 
 def word_spans(text: str, spans: Sequence[Sequence[Span]], *, by: Granularity) -> list[WordSpan]:
-    """The parts of ``text``, in its order; they do not overlap.
+    """Split ``text`` into words or tokens, in its order and without overlaps.
 
     Args:
         text: the whole text.
-        spans: which characters each token of each window stands for, as ``Tokenizer.encode_with_spans`` tells it. A
-            token that stands for none, such as a special one, is in no part.
-        by: ``token``: tokens that stand for bytes of the same character are one part. ``word``: so are tokens
-            between which a word goes on; punctuation is a part of its own, and so is each token of a script that
-            puts no spaces between words.
+        spans: the characters that each token of each window stands for, from ``Tokenizer.encode_with_spans``. A token
+            that stands for none, such as a special token, belongs to no word.
+        by: ``token`` joins only tokens that stand for bytes of the same character. ``word`` also joins tokens within a
+            word; punctuation stays separate, and so does each token of a script without spaces between words.
     """
     places: dict[Span, list[tuple[int, int]]] = {}
     for window, row in enumerate(spans):
@@ -45,17 +44,19 @@ def word_spans(text: str, spans: Sequence[Sequence[Span]], *, by: Granularity) -
             if start < end:
                 places.setdefault((start, end), []).append((window, index))
     groups: list[list[Span]] = []
-    reached = 0
+    end_so_far = 0
     for start, end in sorted(places):
-        if groups and (start < reached or (by == "word" and _goes_on(text, groups[-1][0][0], reached, start))):
+        if groups and (
+            start < end_so_far or (by == "word" and _is_one_word(text, groups[-1][0][0], end_so_far, start))
+        ):
             groups[-1].append((start, end))
         else:
             groups.append([(start, end)])
-        reached = max(reached, end)
-    return [_part(text, group, [place for span in group for place in places[span]]) for group in groups]
+        end_so_far = max(end_so_far, end)
+    return [_to_word_span(text, group, [place for span in group for place in places[span]]) for group in groups]
 
 
-def _part(text: str, spans: Sequence[Span], tokens: Sequence[tuple[int, int]]) -> WordSpan:
+def _to_word_span(text: str, spans: Sequence[Span], tokens: Sequence[tuple[int, int]]) -> WordSpan:
     start, end = spans[0][0], max(end for _, end in spans)
     inner = text[start:end].strip()
     if inner:
@@ -64,19 +65,19 @@ def _part(text: str, spans: Sequence[Span], tokens: Sequence[tuple[int, int]]) -
     return WordSpan(start, end, tokens)
 
 
-def _goes_on(text: str, start: int, end: int, following: int) -> bool:
-    """Whether the word from ``start`` to ``end`` goes on with the token that begins at ``following``."""
-    if end == following:
-        # A tokenizer that writes spaces as tokens means them to begin the next word.
-        if text[start:end].isspace() or _JOINER in (text[end - 1], text[following]):
+def _is_one_word(text: str, start: int, end: int, next_start: int) -> bool:
+    """Whether the token that starts at ``next_start`` continues the word from ``start`` to ``end``."""
+    if end == next_start:
+        # In a tokenizer that makes tokens of spaces, a space starts the next word.
+        if text[start:end].isspace() or _JOINER in (text[end - 1], text[next_start]):
             return True
-        if unicodedata.category(text[following])[0] == "M" or text[following] in _MODIFIERS:
+        if unicodedata.category(text[next_start])[0] == "M" or text[next_start] in _MODIFIERS:
             return True
     # What lies between two tokens may be an accent that the tokenizer drops.
-    return all(_in_word(text, at) for at in range(end - 1, following + 1))
+    return all(_is_word_character(text, at) for at in range(end - 1, next_start + 1))
 
 
-def _in_word(text: str, at: int) -> bool:
+def _is_word_character(text: str, at: int) -> bool:
     if text[at] in _APOSTROPHES:
         return 0 < at < len(text) - 1 and _is_letter(text[at - 1]) and _is_letter(text[at + 1])
     return _is_letter(text[at])

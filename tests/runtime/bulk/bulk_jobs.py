@@ -11,9 +11,9 @@ import pytest
 from mtl_runtime.bulk.predict_file import predict_file
 from mtl_runtime.tables.row_chunks import ChunkLimits
 
-CUT = ChunkLimits(rows=4)
+LIMITS = ChunkLimits(rows=4)
 WORDS = ["good", "bad", "soup", "the", "bank", "game", "awful", "great"]
-POSIX = pytest.mark.skipif(os.name != "posix", reason="needs fork, SIGKILL and locks")
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
 
 
 class Interrupt(BaseException):
@@ -24,23 +24,23 @@ def make_source(path: Path, *, rows: int = 30, bad: tuple[int, ...] = (), seed: 
     """Rows with a text, a number and, for those in ``bad``, no text (jsonl, parquet) or too few cells (csv, tsv)."""
     draw = random.Random(seed)
     texts = [" ".join(draw.choices(WORDS, k=draw.randrange(1, 25))) for _ in range(rows)]
-    kept = [None if row in bad else text for row, text in enumerate(texts)]
+    cells = [None if row in bad else text for row, text in enumerate(texts)]
     if path.suffix == ".parquet":
         pa = pytest.importorskip("pyarrow", reason="parquet needs pyarrow")
         pq = pytest.importorskip("pyarrow.parquet")
-        columns = {"text": kept, "n": pa.array(range(rows), pa.int16()), "kind": pa.array(kept).dictionary_encode()}
+        columns = {"text": cells, "n": pa.array(range(rows), pa.int16()), "kind": pa.array(cells).dictionary_encode()}
         pq.write_table(pa.table(columns).replace_schema_metadata({"note": "kept"}), path)
     elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps({"text": text, "n": n}) + "\n" for n, text in enumerate(kept)))
+        path.write_text("".join(json.dumps({"text": text, "n": n}) + "\n" for n, text in enumerate(cells)))
     else:
         mark = {".csv": ",", ".tsv": "\t"}[path.suffix]
-        lines = [f"{n}" if text is None else f"{n}{mark}{text}" for n, text in enumerate(kept)]
+        lines = [f"{n}" if text is None else f"{n}{mark}{text}" for n, text in enumerate(cells)]
         path.write_text("\n".join([f"n{mark}text", *lines]) + "\n")
     return path
 
 
 def interrupted_after(classifier, chunks):
-    """The classifier, whose process ends when so many chunks are kept: two more are computed ahead of them."""
+    """The classifier, whose process ends once this many chunks are stored: two more are computed ahead of them."""
     left = iter(range(chunks + 2))
 
     def run(batch, outputs):
@@ -48,12 +48,29 @@ def interrupted_after(classifier, chunks):
             raise Interrupt
         return classifier.run_batch(batch, outputs)
 
-    return replace(classifier, run_batch=run).with_settings(max_batch_tokens=10**6)  # a chunk is one batch
+    return with_run(whole(classifier), run)
 
 
 def whole(classifier):
+    """The classifier with batches so large that a chunk is one batch."""
     return classifier.with_settings(max_batch_tokens=10**6)
 
 
+def with_run(classifier, run):
+    """The classifier with ``run`` in place of its session."""
+    return replace(classifier, run_batch=run)
+
+
+def with_info(classifier, **facts):
+    """The classifier with other facts about what it runs."""
+    settings, source = classifier.settings, classifier.source
+    for name, value in facts.items():
+        if hasattr(settings.execution, name):
+            settings = replace(settings, execution=replace(settings.execution, **{name: value}))
+        else:
+            source = replace(source, **{name: value})
+    return replace(classifier, settings=settings, source=source)
+
+
 def predict(classifier, source, target, **options):
-    return predict_file(classifier, source, target, **{"cut": CUT, **options})
+    return predict_file(classifier, source, target, **{"limits": LIMITS, **options})

@@ -1,4 +1,4 @@
-"""one job -> that it survives a kill before each of its steps: run by test_bulk.py in a process of its own.
+"""Check that a job survives a kill before each of its steps; test_resumable.py runs this in its own process.
 
     python kill_at_every_step.py BUNDLE SOURCE TARGET REJECTS
 
@@ -52,7 +52,7 @@ def in_child(*, kill_before=None):
 
     try:
         sys.addaudithook(hook)
-        predict_file(classifier, source, target, rejects=rejects, resume=True, cut=ChunkLimits(rows=3))
+        predict_file(classifier, source, target, rejects=rejects, resume=True, limits=ChunkLimits(rows=3))
         os._exit(0)
     finally:  # whatever happens, the child must not go on as its parent
         traceback.print_exc()
@@ -60,12 +60,12 @@ def in_child(*, kill_before=None):
 
 
 def outcome():
-    found = target.read_bytes(), rejects.read_bytes()
+    outputs = target.read_bytes(), rejects.read_bytes()
     shutil.rmtree(removed, ignore_errors=True)
     assert {file.name for file in target.parent.iterdir()} == {source.name, target.name, rejects.name}
     target.unlink()
     rejects.unlink()
-    return found
+    return outputs
 
 
 code, steps = in_child()

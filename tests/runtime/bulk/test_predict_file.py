@@ -1,9 +1,8 @@
-"""Bulk prediction: every row is written or told, and the file is whole or absent."""
+"""Bulk prediction: every row is written or reported, and the file is complete or absent."""
 
 import csv
 import io
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from mtl_runtime.bulk.predict_file import predict_file
 from mtl_runtime.errors import CheckFailedError, MtlError, TableError, UnknownTaskError
+from tests.runtime.bulk.bulk_jobs import with_run
 
 ANSWERS = ["sentiment", "sentiment.probability", "topics", "stars"]
 
@@ -152,7 +152,7 @@ def test_a_prefix_keeps_the_answers_apart_from_the_inputs_columns(classifier, tm
     assert header == "text,sentiment,predicted.sentiment,predicted.sentiment.probability"
 
 
-def test_an_existing_output_stays_unless_told_otherwise(classifier, source, tmp_path):
+def test_an_existing_output_stays_unless_overwriting_is_asked_for(classifier, source, tmp_path):
     target = tmp_path / "out.csv"
     target.write_text("precious")
     file = source("in.txt", "good\n")
@@ -200,7 +200,7 @@ def test_a_logit_that_is_not_finite_names_the_line_and_leaves_no_file(classifier
 
     file = source("in.csv", 'text\n"two\nlines"\ngood\nbank\n')
     with pytest.raises(CheckFailedError, match=r"in\.csv, line 5: a logit of task 'sentiment'") as caught:
-        predict_file(replace(classifier, run_batch=poisoned), file, tmp_path / "out.csv")
+        predict_file(with_run(classifier, poisoned), file, tmp_path / "out.csv")
     assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == [file]
 

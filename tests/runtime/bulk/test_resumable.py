@@ -1,4 +1,4 @@
-"""A bulk job that was interrupted, wherever, goes on to the bytes of one that was not."""
+"""A bulk job that was interrupted, wherever, ends in the bytes of one that was not."""
 
 import random
 import re
@@ -8,7 +8,6 @@ import sys
 import time
 import tracemalloc
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 from mtl_runtime.bulk.work_folder import work_folder_path
 from mtl_runtime.tables.row_chunks import ChunkLimits
-from tests.runtime.bulk.bulk_jobs import POSIX, Interrupt, interrupted_after, make_source, predict, whole
+from tests.runtime.bulk.bulk_jobs import POSIX, Interrupt, interrupted_after, make_source, predict, whole, with_run
 
 FORMATS = ["csv", "tsv", "jsonl", "parquet"]
 
@@ -55,7 +54,7 @@ def test_a_job_that_was_interrupted_ends_in_the_bytes_of_one_that_was_not(
 def test_any_split_into_interrupted_runs_gives_the_same_bytes(classifier, tmp_path_factory, rows, bad, runs, chunk):
     folder = tmp_path_factory.mktemp("split")
     source = make_source(folder / "in.csv", rows=rows, bad=tuple(bad))
-    options = {"cut": ChunkLimits(rows=chunk), "rejects": folder / "bad"}
+    options = {"limits": ChunkLimits(rows=chunk), "rejects": folder / "bad"}
     predict(whole(classifier), source, folder / "plain.csv", **{**options, "rejects": folder / "plain.bad"})
     for chunks in runs:
         if (folder / "out.csv").exists():
@@ -70,7 +69,7 @@ def test_any_split_into_interrupted_runs_gives_the_same_bytes(classifier, tmp_pa
 
 @settings(max_examples=40, deadline=None)
 @given(file=st.sampled_from(["ledger.jsonl", "output", "rejects"]), share=st.floats(0, 1), junk=st.binary(max_size=9))
-def test_whatever_a_disk_lost_of_the_work_is_made_again(classifier, tmp_path_factory, file, share, junk):
+def test_whatever_a_disk_lost_of_the_work_is_computed_again(classifier, tmp_path_factory, file, share, junk):
     folder = tmp_path_factory.mktemp("lost")
     source = make_source(folder / "in.csv", bad=(1, 9, 17))
     predict(whole(classifier), source, folder / "plain.csv", on_bad_row="skip")
@@ -84,7 +83,7 @@ def test_whatever_a_disk_lost_of_the_work_is_made_again(classifier, tmp_path_fac
     assert (folder / "out.csv").read_bytes() == (folder / "plain.csv").read_bytes()
 
 
-def test_what_is_done_is_not_classified_again(classifier, tmp_path):
+def test_finished_rows_are_not_classified_again(classifier, tmp_path):
     source = make_source(tmp_path / "in.csv", rows=40)
     with pytest.raises(Interrupt):
         predict(interrupted_after(classifier, 7), source, tmp_path / "out.csv")
@@ -94,7 +93,7 @@ def test_what_is_done_is_not_classified_again(classifier, tmp_path):
         seen.append(len(batch.input_ids))
         return classifier.run_batch(batch, outputs)
 
-    predict(replace(whole(classifier), run_batch=run), source, tmp_path / "out.csv", resume=True)
+    predict(with_run(whole(classifier), run), source, tmp_path / "out.csv", resume=True)
     assert sum(seen) == 40 - 7 * 4
 
 
@@ -112,22 +111,22 @@ def test_a_kill_before_any_step_loses_and_repeats_nothing(bundle_path, tmp_path,
 @POSIX
 def test_kills_at_random_moments_end_in_the_same_bytes(bundle_path, classifier, tmp_path):
     source = make_source(tmp_path / "in.csv", rows=6000, bad=(100, 3000))
-    predict(classifier, source, tmp_path / "plain.csv", on_bad_row="skip", cut=ChunkLimits(rows=16))
+    predict(classifier, source, tmp_path / "plain.csv", on_bad_row="skip", limits=ChunkLimits(rows=16))
     code = (
         "import sys; from pathlib import Path; from mtl_runtime import load\n"
-        "from mtl_runtime.tables.row_chunks import Cut\n"
+        "from mtl_runtime.tables.row_chunks import ChunkLimits\n"
         "from mtl_runtime.bulk.predict_file import predict_file; bundle, source, target = map(Path, sys.argv[1:])\n"
         "classifier = load(bundle, threads=1)\n"
-        "predict_file(classifier, source, target, on_bad_row='skip', resume=True, cut=Cut(rows=16))\n"
+        "predict_file(classifier, source, target, on_bad_row='skip', resume=True, limits=ChunkLimits(rows=16))\n"
     )
     argv = [sys.executable, "-c", code, bundle_path, source, tmp_path / "out.csv"]
-    ledger = work_folder_path(tmp_path / "out.csv") / "ledger.jsonl"
+    journal = work_folder_path(tmp_path / "out.csv") / "ledger.jsonl"
     draw = random.Random(1)
     kills = 0
     for _ in range(5):
-        before = ledger.stat().st_size if ledger.exists() else 0
+        before = journal.stat().st_size if journal.exists() else 0
         with subprocess.Popen(argv) as process:
-            while process.poll() is None and (not ledger.exists() or ledger.stat().st_size <= before):
+            while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
                 time.sleep(0.001)
             time.sleep(draw.uniform(0, 0.02))
             process.kill()
@@ -138,14 +137,15 @@ def test_kills_at_random_moments_end_in_the_same_bytes(bundle_path, classifier, 
 
 
 @POSIX
-def test_a_full_disk_is_told_and_keeps_what_is_done(bundle_path, classifier, tmp_path):
+def test_a_full_disk_is_an_error_and_finished_chunks_are_kept(bundle_path, classifier, tmp_path):
     source = make_source(tmp_path / "in.csv", rows=40)
     code = (
         "import sys, resource; from pathlib import Path; from mtl_runtime import load\n"
-        "from mtl_runtime.tables.row_chunks import Cut; from mtl_runtime.bulk.predict_file import predict_file\n"
+        "from mtl_runtime.tables.row_chunks import ChunkLimits\n"
+        "from mtl_runtime.bulk.predict_file import predict_file\n"
         "bundle, source, target = map(Path, sys.argv[1:]); classifier = load(bundle, threads=1)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500))\n"
-        "predict_file(classifier, source, target, cut=Cut(rows=4))\n"
+        "predict_file(classifier, source, target, limits=ChunkLimits(rows=4))\n"
     )
     argv = [sys.executable, "-c", code, bundle_path, source, tmp_path / "out.csv"]
     full = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -158,7 +158,7 @@ def test_a_full_disk_is_told_and_keeps_what_is_done(bundle_path, classifier, tmp
 
 def test_a_finished_output_whose_folder_was_not_removed_is_only_tidied_up(classifier, tmp_path, monkeypatch):
     source = make_source(tmp_path / "same.csv", bad=(3,))
-    monkeypatch.setattr("mtl_runtime.bulk.work_folder._remove", lambda _folder: None)
+    monkeypatch.setattr("mtl_runtime.bulk.work_folder.remove_folder", lambda _folder, _after_unlock: None)
     options = {"on_bad_row": "skip", "tasks": ["stars"]}
     first = predict(classifier, source, source, overwrite=True, **options)
     answers = source.read_bytes()
@@ -168,7 +168,7 @@ def test_a_finished_output_whose_folder_was_not_removed_is_only_tidied_up(classi
     def run(batch, outputs):
         raise AssertionError("nothing is left to be classified")
 
-    again = predict(replace(classifier, run_batch=run), source, source, resume=True, **options)
+    again = predict(with_run(classifier, run), source, source, resume=True, **options)
     assert source.read_bytes() == answers
     assert (again.rows, again.bad_rows.count) == (first.rows, first.bad_rows.count) == (29, 1)
     assert not work_folder_path(source).exists()
@@ -207,7 +207,7 @@ def test_memory_does_not_grow_with_the_rows(classifier, tmp_path):
             tmp_path / f"out{rows}.csv",
             on_bad_row="skip",
             tasks=["stars"],
-            cut=ChunkLimits(rows=50),
+            limits=ChunkLimits(rows=50),
         )
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -1,7 +1,6 @@
 """The command ``mtl``: what it prints, where, and the exit code it ends with."""
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -30,13 +29,7 @@ MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "
 def mtl(monkeypatch):
     """``mtl("predict", ...)`` in this process."""
     monkeypatch.setenv("COLUMNS", "160")
-    level = logging.getLogger().level
-
-    def run(*argv, stdin=None):
-        return CliRunner().invoke(main, [str(arg) for arg in argv], input=stdin)
-
-    yield run
-    logging.getLogger().setLevel(level)
+    return lambda *argv, stdin=None: CliRunner().invoke(main, [str(arg) for arg in argv], input=stdin)
 
 
 def test_help_lists_every_command_with_a_line():
@@ -68,13 +61,13 @@ def test_predict_shows_a_table_for_texts(mtl, bundle_path):
 
 def test_predict_gives_texts_as_json(mtl, bundle_path, classifier):
     argv = ["--text", "the soup was great", "--tasks", "topics, stars", "--json"]
-    (found,) = json.loads(mtl("predict", bundle_path, *argv).stdout)
+    (record,) = json.loads(mtl("predict", bundle_path, *argv).stdout)
     prediction = classifier("the soup was great")
-    assert found["text"] == "the soup was great"
-    assert (found["tokens"], found["truncated"]) == (6, False)
-    assert list(found["answers"]) == ["topics", "stars"]
-    assert found["answers"]["topics"]["labels"] == ["food"]
-    assert found["answers"]["stars"]["value"] == pytest.approx(prediction["stars"].value)
+    assert record["text"] == "the soup was great"
+    assert (record["tokens"], record["truncated"]) == (6, False)
+    assert list(record["answers"]) == ["topics", "stars"]
+    assert record["answers"]["topics"]["labels"] == ["food"]
+    assert record["answers"]["stars"]["value"] == pytest.approx(prediction["stars"].value)
 
 
 def test_predict_shows_every_label_on_demand(mtl, bundle_path):
@@ -137,7 +130,7 @@ def test_predict_writes_bad_rows_to_a_file_and_names_it(mtl, bundle_path, tmp_pa
     assert json.loads((tmp_path / "bad.jsonl").read_text())["line"] == 2
 
 
-def test_predict_resumes_as_the_job_was_begun_whatever_load_would_take_now(mtl, bundle_path, tmp_path):
+def test_predict_resumes_a_job_with_its_first_settings_whatever_load_would_choose_now(mtl, bundle_path, tmp_path):
     source = tmp_path / "in.jsonl"
     source.write_text('{"text": "good"}\n' * 2048 + '{"text": null}\n{"text": "bad"}\n')
     out = tmp_path / "out.csv"
@@ -145,10 +138,10 @@ def test_predict_resumes_as_the_job_was_begun_whatever_load_would_take_now(mtl, 
     stopped = mtl(*argv, "--variant", "cpu-int8", "--threads", "2")
     assert stopped.exit_code == 2
     assert stopped.stderr.splitlines()[0].endswith("in.jsonl, line 2049, column 'text': the text is missing")
-    assert stopped.stderr.splitlines()[1].startswith("2,048 rows are done and kept; --resume goes on after them")
-    assert "--resume goes on with it, --force starts anew" in mtl(*argv).stderr
+    assert stopped.stderr.splitlines()[1].startswith("2,048 rows are done and kept; --resume continues after them")
+    assert "--resume continues it, --force starts over" in mtl(*argv).stderr
     other = mtl(*argv, "--resume", "--variant", "cpu-fp32")
-    assert 'was begun as another job: variant is "cpu-fp32" and was "cpu-int8"' in other.stderr
+    assert 'was started as another job: variant is "cpu-fp32" and was "cpu-int8"' in other.stderr
     resumed = mtl(*argv, "--resume", "--on-bad-row", "skip", "--json")
     assert resumed.exit_code == 0, resumed.stderr
     assert json.loads(resumed.stdout)["rows"] == 2049
@@ -156,23 +149,23 @@ def test_predict_resumes_as_the_job_was_begun_whatever_load_would_take_now(mtl, 
     assert out.read_bytes() == (tmp_path / "plain.csv").read_bytes()
     again = mtl(*argv, "--resume")
     assert again.exit_code == 2
-    assert "exists already and no work on it is left" in again.stderr
+    assert "exists already and no unfinished work on it is left" in again.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
-def test_an_interrupted_job_says_how_to_go_on(bundle_path, tmp_path):
+def test_an_interrupted_job_says_how_to_continue(bundle_path, tmp_path):
     source = tmp_path / "in.txt"
     source.write_text("the soup was good\n" * 200_000)
-    ledger = tmp_path / ".out.csv.mtl-work" / "ledger.jsonl"
+    journal = tmp_path / ".out.csv.mtl-work" / "ledger.jsonl"
     argv = [MTL, "predict", bundle_path, source, "-o", tmp_path / "out.csv"]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and (not ledger.exists() or ledger.read_bytes().count(b"\n") < 2):
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 2):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate()
+        _, stderr = process.communicate()
     assert process.returncode == 130
-    assert "rows are done and kept; --resume goes on after them" in told
-    assert "Traceback" not in told
+    assert "rows are done and kept; --resume continues after them" in stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
@@ -189,7 +182,7 @@ def test_a_terminal_shows_rows_speed_and_time_left(bundle_path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("calls", "line"),
     [
         ([(0, 0.0, 0.0)], "0 rows"),
         ([(0, 0.0, 0.0), (1000, 0.1, 2.0)], "1,000 rows, 500 rows/s, 0:00:18 left"),
@@ -198,10 +191,10 @@ def test_a_terminal_shows_rows_speed_and_time_left(bundle_path, tmp_path):
         ([(0, 0.0, 0.0), (1000, 0.0001, 10.0)], "1,000 rows, 100 rows/s, 27:46:30 left"),
     ],
 )
-def test_speed_and_time_left_count_from_where_this_process_began(told, line):
-    times = iter([now for _, _, now in told])
-    pace = RateEstimate(lambda: next(times))
-    assert [pace.line(rows, share) for rows, share, _ in told][-1] == line
+def test_speed_and_time_left_count_from_where_this_process_began(calls, line):
+    times = iter([now for _, _, now in calls])
+    rate = RateEstimate(lambda: next(times))
+    assert [rate.line(rows, share) for rows, share, _ in calls][-1] == line
 
 
 @pytest.mark.parametrize(
@@ -215,10 +208,11 @@ def test_speed_and_time_left_count_from_where_this_process_began(told, line):
         (["--text", "x", "--tasks", "tone"], "no task 'tone'"),
         (["--text", "x", "--variant", "gpu"], "no variant 'gpu'"),
         (["-", "-o", "out.txt"], "txt has no columns"),
-        (["-", "-o", "out.csv", "--resume"], "a stream cannot be taken up"),
-        (["in.csv", "--resume"], "a stream cannot be taken up"),
+        (["-", "-o", "out.csv", "--resume"], "a stream cannot be resumed"),
+        (["in.csv", "--resume"], "a stream cannot be resumed"),
         (["in.csv", "-o", "out.csv", "--resume", "--force"], "choose one"),
         (["in.csv", "--rejects", "bad.jsonl", "--on-bad-row", "error"], "choose one"),
+        (["in.csv", "--explain"], "give them with --text"),
     ],
 )
 def test_a_mistake_of_the_user_exits_2_with_one_line_and_no_traceback(mtl, bundle_path, argv, message):
@@ -458,7 +452,7 @@ def test_options_that_would_do_nothing_are_refused(mtl, bundle_path, argv, messa
     assert message in result.stderr
 
 
-def test_windows_are_told_beside_the_answer(mtl, bundle_path):
+def test_windows_are_shown_next_to_the_answer(mtl, bundle_path):
     result = mtl("predict", bundle_path, "--text", "good soup " * 20, "--long-text", "windows")
     assert result.exit_code == 0
     assert "(read in 4 windows)" in result.stdout

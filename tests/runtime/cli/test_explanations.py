@@ -23,10 +23,10 @@ def test_the_command_gives_every_number_as_json(bundle_path, classifier):
     expected = classifier.explain(TEXT, task="topics")
     assert first["text"] == TEXT
     assert list(first["explanations"]) == ["stars", "topics"]
-    found = first["explanations"]["topics"]
-    assert found["label"] == expected.label
-    assert found["baseline"] == pytest.approx(expected.baseline, abs=1e-6)
-    assert [(token["text"], token["start"], token["end"]) for token in found["tokens"]] == [
+    topics = first["explanations"]["topics"]
+    assert topics["label"] == expected.label
+    assert topics["baseline"] == pytest.approx(expected.baseline, abs=1e-6)
+    assert [(token["text"], token["start"], token["end"]) for token in topics["tokens"]] == [
         (token.text, token.start, token.end) for token in expected.tokens
     ]
     assert second["explanations"]["stars"]["tokens"] == []

@@ -1,4 +1,4 @@
-"""Work that is begun early gives its result, or its exception, to whoever waits for it, and outlives no block."""
+"""Background work gives its result or its exception to the caller that waits, and ends before its block does."""
 
 import gc
 import subprocess
@@ -14,7 +14,7 @@ from mtl_runtime.errors import IntegrityError
 from mtl_runtime.providers import variant_session
 
 
-def test_the_work_goes_on_while_the_caller_does():
+def test_the_work_runs_while_the_caller_continues():
     gate = threading.Event()
     with run_in_background(lambda: gate.wait(10)) as wait:
         gate.set()
@@ -57,13 +57,13 @@ def test_what_the_block_raises_comes_out_of_it_and_after_the_work():
 def test_an_interrupted_block_still_waits_for_the_work():
     program = """
 import os, signal, threading, time
-from mtl_runtime.core.background import begin
+from mtl_runtime.core.background import run_in_background
 def work():
     time.sleep(0.6)
     print("worked", flush=True)
 threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
-    with begin(work) as wait:
+    with run_in_background(work) as wait:
         wait()
 except KeyboardInterrupt:
     print("interrupted", flush=True)
@@ -75,7 +75,7 @@ except KeyboardInterrupt:
 def test_a_load_that_fails_while_files_are_hashed_leaves_no_thread(bundle_copy, monkeypatch):
     ended = []
     (bundle_copy / "tokenizer.json").unlink()
-    monkeypatch.setattr(variant_session, "checked_graph", lambda *_: ended.append(threading.Event().wait(0.3)))
+    monkeypatch.setattr(variant_session, "verified_graph_path", lambda *_: ended.append(threading.Event().wait(0.3)))
     with pytest.raises(IntegrityError, match=r"tokenizer\.json: is missing"):
         load(bundle_copy)
     assert ended

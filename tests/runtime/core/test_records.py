@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import pytest
@@ -103,3 +103,78 @@ def test_an_int_is_a_float_but_not_the_other_way_round():
 def test_the_json_is_canonical():
     assert records.to_json(Inner(size=1)) == '{\n  "size": 1,\n  "rate": 0.5\n}\n'
     assert json.loads(records.to_json(Inner(size=1))) == {"size": 1, "rate": 0.5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed:
+    """A record whose fields have other names than their keys."""
+
+    max_tokens: int = field(metadata=records.keys("max_tokens", "budget", "tokens"))
+    execution: Inner | None = field(default=None, metadata=records.keys("pace"))
+    plain: str = ""
+
+
+renamed_records = st.builds(Renamed, max_tokens=st.integers(), execution=st.none() | inners, plain=st.text())
+
+
+@given(renamed_records)
+def test_a_record_with_renamed_fields_survives_json(record):
+    assert records.from_json(Renamed, records.to_json(record)) == record
+
+
+@given(renamed_records)
+def test_the_first_key_of_a_field_is_the_one_that_is_written(record):
+    assert list(records.to_dict(record)) == ["max_tokens", "pace", "plain"]
+
+
+@given(renamed_records, st.sampled_from(["max_tokens", "budget", "tokens"]))
+def test_any_key_of_a_field_is_read(record, key):
+    data = records.to_dict(record)
+    assert records.from_dict(Renamed, {key: data.pop("max_tokens"), **data}) == record
+
+
+def test_a_field_without_keys_has_its_name_as_its_only_key():
+    assert [records.keys_of(field) for field in fields(Renamed)] == [
+        ("max_tokens", "budget", "tokens"),
+        ("pace",),
+        ("plain",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "other"),
+    [
+        ({"max_tokens": 1, "budget": 1}, "doc.budget", "max_tokens"),
+        ({"budget": 1, "max_tokens": 1}, "doc.budget", "max_tokens"),
+        ({"tokens": 1, "budget": 2}, "doc.tokens", "budget"),
+    ],
+)
+def test_two_keys_of_one_field_are_an_error_that_names_both(data, place, other):
+    with pytest.raises(RecordError, match=f"this is an earlier name of '{other}'; give one of them") as caught:
+        records.from_dict(Renamed, data, where="doc")
+    assert caught.value.where == place
+
+
+def test_the_name_of_a_field_that_has_another_key_is_unknown():
+    with pytest.raises(RecordError, match=r"^execution: unknown key; known here: max_tokens, pace, plain$"):
+        records.from_dict(Renamed, {"max_tokens": 1, "execution": None})
+
+
+def test_an_unknown_key_names_the_nearest_written_key_and_no_earlier_one():
+    with pytest.raises(RecordError, match=r"^max_token: unknown key; did you mean 'max_tokens'\?$"):
+        records.from_dict(Renamed, {"max_token": 1})
+    with pytest.raises(RecordError, match=r"^budgets: unknown key; known here: max_tokens, pace, plain$"):
+        records.from_dict(Renamed, {"budgets": 1})
+
+
+def test_a_missing_field_is_reported_by_its_written_key():
+    with pytest.raises(RecordError, match=r"^doc\.max_tokens: this key is required and missing$"):
+        records.from_dict(Renamed, {}, where="doc")
+
+
+@pytest.mark.parametrize("key", ["max_tokens", "budget"])
+def test_a_wrong_value_is_reported_by_the_key_that_the_file_has(key):
+    with pytest.raises(RecordError, match=f"^{key}: expected int"):
+        records.from_dict(Renamed, {key: "many"})
+    with pytest.raises(RecordError, match=r"^pace\.size: expected int"):
+        records.from_dict(Renamed, {key: 1, "pace": {"size": "2"}})

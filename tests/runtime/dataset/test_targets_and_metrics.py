@@ -110,7 +110,7 @@ def test_multi_label_metrics_by_hand_at_the_tasks_thresholds():
     logits = np.array([[1, 1], [1, 3], [-1, 3], [1, -1], [5, 5]], np.float32)
     targets = encode_labels(TAGS, [("x",), ("x", "y"), ("x",), (), None])
     metrics = task_metrics(TAGS, targets, logits)
-    # x: true 1 1 1 0, given 1 1 0 1; y: true 0 1 0 0, given 0 1 1 0
+    # x: true 1 1 1 0, predicted 1 1 0 1; y: true 0 1 0 0, predicted 0 1 1 0
     assert metrics.rows == 4
     assert metrics.confusion == ()
     assert metrics.values == pytest.approx(
@@ -131,7 +131,7 @@ def test_multi_label_metrics_equal_their_definitions_on_the_decoded_answers(data
     sets, logits = data
     metrics = task_metrics(TAGS, encode_labels(TAGS, [None if s is None else tuple(s) for s in sets]), logits)
     answers = [set(answer.labels) for answer in decode(TAGS, logits)]
-    pairs = [(true, given_) for true, given_ in zip(sets, answers, strict=True) if true is not None]
+    pairs = [(true, predicted) for true, predicted in zip(sets, answers, strict=True) if true is not None]
     scores = [f1([name in t for t, _ in pairs], [name in g for _, g in pairs]) for name in TAGS.labels]
     seen = [value for value in scores if value is not None]
     flat = f1(
@@ -182,7 +182,7 @@ def test_no_threshold_gives_a_better_f1_than_the_best_one(data):
         if truth.any():
             best = max(f1_at(bar, scores[:, label], truth) for bar in grid)
             assert f1_at(threshold, scores[:, label], truth) == pytest.approx(best)
-            # nearest to 0.5: were 0.5 as good, it would have been taken
+            # nearest to 0.5: were 0.5 as good, it would have been chosen
             assert threshold == 0.5 or f1_at(0.5, scores[:, label], truth) < best - 1e-9
         else:
             assert threshold == 0.5

@@ -1,4 +1,4 @@
-"""The doctor tells what runs, and what to do about what does not."""
+"""The doctor reports what runs, and what to do about what does not."""
 
 import sys
 
@@ -78,7 +78,7 @@ def test_a_plugin_is_shown_and_is_no_problem(tmp_path, monkeypatch):
     assert diagnosis.problems == ()
 
 
-def test_a_variant_that_works_tells_where_its_nodes_ran(bundle_path):
+def test_a_variant_that_works_reports_where_its_nodes_ran(bundle_path):
     fp32, _ = diagnose(bundle_path).variants
     assert fp32.nodes == {"CPUExecutionProvider": 10}
     assert fp32.detail.endswith("10 nodes on CPUExecutionProvider")

@@ -1,4 +1,4 @@
-"""Which node ran where, told so that a user sees what fell to another provider."""
+"""Which node ran where, so that a user sees what fell back to another provider."""
 
 import json
 
@@ -30,22 +30,23 @@ def test_the_nodes_of_a_graph_on_the_cpu_are_those_that_the_optimizer_left(bundl
     assert placement == {"CPUExecutionProvider": 10}
 
 
-def test_what_fell_to_another_provider_is_said_plainly():
+def test_nodes_that_fell_back_to_another_provider_are_reported():
     nodes = {"CUDAExecutionProvider": 90, "CPUExecutionProvider": 12}
     assert (
-        describe_placement("cuda", nodes) == "90 nodes on CUDAExecutionProvider; 12 nodes fell to CPUExecutionProvider"
+        describe_placement("cuda", nodes)
+        == "90 nodes on CUDAExecutionProvider; 12 nodes fell back to CPUExecutionProvider"
     )
     assert describe_placement("cuda", {"CPUExecutionProvider": 1}) == (
-        "0 nodes on CUDAExecutionProvider; 1 node fell to CPUExecutionProvider"
+        "0 nodes on CUDAExecutionProvider; 1 node fell back to CPUExecutionProvider"
     )
 
 
 def test_a_compiled_part_is_explained():
-    told = describe_placement("openvino", {"OpenVINOExecutionProvider": 2, "CPUExecutionProvider": 1})
-    parts, fallen = told.split("; ")
+    sentence = describe_placement("openvino", {"OpenVINOExecutionProvider": 2, "CPUExecutionProvider": 1})
+    parts, fallbacks = sentence.split("; ")
     assert parts == "2 nodes on OpenVINOExecutionProvider (one such node is a whole part of the graph, compiled)"
-    assert fallen == "1 node fell to CPUExecutionProvider"
+    assert fallbacks == "1 node fell back to CPUExecutionProvider"
 
 
-def test_a_cpu_variant_has_nowhere_to_fall():
+def test_a_cpu_variant_has_nothing_to_fall_back_to():
     assert describe_placement("cpu", {"CPUExecutionProvider": 10}) == "10 nodes on CPUExecutionProvider"

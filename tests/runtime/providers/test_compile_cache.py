@@ -1,6 +1,7 @@
-"""What a provider compiled is used again only if it is bit for bit what was sealed."""
+"""What a provider compiled is used again only if its bytes match the cache's manifest."""
 
 import dataclasses
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +22,7 @@ def home(tmp_path, monkeypatch):
 
 
 def compile_into(folder, content=b"compiled"):
-    """A provider: compiles where it finds nothing; tells whether it did."""
+    """A provider: compiles where it finds nothing; returns whether it did."""
     blob = folder / "part" / "1.blob"
     if blob.exists():
         return False
@@ -35,13 +36,22 @@ def compiles():
         return compile_into(folder)
 
 
-def test_what_was_compiled_once_is_found_again(home):
+def test_what_was_compiled_once_is_used_again(home):
     assert [compiles(), compiles(), compiles()] == [True, False, False]
     assert [entry.name for entry in home.iterdir()] == [KEY]
 
 
+def test_the_log_says_whether_a_compiled_graph_was_found(home, caplog):
+    caplog.set_level(logging.INFO, "mtl_runtime.providers")
+    compiles()
+    compiles()
+    miss, hit = caplog.messages
+    assert miss == f"cache miss: the provider compiles the graph into {home / KEY}"
+    assert hit == f"cache hit: the compiled graph is in {home / KEY}"
+
+
 def damage(home, kind):
-    blob, seal = home / KEY / "part" / "1.blob", home / KEY / "seal.json"
+    blob, manifest = home / KEY / "part" / "1.blob", home / KEY / "seal.json"
     if kind == "a flipped bit":
         blob.write_bytes(b"compilee")
     elif kind == "a cut file":
@@ -50,16 +60,16 @@ def damage(home, kind):
         (home / KEY / "2.blob").write_bytes(b"")
     elif kind == "a missing file":
         blob.unlink()
-    elif kind == "no seal":
-        seal.unlink()
+    elif kind == "no manifest":
+        manifest.unlink()
     else:
-        seal.write_text("{}")
+        manifest.write_text("{}")
 
 
 @pytest.mark.parametrize(
-    "kind", ["a flipped bit", "a cut file", "a further file", "a missing file", "no seal", "an empty seal"]
+    "kind", ["a flipped bit", "a cut file", "a further file", "a missing file", "no manifest", "an empty manifest"]
 )
-def test_a_damaged_folder_is_compiled_anew_and_then_found(home, kind):
+def test_a_damaged_folder_is_compiled_again_and_then_used(home, kind):
     compiles()
     damage(home, kind)
     assert [compiles(), compiles()] == [True, False]
@@ -83,14 +93,14 @@ def test_a_provider_that_writes_nothing_leaves_nothing(home):
     assert list(home.iterdir()) == []
 
 
-def test_many_at_once_end_with_one_sealed_folder(home):
+def test_many_sessions_at_once_end_with_one_valid_folder(home):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: compiles(), range(40)))
     assert not compiles()
     assert [entry.name for entry in home.iterdir()] == [KEY]
 
 
-def test_a_sealed_folder_that_others_may_be_reading_is_not_replaced(home):
+def test_a_valid_folder_that_others_may_be_reading_is_not_replaced(home):
     with compile_cache(KEY) as slower:
         compile_into(slower, b"compiled too")
         assert compiles()

@@ -1,4 +1,4 @@
-"""CUDA and TensorRT: the CPU's answers where there is a GPU, and where there is none an error at every door."""
+"""CUDA and TensorRT: with a GPU they give the CPU's answers, without one every entry point raises an error."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from mtl_runtime.providers.variant_session import open_session
 MTL = Path(sysconfig.get_path("scripts")) / ("mtl.exe" if os.name == "nt" else "mtl")
 GPU = ("cuda-fp32", "tensorrt-fp32")
 TEXTS = ["the soup was good", "", "awful match!", "great goal and a great price", "bank " * 40] * 5
-# What the error tells of each installed wheel on a machine without a GPU.
+# What the error says for each installed wheel on a machine without a GPU.
 WORDS = {
     "onnxruntime": ("onnxruntime-gpu has it", "pip uninstall -y onnxruntime", "pip install 'mtl-export[gpu]'"),
     "onnxruntime-gpu": ("cannot be loaded", "libcuda.so.1 of the NVIDIA driver", "or use a cpu variant"),
@@ -76,15 +76,15 @@ def test_verify_fails_the_variant_that_was_asked_for(providers_bundle, variant):
 
 
 @without_gpu
-def test_the_doctor_tells_why_and_finds_no_fault_with_the_environment(providers_bundle):
+def test_the_doctor_says_why_and_reports_no_problem_with_the_environment(providers_bundle):
     done = mtl("doctor", providers_bundle, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-    trials = {trial["variant"]: trial for trial in found["variants"]}
+    diagnosis = json.loads(done.stdout)
+    trials = {trial["variant"]: trial for trial in diagnosis["variants"]}
     for variant in GPU:
         assert not trials[variant]["works"]
         assert says_what_to_do(variant, trials[variant]["detail"])
-        assert found["absent"][variant.partition("-")[0]] == trials[variant]["detail"]
+        assert diagnosis["absent"][variant.partition("-")[0]] == trials[variant]["detail"]
     assert trials["cpu-fp32"]["works"]
     assert trials["cpu-fp32"]["nodes"] == {"CPUExecutionProvider": 10}
 

@@ -1,4 +1,4 @@
-"""OpenVINO's plugin beside the stock onnxruntime gives the CPU's answers, from any number of threads."""
+"""OpenVINO's plugin next to the stock onnxruntime gives the CPU's answers, from any number of threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 

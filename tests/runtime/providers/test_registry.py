@@ -42,9 +42,9 @@ def test_this_environment_has_one_wheel_with_the_cpu_provider():
     assert onnxruntime_version() in installed_wheels().values()
 
 
-def encoded(provider, given, threads=3, runs=2):
+def encode(provider, options, threads=3, runs=2):
     row = PROVIDERS[provider]
-    return row.encode({**row.defaults, **given}, threads, runs)
+    return row.encode({**row.defaults, **options}, threads, runs)
 
 
 def test_a_plugin_is_no_second_onnxruntime(tmp_path, monkeypatch):
@@ -65,27 +65,27 @@ def test_every_provider_names_its_wheel_its_extra_and_rows_that_exist(row):
 
 
 def test_openvino_gets_a_stream_for_each_run_and_the_threads_of_all():
-    config = json.loads(encoded("openvino", {})["load_config"])
+    config = json.loads(encode("openvino", {})["load_config"])
     assert config == {"CPU": {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "6"}}
 
 
 def test_a_variants_options_win_over_the_defaults_but_not_over_the_threads():
-    given = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": "64"}
-    config = json.loads(encoded("openvino", given)["load_config"])["CPU"]
+    options = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": "64"}
+    config = json.loads(encode("openvino", options)["load_config"])["CPU"]
     assert (config["INFERENCE_PRECISION_HINT"], config["INFERENCE_NUM_THREADS"]) == ("bf16", "6")
 
 
 def test_cuda_runs_without_tf32_unless_the_variant_wants_it():
-    assert encoded("cuda", {}) == {"use_tf32": "0"}
-    assert encoded("cuda", {"use_tf32": "1"}) == {"use_tf32": "1"}
+    assert encode("cuda", {}) == {"use_tf32": "0"}
+    assert encode("cuda", {"use_tf32": "1"}) == {"use_tf32": "1"}
 
 
 def test_tensorrt_gets_the_variants_options_as_they_are():
-    given = {"trt_fp16_enable": "1", "trt_profile_min_shapes": "input_ids:1x1,attention_mask:1x1"}
-    assert encoded("tensorrt", given).items() >= given.items()
+    options = {"trt_fp16_enable": "1", "trt_profile_min_shapes": "input_ids:1x1,attention_mask:1x1"}
+    assert encode("tensorrt", options).items() >= options.items()
 
 
 def test_tensorrts_engines_go_to_the_users_cache_and_not_to_the_current_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert Path(encoded("tensorrt", {})["trt_engine_cache_path"]).name == "tensorrt"
-    assert encoded("tensorrt", {"trt_engine_cache_path": "elsewhere"})["trt_engine_cache_path"] == "elsewhere"
+    assert Path(encode("tensorrt", {})["trt_engine_cache_path"]).name == "tensorrt"
+    assert encode("tensorrt", {"trt_engine_cache_path": "elsewhere"})["trt_engine_cache_path"] == "elsewhere"

@@ -20,27 +20,27 @@ ort = pytest.importorskip("onnxruntime")
 
 
 class FakeOnnxruntime:
-    """An onnxruntime whose sessions run on ``taken``, or whose opening raises ``error``."""
+    """An onnxruntime whose sessions run on ``actual``, or whose opening raises ``error``."""
 
     __version__ = "0.0"
 
-    def __init__(self, *, taken="CPUExecutionProvider", error=None):
-        self.taken, self.error, self.asked = taken, error, []
+    def __init__(self, *, actual="CPUExecutionProvider", error=None):
+        self.actual, self.error, self.calls = actual, error, []
 
     def InferenceSession(self, graph, options, **arguments):
-        self.asked.append(arguments)
+        self.calls.append(arguments)
         if self.error is not None:
             raise self.error
-        return SimpleNamespace(get_providers=lambda: [self.taken, "CPUExecutionProvider"])
+        return SimpleNamespace(get_providers=lambda: [self.actual, "CPUExecutionProvider"])
 
     def get_available_providers(self):
         return ["CPUExecutionProvider"]
 
 
 def open_fake(fake, provider="cuda", options=None):
-    taken = SimpleNamespace(intra_op_num_threads=2)
+    session_options = SimpleNamespace(intra_op_num_threads=2)
     return session_module._open(
-        fake, Path("graph.onnx"), taken, AvailableProvider(PROVIDERS[provider]), options or {}, 1
+        fake, Path("graph.onnx"), session_options, AvailableProvider(PROVIDERS[provider]), options or {}, 1
     )
 
 
@@ -53,30 +53,30 @@ def test_a_provider_that_fails_to_open_says_why_and_nothing_is_tried_in_its_plac
     fake = FakeOnnxruntime(error=RuntimeError("CUDA failure 2: out of memory"))
     with pytest.raises(ProviderError, match="cannot open CUDAExecutionProvider: CUDA failure 2"):
         open_fake(fake)
-    (asked,) = fake.asked
-    assert asked["enable_fallback"] == 0
+    (arguments,) = fake.calls
+    assert arguments["enable_fallback"] == 0
 
 
 def test_tensorrt_leaves_the_rest_to_cuda_without_tf32():
-    fake = FakeOnnxruntime(taken="TensorrtExecutionProvider")
+    fake = FakeOnnxruntime(actual="TensorrtExecutionProvider")
     options = {"trt_fp16_enable": "1", "trt_engine_cache_path": "here"}
     open_fake(fake, "tensorrt", options)
-    assert fake.asked[0]["providers"] == [
+    assert fake.calls[0]["providers"] == [
         ("TensorrtExecutionProvider", options),
         ("CUDAExecutionProvider", {"use_tf32": "0"}),
     ]
 
 
 @pytest.mark.parametrize(
-    ("wheel", "brings"),
+    ("wheel", "package"),
     [("onnxruntime", "'mtl-export[openvino]'"), ("onnxruntime-gpu", "onnxruntime-ep-openvino")],
 )
-def test_a_plugin_that_is_not_installed_says_what_to_install_beside_the_wheel_there_is(monkeypatch, wheel, brings):
+def test_the_error_about_a_missing_plugin_says_what_to_install_next_to_the_installed_wheel(monkeypatch, wheel, package):
     monkeypatch.setitem(sys.modules, "onnxruntime_ep_openvino", None)
     monkeypatch.setattr(availability, "installed_wheels", lambda: {wheel: "1.0"})
     with pytest.raises(ProviderError, match="onnxruntime-ep-openvino is not installed") as caught:
         require_provider(FakeOnnxruntime(), "openvino")
-    assert f"run `pip install {brings}`" in str(caught.value)
+    assert f"run `pip install {package}`" in str(caught.value)
 
 
 def test_a_plugin_that_offers_no_device_names_the_processor(monkeypatch):
@@ -85,11 +85,11 @@ def test_a_plugin_that_offers_no_device_names_the_processor(monkeypatch):
     fake.register_execution_provider_library = lambda name, path: None
     plugin = SimpleNamespace(get_library_path=lambda: "plugin.so")
     monkeypatch.setitem(sys.modules, "onnxruntime_ep_openvino", plugin)
-    with pytest.raises(ProviderError, match=r"does not take this processor \(.+\): it offers itself on Intel's only"):
+    with pytest.raises(ProviderError, match=r"does not support this processor \(.+\), only Intel's"):
         require_provider(fake, "openvino")
 
 
-def test_the_cpu_stands_ready_and_is_listed():
+def test_the_cpu_is_available_and_listed():
     assert provider_problem("cpu") is None
     assert "CPUExecutionProvider" in available_providers()
 
@@ -110,16 +110,16 @@ def test_int8_adds_up_in_32_bits_where_x86_has_no_vnni(architecture, flags, prec
     machine = replace(machine_facts(), architecture=architecture, cpu_flags=flags)
     options = session_module._options(ort, 3, machine)
     try:
-        found = options.get_session_config_entry("session.x64quantprecision")
+        entry = options.get_session_config_entry("session.x64quantprecision")
     except RuntimeError:  # that is how onnxruntime says that nothing was set
-        found = None
-    assert found == precise
+        entry = None
+    assert entry == precise
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
-def test_the_session_config_is_one_that_this_onnxruntime_takes(monkeypatch, bundle_path, classifier, architecture):
+def test_this_onnxruntime_accepts_the_session_config(monkeypatch, bundle_path, classifier, architecture):
     facts = replace(machine_facts(), architecture=architecture, cpu_flags=())
     monkeypatch.setattr(session_module, "machine_facts", lambda: facts)
     graph = bundle_path / "model.int8.onnx"
@@ -134,7 +134,7 @@ def test_the_graph_that_runs_is_written_on_demand(tmp_path, bundle_path):
     assert b"logits.stars" in target.read_bytes()
 
 
-def test_a_graph_that_is_none_is_told_from_a_provider_that_is_none(bundle_path):
+def test_an_invalid_graph_and_an_unknown_provider_are_different_errors(bundle_path):
     no_graph = bundle_path / "tokenizer.json"
     with pytest.raises(BundleError, match="cannot load the graph on CPUExecutionProvider"):
         Session.open(no_graph)

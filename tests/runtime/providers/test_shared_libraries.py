@@ -1,4 +1,4 @@
-"""The loader is asked for what a library needs, and what it lacks is told with the way to get it."""
+"""Libraries that a library needs and the loader lacks are reported with how to install them."""
 
 import os
 import shutil
@@ -42,13 +42,13 @@ def test_a_need_that_the_loader_does_not_find_is_missing_until_a_package_brings_
     assert missing_libraries(needy) == ()
 
 
-def test_a_file_of_another_format_or_none_tells_no_needs(tmp_path):
+def test_a_missing_file_or_one_of_another_format_has_no_needs(tmp_path):
     (tmp_path / "provider.dll").write_bytes(b"MZ" + bytes(100))
     assert needed_libraries(tmp_path / "provider.dll") == ()
     assert needed_libraries(tmp_path / "none.so") == ()
 
 
-def test_missing_libraries_are_grouped_by_what_brings_them():
+def test_missing_libraries_are_grouped_by_the_product_that_contains_them():
     names = ["libcublas.so.13", "libnvinfer.so.10", "libcurand.so.10", "libnvonnxparser.so.10", "libcuda.so.1"]
     cuda, tensorrt, driver = explain([*names, "libcuda.so.1"]).split("; lib")
     assert cuda == "libcublas.so.13, libcurand.so.10 of CUDA and cuDNN (run `pip install 'mtl-export[gpu]'`)"

@@ -19,11 +19,11 @@ def test_load_begins_to_hash_before_numpy_tokenizers_and_onnxruntime_are_importe
 import sys
 from mtl_runtime import load
 from mtl_runtime.providers import variant_session
-begin = variant_session.begin
+run_in_background = variant_session.run_in_background
 def spy(work):
     print([package for package in ("numpy", "tokenizers", "onnxruntime") if package in sys.modules])
-    return begin(work)
-variant_session.begin = spy
+    return run_in_background(work)
+variant_session.run_in_background = spy
 print(load({str(bundle_path)!r}, {arguments}).info.variant)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
@@ -43,17 +43,17 @@ def bundle(providers_bundle):
 
 
 @pytest.fixture
-def given(bundle, monkeypatch, tmp_path):
-    """Provider options of each session that is opened; none really is, but a file is written where one may be kept."""
+def session_options(bundle, monkeypatch, tmp_path):
+    """Provider options of each session that is opened: a fake one, which only writes a file into its cache."""
     options = []
 
-    def open_one(graph, *, provider_options, **_):
+    def fake_open(graph, *, provider_options, **_):
         options.append(provider_options)
         if "CACHE_DIR" in provider_options:
             (Path(provider_options["CACHE_DIR"]) / "1.blob").write_bytes(b"compiled")
         return SimpleNamespace(inputs=bundle.manifest.inputs, outputs=bundle.manifest.outputs)
 
-    monkeypatch.setattr(variant_session.Session, "open", open_one)
+    monkeypatch.setattr(variant_session.Session, "open", fake_open)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return options
 
@@ -61,21 +61,21 @@ def given(bundle, monkeypatch, tmp_path):
 def with_wheels(monkeypatch, **versions):
     wheels = {name.replace("_", "-"): version for name, version in versions.items()}
     monkeypatch.setattr(registry, "installed_wheels", lambda: wheels)
-    monkeypatch.setattr(variant_session, "installed_beginning_with", lambda _: wheels)
+    monkeypatch.setattr(variant_session, "installed_with_prefix", lambda _: wheels)
 
 
-def test_the_plugin_finds_what_it_compiled_before(bundle, given, monkeypatch, tmp_path):
+def test_the_plugin_finds_what_it_compiled_before(bundle, session_options, monkeypatch, tmp_path):
     with_wheels(monkeypatch, onnxruntime="1.30")
     for _ in range(2):
         open_session(bundle, "openvino-bf16", threads=1)
-    first, second = (one["CACHE_DIR"] for one in given)
-    (kept,) = (tmp_path / "mtl-export" / "compiled").iterdir()
+    first, second = (options["CACHE_DIR"] for options in session_options)
+    (folder,) = (tmp_path / "mtl-export" / "compiled").iterdir()
     assert first.endswith(".new")
-    assert second == str(kept)
-    assert {one["INFERENCE_PRECISION_HINT"] for one in given} == {"bf16"}
+    assert second == str(folder)
+    assert {options["INFERENCE_PRECISION_HINT"] for options in session_options} == {"bf16"}
 
 
-def test_what_was_compiled_otherwise_is_kept_apart(bundle, given, monkeypatch, tmp_path):
+def test_what_was_compiled_otherwise_is_kept_apart(bundle, session_options, monkeypatch, tmp_path):
     with_wheels(monkeypatch, onnxruntime="1.30")
     open_session(bundle, "openvino-bf16", threads=1, runs=1)
     open_session(bundle, "openvino-fp32", threads=1, runs=1)
@@ -83,11 +83,11 @@ def test_what_was_compiled_otherwise_is_kept_apart(bundle, given, monkeypatch, t
     open_session(bundle, "openvino-bf16", threads=1, runs=2)
     with_wheels(monkeypatch, onnxruntime="1.31")
     open_session(bundle, "openvino-bf16", threads=1, runs=1)
-    assert len(list((tmp_path / "mtl-export" / "compiled").iterdir())) == len(given) == 5
+    assert len(list((tmp_path / "mtl-export" / "compiled").iterdir())) == len(session_options) == 5
 
 
-def test_the_wheel_that_gains_nothing_by_it_keeps_nothing(bundle, given, monkeypatch, tmp_path):
+def test_the_wheel_that_gains_nothing_by_it_keeps_nothing(bundle, session_options, monkeypatch, tmp_path):
     with_wheels(monkeypatch, onnxruntime_openvino="1.24.1")
     open_session(bundle, "openvino-bf16", threads=1)
-    assert given == [dict(bundle.manifest.variants["openvino-bf16"].provider_options)]
+    assert session_options == [dict(bundle.manifest.variants["openvino-bf16"].provider_options)]
     assert list(tmp_path.iterdir()) == []

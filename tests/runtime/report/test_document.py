@@ -45,7 +45,7 @@ def test_equal_evidence_gives_equal_bytes(page):
     assert evidence_page(copy, title="demo <bundle>") == page
 
 
-def test_the_verdict_names_every_variant_in_one_sentence(document):
+def test_the_summary_names_every_variant_in_one_sentence(document):
     sentence = (
         "On this machine, compared with PyTorch on 2,354 sentences: cpu-fp32 and cpu-int8 are verified; "
         "cpu-bf16 failed; cuda-fp16 is only emulated; cuda-bf16 is unverified; cpu-int8-static was refused."
@@ -53,7 +53,7 @@ def test_the_verdict_names_every_variant_in_one_sentence(document):
     assert sentence in document.text
 
 
-def test_the_verdict_says_when_no_variant_is_verified():
+def test_the_summary_says_when_no_variant_is_verified():
     text = only(variants={"cuda-bf16": UNVERIFIED}, refused={}).text
     assert "On this machine: no variant is verified;" in text
     assert "verify BUNDLE" in text
@@ -105,7 +105,7 @@ def test_every_fact_that_a_signature_rests_on_is_there(document, fact):
         "3 of 36 nodes kept in higher precision",
         "The search took 143 s.",
         "2 2.44× 98.41 % 99.07 % misses 3 2.31× 99.36 % 99.39 % holds",  # curve
-        "15 flips in 2,354 sentences, 4 outside ties, the 3 with the widest margins of them here",
+        "15 flips in 2,354 sentences, 4 outside ties, of which the 3 with the widest margins are shown",
         "negative neutral 0.412 no tie",
         "neutral negative 4.2 × 10⁻⁴ tie",
         "not finite: 2",
@@ -141,9 +141,9 @@ def test_an_unverified_variant_says_that_nothing_was_measured_and_what_measures_
     assert "Nothing was measured here. mtl verify BUNDLE measures on the target machine." in text
 
 
-def test_an_emulated_variant_tells_of_rounding_only_and_of_no_speed():
+def test_an_emulated_variant_shows_rounding_only_and_no_speed():
     text = only(variants={"cuda-fp16": FP16}, refused={}).text
-    assert "the figures tell of rounding only" in text
+    assert "the figures cover rounding only" in text
     assert "rounding alone holds" in text
     assert "0.37×" not in text
 
@@ -289,13 +289,13 @@ def test_words_have_the_contrast_of_wcag_aa(theme):
         assert contrast(colours["paper"], colours[name]) >= 3, name
 
 
-def contrast(one, other):
+def contrast(paper, ink):
     def luminance(colour):
         parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    dark, light = sorted((luminance(one), luminance(other)))
+    dark, light = sorted((luminance(paper), luminance(ink)))
     return (light + 0.05) / (dark + 0.05)
 
 

@@ -57,7 +57,7 @@ def test_jsonl_keeps_json_values_and_line_numbers(write):
     assert rows_of(file) == [(1, {"text": "a", "n": 1, "l": [None]}), (3, {"text": "b"})]
 
 
-def test_blank_lines_at_the_end_of_a_csv_are_forgiven(write):
+def test_blank_lines_at_the_end_of_a_csv_are_ignored(write):
     assert rows_of(write("t.csv", "text,n\na,1\n\n\n")) == [(2, {"text": "a", "n": "1"})]
 
 
@@ -118,7 +118,7 @@ def test_a_wrong_byte_inside_a_quoted_cell_leaves_no_half_row_behind(write):
     assert records[1].values == {"text": "b", "n": "2"}
 
 
-def test_blank_lines_before_a_broken_row_are_told_in_their_order(write):
+def test_blank_lines_before_a_broken_row_are_reported_in_their_order(write):
     records = records_of(write("t.csv", 'text,n\n\n\n"b"x,2\nc,3\n'))
     assert [record.error.line for record in records if isinstance(record, BadRow)] == [2, 3, 4]
 
@@ -130,7 +130,7 @@ def test_a_file_of_which_no_line_is_a_record_is_not_read_to_its_end():
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
-def test_a_table_tells_which_share_of_it_was_read(write, tmp_path, name):
+def test_a_table_knows_which_share_of_it_was_read(write, tmp_path, name):
     if name == "t.csv":
         file = write(name, "text\n" + "a\n" * 100_000)
     else:
@@ -143,7 +143,7 @@ def test_a_table_tells_which_share_of_it_was_read(write, tmp_path, name):
     assert shares == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.05)
 
 
-def test_an_open_quote_tells_how_many_lines_it_swallowed(write):
+def test_the_error_about_an_open_quote_names_the_lines_that_it_swallowed(write):
     file = write("t.csv", 'text,n\na,1\n"b,2\nc,3\nd,4\n')
     with pytest.raises(TableError, match=r"quote left open\?; lines 3 to 5 are lost") as caught:
         rows_of(file)
@@ -172,7 +172,7 @@ def test_an_empty_jsonl_says_what_a_line_must_be(write):
         rows_of(write("t.jsonl", ""))
 
 
-def test_a_missing_column_lists_those_there_are(write):
+def test_the_error_about_a_missing_column_lists_the_existing_ones(write):
     with open_table(write("t.csv", "a,b\n1,2\n")) as table, pytest.raises(TableError, match="are: a, b"):
         table.require("text")
 

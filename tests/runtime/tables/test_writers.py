@@ -51,7 +51,7 @@ def test_a_written_jsonl_reads_back_the_same(records):
     assert read("jsonl", written("jsonl", records[0], records)) == (tuple(records[0]), records)
 
 
-def test_json_values_become_cells_that_can_be_told_apart():
+def test_json_values_become_distinguishable_cells():
     record = {"a": None, "b": True, "c": 1.5, "d": ["x", 1], "e": "é"}
     _, (row,) = read("csv", written("csv", record, [record]))
     assert row == {"a": "", "b": "true", "c": "1.5", "d": '["x", 1]', "e": "é"}
@@ -63,7 +63,7 @@ def test_a_key_that_the_first_record_lacks_is_not_dropped_in_silence():
 
 
 def test_txt_is_no_output_format():
-    with pytest.raises(TableError, match="no output format; use csv"):
+    with pytest.raises(TableError, match="cannot be an output format; use csv"):
         check_writable("txt", Path("out.txt"))
 
 

@@ -20,8 +20,8 @@ tokenized = ids.map(lambda row: TokenizedText(tuple(row), tuple(token % 2 for to
 def test_padding_loses_nothing(texts, pad_id):
     batch = Batch.of(texts, pad_id=pad_id)
     rows = zip(batch.input_ids, batch.token_type_ids, batch.attention_mask.astype(bool), strict=True)
-    kept = [(tuple(row[mask]), tuple(types[mask])) for row, types, mask in rows]
-    assert kept == [(text.ids, text.type_ids) for text in texts]
+    unpadded = [(tuple(row[mask]), tuple(types[mask])) for row, types, mask in rows]
+    assert unpadded == [(text.ids, text.type_ids) for text in texts]
     assert (batch.input_ids[batch.attention_mask == 0] == pad_id).all()
     assert batch.input_ids.dtype == batch.attention_mask.dtype == np.int64
 

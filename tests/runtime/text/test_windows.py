@@ -26,9 +26,9 @@ def windowed(bundle_path):
 def test_windows_hold_every_token_and_overlap_by_a_quarter(classifier, windowed, text):
     limit = classifier.encoder.max_length
     overlap = window_overlap(limit)
-    (found,) = windowed.tokenize([text])
-    windows = [found, *found.more_windows]
-    first, last = found.ids[0], found.ids[-1]
+    (tokenized,) = windowed.tokenize([text])
+    windows = [tokenized, *tokenized.more_windows]
+    first, last = tokenized.ids[0], tokenized.ids[-1]
     assert all(len(window) <= limit and window.ids[0] == first and window.ids[-1] == last for window in windows)
     inside = [list(window.ids[1:-1]) for window in windows]
     whole = inside[0]
@@ -44,14 +44,14 @@ def test_windows_hold_every_token_and_overlap_by_a_quarter(classifier, windowed,
 def test_the_windows_logits_are_aggregated_as_asked(bundle_path, classifier, how):
     windowed = load(bundle_path, threads=1, long_text="windows", aggregate=how)
     text = "good soup and " * 60 + "bad match " * 30
-    (found,) = windowed.tokenize([text])
-    rows = [window_logits(classifier, window) for window in (found, *found.more_windows)]
+    (tokenized,) = windowed.tokenize([text])
+    rows = [window_logits(classifier, window) for window in (tokenized, *tokenized.more_windows)]
     assert len(rows) > 2
     expected = {"mean": np.mean, "max": np.max, "first": lambda rows, axis: rows[0]}[how](rows, axis=0)
     prediction = windowed(text, tasks=["sentiment"])
     np.testing.assert_allclose(prediction["sentiment"].logits, expected, atol=1e-5)
     assert prediction.windows == len(rows)
-    assert prediction.tokens == sum(len(window) for window in (found, *found.more_windows))
+    assert prediction.tokens == sum(len(window) for window in (tokenized, *tokenized.more_windows))
     assert not prediction.truncated
 
 
@@ -73,8 +73,8 @@ def test_each_task_may_have_its_own_aggregate_and_embeddings_are_averaged(bundle
 
 @given(long_texts)
 def test_a_text_that_fits_is_answered_the_same_in_every_mode(classifier, windowed, text):
-    (found,) = classifier.tokenize([text])
-    if not found.truncated:
+    (tokenized,) = classifier.tokenize([text])
+    if not tokenized.truncated:
         assert windowed(text) == classifier(text)
         assert windowed(text).windows == 1
 
@@ -98,7 +98,7 @@ def test_an_error_names_the_text_and_the_limit(bundle_path):
     assert caught.value.index == 2
 
 
-def test_truncation_is_the_default_and_told(classifier):
+def test_truncation_is_the_default_and_is_reported(classifier):
     prediction = classifier("good " * 500)
     assert prediction.truncated
     assert prediction.tokens == classifier.encoder.max_length
@@ -145,7 +145,7 @@ def test_aggregates_are_those_of_each_texts_own_windows(counts, random):
 
 @pytest.mark.parametrize("room", [1, 2, 3, 4, 6])
 def test_windows_always_hold_something_new(bundle_path, room):
-    """However little room the special tokens leave: an overlap as long as the room would never get on."""
+    """However little room the special tokens leave: an overlap as long as the room would never move forward."""
     content = json.loads((bundle_path / "tokenizer.json").read_text("utf-8"))
     content["post_processor"]["single"].append({"SpecialToken": {"id": "[SEP]", "type_id": 0}})
     tokenizer = Tokenizer.from_bytes(json.dumps(content).encode(), max_length=room + 3, overlap=room + 1)
@@ -153,7 +153,7 @@ def test_windows_always_hold_something_new(bundle_path, room):
     assert {token for window in (read, *read.more_windows) for token in window.ids} >= {4, 8, 6, 12}
 
 
-def test_no_room_for_windows_is_told_when_the_bundle_is_opened(bundle_path):
+def test_no_room_for_windows_is_an_error_when_the_bundle_is_opened(bundle_path):
     data = (bundle_path / "tokenizer.json").read_bytes()
     with pytest.raises(BundleError, match="2 tokens leave no room"):
         Tokenizer.from_bytes(data, max_length=2, overlap=0)

@@ -59,8 +59,8 @@ TOKENIZERS = {
 
 @pytest.fixture(scope="module")
 def tokenizers(classifier):
-    made = {name: Tokenizer.from_bytes(it.to_str().encode(), max_length=200) for name, it in TOKENIZERS.items()}
-    return {"word pieces": classifier.tokenizer, **made}
+    fakes = {name: Tokenizer.from_bytes(it.to_str().encode(), max_length=200) for name, it in TOKENIZERS.items()}
+    return {"word pieces": classifier.tokenizer, **fakes}
 
 
 @given(st.sampled_from(["word pieces", *TOKENIZERS]), any_text, st.sampled_from(["word", "token"]))
@@ -72,8 +72,8 @@ def test_parts_are_pieces_of_the_text_in_order_and_hold_each_token_that_stands_f
     bounds = [bound for part in parts for bound in (part.start, part.end)]
     assert bounds == sorted(bounds)
     assert all(part.start < part.end for part in parts)
-    held = sorted(place for part in parts for place in part.tokens)
-    assert held == [(0, index) for index, (start, end) in enumerate(spans[0]) if start < end]
+    places = sorted(place for part in parts for place in part.tokens)
+    assert places == [(0, index) for index, (start, end) in enumerate(spans[0]) if start < end]
 
 
 @pytest.mark.parametrize("which", ["word pieces", *TOKENIZERS])
