@@ -1,4 +1,4 @@
-"""config -> trained checkpoint: transformers' Trainer with a sampler, a loss and a completion mark of our own."""
+"""config -> checkpoint, with transformers' Trainer: its own here are the sampler, the loss and exact resuming."""
 
 from mtl_export.training.train import train
 

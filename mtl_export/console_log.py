@@ -1,0 +1,54 @@
+"""log records -> plain lines on a rich console, above a progress bar that is drawn there."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from mtl_runtime.cli.terminal import printable
+
+__all__ = ["log_to_console", "shows_info"]
+
+_LOGGERS = ("mtl_export", "mtl_runtime")
+
+
+def shows_info() -> bool:
+    """Whether INFO records are shown already, as ``mtl -v`` does."""
+    return all(logging.getLogger(name).isEnabledFor(logging.INFO) for name in _LOGGERS)
+
+
+@contextmanager
+def log_to_console(console: Console) -> Iterator[None]:
+    """Print records from INFO on through ``console``, each message as one line; nothing changes where they are shown.
+
+    Handlers of the root logger do not receive these records: they write to stderr past the console, and would print
+    each line again, through the progress bar.
+    """
+    if shows_info():
+        yield
+        return
+    handler = _ConsoleHandler(console)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    settings = [(logger, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, level, propagate in settings:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # soft_wrap: a line is not cut at the width of the console, so that it can be searched and copied.
+        self._console.print(printable(self.format(record), keep="\n"), markup=False, highlight=False, soft_wrap=True)
