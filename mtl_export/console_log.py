@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.text import Text
 
 from mtl_runtime.cli.terminal import printable
 
@@ -50,5 +51,5 @@ class _ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        # soft_wrap: a line is not cut at the width of the console, so that it can be searched and copied.
-        self._console.print(printable(self.format(record), keep="\n"), markup=False, highlight=False, soft_wrap=True)
+        # soft_wrap: a line is not broken at the width of the console, so that it can be searched and copied.
+        self._console.print(Text(printable(self.format(record), keep="\n")), soft_wrap=True)
