@@ -89,11 +89,13 @@ def encoder_class(config: Any) -> type | None:
 def find_file(source: str, name: str) -> Path | None:
     """A file of the hub repository or folder ``source``, downloaded where necessary; None where there is no such file.
 
-    transformers 5.23: cached_file is public and raises OSError both where the file is missing and where the hub cannot
-    be reached; only its private argument separates the two.
+    Offline, a file that was not downloaded before is None too.
+
+    transformers 5.23: cached_file is public and raises the same OSError for a missing file, a missing repository and
+    a repository that needs a login; only its private argument makes an exception of the missing file.
 
     Raises:
-        OSError: the hub cannot be reached, or the repository does not exist.
+        OSError: the repository does not exist, needs a login, or cannot be read.
     """
     from transformers.utils.hub import cached_file
 
