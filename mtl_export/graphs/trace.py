@@ -16,7 +16,7 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from mtl_export.errors import ExportError
+from mtl_export.errors import ExportError, IncompatiblePackageError
 from mtl_export.graphs import fused_attention
 from mtl_export.model import MultiTaskModel
 from mtl_export.upstream import scope_path
@@ -63,6 +63,7 @@ def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
 
     Raises:
         ExportError: a weight is not finite, or torch cannot trace the encoder.
+        IncompatiblePackageError: the nodes of torch's graph cannot be named after their modules.
     """
     check_finite_weights(model)
     if fused:
@@ -99,6 +100,10 @@ def _name_nodes(model: ir.Model) -> ir.Model:
         name = f"{_module_path(node)}/{node.op_type}"
         seen[name] += 1
         node.name = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    if not any(name.startswith(ENCODER) for name in seen):
+        raise IncompatiblePackageError(
+            f"torch {torch.__version__} does not note the modules of a graph's nodes; install torch 2.13"
+        )
     return model
 
 
