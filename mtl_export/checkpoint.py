@@ -67,7 +67,7 @@ class Checkpoint:
     record: CheckpointRecord
 
     def data_path(self, name: str) -> Path:
-        """Path of a data file of the config, from the folder in which the checkpoint is now."""
+        """Absolute path of a data file that the config names relative to the checkpoint folder."""
         return Path(os.path.normpath(self.path.absolute() / name))
 
 

@@ -36,29 +36,9 @@ def load_encoder(source: str, *, pooling: Pooling, max_length: int) -> Encoder:
         EncoderError: it cannot be loaded, has no weights in safetensors, has no pooler although
             ``pooling`` is "pooler", or reads fewer than ``max_length`` tokens.
     """
-    from transformers import AutoConfig, AutoModel
-
     if Path(source).is_absolute() and not Path(source).is_dir():
         raise EncoderError(f"encoder folder {source} does not exist; check [encoder] model")
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        module, loading_info = AutoModel.from_pretrained(
-            source,
-            config=config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype="float32",
-            **_pooler_argument(config, pooling),
-        )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise EncoderError(
-            f"encoder {source!r} cannot be loaded: {' '.join(str(error).split())} "
-            f"([encoder] model is a hub id, or a folder with config.json, model.safetensors and tokenizer.json)"
-        ) from error
-    missing = tuple(sorted(loading_info["missing_keys"]))
-    if required := [name for name in missing if "pooler" not in name]:
-        raise EncoderError(f"encoder {source!r} lacks the weights {', '.join(required[:5])}")
+    module, missing = _load_module(source, pooling)
     try:
         tokenizer = Tokenizer.from_bytes(_tokenizer_bytes(source), max_length=max_length)
     except BundleError as error:
@@ -108,6 +88,32 @@ def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
         f"{config.model_type} has no list of {config.num_hidden_layers} separate layers, so single layers cannot be "
         f"frozen; use freeze_encoder, or no freezing"
     )
+
+
+def _load_module(source: str, pooling: Pooling) -> tuple[nn.Module, tuple[str, ...]]:
+    """The encoder with its weights, and the names of the weights that ``source`` lacks: those of its pooler at most."""
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        module, loading_info = AutoModel.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype="float32",
+            **_pooler_argument(config, pooling),
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise EncoderError(
+            f"encoder {source!r} cannot be loaded: {' '.join(str(error).split())} "
+            f"([encoder] model is a hub id, or a folder with config.json, model.safetensors and tokenizer.json)"
+        ) from error
+    missing = tuple(sorted(loading_info["missing_keys"]))
+    if required := [name for name in missing if "pooler" not in name]:
+        raise EncoderError(f"encoder {source!r} lacks the weights {', '.join(required[:5])}")
+    return module, missing
 
 
 def _pooler_argument(config: Any, pooling: Pooling) -> dict[str, bool]:

@@ -38,7 +38,7 @@ class MultiTaskOutput(NamedTuple):
 class MultiTaskModel(nn.Module):
     """One shared encoder, one pooling, a head for each task.
 
-    :meth:`from_encoder`, training and :func:`mtl_export.load_checkpoint` make one.
+    Created by :meth:`from_encoder`, by training, and by :func:`mtl_export.load_checkpoint`.
     """
 
     def __init__(self, spec: ModelSpec, encoder: nn.Module, tokenizer: Tokenizer) -> None:
@@ -74,7 +74,7 @@ class MultiTaskModel(nn.Module):
 
         Args:
             source: hub id or folder of a Hugging Face encoder.
-            tasks: the questions that each sentence is asked, in the order of the outputs.
+            tasks: each becomes one output, in this order.
             heads: shape of the heads, the same for all or by task name; default: linear.
             pooling: how token vectors become a sentence embedding.
             max_length: longest input in tokens, special ones included; longer texts are truncated.
@@ -127,7 +127,7 @@ class MultiTaskModel(nn.Module):
         return MultiTaskOutput(logits, embedding)
 
     def head(self, task: str) -> nn.Module:
-        """The head of ``task`` (KeyError if there is none)."""
+        """The head of ``task``; a KeyError if there is none."""
         return self.heads[f"task_{task}"]
 
     @overload

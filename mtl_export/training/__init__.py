@@ -1,4 +1,4 @@
-"""config -> checkpoint, with transformers' Trainer: its own here are the sampler, the loss and exact resuming."""
+"""Train a config to a checkpoint: transformers' Trainer with a sampler, a multi-task loss and exact resuming."""
 
 from mtl_export.training.train import train
 
