@@ -21,7 +21,9 @@ def shows_info() -> bool:
 
 @contextmanager
 def log_to_console(console: Console) -> Iterator[None]:
-    """Print records from INFO on through ``console``, each message as one line; nothing changes where they are shown.
+    """Print INFO records as plain lines through ``console``, and graver ones with level and module.
+
+    Nothing changes where INFO records are shown already.
 
     Handlers of the root logger do not receive these records: they write to stderr past the console, and would print
     each line again, through the progress bar.
@@ -51,5 +53,8 @@ class _ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record)
+        if record.levelno > logging.INFO:
+            line = f"{record.levelname} {record.name}: {line}"
         # soft_wrap: a line is not broken at the width of the console, so that it can be searched and copied.
-        self._console.print(Text(printable(self.format(record), keep="\n")), soft_wrap=True)
+        self._console.print(Text(printable(line, keep="\n")), soft_wrap=True)

@@ -153,8 +153,10 @@ def test_records_are_printed_unchanged_and_the_loggers_are_restored():
     with log_to_console(console):
         log.info(line)
         log.debug("hidden")
+        log.warning("a warning")
     log.info("not shown any more")
-    assert console.file.getvalue() == line.replace("\x1b", "\\u001b") + "\n"
+    lines = [line.replace("\x1b", "\\u001b"), "WARNING mtl_export.some.module: a warning"]
+    assert console.file.getvalue().splitlines() == lines
     assert [(logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in names] == before
     assert all(logging.getLogger(name).propagate for name in names)
 
