@@ -1,7 +1,7 @@
 """Train one multi-task sentence classifier and export it to one verified ONNX graph.
 
-``Config.from_toml`` reads what to do, ``train`` does it, ``MultiTaskModel`` is the plain nn.Module that comes
-out, ``export_bundle`` turns a checkpoint into a bundle for :mod:`mtl_runtime`.
+``Config.from_toml`` reads a config, ``train`` turns it into a checkpoint with a ``MultiTaskModel``, which is a plain
+nn.Module, and ``export_bundle`` turns the checkpoint into a bundle for :mod:`mtl_runtime`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its home when it is first used: importing the package does not import torch."""
+    """Import a public name from its module when it is first used: importing the package does not import torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""a folder being written -> a folder that is whole or absent: staged beside its target, synced, renamed."""
+"""Write a folder that is whole or absent: staged next to its target, synced to disk, renamed."""
 
 import secrets
 import shutil
@@ -14,10 +14,10 @@ __all__ = ["atomic_folder", "check_can_write", "sync_tree"]
 
 
 def check_can_write(target: Path, *, force: bool) -> None:
-    """Refuse early to write over something that exists.
+    """Refuse to overwrite what exists, before any work is done.
 
     Raises:
-        ConfigError: ``target`` exists and ``force`` is not set, or it is no folder.
+        ConfigError: ``target`` exists and ``force`` is not set, or it is not a folder.
     """
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target} is not a folder; name another output")
@@ -30,11 +30,11 @@ def atomic_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty staging folder that becomes ``target`` when the block ends without an error.
 
     All files are on disk before the rename that makes them visible. A folder that is replaced is renamed to
-    ``.<name>-old-*`` first and removed last; a process that is killed between the two renames leaves it
-    there, and one that is killed earlier leaves ``.<name>-new-*``, which nothing reads.
+    ``.<name>-old-*`` first and removed last. A process that is killed between the two renames leaves that
+    folder behind; a process that is killed earlier leaves ``.<name>-new-*``. Nothing reads either of them.
 
     Raises:
-        ConfigError: as :func:`check_target`.
+        ConfigError: as :func:`check_can_write`.
     """
     check_can_write(target, force=force)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""model + how it was trained <-> checkpoint folder: safetensors, JSON and a tokenizer, whole or absent.
+"""model and training record <-> checkpoint folder of safetensors, JSON and a tokenizer, whole or absent.
 
 checkpoint.json     the model's spec, the config, the data files' digests, validation metrics
 model.safetensors   all weights, float32
@@ -7,7 +7,7 @@ tokenizer.json      padding and truncation stripped
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
@@ -35,16 +35,17 @@ TOKENIZER_NAME = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
-    """How the weights came about."""
+    """The run that produced the weights."""
 
     config: Config  # paths of data files are relative to the checkpoint folder
-    files: Mapping[str, FileSpec]  # every data file, by the path in the config
+    files: Mapping[str, FileSpec]  # of every data file, by its path in the config
     best_step: int
     steps: int
     validation: Mapping[str, TaskMetrics]  # of the saved weights, by task
     skipped_rows: tuple[SkippedRow, ...]
-    fresh_weights: tuple[str, ...]  # encoder weights that the source lacked and that started at random
-    base: str | None = None  # SHA-256 of the checkpoint's weights that training went on from
+    # Encoder weights that its source lacks, so that they started at random.
+    newly_initialized: tuple[str, ...] = field(metadata=records.keys("fresh_weights"))
+    base: str | None = None  # SHA-256 of the weights of the checkpoint that training started from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +60,19 @@ class CheckpointRecord:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trained model with its record, and the folder it lies in."""
+    """A trained model with its record and its folder."""
 
     path: Path
     model: MultiTaskModel
     record: CheckpointRecord
 
     def data_path(self, name: str) -> Path:
-        """A data file of the config, from where the checkpoint lies now."""
+        """Absolute path of a data file that the config names relative to the checkpoint folder."""
         return Path(os.path.normpath(self.path.absolute() / name))
 
 
 def save_checkpoint(path: Path, model: MultiTaskModel, record: CheckpointRecord, *, force: bool = False) -> None:
-    """Write the folder ``path``, whole or not at all.
+    """Write the checkpoint folder ``path``, whole or not at all.
 
     Raises:
         ConfigError: ``path`` exists and ``force`` is not set.
@@ -87,12 +88,12 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Load the checkpoint in folder ``path``: no network, no pickle.
 
     Raises:
-        CheckpointError: no checkpoint is there, or its files do not fit together.
+        CheckpointError: the folder is not a checkpoint, or its files do not fit together.
     """
     folder = Path(path)
     if not (folder / RECORD_NAME).is_file():
-        raise CheckpointError(f"{folder} holds no {RECORD_NAME}, so it is no checkpoint; make one with `mtl train`")
-    record = _record(folder / RECORD_NAME)
+        raise CheckpointError(f"{folder} holds no {RECORD_NAME}, so it is not a checkpoint; make one with `mtl train`")
+    record = _read_record(folder / RECORD_NAME)
     try:
         tokenizer = Tokenizer.from_bytes(
             (folder / TOKENIZER_NAME).read_bytes(), max_length=record.model.encoder.max_length
@@ -106,10 +107,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def load_weights(model: MultiTaskModel, weights: Mapping[str, torch.Tensor], source: str) -> None:
-    """Put ``weights`` into ``model``; every name and shape must fit.
+    """Load ``weights`` into ``model``.
 
     Raises:
-        CheckpointError: one does not.
+        CheckpointError: a name is missing or unknown, or a shape differs.
     """
     try:
         model.load_state_dict(weights, strict=True)
@@ -117,7 +118,7 @@ def load_weights(model: MultiTaskModel, weights: Mapping[str, torch.Tensor], sou
         raise CheckpointError(f"{source} does not fit the model: {error}") from error
 
 
-def _record(file: Path) -> CheckpointRecord:
+def _read_record(file: Path) -> CheckpointRecord:
     try:
         data = records.parse_json(file.read_bytes(), where=file.name)
         version = data.get("format_version") if isinstance(data, dict) else None

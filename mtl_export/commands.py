@@ -1,4 +1,4 @@
-"""command line -> one library call -> a few printed lines: ``mtl train`` and ``mtl export``."""
+"""The commands ``mtl train`` and ``mtl export``: options -> one library call -> its result as tables or JSON."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from mtl_export.config import Config, read_gate
+from mtl_export.console_log import log_to_console, shows_info
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.options import json_option
 from mtl_runtime.cli.terminal import print_json, print_table, stages
@@ -26,10 +27,10 @@ __all__ = ["export", "train"]
     "--from",
     "base",
     type=click.Path(path_type=Path),
-    help="Checkpoint to add a task to, or to tune a head of.",
+    help="Checkpoint to start from: add a task to it, or tune one of its heads.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the unfinished run of this output.")
-@click.option("--force", is_flag=True, help="Replace the output, and throw an unfinished run away.")
+@click.option("--resume", is_flag=True, help="Continue the unfinished run of this output.")
+@click.option("--force", is_flag=True, help="Replace the output, and discard an unfinished run.")
 @json_option()
 def train(config: Path, output: Path, base: Path | None, resume: bool, force: bool, as_json: bool) -> None:
     """Train the tasks of CONFIG (TOML) and write a checkpoint."""
@@ -38,15 +39,10 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     parsed = Config.from_toml(config)
     _quiet_transformers()
     console = Console(stderr=True)
-    checkpoint = run(
-        parsed,
-        output,
-        base=base,
-        resume=resume,
-        force=force,
-        report=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
-        console=console if sys.stderr.isatty() else None,
-    )
+    # With -v the lines of the log go to stderr past the console, where they would break a bar.
+    bar = console if sys.stderr.isatty() and not shows_info() else None
+    with log_to_console(console):
+        checkpoint = run(parsed, output, base=base, resume=resume, force=force, console=bar)
     if as_json:
         print_json(records.to_dict(checkpoint.record.training))
         return
@@ -110,7 +106,7 @@ def export(
 
 
 def _print_training(record: "CheckpointRecord") -> None:
-    """Metrics of the best weights on the validation split, and what was taken for what."""
+    """Print the metrics of the best weights on the validation split, and the confusion matrices."""
     training = record.training
     rows = [
         (name, metrics.rows, ", ".join(f"{key} {value:.4f}" for key, value in metrics.values.items()))
@@ -125,7 +121,7 @@ def _print_training(record: "CheckpointRecord") -> None:
 
 
 def _quiet_transformers() -> None:
-    """Leave the terminal to our own lines."""
+    """Hide the log and the progress bars of transformers."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
-"""`optimum-cli export mtl` -> the same export as `mtl export`: a second door, registered with optimum.
+"""Register ``optimum-cli export mtl``, which runs ``mtl export``.
 
-Installed as a file of the namespace ``optimum.commands.register``, where optimum-cli looks for commands.
+The wheel installs this file into the namespace ``optimum.commands.register``, where optimum-cli looks for commands.
 """
 
 import argparse
@@ -13,7 +13,7 @@ __all__ = ["REGISTER_COMMANDS"]
 
 
 class MtlExportCommand(BaseOptimumCLICommand):  # type: ignore[misc]  # optimum is not typed
-    """Hands its arguments on to ``mtl export``, so that both doors have the same options."""
+    """Passes its arguments to ``mtl export``, so that both commands have the same options."""
 
     COMMAND = CommandInfo(
         name="mtl",
@@ -22,11 +22,11 @@ class MtlExportCommand(BaseOptimumCLICommand):  # type: ignore[misc]  # optimum 
 
     @staticmethod
     def parse_args(parser: argparse.ArgumentParser) -> None:
-        """Take everything as it is; `mtl export --help` explains it."""
+        """Accept all arguments unparsed; `mtl export --help` explains them."""
         parser.add_argument("arguments", nargs=argparse.REMAINDER, help="CHECKPOINT -o BUNDLE; see `mtl export --help`")
 
     def run(self) -> None:
-        """Run `mtl export` and end with its exit code."""
+        """Run `mtl export` and exit with its exit code."""
         from mtl_runtime.cli.app import main
 
         sys.exit(main(["export", *self.args.arguments]))

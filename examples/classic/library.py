@@ -1,4 +1,4 @@
-"""encoder -> the four classic builds as lines of library code; prints their heads and one forward pass.
+"""The four configs of this folder in Python: build each model, take one training step, and print its outputs.
 
 python examples/classic/library.py build/demo/encoder
 """
@@ -17,7 +17,7 @@ TEXTS = ["The plot is thin, but the actors are a joy.", "Prices rose again in Ma
 
 
 def main(encoder: str) -> None:
-    """Build each model, take one training step with it, and show what it returns."""
+    """Build each model and take one training step with it."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(42)
 
@@ -41,7 +41,7 @@ def main(encoder: str) -> None:
 
 
 def step(model: MultiTaskModel, weights: dict[str, torch.Tensor]) -> None:
-    """One step of AdamW on the summed losses of all tasks, by hand."""
+    """Take one step of AdamW on the summed losses of all tasks, and print loss, shapes and predictions."""
     device = next(model.parameters()).device
     batch = {name: tensor.to(device) for name, tensor in model.tensors(model.tokenize(TEXTS)).items()}
     targets = torch.tensor([0, 1], device=device)

@@ -1,4 +1,4 @@
-"""POST /classify -> predictions, with FastAPI: requests are awaited, the event loop never computes.
+"""POST /classify -> predictions, with FastAPI: the event loop awaits each request and computes nothing itself.
 
 MTL_BUNDLE=bundle WEB_CONCURRENCY=2 uvicorn fastapi_app:app
 """
@@ -24,14 +24,14 @@ PROCESSES = int(os.environ.get("WEB_CONCURRENCY", "1"))  # uvicorn reads it too
 class Question(BaseModel):
     """The body of a request."""
 
-    # The classifier checks each text, and tells the index of the one that it refuses.
+    # The classifier validates the texts; its error has the index of the text that it refuses.
     texts: Annotated[list[SkipValidation[str]], Field(max_length=MAX_TEXTS)]
     tasks: list[str] | None = None
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Classifier]]:
-    """Load the bundle before the first request; each worker process does so."""
+    """Load the bundle before the first request, in each worker process."""
     yield {"classifier": load(os.environ["MTL_BUNDLE"], threads=max(1, allowed_cores() // PROCESSES))}
 
 
@@ -47,7 +47,7 @@ async def classify(question: Question, request: Request) -> dict[str, Any]:
 
 @app.get("/healthz")
 async def healthz(request: Request) -> dict[str, Any]:
-    """What runs."""
+    """The variant that runs, its threads and its tasks."""
     classifier = request.state.classifier
     info = classifier.info
     return {"variant": info.variant, "threads": info.cores, "tasks": classifier.tasks}
@@ -55,18 +55,18 @@ async def healthz(request: Request) -> dict[str, Any]:
 
 @app.exception_handler(InvalidTextError)
 async def invalid_text(_request: Request, error: InvalidTextError) -> JSONResponse:
-    """Tell which text is refused, and why."""
+    """Report which text is refused, and why."""
     return JSONResponse({"error": str(error), "index": error.index, "problem": error.problem}, 422)
 
 
 @app.exception_handler(UnknownTaskError)
 async def unknown_task(_request: Request, error: UnknownTaskError) -> JSONResponse:
-    """Tell the tasks that there are."""
+    """Report the tasks that exist."""
     return JSONResponse({"error": str(error), "tasks": error.known}, 422)
 
 
 @app.exception_handler(RequestValidationError)
-async def refused(_request: Request, error: RequestValidationError) -> JSONResponse:
-    """FastAPI's own handler would send the whole input back."""
+async def invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """Report the problems alone: FastAPI's own handler would return the whole input."""
     problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
     return JSONResponse({"error": "; ".join(problems)}, 422)

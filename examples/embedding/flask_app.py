@@ -18,7 +18,7 @@ PROCESSES = int(os.environ.get("WEB_CONCURRENCY", "1"))  # gunicorn reads it too
 
 
 def create_app() -> Flask:
-    """Load the bundle, then answer; called in each worker process, after the fork."""
+    """Load the bundle and build the app; called in each worker process, after the fork."""
     classifier = load(os.environ["MTL_BUNDLE"], threads=max(1, allowed_cores() // PROCESSES))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 2**20  # bytes of one request
@@ -48,7 +48,7 @@ def create_app() -> Flask:
         return {"error": str(error), "tasks": error.known}, 422
 
     @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> tuple[dict[str, Any], int]:
+    def http_error(error: HTTPException) -> tuple[dict[str, Any], int]:
         return {"error": error.description}, error.code or 500
 
     return app

@@ -1,4 +1,4 @@
-"""lines of stdin -> a table of answers on stdout, one row a line.
+"""lines of stdin -> a table of answers on stdout, one row per line.
 
 python script.py BUNDLE < texts.txt > answers.tsv
 """
@@ -9,7 +9,7 @@ from mtl_runtime import MtlError, load
 
 
 def main(bundle: str) -> None:
-    """Classify line by line; a file of any length needs the memory of a few batches."""
+    """Classify a stream of lines; a file of any length needs the memory of a few batches."""
     classifier = load(bundle)
     print(f"{classifier.info.variant}, {classifier.info.reason}", file=sys.stderr)
     print(*classifier.tasks, sep="\t")

@@ -2,8 +2,8 @@
 //
 //     node classify.mjs BUNDLE
 //
-// What is done here is all that docs/bundle-format.md asks of a reader. Token ids come from golden.jsonl; for texts
-// of your own, take them from any reader of tokenizer.json that reproduces these.
+// This is everything that docs/bundle-format.md requires of a reader. Token ids come from golden.jsonl; for texts of your
+// own, take them from any reader of tokenizer.json that reproduces these.
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -11,10 +11,10 @@ import { join } from "node:path";
 import ort from "onnxruntime-node";
 
 const TOLERANCE = 1e-4; // of a logit; of a regression, times its largest golden value where that is above 1
-const BATCH = 4; // texts of different lengths, so that padding and mask are put to the test
+const BATCH = 4; // texts of different lengths, so that padding and mask are tested
 const VARIANT = "cpu-fp32"; // in every bundle
 
-// The bytes of a file of the bundle, if they are those that the manifest promises.
+// The bytes of a file of the bundle; an error if they are not those that the manifest promises.
 async function readChecked(folder, manifest, name) {
   const bytes = await readFile(join(folder, name));
   const digest = createHash("sha256").update(bytes).digest("hex");
@@ -54,8 +54,8 @@ const ANSWERS = {
   },
   multi_label({ labels, thresholds, temperature }, logits) {
     const scores = logits.map((value) => sigmoid(value / temperature));
-    const given = labels.map((_, at) => at).filter((at) => scores[at] >= thresholds[at]);
-    return [given.map((at) => labels[at]).join("|"), given.map((at) => scores[at]).join("|")];
+    const positive = labels.map((_, at) => at).filter((at) => scores[at] >= thresholds[at]);
+    return [positive.map((at) => labels[at]).join("|"), positive.map((at) => scores[at]).join("|")];
   },
   regression: (_task, [value]) => [value, ""],
 };
@@ -64,7 +64,7 @@ async function open(folder) {
   const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8"));
   if (manifest.format_version !== 1) throw new Error(`format version ${manifest.format_version}; this reads 1`);
   const { graph, calibration = {} } = manifest.variants[VARIANT];
-  if (`${graph}.data` in manifest.files) throw new Error(`${graph} keeps its weights beside it; this reads one file`);
+  if (`${graph}.data` in manifest.files) throw new Error(`${graph} has its weights in a second file; this reads one`);
   if (manifest.inputs.includes("token_type_ids")) throw new Error(`${graph} takes token types; golden.jsonl has none`);
   const session = await ort.InferenceSession.create(await readChecked(folder, manifest, graph));
   const lines = (await readChecked(folder, manifest, "golden.jsonl")).toString("utf8").trimEnd().split("\n");
@@ -72,7 +72,7 @@ async function open(folder) {
   return { session, tasks, padId: manifest.encoder.pad_id, golden: lines.map((line) => JSON.parse(line)) };
 }
 
-// Of each text, its logits by task.
+// The logits of each text, by task.
 async function logitsOf(session, tasks, texts, padId) {
   const outputs = await session.run(batchOf(texts, padId));
   const rowOf = ({ data, dims: [, width] }, row) => Array.from(data.subarray(row * width, (row + 1) * width));
@@ -80,11 +80,11 @@ async function logitsOf(session, tasks, texts, padId) {
   return texts.map((_, row) => Object.fromEntries(entriesOf(row)));
 }
 
-// Compare with the golden logits; what differs sets the exit code.
-function check(tasks, golden, found) {
+// Compare logits with the golden ones; a difference sets the exit code.
+function check(tasks, golden, computed) {
   for (const { name, kind } of tasks) {
     const expected = golden.flatMap(({ logits }) => logits[name]);
-    const differences = found.flatMap((logits) => logits[name]).map((value, at) => Math.abs(value - expected[at]));
+    const differences = computed.flatMap((logits) => logits[name]).map((value, at) => Math.abs(value - expected[at]));
     const largest = Math.max(...differences);
     const scale = kind === "regression" ? Math.max(1, ...expected.map(Math.abs)) : 1;
     const holds = largest <= TOLERANCE * scale;
@@ -95,18 +95,18 @@ function check(tasks, golden, found) {
 
 async function main(folder) {
   const { session, tasks, padId, golden } = await open(folder);
-  const found = [];
+  const computed = [];
   for (let start = 0; start < golden.length; start += BATCH) {
-    found.push(...(await logitsOf(session, tasks, golden.slice(start, start + BATCH), padId)));
+    computed.push(...(await logitsOf(session, tasks, golden.slice(start, start + BATCH), padId)));
   }
   golden.forEach(({ text }, at) => {
     for (const task of tasks) {
-      const logits = found[at][task.name];
+      const logits = computed[at][task.name];
       if (!logits.every(Number.isFinite)) throw new Error(`${task.name} has a logit that is not finite: ${text}`);
       console.log([JSON.stringify(text), task.name, ...ANSWERS[task.kind](task, logits)].join("\t"));
     }
   });
-  check(tasks, golden, found);
+  check(tasks, golden, computed);
 }
 
 if (process.argv.length !== 3) throw new Error("usage: node classify.mjs BUNDLE");

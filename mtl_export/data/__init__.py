@@ -1,1 +1,1 @@
-"""files -> labelled examples -> label vocabularies, with one clear error for every bad input."""
+"""data files -> labelled examples -> the labels of each task; bad input raises an error with file, line and column."""

@@ -1,4 +1,4 @@
-"""data files of a config -> the examples of one split; bad rows stop the run, or are left out and listed."""
+"""data files of a config -> the examples of one split; a bad row stops the run, or is left out and listed."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFiles:
-    """The files of one source and split, and what is read of them."""
+    """The files of one source for one split, and which of their columns and rows are read."""
 
     text: str  # column
     files: tuple[str, ...]
-    tasks: tuple[str, ...]  # with a column of labels here
-    holdout: float = 0.0  # share of the rows that are held out for validation
-    held_out: bool = False  # read that share, and not the rest
+    tasks: tuple[str, ...]  # that have a column of labels in these files
+    holdout: float = 0.0  # share of the rows that is held out for validation
+    held_out: bool = False  # True: read that share; False: read the rest
 
     def wants(self, text: str) -> bool:
-        """Whether a row belongs to this part: by the hash of its text, so that equal texts stay together."""
+        """Whether a row is read, by the hash of its text: equal texts are on the same side of a holdout."""
         if not self.holdout:
             return True
         digest = hashlib.sha256(text.encode()).digest()
@@ -40,7 +40,7 @@ class SourceFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedRow:
-    """A row that ``bad_rows = "skip"`` left out."""
+    """A row that was left out because of ``bad_rows = "skip"``."""
 
     path: str
     line: int
@@ -57,7 +57,7 @@ class Examples:
 
 
 def source_files(source: SourceConfig, split: str, tasks: tuple[str, ...]) -> SourceFiles:
-    """What to read of ``source`` for "train", "validation" or "test"."""
+    """The part of ``source`` that belongs to the split "train", "validation" or "test"."""
     held_out = split == "validation" and source.holdout > 0
     return SourceFiles(
         text=source.text,
@@ -77,42 +77,44 @@ def read_examples(
     """Read the files of one split.
 
     Args:
-        sources: where to read; an example remembers the index of its source.
-        tasks: how to read the labels of each task.
-        bad_rows: "skip" leaves malformed rows, empty texts and unknown labels out, and lists them.
+        sources: files and columns; an example has the index of its source.
+        tasks: kind, column and labels of each task.
+        bad_rows: "skip" leaves out malformed rows, empty texts and unknown labels, and lists them.
 
     Raises:
-        TableError: a file or (unless skipped) a row is bad; names file, line and column.
+        TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column.
     """
     rows: list[Example] = []
     skipped: list[SkippedRow] = []
 
-    def on_bad(error: TableError) -> None:
+    def handle_bad_row(error: TableError) -> None:
         if bad_rows == "error":
             raise error
-        if source.held_out:  # the same file is read for training too, and lists the row there
+        if source.held_out:  # the same file is read for training too, where the row is listed
             return
         place = f"column {error.column!r}: " if error.column else ""
         skipped.append(SkippedRow(path=str(error.path), line=error.line or 0, reason=place + error.problem))
 
     for index, source in enumerate(sources):
-        columns = {name: _column(name, tasks[name]) for name in source.tasks}
+        columns = {name: _label_column(name, tasks[name]) for name in source.tasks}
         for file in source.files:
-            found = read_labelled_file(Path(file), text=source.text, tasks=columns, source=index, on_bad=on_bad)
-            rows.extend(row for row in found if source.wants(row.text))
+            examples = read_labelled_file(
+                Path(file), text=source.text, tasks=columns, source=index, on_bad=handle_bad_row
+            )
+            rows.extend(example for example in examples if source.wants(example.text))
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)
 
 
-def _column(name: str, task: TaskConfig) -> LabelColumn:
+def _label_column(name: str, task: TaskConfig) -> LabelColumn:
     return LabelColumn(column=task.column or name, kind=task.kind, labels=task.labels)
 
 
 def check_not_empty(examples: Examples, split: str) -> None:
-    """Refuse a split in which every row was skipped.
+    """Refuse a split of which every row was skipped.
 
     Raises:
-        DataError: there is no row left.
+        DataError: no row is left.
     """
     if not examples.rows:
         raise DataError(f"the {split} split has no usable row: {len(examples.skipped)} rows were skipped")

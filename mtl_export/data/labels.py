@@ -1,4 +1,4 @@
-"""training and validation examples -> TaskSpecs: the labels of each task, in the order of its logits."""
+"""training and validation examples -> TaskSpecs, with the labels of each task in the order of its logits."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,18 +18,18 @@ DEFAULT_THRESHOLD = 0.5
 
 
 def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Examples) -> tuple[TaskSpec, ...]:
-    """Decide each task's labels and check that they can be learnt.
+    """Determine the labels of each task, and check that the data can train it.
 
     Raises:
-        DataError: a task has no labelled row in a split, or fewer than two classes to learn.
-        TableError: a validation row has a label that no training row has; names file, line and column.
-        ConfigError: class_weights do not fit the labels, or a task name is malformed.
+        DataError: a task has no labelled row in a split, or too few classes to learn.
+        TableError: a validation row has a label that no training row has; the message names file, line and column.
+        ConfigError: class_weights do not match the labels, or the name of a task is malformed.
     """
     specs = []
     for name, task in tasks.items():
-        counts = _counts(name, train.rows)
+        counts = _count_labels(name, train.rows)
         _check_counts(name, task, counts, train, validation)
-        _check_validation(name, task, counts, validation.rows)
+        _check_validation_labels(name, task, counts, validation.rows)
         labels = task.labels or (() if task.kind == "regression" else tuple(sorted(counts, key=_label_order)))
         if isinstance(task.class_weights, Mapping) and set(task.class_weights) != set(labels):
             raise ConfigError(f"tasks.{name}.class_weights: needs exactly one weight for each of {', '.join(labels)}")
@@ -42,13 +42,13 @@ def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Exa
 
 
 def _label_order(label: str) -> tuple[bool, int, str]:
-    """Whole numbers by value and before words, words by spelling."""
-    number = label.removeprefix("-").isdecimal()
-    return not number, int(label) if number else 0, label
+    """Sort key: whole numbers first, by value; then words, by spelling."""
+    is_number = label.removeprefix("-").isdecimal()
+    return not is_number, int(label) if is_number else 0, label
 
 
-def _counts(task: str, rows: Iterable[Example]) -> Counter[str]:
-    """Labelled rows by label; a regression counts under the name of the task."""
+def _count_labels(task: str, rows: Iterable[Example]) -> Counter[str]:
+    """Number of labelled rows by label; for a regression there is one count, under the name of the task."""
     counts: Counter[str] = Counter()
     for row in rows:
         if task in row.labels:
@@ -68,11 +68,11 @@ def _check_counts(name: str, task: TaskConfig, counts: Counter[str], train: Exam
         seen = ", ".join(sorted(counts)) or "none"
         raise DataError(
             f"task {name!r} has fewer than {least} classes in the training data (column {column!r}: {seen}); "
-            f"there is nothing to tell apart"
+            f"there is nothing to learn"
         )
 
 
-def _check_validation(name: str, task: TaskConfig, counts: Counter[str], rows: Iterable[Example]) -> None:
+def _check_validation_labels(name: str, task: TaskConfig, counts: Counter[str], rows: Iterable[Example]) -> None:
     if task.kind == "regression":
         return
     for row in rows:

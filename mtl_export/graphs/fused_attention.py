@@ -1,7 +1,8 @@
-"""encoder -> one fused attention operator per layer while it is traced, for families whose attention can be chosen.
+"""Register an attention implementation that is traced to one fused operator per layer.
 
-transformers asks two registries by the name of the attention implementation: one for the attention, one for its
-mask. Both must know ours; an implementation without a mask function attends to padding in silence.
+It works for families whose attention transformers looks up by name. There are two registries under that name, one for
+the attention and one for its mask. An implementation that is missing from the second would attend to padding without
+any error.
 """
 
 from typing import Any
@@ -9,26 +10,28 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtl_export.upstream import is_bidirectional, visible_pairs
+
 __all__ = ["FUSED", "FUSED_OPERATOR", "can_fuse", "register"]
 
 FUSED = "mtl_fused"
 FUSED_OPERATOR = "MultiHeadAttention"  # of com.microsoft, with kernels for the CPU and CUDA providers
-# Where a key must not be seen. Far below any score, and within fp16.
+# Added to the scores of keys that must not be seen: far below any score, and within the range of fp16.
 _MASKED = -1e4
 
 
 def can_fuse(encoder: nn.Module) -> bool:
-    """Whether the encoder's attention is looked up by name, so that ours takes its place."""
-    return bool(getattr(encoder, "_supports_attention_backend", False))
+    """Whether transformers looks up the encoder's attention by name, so that ``FUSED`` can take its place."""
+    supports: Any = getattr(type(encoder), "is_backend_compatible", None)
+    return supports is not None and bool(supports())
 
 
 def register() -> None:
-    """Tell transformers of the implementation ``FUSED``; again is the same as once."""
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+    """Register the implementation ``FUSED`` with transformers; a second call changes nothing."""
+    from transformers import AttentionInterface, AttentionMaskInterface
 
-    ALL_ATTENTION_FUNCTIONS.register(FUSED, _attention)
-    ALL_MASK_ATTENTION_FUNCTIONS.register(FUSED, _mask)
+    AttentionInterface.register(FUSED, _attention)
+    AttentionMaskInterface.register(FUSED, _mask)
 
 
 def _attention(
@@ -43,14 +46,14 @@ def _attention(
     """Attention of one layer.
 
     Args:
-        query: (B, heads, T, size), like ``key`` and ``value``.
-        key: see ``query``.
-        value: see ``query``.
-        attention_mask: of :func:`_mask`.
+        query: (B, heads, T, size).
+        key: likewise.
+        value: likewise.
+        attention_mask: as :func:`_mask` returns it.
         scaling: of the scores; default: 1 / sqrt(size).
 
     Returns:
-        (B, T, heads, size), and no weights.
+        (B, T, heads, size), and None in place of the attention weights.
     """
     batch, heads, tokens, size = query.shape
     packed = [part.transpose(1, 2).reshape(batch, tokens, heads * size) for part in (query, key, value)]
@@ -66,17 +69,14 @@ def _attention(
     return output.reshape(batch, tokens, heads, size), None
 
 
-def _mask(*, attention_mask: torch.Tensor, mask_function: Any, dtype: torch.dtype, **rest: Any) -> torch.Tensor:
-    """The mask of one kind of layer.
+def _mask(*, attention_mask: torch.Tensor, mask_function: Any, dtype: torch.dtype, **layer: Any) -> torch.Tensor:
+    """The mask of the layers of one kind, in the form that ``FUSED_OPERATOR`` takes.
 
     Returns:
         int32 (B, T), 1 for a key that may be seen, where every token sees every other; else (a sliding window, a
         decoder's order) float (B, 1, T, T), added to the scores.
     """
-    from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
-
-    if mask_function is bidirectional_mask_function:
+    if is_bidirectional(mask_function):
         return attention_mask.to(torch.int32)
-    whole = {**rest, "allow_is_bidirectional_skip": False}
-    seen: Any = sdpa_mask(attention_mask=attention_mask, mask_function=mask_function, **whole)
-    return torch.where(seen, 0.0, _MASKED).to(dtype)
+    visible = visible_pairs(attention_mask=attention_mask, mask_function=mask_function, **layer)
+    return torch.where(visible, 0.0, _MASKED).to(dtype)

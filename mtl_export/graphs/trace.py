@@ -1,10 +1,10 @@
 """MultiTaskModel -> onnx_ir.Model: encoder, pooling and all heads in one graph, batch and sequence dynamic.
 
-Traced with eager attention, which every family has and which needs nothing but plain matrix products, so that the
-graph is made of portable ONNX operators only; or with one fused attention operator per layer, for onnxruntime alone.
+The portable graph is traced with eager attention, which every family supports and which consists of plain matrix
+multiplications, so that it has standard ONNX operators only. The fused graph has one attention operator per layer,
+which only onnxruntime runs.
 """
 
-import ast
 import contextlib
 import io
 import logging
@@ -16,22 +16,23 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from mtl_export.errors import ExportError
+from mtl_export.errors import ExportError, IncompatiblePackageError
 from mtl_export.graphs import fused_attention
 from mtl_export.model import MultiTaskModel
+from mtl_export.upstream import scope_path
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, logits_output
 
 __all__ = ["ENCODER", "OPSET", "check_finite_weights", "trace_to_onnx"]
 
 OPSET = 20
-# Both sizes differ from 1 and from each other, so that the tracer specializes neither.
+# Both sizes differ from 1 and from each other, so that the tracer specializes on neither.
 _TRACED_SHAPE = (2, 7)
-# What the names of the encoder's nodes start with; pooling and heads come after it.
+# First part of the names of the encoder's nodes.
 ENCODER = "encoder"
 
 
 class _Graph(nn.Module):
-    """The model as a function of tensors that returns a flat tuple, in the order of the graph's outputs."""
+    """The model with a flat tuple as its result, in the order of the graph's outputs."""
 
     def __init__(self, model: MultiTaskModel) -> None:
         super().__init__()
@@ -44,16 +45,16 @@ class _Graph(nn.Module):
         token_type_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, ...]:
         output = self.model(input_ids, attention_mask, token_type_ids)
-        # Identity keeps an output a value of its own where a pooling returns an encoder's output as it is.
+        # A pooling may return an output of the encoder unchanged; the clone makes it a separate value of the graph.
         return (*output.logits.values(), output.sentence_embedding.clone())
 
 
 def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
-    """Trace ``model``.
+    """Trace ``model`` with torch.onnx.
 
     Args:
-        model: any encoder, any heads.
-        fused: make each layer's attention one operator, for families that allow it.
+        model: with any encoder and any heads.
+        fused: replace the attention of each layer by one operator, for families that allow it.
 
     Returns:
         A graph with int64 inputs (batch, sequence), named as ``model.inputs``, and float32 outputs
@@ -62,6 +63,7 @@ def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
 
     Raises:
         ExportError: a weight is not finite, or torch cannot trace the encoder.
+        IncompatiblePackageError: the nodes of torch's graph cannot be named after their modules.
     """
     check_finite_weights(model)
     if fused:
@@ -73,7 +75,7 @@ def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
     example = torch.ones(_TRACED_SHAPE, dtype=torch.int64)
     axes = {0: "batch", 1: "sequence"}
     try:
-        with _quiet():
+        with _hide_output():
             program = torch.onnx.export(
                 graph,
                 kwargs={name: example.clone() for name in model.inputs},
@@ -84,35 +86,38 @@ def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
                 dynamic_shapes=dict.fromkeys(model.inputs, axes),
                 verbose=False,
             )
-    except Exception as error:  # torch.export raises what its many stages raise
+    except Exception as error:  # each of the many stages of torch.export has exceptions of its own
         raise ExportError(f"torch.onnx cannot export {model.spec.encoder.family}: {error}") from error
     if program is None:
         raise ExportError(f"torch.onnx returned no graph for {model.spec.encoder.family}")
-    return _named(program.model)
+    return _name_nodes(program.model)
 
 
-def _named(model: ir.Model) -> ir.Model:
-    """Name each node after its module; modules that run several times are numbered."""
+def _name_nodes(model: ir.Model) -> ir.Model:
+    """Name each node after its module; a number follows where a module has several nodes of a type."""
     seen: Counter[str] = Counter()
     for node in model.graph.all_nodes():
-        name = f"{_module(node)}/{node.op_type}"
+        name = f"{_module_path(node)}/{node.op_type}"
         seen[name] += 1
         node.name = name if seen[name] == 1 else f"{name}#{seen[name]}"
+    if not any(name.startswith(ENCODER) for name in seen):
+        raise IncompatiblePackageError(
+            f"torch {torch.__version__} does not note the modules of a graph's nodes; install torch 2.13"
+        )
     return model
 
 
-def _module(node: ir.Node) -> str:
-    """Path of the module that a node was traced in, from what torch notes beside it: modules, then the operation."""
-    scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
-    path: str = scopes[-2] if len(scopes) > 1 else ""
+def _module_path(node: ir.Node) -> str:
+    """Path below MultiTaskModel of the module that a node was traced in, as in ``encoder.layer.0``; "" outside it."""
+    path = scope_path(node.metadata_props)
     return path.removeprefix("model.") if path.startswith("model.") else ""
 
 
 def check_finite_weights(model: nn.Module) -> None:
-    """Refuse NaN and infinity.
+    """Refuse a model with NaN or infinity in its weights.
 
     Raises:
-        ExportError: a weight has one; the message names it.
+        ExportError: the message names the weight.
     """
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -120,8 +125,8 @@ def check_finite_weights(model: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch's progress lines and its warnings about its own internals away from the user."""
+def _hide_output() -> Iterator[None]:
+    """Hide torch's progress lines and its warnings about its own internals."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

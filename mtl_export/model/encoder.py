@@ -1,4 +1,4 @@
-"""hub id or folder -> encoder module with its tokenizer: any Hugging Face encoder, safetensors only, no remote code."""
+"""hub id or folder -> encoder with its tokenizer: any Hugging Face encoder, safetensors only, no remote code."""
 
 import inspect
 import json
@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from mtl_export.errors import EncoderError
+from mtl_export.upstream import encoder_class, find_file
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
 from mtl_runtime.errors import BundleError
 from mtl_runtime.text.tokenizer import Tokenizer
@@ -20,7 +21,7 @@ __all__ = ["Encoder", "encoder_layers", "load_encoder", "rebuild_encoder"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """A loaded encoder and all that is known of it."""
+    """A pretrained encoder with its tokenizer."""
 
     module: nn.Module
     spec: EncoderSpec
@@ -35,47 +36,27 @@ def load_encoder(source: str, *, pooling: Pooling, max_length: int) -> Encoder:
         EncoderError: it cannot be loaded, has no weights in safetensors, has no pooler although
             ``pooling`` is "pooler", or reads fewer than ``max_length`` tokens.
     """
-    from transformers import AutoConfig, AutoModel
-
     if Path(source).is_absolute() and not Path(source).is_dir():
         raise EncoderError(f"encoder folder {source} does not exist; check [encoder] model")
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        module, report = AutoModel.from_pretrained(
-            source,
-            config=config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype="float32",
-            **_pooler_argument(config, pooling),
-        )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise EncoderError(
-            f"encoder {source!r} cannot be loaded: {' '.join(str(error).split())} "
-            f"([encoder] model is a hub id, or a folder with config.json, model.safetensors and tokenizer.json)"
-        ) from error
-    missing = tuple(sorted(report["missing_keys"]))
-    if unexpected := [name for name in missing if "pooler" not in name]:
-        raise EncoderError(f"encoder {source!r} lacks the weights {', '.join(unexpected[:5])}")
+    module, missing = _load_module(source, pooling)
     try:
         tokenizer = Tokenizer.from_bytes(_tokenizer_bytes(source), max_length=max_length)
     except BundleError as error:
         raise EncoderError(f"encoder {source!r}: {error}") from error
-    spec = _spec(module, source=source, pooling=pooling, max_length=max_length, tokenizer=tokenizer)
+    spec = _encoder_spec(module, source=source, pooling=pooling, max_length=max_length, tokenizer=tokenizer)
     return Encoder(module=module, spec=spec, tokenizer=tokenizer, newly_initialized=missing)
 
 
 def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: str | None = None) -> nn.Module:
-    """An encoder of the same shape with weights still to be loaded: no network, no files.
+    """Build an encoder without its weights; this needs neither files nor a network.
 
     Args:
-        config: ``config.to_dict()`` of the encoder, as a checkpoint keeps it.
-        pooling: of the model it belongs to; decides whether it has a pooler.
+        config: transformers' config of the encoder as a dict, as a checkpoint stores it.
+        pooling: of the model; only "pooler" needs an encoder with a pooler.
         attention: transformers' attn_implementation; None: the family's default.
 
     Raises:
-        EncoderError: transformers does not know such an encoder.
+        EncoderError: transformers cannot build an encoder from this config.
     """
     from transformers import AutoConfig, AutoModel
 
@@ -94,10 +75,10 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
 
 
 def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
-    """The encoder's transformer layers, lowest first.
+    """The transformer layers of an encoder, lowest first.
 
     Raises:
-        EncoderError: they are not a plain list (albert shares one layer, for example).
+        EncoderError: there is no list of separate layers (albert, for example, has one layer that it repeats).
     """
     config: Any = encoder.config
     for module in encoder.modules():
@@ -109,16 +90,42 @@ def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
     )
 
 
-def _pooler_argument(config: Any, pooling: Pooling) -> dict[str, bool]:
-    """Build the pooler only where it is used: an unused one would be trained by nothing and exported for nothing."""
-    from transformers import AutoModel
+def _load_module(source: str, pooling: Pooling) -> tuple[nn.Module, tuple[str, ...]]:
+    """The encoder with its weights, and the names of the weights that ``source`` lacks: those of its pooler at most."""
+    from transformers import AutoConfig, AutoModel
 
-    model_class: Any = AutoModel._model_mapping[type(config)]
-    parameters = inspect.signature(model_class).parameters
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        module, loading_info = AutoModel.from_pretrained(
+            source,
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype="float32",
+            **_pooler_argument(config, pooling),
+        )
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        raise EncoderError(
+            f"encoder {source!r} cannot be loaded: {' '.join(str(error).split())} "
+            f"([encoder] model is a hub id, or a folder with config.json, model.safetensors and tokenizer.json)"
+        ) from error
+    missing = tuple(sorted(loading_info["missing_keys"]))
+    if required := [name for name in missing if "pooler" not in name]:
+        raise EncoderError(f"encoder {source!r} lacks the weights {', '.join(required[:5])}")
+    return module, missing
+
+
+def _pooler_argument(config: Any, pooling: Pooling) -> dict[str, bool]:
+    """Leave out a pooler that no pooling uses: its weights would never be trained."""
+    model_class = encoder_class(config)
+    parameters = inspect.signature(model_class).parameters if model_class else {}
     return {"add_pooling_layer": pooling == "pooler"} if "add_pooling_layer" in parameters else {}
 
 
-def _spec(module: nn.Module, *, source: str, pooling: Pooling, max_length: int, tokenizer: Tokenizer) -> EncoderSpec:
+def _encoder_spec(
+    module: nn.Module, *, source: str, pooling: Pooling, max_length: int, tokenizer: Tokenizer
+) -> EncoderSpec:
     config: Any = module.config
     embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
     if pooling == "pooler" and getattr(module, "pooler", None) is None:
@@ -141,7 +148,7 @@ def _spec(module: nn.Module, *, source: str, pooling: Pooling, max_length: int, 
 
 
 def _position_limit(module: nn.Module) -> int:
-    """Longest input in tokens; RoBERTa-like families start counting positions after the padding index."""
+    """Longest input in tokens; families like RoBERTa count positions from the padding index + 1."""
     for name, part in module.named_modules():
         if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
             return part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
@@ -150,19 +157,16 @@ def _position_limit(module: nn.Module) -> int:
 
 
 def _tokenizer_bytes(source: str) -> bytes:
-    """The tokenizer.json of ``source`` as published; built by AutoTokenizer where it has none."""
+    """The tokenizer.json of ``source`` as published; AutoTokenizer converts a tokenizer that lacks this file."""
     from transformers import AutoTokenizer
-    from transformers.utils.hub import cached_file
 
     try:
-        file = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False)
-        if file is not None:
-            return Path(file).read_bytes()
+        if (file := find_file(source, "tokenizer.json")) is not None:
+            return file.read_bytes()
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        # Where every vocabulary file is missing, transformers makes up a tokenizer that knows no word.
-        names = tokenizer.vocab_files_names.values()
-        if not any(cached_file(source, name, _raise_exceptions_for_missing_entries=False) for name in names):
-            raise EncoderError(f"encoder {source!r} has no tokenizer; save its tokenizer.json beside the weights")
+        # Without any vocabulary file, transformers returns a tokenizer that does not know a single word.
+        if not any(find_file(source, name) for name in tokenizer.vocab_files_names.values()):
+            raise EncoderError(f"encoder {source!r} has no tokenizer; save tokenizer.json next to its weights")
         backend = tokenizer.backend_tokenizer
     except (OSError, ValueError, AttributeError) as error:
         raise EncoderError(

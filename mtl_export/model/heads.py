@@ -1,4 +1,4 @@
-"""a head's kind -> module (B, H) -> (B, width): the three usual ones."""
+"""kind of head -> module that maps sentence embeddings (B, H) to logits (B, width)."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
 """logits by task + targets -> one scalar: the weighted sum of the tasks' losses, missing labels masked.
 
-Each task's loss is a sum over its labelled rows divided by a normalizer that counts the labels of the
+The loss of a task is a sum over its labelled rows, divided by a normalizer that counts the labels of the
 whole optimizer step: all micro-batches and all processes. So the loss does not depend on how the rows
-of a step are cut, and a task without any label in a step contributes exactly zero.
+of a step are divided, and a task without any label in a step contributes exactly zero.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ __all__ = ["MultiTaskLoss", "class_weights"]
 
 
 def class_weights(task: TaskSpec, config: TaskConfig, targets: Targets) -> torch.Tensor | None:
-    """Weights of the classes of one task, float32 (labels,); None where all count alike.
+    """Weights of the classes of one task, float32 (labels,); None where all classes count equally.
 
     ``balanced`` gives a single_label class rows / (classes * rows of the class), as scikit-learn does,
     and a multi_label class negatives / positives (torch's ``pos_weight``). A class without any row has
@@ -28,8 +28,8 @@ def class_weights(task: TaskSpec, config: TaskConfig, targets: Targets) -> torch
 
     Args:
         task: the task.
-        config: says which weights.
-        targets: those of the training split (see :mod:`mtl_runtime.dataset.targets`).
+        config: of the task; its ``class_weights`` select the weights.
+        targets: of the training split (see :mod:`mtl_runtime.dataset.targets`).
     """
     if config.class_weights is None:
         return None
@@ -72,12 +72,12 @@ class MultiTaskLoss(nn.Module):
             self.log_variances = nn.Parameter(torch.zeros(len(self.tasks)))
 
     def normalizers(self, batches: Sequence[Mapping[str, torch.Tensor]]) -> torch.Tensor:
-        """What each task's summed loss is divided by, float64 (tasks,), over ``batches`` of targets.
+        """The divisor of each task's summed loss, float64 (tasks,), counted over ``batches`` of targets.
 
         single_label: labelled rows, each counted with its class weight (the weighted mean of torch's
         cross_entropy); multi_label: labelled cells; regression: labelled rows.
         """
-        totals = [sum(self._amount(task, batch[task.name]) for batch in batches) for task in self.tasks]
+        totals = [sum(self._count_labels(task, batch[task.name]) for batch in batches) for task in self.tasks]
         return torch.stack([torch.as_tensor(total, dtype=torch.float64) for total in totals])
 
     def forward(
@@ -97,26 +97,28 @@ class MultiTaskLoss(nn.Module):
         loss = torch.zeros((), device=next(iter(labels.values())).device)
         for index, task in enumerate(self.tasks):
             total = totals[index].to(loss.device)
-            # Nothing to divide by: no label in the step, or only labels of classes with weight 0.
-            share = torch.where(total > 0, 1.0 / total, 0.0).float()
+            # The normalizer is 0 without a label in the step, and with labels of classes with weight 0 alone.
+            factor = torch.where(total > 0, 1.0 / total, 0.0).float()
             logits, target = outputs["logits"][task.name].float(), labels[task.name]
-            summed = _SUMMED_LOSS[task.kind](
-                logits, target, self._weights(task), self.configs[task.name].label_smoothing
-            )
-            term = summed * share
+            smoothing = self.configs[task.name].label_smoothing
+            term = _SUMMED_LOSS[task.kind](logits, target, self._weights(task), smoothing) * factor
             if self.weighting == "uncertainty":
-                part = self._amount(task, target).float() * share
-                scale = 0.5 if task.kind == "regression" else 1.0
-                log_variance = self.log_variances[index]
-                term = scale * torch.exp(-log_variance) * term + 0.5 * log_variance * part
+                label_share = self._count_labels(task, target).float() * factor
+                term = self._weigh_by_uncertainty(index, term, label_share)
             loss = loss + self.configs[task.name].loss_weight * term
         return loss
+
+    def _weigh_by_uncertainty(self, index: int, loss: torch.Tensor, label_share: torch.Tensor) -> torch.Tensor:
+        """Apply the formula of the class to a task's loss; ``label_share`` of the step's labels are in this batch."""
+        scale = 0.5 if self.tasks[index].kind == "regression" else 1.0
+        log_variance = self.log_variances[index]
+        return scale * torch.exp(-log_variance) * loss + 0.5 * log_variance * label_share
 
     def _weights(self, task: TaskSpec) -> torch.Tensor | None:
         weights: torch.Tensor | None = getattr(self, f"weights_{task.name}")
         return weights
 
-    def _amount(self, task: TaskSpec, target: torch.Tensor) -> torch.Tensor:
+    def _count_labels(self, task: TaskSpec, target: torch.Tensor) -> torch.Tensor:
         if task.kind == "single_label":
             present = target != MISSING
             weights = self._weights(task)

@@ -1,8 +1,7 @@
-"""MultiTaskModel: input_ids, attention_mask -> logits by task and the sentence embedding, as a plain nn.Module."""
+"""input_ids, attention_mask -> logits by task and the sentence embedding, as a plain nn.Module."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
@@ -10,47 +9,27 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mtl_export.config import HeadKind
 from mtl_export.errors import ConfigError
 from mtl_export.model.encoder import encoder_layers, load_encoder, rebuild_encoder
 from mtl_export.model.heads import HEADS
 from mtl_export.model.padding_mask import PaddingMask
 from mtl_export.model.pooling import POOLINGS
-from mtl_runtime.bundle.manifest import EncoderSpec, Pooling, TaskSpec
+from mtl_export.model.spec import HeadSpec, ModelSpec
+from mtl_runtime.bundle.manifest import Pooling, TaskSpec
 from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.inference.decode import Prediction, predictions
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.text.validation import validate_texts
 
-__all__ = ["HeadSpec", "ModelSpec", "MultiTaskModel", "MultiTaskOutput"]
+__all__ = ["MultiTaskModel", "MultiTaskOutput"]
 
-
-# Parts of an encoder that come after its layers; all others lie below them or are shared by them.
+# Parts of an encoder that come after its layers; all other parts come before the layers or are shared by them.
 _ABOVE_LAYERS = ("pooler", "final_norm")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadSpec:
-    """Shape of one task's head."""
-
-    kind: HeadKind = "linear"
-    dropout: float = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    """All that is needed to build the model again, weights aside."""
-
-    encoder: EncoderSpec
-    encoder_config: Mapping[str, Any]
-    tasks: tuple[TaskSpec, ...]
-    heads: Mapping[str, HeadSpec]
-    token_types: bool = False  # the tokenizer marks tokens of a single text with types other than 0
-
-
 class MultiTaskOutput(NamedTuple):
-    """What one forward pass answers for B sentences."""
+    """Result of a forward pass over B sentences."""
 
     logits: dict[str, torch.Tensor]  # (B, width) by task, in the tasks' order
     sentence_embedding: torch.Tensor  # (B, hidden_size)
@@ -59,7 +38,7 @@ class MultiTaskOutput(NamedTuple):
 class MultiTaskModel(nn.Module):
     """One shared encoder, one pooling, a head for each task.
 
-    Made by :meth:`from_encoder`, by training, or by :func:`mtl_export.load_checkpoint`.
+    Created by :meth:`from_encoder`, by training, and by :func:`mtl_export.load_checkpoint`.
     """
 
     def __init__(self, spec: ModelSpec, encoder: nn.Module, tokenizer: Tokenizer) -> None:
@@ -67,7 +46,7 @@ class MultiTaskModel(nn.Module):
         self.spec = spec
         self.tokenizer = tokenizer
         self.encoder = encoder
-        # The prefix keeps a task named "type" or "keys" apart from the attributes of ModuleDict.
+        # Without the prefix, a task named "type" or "keys" would clash with an attribute of ModuleDict.
         self.heads = nn.ModuleDict(
             {
                 f"task_{task.name}": HEADS[spec.heads[task.name].kind](
@@ -76,10 +55,10 @@ class MultiTaskModel(nn.Module):
                 for task in spec.tasks
             }
         )
-        self._padding = PaddingMask(encoder)
+        self._padding_mask = PaddingMask(encoder)
         self._pool = POOLINGS[spec.encoder.pooling]
-        self._frozen: list[nn.Module] = []
-        self.fresh_weights: tuple[str, ...] = ()  # of the encoder: missing in its source, so they start at random
+        self._frozen_modules: list[nn.Module] = []
+        self.newly_initialized: tuple[str, ...] = ()  # of the encoder: missing in its source, so they start at random
 
     @classmethod
     def from_encoder(
@@ -91,23 +70,23 @@ class MultiTaskModel(nn.Module):
         pooling: Pooling = "mean",
         max_length: int = 128,
     ) -> Self:
-        """A pretrained encoder with new heads, ready to be trained.
+        """Load a pretrained encoder and give it new heads, ready to be trained.
 
         Args:
             source: hub id or folder of a Hugging Face encoder.
-            tasks: what to ask of each sentence.
-            heads: shape of the heads, one for all or by task name; default: linear.
+            tasks: each becomes one output, in this order.
+            heads: shape of the heads, the same for all or by task name; default: linear.
             pooling: how token vectors become a sentence embedding.
-            max_length: tokens read of a text, special ones included.
+            max_length: longest input in tokens, special ones included; longer texts are truncated.
 
         Raises:
-            EncoderError: the encoder cannot be loaded or lacks what is asked of it.
+            EncoderError: the encoder cannot be loaded, or lacks what ``pooling`` or ``max_length`` needs.
             ConfigError: ``heads`` names a task that is not among ``tasks``.
         """
         default = heads if isinstance(heads, HeadSpec) else HeadSpec()
         by_task = heads if isinstance(heads, Mapping) else {}
         if unknown := by_task.keys() - {task.name for task in tasks}:
-            raise ConfigError(f"heads name tasks that there are not: {', '.join(sorted(unknown))}")
+            raise ConfigError(f"heads name tasks that do not exist: {', '.join(sorted(unknown))}")
         encoder = load_encoder(source, pooling=pooling, max_length=max_length)
         config: Any = encoder.module.config
         spec = ModelSpec(
@@ -118,12 +97,12 @@ class MultiTaskModel(nn.Module):
             token_types=any(any(text.type_ids) for text in encoder.tokenizer.encode(["a sentence", ""])),
         )
         model = cls(spec, encoder.module, encoder.tokenizer)
-        model.fresh_weights = tuple(f"encoder.{name}" for name in encoder.newly_initialized)
+        model.newly_initialized = tuple(f"encoder.{name}" for name in encoder.newly_initialized)
         return model
 
     @classmethod
     def rebuild(cls, spec: ModelSpec, tokenizer: Tokenizer, *, attention: str | None = None) -> Self:
-        """The same architecture with weights still to be loaded; ``attention`` is transformers' attn_implementation."""
+        """Build the model of ``spec`` without its weights; ``attention`` is transformers' attn_implementation."""
         encoder = rebuild_encoder(spec.encoder_config, pooling=spec.encoder.pooling, attention=attention)
         return cls(spec, encoder, tokenizer)
 
@@ -133,22 +112,22 @@ class MultiTaskModel(nn.Module):
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
     ) -> MultiTaskOutput:
-        """Answer every task.
+        """Compute the logits of every task.
 
         Args:
             input_ids: int64 (B, T).
             attention_mask: int64 (B, T), 1 for a token and 0 for padding.
-            token_type_ids: int64 (B, T); only for a model whose spec says ``token_types``.
+            token_type_ids: int64 (B, T); only where the spec has ``token_types``.
         """
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        self._padding.set(attention_mask)
+        self._padding_mask.set(attention_mask)
         output = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **extra)
         embedding = self._pool(output, attention_mask)
         logits = {task.name: self.head(task.name)(embedding) for task in self.spec.tasks}
         return MultiTaskOutput(logits, embedding)
 
     def head(self, task: str) -> nn.Module:
-        """The head of ``task`` (KeyError if there is none)."""
+        """The head of ``task``; a KeyError if there is none."""
         return self.heads[f"task_{task}"]
 
     @overload
@@ -160,79 +139,79 @@ class MultiTaskModel(nn.Module):
     def predict(
         self, texts: str | list[str] | tuple[str, ...], *, tasks: Iterable[str] | None = None
     ) -> Prediction | list[Prediction]:
-        """Answers by task for each text, decoded exactly as the runtime decodes them.
+        """Answer ``tasks`` (default: all) for each text; the runtime decodes logits with the same code.
 
         Raises:
-            InvalidTextError, NonFiniteError: as the runtime's classifier.
-            KeyError: no such task.
+            InvalidTextError, NonFiniteError: as the runtime's classifier does.
+            KeyError: there is no such task.
         """
         tokenized = self.tokenize([texts] if isinstance(texts, str) else texts)
-        logits, _ = self._run(tokenized)
+        logits, _ = self._compute(tokenized)
         specs = {task.name: task for task in self.spec.tasks}
         names = list(specs) if tasks is None else list(tasks)
-        answered = predictions([specs[name] for name in names], [logits[name] for name in names], tokenized)
-        return answered[0] if isinstance(texts, str) else answered
+        decoded = predictions([specs[name] for name in names], [logits[name] for name in names], tokenized)
+        return decoded[0] if isinstance(texts, str) else decoded
 
     def encode(self, texts: str | Iterable[str]) -> NDArray[np.float32]:
         """Sentence embeddings, float32 (N, hidden_size); (hidden_size,) for a bare str."""
-        _, embeddings = self._run(self.tokenize([texts] if isinstance(texts, str) else texts))
+        _, embeddings = self._compute(self.tokenize([texts] if isinstance(texts, str) else texts))
         return embeddings[0] if isinstance(texts, str) else embeddings
 
     def logits(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Raw logits by task, float32 (N, width)."""
-        return self._run(self.tokenize(texts))[0]
+        return self._compute(self.tokenize(texts))[0]
 
     def tokenize(self, texts: Iterable[str]) -> list[TokenizedText]:
-        """Token ids as the encoder reads them, checked and truncated as in the runtime."""
+        """Token ids of each text, validated and truncated as in the runtime."""
         return self.tokenizer.encode(validate_texts(texts))
 
     def tensors(self, texts: Sequence[TokenizedText]) -> dict[str, torch.Tensor]:
-        """A padded batch as the keyword arguments of :meth:`forward`, on the CPU."""
+        """Pad texts to a batch: the keyword arguments of :meth:`forward`, on the CPU."""
         batch = Batch.of(texts, pad_id=self.spec.encoder.pad_id)
         return {name: torch.from_numpy(array) for name, array in batch.feed(self.inputs).items()}
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the tensors that :meth:`forward` takes; the graph's inputs."""
+        """Names of the arguments of :meth:`forward`, which are the inputs of the graph."""
         names = ("input_ids", "attention_mask")
         return (*names, "token_type_ids") if self.spec.token_types else names
 
     def freeze(self, *modules: nn.Module) -> None:
-        """Keep ``modules`` as they are: no gradients, and evaluation mode (no dropout) even while training."""
+        """Freeze ``modules``: no gradients, and evaluation mode (no dropout) even while training."""
         for module in modules:
             module.requires_grad_(requires_grad=False)
             module.eval()
-        self._frozen.extend(modules)
+        self._frozen_modules.extend(modules)
 
     def freeze_encoder(self, lowest: int | None = None) -> None:
-        """Freeze the whole encoder, or its ``lowest`` layers with all that they share and stand on.
+        """Freeze the whole encoder, or its ``lowest`` layers with the embeddings and everything that layers share.
 
         Raises:
             ConfigError: the encoder has fewer layers.
-            EncoderError: its layers cannot be told apart.
+            EncoderError: its layers share their weights or are not a plain list.
         """
         if lowest is None:
             self.freeze(self.encoder)
             return
         layers, embeddings = encoder_layers(self.encoder), self.encoder.embeddings
-        assert isinstance(embeddings, nn.Module)  # noqa: S101 - every transformers encoder has it
+        assert isinstance(embeddings, nn.Module)  # noqa: S101 - every encoder of transformers has embeddings
         if lowest > len(layers):
             raise ConfigError(f"training.freeze_layers is {lowest}; the encoder has {len(layers)} layers")
         above = [part for name, part in self.encoder.named_children() if name in _ABOVE_LAYERS]
-        trained = {id(parameter) for part in (*layers[lowest:], *above) for parameter in part.parameters()}
+        trainable = {id(parameter) for part in (*layers[lowest:], *above) for parameter in part.parameters()}
         for parameter in self.encoder.parameters():
-            if id(parameter) not in trained:
+            if id(parameter) not in trainable:
                 parameter.requires_grad = False
         self.freeze(embeddings, *layers[:lowest])
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        for module in self._frozen:
+        for module in self._frozen_modules:
             module.eval()
         return self
 
-    def _run(self, texts: Sequence[TokenizedText]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-        """Logits and embeddings of all texts, in their order, in evaluation mode."""
+    def _compute(self, texts: Sequence[TokenizedText]) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+        """Logits and embeddings of all texts, in the order of the texts, computed in evaluation mode."""
         logits = {task.name: np.empty((len(texts), task.width), np.float32) for task in self.spec.tasks}
         embeddings = np.empty((len(texts), self.spec.encoder.hidden_size), np.float32)
         device = next(self.parameters()).device

@@ -1,8 +1,8 @@
-"""encoder -> the same encoder with layers that do not see padding, for families that mix neighbouring positions.
+"""Hooks that hide padding from an encoder's layers, for families with layers that mix neighbouring positions.
 
-Attention is masked everywhere, but ConvBERT's convolutions read the positions beside a token, padding too, so that
-a sentence's answer would depend on the longest sentence of its batch. Zeros at the padding are what the
-convolutions see beyond the end of a sentence that stands alone.
+Attention is masked in every family. ConvBERT's convolutions, though, read the positions next to a token, padding
+included, so that the answer for a sentence would depend on the longest sentence of its batch. With zeros in place of
+padding, they read what they read after the end of a sentence that is alone in its batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ __all__ = ["PaddingMask"]
 
 
 class PaddingMask:
-    """The attention mask of the forward pass at work, for the hooks of an encoder's layers."""
+    """The attention mask of the current forward pass, for the hooks of an encoder's layers."""
 
     def __init__(self, encoder: nn.Module) -> None:
         self._mask: torch.Tensor | None = None  # (B, T)
@@ -24,30 +24,30 @@ class PaddingMask:
             install(encoder, self)
 
     def set(self, attention_mask: torch.Tensor) -> None:
-        """Tell the hooks the mask of the pass that begins."""
+        """Set the mask of the forward pass that is about to start."""
         self._mask = attention_mask
 
     def of(self, values: torch.Tensor) -> torch.Tensor:
-        """The mask in the type of ``values``, (B, T)."""
+        """The mask (B, T) in the dtype of ``values``."""
         assert self._mask is not None  # noqa: S101 - MultiTaskModel.forward sets it before the encoder runs
         return self._mask.to(values.dtype)
 
 
-def _convolutions_of_convbert(encoder: nn.Module, mask: PaddingMask) -> None:
-    def before_key_convolution(_: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+def _hook_convbert_convolutions(encoder: nn.Module, mask: PaddingMask) -> None:
+    def mask_key_input(_: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         (hidden,) = inputs  # (B, H, T)
         return (hidden * mask.of(hidden).unsqueeze(1),)
 
-    def after_value_projection(_: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
+    def mask_value_output(_: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
         return output * mask.of(output).unsqueeze(-1)  # (B, T, H)
 
     for name, module in encoder.named_modules():
         if name.endswith(".key_conv_attn_layer"):
-            module.register_forward_pre_hook(before_key_convolution)
+            module.register_forward_pre_hook(mask_key_input)
         elif name.endswith(".conv_out_layer"):
-            module.register_forward_hook(after_value_projection)
+            module.register_forward_hook(mask_value_output)
 
 
 _HOOKS: Mapping[str, tuple[Callable[[nn.Module, PaddingMask], None], ...]] = {
-    "convbert": (_convolutions_of_convbert,),
+    "convbert": (_hook_convbert_convolutions,),
 }

@@ -1,4 +1,4 @@
-"""token vectors (B, T, H) + attention mask (B, T) -> sentence embedding (B, H); padding never counts."""
+"""token vectors (B, T, H) + attention mask (B, T) -> sentence embedding (B, H); padding has no influence."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def _max(output: Any, mask: torch.Tensor) -> torch.Tensor:
     hidden = output.last_hidden_state
     lowest = torch.finfo(hidden.dtype).min
     pooled: torch.Tensor = hidden.masked_fill(mask.unsqueeze(-1) == 0, lowest).amax(1)
-    # A row without any token (an empty text, a tokenizer without special tokens) pools to zeros.
+    # A row without any token (an empty text, from a tokenizer without special tokens) is pooled to zeros.
     return torch.where(mask.amax(1, keepdim=True) > 0, pooled, torch.zeros_like(pooled))
 
 

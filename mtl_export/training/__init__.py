@@ -1,4 +1,4 @@
-"""config -> trained checkpoint: transformers' Trainer with a sampler, a loss and a completion mark of our own."""
+"""Train a config to a checkpoint: transformers' Trainer with a sampler, a multi-task loss and exact resuming."""
 
 from mtl_export.training.train import train
 

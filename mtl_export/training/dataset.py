@@ -1,4 +1,4 @@
-"""examples -> tokenized rows with targets -> padded tensors."""
+"""examples -> tokenized rows with targets -> padded batches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["LabelledTexts", "collate"]
 
 @dataclass(frozen=True, slots=True)
 class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
-    """Rows of one split, as the loop and the metrics take them."""
+    """Tokenized rows of one split, with their targets by task."""
 
     tokens: tuple[TokenizedText, ...]
     targets: Mapping[str, Targets]  # by task, see mtl_runtime.dataset.targets
@@ -33,7 +33,7 @@ class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
         *,
         sort: bool = False,
     ) -> "LabelledTexts":
-        """Tokenize and encode ``examples``; ``sort`` puts them in order of length, which pads less."""
+        """Tokenize ``examples`` and encode their labels; ``sort`` orders them by length, which saves padding."""
         tokens = model.tokenizer.encode([example.text for example in examples])
         order = sorted(range(len(tokens)), key=lambda row: len(tokens[row])) if sort else range(len(tokens))
         rows = [examples[row] for row in order]
@@ -51,6 +51,6 @@ class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
 
 
 def collate(model: MultiTaskModel, rows: Sequence[tuple[TokenizedText, dict[str, Any]]]) -> dict[str, Any]:
-    """A batch: the model's input tensors, and ``labels``, a tensor of targets by task."""
+    """Pad rows to a batch: the model's input tensors, and ``labels``, a tensor of targets by task."""
     labels = {task: torch.stack([torch.as_tensor(row[task]) for _, row in rows]) for task in rows[0][1]}
     return {**model.tensors([tokens for tokens, _ in rows]), "labels": labels}

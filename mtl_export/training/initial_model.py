@@ -1,4 +1,4 @@
-"""config (+ base checkpoint) + task specs -> the model to train, its parts frozen as asked."""
+"""config + task specs (+ base checkpoint) -> the model to train, with the parts frozen that must not change."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ __all__ = ["base_digest", "initial_model", "tasks_with_base_labels"]
 
 
 def initial_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpec]) -> MultiTaskModel:
-    """The model that the config asks for, on top of ``base`` if there is one.
+    """Build the model that the config describes, from ``base`` if there is one.
 
     Raises:
         ConfigError: there is neither a base nor an [encoder].
@@ -22,12 +22,12 @@ def initial_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskS
     if base is not None:
         return extend_model(config, base, specs)
     if config.encoder is None:
-        raise ConfigError("the config has no [encoder]; name one, or go on from a checkpoint with --from")
+        raise ConfigError("the config has no [encoder]; name one, or start from a checkpoint with --from")
     return new_model(config, config.encoder, specs)
 
 
 def new_model(config: Config, encoder: EncoderConfig, specs: Sequence[TaskSpec]) -> MultiTaskModel:
-    """A pretrained encoder with fresh heads, frozen as the config says."""
+    """Build a pretrained encoder with new heads, frozen as the config says."""
     model = MultiTaskModel.from_encoder(
         encoder.model,
         specs,
@@ -43,7 +43,7 @@ def new_model(config: Config, encoder: EncoderConfig, specs: Sequence[TaskSpec])
 
 
 def tasks_with_base_labels(config: Config, base: Checkpoint) -> dict[str, TaskConfig]:
-    """The config's tasks, those that ``base`` knows already with its labels.
+    """The tasks of the config; a task that ``base`` knows gets the labels that it has there.
 
     Raises:
         ConfigError: the config contradicts the checkpoint.
@@ -54,32 +54,32 @@ def tasks_with_base_labels(config: Config, base: Checkpoint) -> dict[str, TaskCo
         if name not in known:
             tasks[name] = task
             continue
-        before, head = known[name], base.record.model.heads[name]
-        if task.kind != before.kind or task.head != head.kind:
+        spec, head = known[name], base.record.model.heads[name]
+        if task.kind != spec.kind or task.head != head.kind:
             raise ConfigError(
-                f"tasks.{name}: the checkpoint has kind {before.kind!r} and head {head.kind!r}; "
+                f"tasks.{name}: the checkpoint has kind {spec.kind!r} and head {head.kind!r}; "
                 f"write the same to tune it, or choose another task name"
             )
-        if task.labels and task.labels != before.labels:
-            raise ConfigError(f"tasks.{name}.labels: the checkpoint has {', '.join(before.labels)}; leave them out")
-        tasks[name] = dataclasses.replace(task, labels=before.labels)
-    _same_encoder(config.encoder, base)
+        if task.labels and task.labels != spec.labels:
+            raise ConfigError(f"tasks.{name}.labels: the checkpoint has {', '.join(spec.labels)}; leave them out")
+        tasks[name] = dataclasses.replace(task, labels=spec.labels)
+    _check_encoder(config.encoder, base)
     return tasks
 
 
 def extend_model(config: Config, base: Checkpoint, specs: Sequence[TaskSpec]) -> MultiTaskModel:
-    """The base model with the config's tasks added or tuned; everything else is frozen as it is.
+    """Build the base model with the config's tasks, added or to be tuned; all other parts are frozen.
 
     Args:
-        config: its tasks are the ones that train.
-        base: encoder and all other heads come from here.
+        config: its tasks are trained.
+        base: has the encoder and all other heads.
         specs: of the config's tasks.
     """
     trained = {spec.name: spec for spec in specs}
-    before = base.record.model
-    tasks = [trained.get(task.name, task) for task in before.tasks]
-    tasks += [spec for spec in specs if spec.name not in before.heads]
-    spec = dataclasses.replace(before, tasks=tuple(tasks), heads={**before.heads, **_head_specs(config.tasks)})
+    original = base.record.model
+    tasks = [trained.get(task.name, task) for task in original.tasks]
+    tasks += [spec for spec in specs if spec.name not in original.heads]
+    spec = dataclasses.replace(original, tasks=tuple(tasks), heads={**original.heads, **_head_specs(config.tasks)})
     model = MultiTaskModel.rebuild(spec, base.model.tokenizer)
     load_weights(model, {**model.state_dict(), **base.model.state_dict()}, str(base.path / WEIGHTS_NAME))
     model.freeze_encoder()
@@ -96,10 +96,10 @@ def _head_specs(tasks: Mapping[str, TaskConfig]) -> dict[str, HeadSpec]:
     return {name: HeadSpec(kind=task.head, dropout=task.dropout) for name, task in tasks.items()}
 
 
-def _same_encoder(encoder: EncoderConfig | None, base: Checkpoint) -> None:
+def _check_encoder(encoder: EncoderConfig | None, base: Checkpoint) -> None:
     spec = base.record.model.encoder
     if encoder is not None and (encoder.pooling, encoder.max_length) != (spec.pooling, spec.max_length):
         raise ConfigError(
             f"encoder: the checkpoint has pooling {spec.pooling!r} and max_length {spec.max_length}, which cannot "
-            f"change; leave [encoder] out when training goes on from a checkpoint"
+            f"change; leave [encoder] out when training starts from a checkpoint"
         )

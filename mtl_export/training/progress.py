@@ -1,7 +1,9 @@
-"""the Trainer's events -> a progress bar on a terminal, and lines for every reader."""
+"""the Trainer's events -> log records at INFO, and a progress bar where there is a console for it."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -18,14 +20,19 @@ from mtl_export.training.trainer import SCORE
 
 __all__ = ["TrainingProgress"]
 
-_HEADLINES = (".accuracy", ".macro_f1", ".pearson")
+_log = logging.getLogger(__name__)
+
+_HEADLINE_METRICS = (".accuracy", ".macro_f1", ".pearson")
+_LINES_PER_RUN = 10
 
 
 class TrainingProgress(TrainerCallback):
-    """Tells ``report`` about each evaluation; draws a bar on ``console`` if there is one."""
+    """Logs each evaluation; draws a bar on ``console``, or logs a line for each tenth of the steps without one.
 
-    def __init__(self, report: Callable[[str], None], console: Console | None) -> None:
-        self._report = report
+    As a context manager it removes the bar again, also after an error.
+    """
+
+    def __init__(self, console: Console | None) -> None:
         self._loss = ""
         self._next_line = 0.0  # step
         self._bar = console and Progress(
@@ -37,6 +44,15 @@ class TrainingProgress(TrainerCallback):
             TimeRemainingColumn(),
             console=console,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._bar and state.is_world_process_zero:
@@ -61,9 +77,8 @@ class TrainingProgress(TrainerCallback):
         if self._bar and self._bar.tasks:
             self._bar.update(self._bar.tasks[0].id, description=self._loss)
         elif state.global_step >= self._next_line:
-            # Without a bar, a sign of life for each tenth of the way.
-            self._report(f"step {state.global_step}/{state.max_steps} · {self._loss}")
-            self._next_line = state.global_step + state.max_steps / 10
+            _log.info("step %d/%d · %s", state.global_step, state.max_steps, self._loss)
+            self._next_line = state.global_step + state.max_steps / _LINES_PER_RUN
 
     def on_evaluate(
         self,
@@ -75,16 +90,11 @@ class TrainingProgress(TrainerCallback):
     ) -> None:
         if not metrics or not state.is_world_process_zero:
             return
-        parts = [
-            f"epoch {state.epoch:g}/{args.num_train_epochs:g}",
-            self._loss,
-            f"score {metrics[f'eval_{SCORE}']:.4f}",
+        epoch = f"epoch {state.epoch:g}/{args.num_train_epochs:g}"
+        score = f"score {metrics[f'eval_{SCORE}']:.4f}"
+        headlines = [
+            f"{name.removeprefix('eval_')} {value:.4f}"
+            for name, value in metrics.items()
+            if name.endswith(_HEADLINE_METRICS)
         ]
-        parts += [
-            f"{name.removeprefix('eval_')} {value:.4f}" for name, value in metrics.items() if name.endswith(_HEADLINES)
-        ]
-        self._report(" · ".join(part for part in parts if part))
-
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if self._bar:
-            self._bar.stop()
+        _log.info(" · ".join(part for part in (epoch, self._loss, score, *headlines) if part))

@@ -1,7 +1,7 @@
-"""the Trainer's checkpoint folders -> those that are whole: a mark written last, and old states removed after it.
+"""The resumable states of a run: marked once they are complete, and removed when a later state replaces them.
 
-The Trainer writes its checkpoints in place and resumes from a half-written one without a word. So a folder
-counts only when it holds the mark, which is written when all its files are on disk.
+The Trainer writes a state in place, and would resume from a half-written one without any error. Here a state counts
+only with its mark, which is written after all of its files are on disk.
 """
 
 import shutil
@@ -12,15 +12,15 @@ from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtl_export.atomic_folder import sync_tree
+from mtl_export.upstream import RESUME_POINT_PREFIX
 
 __all__ = ["CompletionMark", "last_resume_point", "remove_incomplete_points"]
 
 _MARK = "complete"
-_PREFIX = "checkpoint-"
 
 
 class CompletionMark(TrainerCallback):
-    """Saves every ``steps`` steps besides each epoch, marks what is complete, and keeps the last and the best."""
+    """Saves every ``steps`` steps (0: never) in addition to each epoch; marks states; retains the last and the best."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
@@ -28,7 +28,7 @@ class CompletionMark(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        # At an epoch's last step the state is saved after evaluation, not before it.
+        # At the last step of an epoch the state is saved after the evaluation, not before it.
         at_epoch_end = float(state.epoch).is_integer()
         if self._steps and state.global_step % self._steps == 0 and not at_epoch_end:
             control.should_save = True
@@ -39,25 +39,25 @@ class CompletionMark(TrainerCallback):
         if not state.is_world_process_zero:
             return
         folder = Path(str(args.output_dir))
-        saved = folder / f"{_PREFIX}{state.global_step}"
-        sync_tree(saved)
-        (saved / _MARK).touch()
-        sync_tree(saved)
-        kept = {saved.name, f"{_PREFIX}{state.best_global_step}"}
-        for old in folder.glob(f"{_PREFIX}*"):
-            if old.name not in kept:
-                (old / _MARK).unlink(missing_ok=True)
-                shutil.rmtree(old)
+        latest = folder / f"{RESUME_POINT_PREFIX}{state.global_step}"
+        sync_tree(latest)
+        (latest / _MARK).touch()
+        sync_tree(latest)
+        needed = {latest.name, f"{RESUME_POINT_PREFIX}{state.best_global_step}"}
+        for point in folder.glob(f"{RESUME_POINT_PREFIX}*"):
+            if point.name not in needed:
+                (point / _MARK).unlink(missing_ok=True)
+                shutil.rmtree(point)
 
 
 def last_resume_point(folder: Path) -> Path | None:
-    """The newest complete state in ``folder``, or None."""
-    states = [path for path in folder.glob(f"{_PREFIX}*") if (path / _MARK).is_file()]
-    return max(states, key=lambda path: int(path.name.removeprefix(_PREFIX)), default=None)
+    """The newest complete state in ``folder``; None where there is none."""
+    complete = [point for point in folder.glob(f"{RESUME_POINT_PREFIX}*") if (point / _MARK).is_file()]
+    return max(complete, key=lambda point: int(point.name.removeprefix(RESUME_POINT_PREFIX)), default=None)
 
 
 def remove_incomplete_points(folder: Path) -> None:
-    """Remove the states in ``folder`` whose writing was cut off."""
-    for path in folder.glob(f"{_PREFIX}*"):
-        if not (path / _MARK).is_file():
-            shutil.rmtree(path)
+    """Remove the states in ``folder`` that were not written to their end."""
+    for point in folder.glob(f"{RESUME_POINT_PREFIX}*"):
+        if not (point / _MARK).is_file():
+            shutil.rmtree(point)

@@ -1,4 +1,4 @@
-"""output folder -> the folder beside it that holds a run's resumable states, and whose run they are."""
+"""The folder with the resumable states of a run, next to its output, and the record of what was started there."""
 
 import shutil
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _RECORD = "run.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run was started with; resuming with anything else is refused."""
+    """What a run was started with; it can be resumed only with the same."""
 
     config: Config
     files: Mapping[str, FileSpec]
@@ -28,32 +28,34 @@ class RunRecord:
 
 
 def run_folder_path(output: Path) -> Path:
-    """Where the states of a run that writes to ``output`` lie."""
+    """The run folder of a run that writes to ``output``."""
     return output.with_name(f"{output.name}.run")
 
 
 def open_run_folder(folder: Path, record: RunRecord, *, resume: bool, force: bool, leader: bool) -> Path | None:
-    """Prepare ``folder`` for the run ``record`` and return the state to go on from, if any.
+    """Prepare ``folder`` for the run ``record`` and return the state to resume from; None: start at the first step.
 
     Args:
-        folder: see :func:`run_folder`.
+        folder: see :func:`run_folder_path`.
         record: the run that is about to start.
-        resume: go on from the newest complete state.
-        force: throw an unfinished run away.
-        leader: this process is the one that writes.
+        resume: continue from the newest complete state.
+        force: discard an unfinished run.
+        leader: whether this process writes the files of the run.
 
     Raises:
-        CheckpointError: an unfinished run is there and neither ``resume`` nor ``force`` says what to do with
-            it, there is nothing to resume, or the run there was started with another config or other data.
+        CheckpointError: there is an unfinished run and neither ``resume`` nor ``force`` is set, there is
+            nothing to resume, or the unfinished run was started with another config or other data.
     """
     if resume:
-        _same_run(folder / _RECORD, record)
+        _check_same_run(folder / _RECORD, record)
         if leader:
             remove_incomplete_points(folder)
         return last_resume_point(folder)
     if leader:
         if (folder / _RECORD).is_file() and not force:
-            raise CheckpointError(f"{folder} holds an unfinished run; go on with --resume, or start anew with --force")
+            raise CheckpointError(
+                f"{folder} holds an unfinished run; continue it with --resume, or discard it with --force"
+            )
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         temporary = folder / f"{_RECORD}.new"
@@ -62,19 +64,19 @@ def open_run_folder(folder: Path, record: RunRecord, *, resume: bool, force: boo
     return None
 
 
-def _same_run(file: Path, record: RunRecord) -> None:
+def _check_same_run(file: Path, record: RunRecord) -> None:
     if not file.is_file():
         raise CheckpointError(f"there is no unfinished run in {file.parent}; start it without --resume")
     try:
-        before = records.from_json(RunRecord, file.read_bytes(), where=file.name)
+        started = records.from_json(RunRecord, file.read_bytes(), where=file.name)
     except RecordError as error:
         raise CheckpointError(f"{file} is damaged: {error}") from error
-    changed = [name for name, spec in record.files.items() if before.files.get(name) != spec]
+    changed = [name for name, spec in record.files.items() if started.files.get(name) != spec]
     if changed:
         raise CheckpointError(
-            f"cannot resume: {', '.join(changed)} changed since the run was started; use --force to start anew"
+            f"cannot resume: {', '.join(changed)} changed since the run was started; use --force to start again"
         )
-    if before != record:
+    if started != record:
         raise CheckpointError(
-            "cannot resume: the config, --from or the number of processes changed; use --force to start anew"
+            "cannot resume: the config, --from or the number of processes changed; use --force to start again"
         )

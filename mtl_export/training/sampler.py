@@ -1,7 +1,7 @@
 """lengths, sources, seed, epoch -> the order of an epoch: grouped by length, mixed by source, repeatable.
 
-The order is a function of seed and epoch alone and touches no global random state, so that a run that
-is resumed in mid-epoch goes on with exactly the sentences that were still to come.
+For given rows the order depends on seed and epoch alone, and no global random state is used. So a run that is resumed
+in mid-epoch continues with exactly the sentences that were still to come.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ from torch.utils.data import Sampler
 
 __all__ = ["MixedLengthSampler", "source_shares"]
 
-# Sentences are sorted by length inside chunks of this many batches: long enough to make batches even,
-# short enough to keep an epoch well mixed.
+# Sentences are sorted by length within chunks of this many batches: enough that the sentences of a batch have similar
+# lengths, and few enough that an epoch is well mixed.
 _BATCHES_PER_CHUNK = 50
 
 
 def source_shares(sizes: Sequence[int], *, temperature: float) -> list[int]:
-    """Number of rows that each source gives to an epoch; they sum to the number of all rows.
+    """Number of rows that each source contributes to an epoch; they sum to the number of all rows.
 
     The share of a source of n rows is proportional to n ** (1 / temperature): by size at 1, equal
-    shares for a large temperature. A source with rows gives at least one.
+    shares at a large temperature. A source with rows contributes at least one row.
     """
     total = sum(sizes)
     weights = np.array([size ** (1.0 / temperature) if size else 0.0 for size in sizes])
@@ -37,14 +37,14 @@ def source_shares(sizes: Sequence[int], *, temperature: float) -> list[int]:
 class MixedLengthSampler(Sampler[int]):
     """Indices of one epoch's rows.
 
-    Each source is walked through in ever new permutations, so that over the epochs all its rows are seen
+    Each source is read in a sequence of permutations, so that over the epochs all its rows are seen
     equally often, whatever its share. The rows of an epoch are shuffled, cut into chunks, sorted by
-    length inside a chunk and cut into batches whose order is shuffled.
+    length within a chunk and cut into batches, whose order is shuffled.
 
     Args:
         lengths: number of tokens of each row.
         sources: index of each row's source.
-        batch_size: rows that are grouped by length: those of one optimizer step's micro-batch over all processes.
+        batch_size: rows that are grouped by length: those of a micro-batch over all processes.
         seed: of every permutation.
         temperature: of the mix, see :func:`source_shares`.
     """
@@ -66,7 +66,7 @@ class MixedLengthSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives; the Trainer calls it."""
+        """Set the epoch of the next iteration; the Trainer calls this."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -85,21 +85,21 @@ class MixedLengthSampler(Sampler[int]):
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk]
             part = part[np.argsort(self._lengths[part], kind="stable")]
-            batches += [part[at : at + self._batch_size] for at in range(0, len(part), self._batch_size)]
-        # The one batch that is not full goes last, or it would shift the bounds of all behind it.
+            batches += [part[row : row + self._batch_size] for row in range(0, len(part), self._batch_size)]
+        # The batch that is not full goes last; in any other place it would shift the bounds of all batches after it.
         last = [batches.pop()] if len(batches[-1]) < self._batch_size else []
         shuffle.shuffle(order := np.arange(len(batches)))
-        return np.concatenate([*(batches[at] for at in order), *last])
+        return np.concatenate([*(batches[position] for position in order), *last])
 
     def _draw(self, source: int, epoch: int) -> NDArray[np.intp]:
-        """The rows of ``source`` in ``epoch``: the next stretch of an endless run of permutations."""
+        """The rows of ``source`` in ``epoch``: the next stretch of an endless sequence of permutations."""
         rows, share = self._rows[source], self._shares[source]
         if not share:
             return rows[:0]
         first, last = epoch * share, (epoch + 1) * share
-        rounds = range(first // len(rows), -(-last // len(rows)))
-        drawn = [
-            rows[np.random.default_rng((self._seed, source, 1, round_)).permutation(len(rows))] for round_ in rounds
+        passes = range(first // len(rows), -(-last // len(rows)))
+        permutations = [
+            rows[np.random.default_rng((self._seed, source, 1, number)).permutation(len(rows))] for number in passes
         ]
-        start = first - rounds.start * len(rows)
-        return np.concatenate(drawn)[start : start + share]
+        start = first - passes.start * len(rows)
+        return np.concatenate(permutations)[start : start + share]

@@ -1,10 +1,9 @@
-"""Config -> Checkpoint: read the data, fit the model, keep the best weights, write them whole."""
+"""Config -> Checkpoint: read the data, fit the model, save its best weights."""
 
 import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -22,7 +21,7 @@ from mtl_export.checkpoint import (
 from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
-from mtl_export.training.fit import Fitted, fit
+from mtl_export.training.fit import FitResult, fit
 from mtl_export.training.initial_model import base_digest, initial_model, tasks_with_base_labels
 from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
@@ -40,35 +39,32 @@ def train(
     base: str | os.PathLike[str] | None = None,
     resume: bool = False,
     force: bool = False,
-    report: Callable[[str], None] = _log.info,
     console: Console | None = None,
 ) -> Checkpoint:
     """Train the tasks of ``config`` and write a checkpoint to the folder ``output``.
 
-    The states of a run that has not ended lie in ``<output>.run``; a run that was killed goes on from there
-    with ``resume``, on the same machine and number of threads to the same weights, bit for bit. Under
-    torchrun every process calls this function; the first one writes.
+    The states of an unfinished run are in ``<output>.run``. A run that was killed continues from there with
+    ``resume`` and, on the same machine with the same number of threads, ends with the same weights, bit for bit.
+    Under torchrun every process calls this function; the first process writes. Stages, skipped rows and each
+    evaluation are logged at INFO.
 
     Args:
         config: tasks, data, encoder and training.
-        output: folder of the checkpoint; appears whole or not at all.
-        base: checkpoint to go on from. Its encoder and all heads but those of the config's tasks stay
-            bit-identical: a task it does not know is added, one it knows is tuned.
-        resume: go on with an unfinished run.
-        force: replace ``output`` and throw an unfinished run away.
-        report: is told a line per epoch, and about skipped rows.
-        console: draw a progress bar here.
+        output: folder of the checkpoint; it appears whole or not at all.
+        base: checkpoint to start from. Its encoder and all heads except those of the config's tasks stay
+            bit-identical: a task that it does not have is added, a task that it has is tuned.
+        resume: continue an unfinished run.
+        force: replace ``output`` and discard an unfinished run.
+        console: draw a progress bar here; without it a line is logged for each tenth of the steps.
 
     Raises:
         ConfigError, DataError, EncoderError, CheckpointError, TableError: the message says what to do.
     """
     target = Path(output)
     check_can_write(target, force=force)
-    processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    if config.training.batch_size % processes:
-        raise ConfigError(f"training.batch_size {config.training.batch_size} is no multiple of {processes} processes")
+    processes, rank = _processes_and_rank(config)
     start = load_checkpoint(base) if base is not None else None
-    data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks, report)
+    data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks)
     run = RunRecord(
         config=config,
         files=data_digests(config),
@@ -77,47 +73,59 @@ def train(
     )
     folder = run_folder_path(target)
     set_seed(config.training.seed)
-    # Before the run's folder is there: a mistake in [encoder] must leave nothing to resume.
+    # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
     model = initial_model(config, start, data.specs)
     state = open_run_folder(folder, run, resume=resume, force=force, leader=rank == 0)
-    if resume:
-        report(f"resuming from {state.name}" if state else "the run has no complete state yet; starting anew")
-    fitted = fit(model, data, config, folder=folder, state=state, processes=processes, report=report, console=console)
+    if resume and state:
+        _log.info("resuming from %s", state.name)
+    elif resume:
+        _log.info("the run has no complete state; starting at the first step")
+    result = fit(model, data, config, folder=folder, state=state, processes=processes, console=console)
     record = CheckpointRecord(
         format_version=FORMAT_VERSION,
         model=model.spec,
-        training=_training_record(target, run, data, model, fitted),
+        training=_training_record(target, run, data, model, result),
         made_with=installed_versions(),
     )
     if rank == 0:
         save_checkpoint(target, model, record, force=force)
         shutil.rmtree(folder)
-    fitted.wait_for_everyone()
+    result.wait_for_everyone()
     return Checkpoint(target, model.to("cpu").eval(), record)
 
 
-def _training_record(
-    target: Path, run: RunRecord, data: TrainingData, model: MultiTaskModel, fitted: Fitted
-) -> TrainingRecord:
-    """The run as the checkpoint remembers it: paths are relative to the checkpoint, so that both can move together."""
+def _processes_and_rank(config: Config) -> tuple[int, int]:
+    """Number of processes that train together, and the number of this one, as torchrun sets them."""
+    processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    if config.training.batch_size % processes:
+        raise ConfigError(
+            f"training.batch_size {config.training.batch_size} is not a multiple of the {processes} processes"
+        )
+    return processes, rank
 
-    def relative(name: str) -> str:
+
+def _training_record(
+    target: Path, run: RunRecord, data: TrainingData, model: MultiTaskModel, result: FitResult
+) -> TrainingRecord:
+    """The run in the form of checkpoint.json: paths are relative to the checkpoint, so that both can move together."""
+
+    def relative_path(name: str) -> str:
         return os.path.relpath(name, target.absolute())
 
-    def moved(source: SourceConfig) -> SourceConfig:
+    def with_relative_paths(source: SourceConfig) -> SourceConfig:
         train, validation, test = (
-            tuple(map(relative, files)) for files in (source.train, source.validation, source.test)
+            tuple(map(relative_path, files)) for files in (source.train, source.validation, source.test)
         )
         return dataclasses.replace(source, train=train, validation=validation, test=test)
 
-    sources = tuple(moved(source) for source in run.config.data.sources)
+    sources = tuple(with_relative_paths(source) for source in run.config.data.sources)
     return TrainingRecord(
         config=dataclasses.replace(run.config, data=dataclasses.replace(run.config.data, sources=sources)),
-        files={relative(name): spec for name, spec in run.files.items()},
-        best_step=fitted.best_step,
-        steps=fitted.steps,
-        validation=fitted.validation,
+        files={relative_path(name): spec for name, spec in run.files.items()},
+        best_step=result.best_step,
+        steps=result.steps,
+        validation=result.validation,
         skipped_rows=data.skipped,
-        fresh_weights=model.fresh_weights,
+        newly_initialized=model.newly_initialized,
         base=run.base,
     )

@@ -1,4 +1,4 @@
-"""model + loss + rows -> fitted weights: the few places where transformers' Trainer must know of several tasks."""
+"""Extend transformers' Trainer where it must know several tasks: sampler, normalizers, optimizer, metrics."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,16 +13,17 @@ from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss
 from mtl_export.training.sampler import MixedLengthSampler
+from mtl_export.upstream import TRAINER_OVERRIDES, check_overrides
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, score, task_metrics
 
 __all__ = ["SCORE", "MultiTaskTrainer", "TrainedModule", "training_arguments"]
 
-SCORE = "score"  # mean headline metric over the tasks; the best checkpoint has the highest
+SCORE = "score"  # mean headline metric over the tasks; the best weights have the highest
 
 
 class TrainedModule(nn.Module):
-    """The model with its loss: one module, so that learnt loss weights are trained, saved and synchronized too."""
+    """The model with its loss, as a single module: so learnt loss weights are trained, saved and synchronized too."""
 
     def __init__(self, model: MultiTaskModel, loss: MultiTaskLoss) -> None:
         super().__init__()
@@ -40,13 +41,16 @@ class TrainedModule(nn.Module):
 
 
 class MultiTaskTrainer(Trainer):
-    """Trainer with our sampler, per-task loss normalization, and learning rates for encoder and heads."""
+    """Trainer with MixedLengthSampler, a loss normalizer per task, and learning rates for encoder and heads."""
 
     def __init__(self, *, config: Config, tasks: Sequence[TaskSpec], **arguments: Any) -> None:
+        check_overrides(Trainer, TRAINER_OVERRIDES)
         self._config = config
         self.tasks = tuple(tasks)
         self._module: TrainedModule = arguments["model"]
-        super().__init__(compute_metrics=self._metrics, compute_loss_func=self._module.loss, **arguments)
+        super().__init__(compute_metrics=self._flat_metrics, compute_loss_func=self._module.loss, **arguments)
+
+    # The next two methods are private to transformers: see upstream.TRAINER_OVERRIDES.
 
     def _get_train_sampler(self, train_dataset: Any = None) -> MixedLengthSampler:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
@@ -59,17 +63,17 @@ class MultiTaskTrainer(Trainer):
         )
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor | None:
-        """Per-task normalizers of a whole optimizer step: all its micro-batches, on all processes."""
+        """Normalizers by task, over all micro-batches and all processes of an optimizer step."""
         if not batch_samples or "labels" not in batch_samples[0]:
             return None
         own = self._module.loss.normalizers([batch["labels"] for batch in batch_samples]).to(device)
         if self.args.world_size == 1:
             return own
-        everyone: torch.Tensor = self.accelerator.gather(own.unsqueeze(0)).sum(dim=0)
-        return everyone
+        total: torch.Tensor = self.accelerator.gather(own.unsqueeze(0)).sum(dim=0)
+        return total
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW with two learning rates; biases and norms are not decayed."""
+        """AdamW with two learning rates; biases and norms have no weight decay."""
         if self.optimizer is None:
             module = self._module if model is None else model
             decayed = set(self.get_decay_parameter_names(module))
@@ -92,21 +96,21 @@ class MultiTaskTrainer(Trainer):
         return self.optimizer
 
     def task_metrics(self, predictions: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, TaskMetrics]:
-        """Metrics by task from gathered logits and targets."""
+        """Metrics by task, from the logits and targets of all processes."""
         return {
             task.name: task_metrics(task, labels[task.name], np.asarray(predictions[task.name], dtype=np.float32))
             for task in self.tasks
         }
 
-    def _metrics(self, prediction: EvalPrediction) -> dict[str, float]:
-        gathered: tuple[Any, Any] = (prediction.predictions, prediction.label_ids)
-        by_task = self.task_metrics(*gathered)
+    def _flat_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        logits_and_targets: tuple[Any, Any] = (prediction.predictions, prediction.label_ids)
+        by_task = self.task_metrics(*logits_and_targets)
         flat = {f"{task}.{name}": value for task, metrics in by_task.items() for name, value in metrics.values.items()}
         return {SCORE: score(by_task, {task.name: task.kind for task in self.tasks}), **flat}
 
 
 def training_arguments(config: Config, folder: Path, *, processes: int) -> TrainingArguments:
-    """The Trainer's arguments for ``config``, with its state in ``folder``."""
+    """The Trainer's arguments for ``config``; its states are saved below ``folder``."""
     training = config.training
     return TrainingArguments(
         output_dir=str(folder),
@@ -121,13 +125,13 @@ def training_arguments(config: Config, folder: Path, *, processes: int) -> Train
         bf16=training.precision == "bf16",
         fp16=training.precision == "fp16",
         seed=training.seed,
-        # Best weights are known at the end of each epoch; states in between only serve --resume.
+        # The best weights are selected at the ends of epochs; states in between only serve --resume.
         eval_strategy="epoch",
         save_strategy="epoch",
         load_best_model_at_end=True,
         metric_for_best_model=SCORE,
         greater_is_better=True,
-        # Old states are removed by our completion mark, which knows which of them are whole.
+        # CompletionMark removes old states, because it knows which states are complete.
         save_total_limit=None,
         restore_callback_states_from_checkpoint=True,
         label_names=["labels"],

@@ -1,6 +1,7 @@
-"""config -> TrainingData: both splits read, and the tasks that they can train."""
+"""config -> TrainingData: the rows of both splits, and the specs of the tasks that they can train."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,8 @@ from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 
 __all__ = ["TrainingData", "data_digests"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
@@ -21,16 +24,20 @@ class TrainingData:
     train: Examples
     validation: Examples
     tasks: Mapping[str, TaskConfig]
-    specs: tuple[TaskSpec, ...]  # of these tasks, in their order
+    specs: tuple[TaskSpec, ...]  # of ``tasks``, in their order
 
     @classmethod
-    def read(cls, config: Config, tasks: Mapping[str, TaskConfig], report: Callable[[str], None]) -> Self:
-        """Read the files of ``config``; ``report`` is told the counts and every row that is left out.
+    def read(cls, config: Config, tasks: Mapping[str, TaskConfig]) -> Self:
+        """Read the files of ``config``; the numbers of rows and each skipped row are logged.
+
+        Args:
+            config: its data files are read.
+            tasks: to train, with their labels where these are known already.
 
         Raises:
             TableError, DataError, ConfigError: see :mod:`mtl_export.data`.
         """
-        train, validation = (_read_split(config, tasks, split, report) for split in ("train", "validation"))
+        train, validation = (_read_split(config, tasks, split) for split in ("train", "validation"))
         return cls(train, validation, tasks, task_specs(tasks, train, validation))
 
     @property
@@ -52,11 +59,11 @@ def data_digests(config: Config) -> dict[str, FileSpec]:
         raise ConfigError(f"data file {error.filename} cannot be read: {error.strerror}") from error
 
 
-def _read_split(config: Config, tasks: Mapping[str, TaskConfig], split: str, report: Callable[[str], None]) -> Examples:
+def _read_split(config: Config, tasks: Mapping[str, TaskConfig], split: str) -> Examples:
     sources = [source_files(source, split, source.tasks or tuple(tasks)) for source in config.data.sources]
     examples = read_examples(sources, tasks, bad_rows=config.data.bad_rows)
     check_not_empty(examples, split)
     for row in examples.skipped:
-        report(f"skipped {row.path}, line {row.line}: {row.reason}")
-    report(f"{split}: {len(examples.rows)} sentences, {len(examples.skipped)} rows skipped")
+        _log.info("skipped %s, line %d: %s", row.path, row.line, row.reason)
+    _log.info("%s: %d sentences, %d rows skipped", split, len(examples.rows), len(examples.skipped))
     return examples

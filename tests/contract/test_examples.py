@@ -96,8 +96,8 @@ def test_sentences_of_one_document_stay_in_one_split_and_equal_texts_occur_once(
             lines = [f"{n // 5}_{n % 5}\t{(n % 9) - 4}\t{file} says &amp; repeats {n % 190}" for n in range(200)]
             wheel.writestr(prepare["SENTENCES"].format(file), "\r\n".join(["id\tsentiment\ttext", *lines]))
     with zipfile.ZipFile(archive) as wheel:
-        prepare["write_splits"](tmp_path, "", ("text", "sentiment", "domain"), prepare["vader"](wheel), None)
-        documents = {row[0]: document for document, row in prepare["vader"](wheel)}
+        prepare["write_splits"](tmp_path, "", ("text", "sentiment", "domain"), prepare["read_vader"](wheel), None)
+        documents = {row[0]: document for document, row in prepare["read_vader"](wheel)}
     texts = {}
     for split in ("train", "validation", "test"):
         lines = (tmp_path / f"{split}.csv").read_text("utf-8").splitlines()[1:]

@@ -95,16 +95,16 @@ def test_a_full_config_keeps_its_values_and_the_order_of_its_tasks():
     assert config.data.sources[1].tasks == ("tags",)
 
 
-def test_a_lone_data_table_is_shorthand_for_one_source():
-    lone = {"text": "body", "train": "a.csv", "validation": ["v.csv"], "test": "t.csv", "tasks": ["tone"]}
-    short = Config.from_dict(small(data={**lone, "bad_rows": "skip"}))
-    long = Config.from_dict(small(data={"sources": [lone], "bad_rows": "skip"}))
+def test_a_data_table_without_sources_is_shorthand_for_one_source():
+    source = {"text": "body", "train": "a.csv", "validation": ["v.csv"], "test": "t.csv", "tasks": ["tone"]}
+    short = Config.from_dict(small(data={**source, "bad_rows": "skip"}))
+    long = Config.from_dict(small(data={"sources": [source], "bad_rows": "skip"}))
     assert short == long
     assert short.data.bad_rows == "skip"
     assert len(short.data.sources) == 1
 
 
-def test_a_lone_data_table_beside_sources_is_refused():
+def test_a_data_table_with_both_a_source_and_sources_is_refused():
     both = {"train": "a.csv", "sources": [{"train": "a.csv", "validation": "b.csv"}]}
     assert problem_of(small(data=both)) == "data: train belong into [[data.sources]] when there are sources"
 

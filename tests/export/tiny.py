@@ -1,4 +1,4 @@
-"""name of a family -> a real but tiny encoder folder; a seed -> learnable sentences in csv files. No network."""
+"""Tiny encoder folders of every family, and csv files with sentences that a model can learn; no network is needed."""
 
 import csv
 import random
@@ -80,7 +80,7 @@ def save_encoder(folder: Path, family: str = "bert", *, seed: int = 0, **changes
 
 
 def sentence(generator: random.Random, sentiment: str, topic: str) -> str:
-    """A sentence whose words tell its labels, of 3 to 20 words."""
+    """A sentence of 3 to 20 words that contains a word for each of its labels."""
     words = [generator.choice(FILLERS) for _ in range(generator.choice((1, 2, 3, 4, 18)))]
     for kind in (sentiment, topic):
         words.insert(generator.randint(0, len(words)), generator.choice(WORDS[kind]))
@@ -100,8 +100,8 @@ def rows(count: int, *, seed: int, missing: float = 0.0) -> list[dict[str, str]]
             "tags": "|".join(name for name in (sentiment, topic) if name != "neutral"),
             "stars": str({"negative": 1.0, "neutral": 2.5, "positive": 4.0}[sentiment]),
         }
-        kept = {name: value if generator.random() >= missing else "" for name, value in labels.items()}
-        result.append({"text": text, **kept})
+        cells = {name: value if generator.random() >= missing else "" for name, value in labels.items()}
+        result.append({"text": text, **cells})
     return result
 
 

@@ -23,6 +23,7 @@ from mtl_export import Config, MultiTaskModel, train
 from mtl_export.data.examples import Examples, read_examples, source_files
 from mtl_export.errors import ConfigError
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.cli.terminal import stages
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
@@ -100,7 +101,7 @@ def compare(config: Config, seeds: Sequence[int], folder: Path) -> Comparison:
 
 def _fit(config: Config, output: Path) -> MultiTaskModel:
     click.echo(f"training {', '.join(config.tasks)} with seed {config.training.seed}", err=True)
-    return train(config, output, report=lambda line: click.echo(f"  {line}", err=True)).model
+    return train(config, output).model
 
 
 def _test_split(config: Config) -> Examples:
@@ -140,7 +141,7 @@ def main(config: Path, output: Path, seeds: str) -> None:
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    with tempfile.TemporaryDirectory() as folder:
+    with stages(), tempfile.TemporaryDirectory() as folder:
         comparison = compare(Config.from_toml(config), [int(seed) for seed in seeds.split(",")], Path(folder))
     output.write_text(records.to_json(_without_paths(comparison)), "utf-8")
     for name, task in comparison.tasks.items():

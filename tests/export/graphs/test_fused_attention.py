@@ -63,7 +63,7 @@ def test_padding_is_not_attended(tmp_path):
 
 def test_a_fusion_that_misses_a_layer_is_an_error(tmp_path, monkeypatch):
     material = material_of(tmp_path, "bert")
-    monkeypatch.setattr("mtl_export.graphs.graph_builder.attention_layers", lambda _model: 1)
+    monkeypatch.setattr("mtl_export.graphs.graph_builder.count_fused_attention", lambda _model: 1)
     with pytest.raises(ExportError, match="bert: attention was fused in 1 of 2 layers"):
         _ = material.fused
 

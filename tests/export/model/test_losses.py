@@ -1,4 +1,4 @@
-"""The loss: torch's own on a full batch, the same however a step is cut, and silent where there are no labels."""
+"""The loss: torch's on a full batch, the same however a step is divided, and zero where there are no labels."""
 
 import itertools
 import math
@@ -28,9 +28,9 @@ CONFIGS = {
 
 def loss_of(*tasks, weighting="static", **configs):
     """A loss for ``tasks``; class weights come from a table in the config."""
-    chosen = {task.name: configs.get(task.name, TaskConfig(kind=task.kind)) for task in tasks}
-    weights = {task.name: class_weights(task, chosen[task.name], np.zeros(0, np.int64)) for task in tasks}
-    return MultiTaskLoss(tasks, chosen, weights, weighting=weighting)
+    by_task = {task.name: configs.get(task.name, TaskConfig(kind=task.kind)) for task in tasks}
+    weights = {task.name: class_weights(task, by_task[task.name], np.zeros(0, np.int64)) for task in tasks}
+    return MultiTaskLoss(tasks, by_task, weights, weighting=weighting)
 
 
 def targets_of(task, labels):
@@ -194,8 +194,8 @@ def test_micro_batches_sum_to_the_loss_and_the_gradients_of_the_whole_step(weigh
     (whole, whole_gradients), (cut, cut_gradients) = results
     assert math.isfinite(whole)
     assert cut == pytest.approx(whole, rel=1e-4, abs=1e-5)
-    for one, other in zip(whole_gradients, cut_gradients, strict=True):
-        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
+    for expected, gradient in zip(whole_gradients, cut_gradients, strict=True):
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_normalizers_count_weighted_rows_labelled_cells_and_rows():
@@ -290,5 +290,5 @@ def test_balanced_weights_make_every_class_count_alike():
     torch.testing.assert_close(logits.grad.sum(dim=0), torch.zeros(3), atol=1e-7, rtol=0)
 
 
-def test_class_weights_are_no_part_of_what_is_saved():
+def test_class_weights_are_not_saved_with_the_model():
     assert loss_of(*TASKS, **CONFIGS).state_dict() == {}

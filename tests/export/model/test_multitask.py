@@ -1,4 +1,4 @@
-"""The module: padding never counts, every head has its shape, and what cannot work says what to do."""
+"""The module: padding has no influence, each head has its shape, and an impossible request says what to do."""
 
 import shutil
 
@@ -279,16 +279,16 @@ def test_answering_leaves_the_mode_of_the_model_as_it_was(encoders):
     assert model.head("tone").dropout.training
 
 
-def test_the_same_weights_in_a_rebuilt_model_give_the_same_answers(model, encoders):
+def test_the_same_weights_in_a_rebuilt_model_give_the_same_answers(encoders):
     for family, pooling in (("bert", "mean"), ("roberta", "pooler"), ("deberta-v2", "cls")):
-        first = build(encoders(family), pooling=pooling)
-        again = MultiTaskModel.rebuild(first.spec, first.tokenizer)
-        again.load_state_dict(first.state_dict(), strict=True)
-        np.testing.assert_array_equal(again.eval().encode(TEXTS), first.encode(TEXTS))
+        original = build(encoders(family), pooling=pooling)
+        rebuilt = MultiTaskModel.rebuild(original.spec, original.tokenizer)
+        rebuilt.load_state_dict(original.state_dict(), strict=True)
+        np.testing.assert_array_equal(rebuilt.eval().encode(TEXTS), original.encode(TEXTS))
 
 
 def optimize(model, steps=2):
-    """Train a little; returns the names of the weights that changed."""
+    """Take ``steps`` steps; returns the names of the weights that changed."""
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.1)
     model.train()
@@ -332,8 +332,8 @@ def test_freezing_the_lowest_layer_trains_the_layers_above_it(encoders, family):
     model = build(encoders(family))
     model.freeze_encoder(lowest=1)
     changed = optimize(model)
-    below = [name for name in changed if any(part in name for part in (".embeddings.", "layer.0.", "layers.0."))]
-    assert below == []
+    frozen = (".embeddings.", "layer.0.", "layers.0.")
+    assert [name for name in changed if any(part in name for part in frozen)] == []
     assert any("layer.1." in name or "layers.1." in name for name in changed)
     assert any(name.startswith("heads.") for name in changed)
 
@@ -442,13 +442,13 @@ def test_missing_weights_are_named_and_a_missing_pooler_starts_at_random(damaged
     from safetensors.torch import load_file, save_file
 
     weights = load_file(damaged / "model.safetensors")
-    kept = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
-    save_file(kept, damaged / "model.safetensors", metadata={"format": "pt"})
-    fresh = build(damaged, pooling="pooler").fresh_weights
-    assert sorted(fresh) == ["encoder.pooler.dense.bias", "encoder.pooler.dense.weight"]
-    assert build(damaged).fresh_weights == ()
-    kept.pop("encoder.layer.1.output.dense.weight")
-    save_file(kept, damaged / "model.safetensors", metadata={"format": "pt"})
+    without_pooler = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
+    save_file(without_pooler, damaged / "model.safetensors", metadata={"format": "pt"})
+    newly_initialized = build(damaged, pooling="pooler").newly_initialized
+    assert sorted(newly_initialized) == ["encoder.pooler.dense.bias", "encoder.pooler.dense.weight"]
+    assert build(damaged).newly_initialized == ()
+    without_pooler.pop("encoder.layer.1.output.dense.weight")
+    save_file(without_pooler, damaged / "model.safetensors", metadata={"format": "pt"})
     assert "lacks the weights encoder.layer.1.output.dense.weight" in error_of(damaged)
 
 
@@ -507,5 +507,5 @@ def test_parts_that_frozen_layers_share_are_frozen_with_them(encoders):
 
 
 def test_heads_for_a_task_that_is_not_there_are_refused(encoders):
-    with pytest.raises(ConfigError, match="heads name tasks that there are not: topci"):
+    with pytest.raises(ConfigError, match="heads name tasks that do not exist: topci"):
         MultiTaskModel.from_encoder(str(encoders("bert")), TASKS, heads={"topci": HeadSpec()})

@@ -1,4 +1,4 @@
-"""The order of an epoch: repeatable, complete, fair to small sources, and in batches of like length."""
+"""The order of an epoch: repeatable, complete, fair to small sources, with batches of similar lengths."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ def two_sources(large, small):
     return [0] * large + [1] * small
 
 
-def test_fresh_samplers_agree_on_every_epoch():
+def test_equal_samplers_agree_on_every_epoch():
     for epoch in (0, 1, 7):
         assert sampler(100, seed=3).order(epoch).tolist() == sampler(100, seed=3).order(epoch).tolist()
 
@@ -35,9 +35,9 @@ def test_the_order_does_not_depend_on_the_epochs_asked_for_before():
     for epoch in (0, 1, 2):
         list(used)
         used.set_epoch(epoch)
-    fresh = sampler(100, sources=two_sources(80, 20), temperature=2.0)
-    fresh.set_epoch(2)
-    assert list(used) == list(fresh) == fresh.order(2).tolist()
+    unused = sampler(100, sources=two_sources(80, 20), temperature=2.0)
+    unused.set_epoch(2)
+    assert list(used) == list(unused) == unused.order(2).tolist()
 
 
 def test_seeds_and_epochs_give_different_orders():
@@ -134,7 +134,7 @@ def spreads(lengths, order):
     return [int(np.ptp(lengths[order[start : start + BATCH]])) for start in range(0, len(order), BATCH)]
 
 
-def test_batches_hold_rows_of_like_length():
+def test_batches_have_rows_of_similar_length():
     lengths = np.random.default_rng(5).integers(3, 128, 1000)
     rows = MixedLengthSampler(lengths.tolist(), [0] * 1000, batch_size=BATCH, seed=0)
     ours = np.mean(spreads(lengths, rows.order(0)))
@@ -159,7 +159,7 @@ def test_batches_come_in_another_order_in_every_epoch():
 
 @pytest.mark.parametrize("rows", [1, 7, 8, 9, 400, 403, 800, 1237])
 def test_only_the_last_batch_is_short(rows):
-    """Where a short batch stood elsewhere, every batch behind it would hold the ends of two groups."""
+    """With a short batch in any other place, each batch after it would have the ends of two groups."""
     lengths = np.random.default_rng(5).integers(3, 2000, rows)
     order = MixedLengthSampler(lengths.tolist(), [0] * rows, batch_size=BATCH, seed=1).order(0)
     sorted_batches = {tuple(order[start : start + BATCH]) for start in range(0, rows, BATCH)}

@@ -1,7 +1,8 @@
-"""Training end to end on tiny encoders: what comes out, what stays as it was, and what a kill cannot break."""
+"""Training end to end on tiny encoders: what it learns, what it leaves unchanged, and what survives a kill."""
 
 import dataclasses
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError, EncoderError
 from mtl_export.training import train
+from mtl_export.training.training_data import TrainingData
 from tests.export.tiny import CONFIG, project, rows, save_encoder, write_csv
 
 TEXTS = ["the film was good", "awful soup and bad bread", "", "a plain plot of the usual scene with very nasty dinner"]
@@ -65,10 +67,10 @@ def test_a_loaded_checkpoint_answers_bit_for_bit_like_the_trained_model(trained)
 
 def test_equal_configs_give_equal_weights_and_another_seed_gives_others(tmp_path, trained):
     folder = project(tmp_path)
-    again = train(config_of(folder), folder / "again")
-    other = train(config_of(folder, training={"seed": 1}), folder / "other")
-    assert same_weights(weights_of(trained.path), weights_of(again.path))
-    assert not same_weights(weights_of(trained.path), weights_of(other.path))
+    same_seed = train(config_of(folder), folder / "same")
+    other_seed = train(config_of(folder, training={"seed": 1}), folder / "other")
+    assert same_weights(weights_of(trained.path), weights_of(same_seed.path))
+    assert not same_weights(weights_of(trained.path), weights_of(other_seed.path))
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])
@@ -129,7 +131,7 @@ def test_two_sources_with_their_own_tasks_train_one_model(tmp_path):
     [{"precision": "bf16"}, {"loss_weighting": "uncertainty"}, {"gradient_accumulation": 2}],
     ids=lambda changes: next(iter(changes)),
 )
-def test_a_way_of_training_learns_too_and_leaves_nothing_of_itself_in_the_weights(tmp_path, trained, training):
+def test_every_option_of_training_learns_and_saves_plain_float32_weights(tmp_path, trained, training):
     folder = project(tmp_path)
     epochs = {"epochs": 3}
     checkpoint = train(config_of(folder, training={**training, **epochs}), folder / "checkpoint")
@@ -144,9 +146,9 @@ def test_a_frozen_encoder_keeps_its_weights_and_the_heads_learn(tmp_path):
     before = load_file(folder / "encoder" / "model.safetensors")
     checkpoint = train(config_of(folder, training={"freeze_encoder": True}), folder / "checkpoint")
     after = weights_of(checkpoint.path)
-    kept = [name for name in before if f"encoder.{name}" in after]
-    assert kept
-    assert all(torch.equal(before[name], after[f"encoder.{name}"]) for name in kept)
+    shared = [name for name in before if f"encoder.{name}" in after]
+    assert shared
+    assert all(torch.equal(before[name], after[f"encoder.{name}"]) for name in shared)
 
 
 def test_frozen_lowest_layers_keep_their_weights_and_the_others_move(tmp_path):
@@ -165,8 +167,8 @@ def test_frozen_lowest_layers_keep_their_weights_and_the_others_move(tmp_path):
 
 def test_training_stops_early_when_the_score_no_longer_rises(tmp_path):
     folder = project(tmp_path)
-    still = {"epochs": 6, "early_stopping": 1, "encoder_learning_rate": 1e-12, "head_learning_rate": 1e-12}
-    checkpoint = train(config_of(folder, training=still), folder / "checkpoint")
+    too_slow = {"epochs": 6, "early_stopping": 1, "encoder_learning_rate": 1e-12, "head_learning_rate": 1e-12}
+    checkpoint = train(config_of(folder, training=too_slow), folder / "checkpoint")
     assert checkpoint.record.training.steps == 96
     assert checkpoint.record.training.best_step == 48
 
@@ -208,18 +210,19 @@ def test_a_config_that_contradicts_the_base_checkpoint_is_refused(tmp_path, trai
 
 
 _DRIVER = """
-import json, os, signal, sys
+import json, logging, os, signal, sys
 from pathlib import Path
 import torch
 from mtl_export.config import Config
 from mtl_export.training import train, trainer
-from mtl_export.training import resume_points
 
 torch.set_num_threads(1)
+logging.basicConfig(format="%(message)s")
+logging.getLogger("mtl_export").setLevel(logging.INFO)
 where, step, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 config = Config.from_dict(json.loads(sys.argv[4]), folder=folder)
 
-def killed_at(owner, name):
+def kill_in(owner, name):
     original = getattr(owner, name)
     def wrapped(self, *arguments, **keywords):
         if self.state.global_step == step:
@@ -228,9 +231,9 @@ def killed_at(owner, name):
     setattr(owner, name, wrapped)
 
 if where == "training":
-    killed_at(trainer.MultiTaskTrainer, "training_step")
+    kill_in(trainer.MultiTaskTrainer, "training_step")
 elif where == "writing":
-    killed_at(trainer.MultiTaskTrainer, "_save_optimizer_and_scheduler")
+    kill_in(trainer.MultiTaskTrainer, "_save_optimizer_and_scheduler")
 train(config, folder / "checkpoint", resume=where == "resume")
 """
 
@@ -244,30 +247,34 @@ RESUMABLE = {**CONFIG, "training": {**CONFIG["training"], "checkpoint_steps": 20
 
 
 @pytest.fixture(scope="module")
-def left_alone(tmp_path_factory):
+def uninterrupted(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("alone"))
-    done = run_driver(folder, "nothing", 0, RESUMABLE)
+    done = run_driver(folder, "nowhere", 0, RESUMABLE)
     assert done.returncode == 0, done.stderr
+    assert "resuming" not in done.stderr
     return weights_of(folder / "checkpoint")
 
 
 @pytest.mark.parametrize(
-    ("where", "step", "left"),
+    ("where", "step", "states", "latest"),
     [
-        ("training", 70, ["checkpoint-48", "checkpoint-60"]),  # in the second epoch, some steps after a state
-        ("writing", 80, ["checkpoint-48", "checkpoint-60", "checkpoint-80"]),  # there, with half a state on disk
-        ("writing", 48, ["checkpoint-40", "checkpoint-48"]),  # at the end of the first epoch, likewise
+        ("training", 70, ["checkpoint-48", "checkpoint-60"], 60),  # in the second epoch, some steps after a state
+        ("writing", 80, ["checkpoint-48", "checkpoint-60", "checkpoint-80"], 60),  # there, with half a state on disk
+        ("writing", 48, ["checkpoint-40", "checkpoint-48"], 40),  # at the end of the first epoch, likewise
     ],
 )
-def test_a_run_killed_in_its_course_resumes_to_the_same_weights_bit_for_bit(tmp_path, left_alone, where, step, left):
+def test_a_killed_run_resumes_from_its_last_complete_state_to_the_same_weights_bit_for_bit(
+    tmp_path, uninterrupted, where, step, states, latest
+):
     folder = project(tmp_path)
     killed = run_driver(folder, where, step, RESUMABLE)
     assert killed.returncode == -9, killed.stderr
     assert not (folder / "checkpoint").exists()
-    assert sorted(path.name for path in (folder / "checkpoint.run").glob("checkpoint-*")) == left
+    assert sorted(path.name for path in (folder / "checkpoint.run").glob("checkpoint-*")) == states
     resumed = run_driver(folder, "resume", 0, RESUMABLE)
     assert resumed.returncode == 0, resumed.stderr
-    assert same_weights(left_alone, weights_of(folder / "checkpoint"))
+    assert f"resuming from checkpoint-{latest}\n" in resumed.stderr
+    assert same_weights(uninterrupted, weights_of(folder / "checkpoint"))
     assert not (folder / "checkpoint.run").exists()
 
 
@@ -275,7 +282,7 @@ def test_an_unfinished_run_is_neither_overwritten_nor_resumed_with_other_data_or
     folder = project(tmp_path)
     assert run_driver(folder, "training", 70, RESUMABLE).returncode == -9
     config = Config.from_dict(RESUMABLE, folder=folder)
-    with pytest.raises(CheckpointError, match="unfinished run; go on with --resume"):
+    with pytest.raises(CheckpointError, match="unfinished run; continue it with --resume"):
         train(config, folder / "checkpoint")
     slower = dataclasses.replace(config, training=dataclasses.replace(config.training, encoder_learning_rate=1e-4))
     with pytest.raises(CheckpointError, match="the config, --from or the number of processes changed"):
@@ -308,11 +315,11 @@ def test_two_processes_reach_the_metrics_and_weights_of_one(tmp_path):
     assert done.returncode == 0, done.stderr
     together = load_checkpoint(folder / "together")
     assert together.record.training.validation == alone.record.training.validation
-    one, two = weights_of(folder / "alone"), weights_of(folder / "together")
-    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-3
+    expected, weights = weights_of(folder / "alone"), weights_of(folder / "together")
+    assert max(float((expected[name] - weights[name]).abs().max()) for name in expected) < 2e-3
 
 
-def test_a_checkpoint_that_was_damaged_or_is_none_says_so(tmp_path, trained):
+def test_a_damaged_checkpoint_and_a_folder_that_is_no_checkpoint_say_so(tmp_path, trained):
     with pytest.raises(CheckpointError, match=r"no checkpoint\.json"):
         load_checkpoint(tmp_path)
     broken = tmp_path / "broken"
@@ -328,7 +335,7 @@ def test_a_checkpoint_that_was_damaged_or_is_none_says_so(tmp_path, trained):
         load_checkpoint(broken)
 
 
-def test_an_existing_checkpoint_is_kept_unless_force_is_said(tmp_path, trained):
+def test_an_existing_checkpoint_is_not_replaced_without_force(tmp_path, trained):
     with pytest.raises(ConfigError, match="exists already"):
         train(config_of(trained.path.parent), trained.path)
 
@@ -348,7 +355,7 @@ def test_a_config_without_encoder_or_base_says_what_is_missing(tmp_path):
         train(Config.from_dict(data, folder=folder), folder / "checkpoint")
 
 
-def test_a_test_file_that_is_not_there_is_found_before_training(tmp_path):
+def test_a_missing_test_file_is_reported_before_training(tmp_path):
     folder = project(tmp_path)
     (folder / "test.csv").unlink()
     with pytest.raises(ConfigError, match=r"data file .*test\.csv cannot be read"):
@@ -356,12 +363,77 @@ def test_a_test_file_that_is_not_there_is_found_before_training(tmp_path):
     assert not (folder / "checkpoint.run").exists()
 
 
-def test_a_share_held_out_is_validated_on_and_never_trained_on(tmp_path):
+def test_a_share_held_out_is_validated_on_and_never_trained_on(tmp_path, caplog):
     folder = project(tmp_path)
     data = {"train": "train.csv", "holdout": 0.25}
-    told = []
-    checkpoint = train(config_of(folder, data=data), folder / "checkpoint", report=told.append)
-    sizes = [int(line.split()[1]) for line in told if "sentences" in line]
+    with caplog.at_level(logging.INFO, "mtl_export"):
+        checkpoint = train(config_of(folder, data=data), folder / "checkpoint")
+    sizes = [int(line.split()[1]) for line in caplog.messages if "sentences" in line]
     assert sum(sizes) == 384
     assert 0.15 < sizes[1] / 384 < 0.35
     assert checkpoint.record.training.validation["topic"].rows == sizes[1]
+
+
+def test_the_stages_of_a_run_are_logged(tmp_path, caplog):
+    folder = project(tmp_path)
+    with caplog.at_level(logging.INFO, "mtl_export"):
+        train(config_of(folder), folder / "checkpoint")
+    data, epochs = caplog.messages[:2], [line for line in caplog.messages if line.startswith("epoch")]
+    assert data == ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped"]
+    assert [line.partition(" · ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
+    assert all("score 0." in line and "sentiment.accuracy 0." in line for line in epochs)
+    assert [line.rpartition(" ")[0] for line in caplog.messages if line.startswith("step")] == [
+        "step 50/96 · training loss"
+    ]
+    assert {record.levelno for record in caplog.records} == {logging.INFO}
+
+
+def test_each_skipped_row_is_logged_with_its_place_and_its_reason(tmp_path, caplog):
+    bad = [{"text": "", "topic": "film"}, *({"text": f"text {label}", "topic": label} for label in ("film", "food"))]
+    write_csv(tmp_path / "train.csv", bad)
+    write_csv(tmp_path / "validation.csv", bad[1:])
+    data = {"train": "train.csv", "validation": "validation.csv", "bad_rows": "skip"}
+    config = Config.from_dict({"tasks": {"topic": {}}, "data": data}, folder=tmp_path)
+    with caplog.at_level(logging.INFO, "mtl_export"):
+        rows = TrainingData.read(config, config.tasks)
+    assert len(rows.skipped) == 1
+    assert caplog.messages == [
+        f"skipped {tmp_path / 'train.csv'}, line 2: column 'text': the text is empty",
+        "train: 2 sentences, 1 rows skipped",
+        "validation: 2 sentences, 0 rows skipped",
+    ]
+
+
+def test_weights_that_started_at_random_are_recorded_under_the_key_that_earlier_versions_wrote(tmp_path):
+    folder = project(tmp_path)
+    weights = load_file(folder / "encoder" / "model.safetensors")
+    without_pooler = {name: tensor for name, tensor in weights.items() if "pooler" not in name}
+    save_file(without_pooler, folder / "encoder" / "model.safetensors", metadata={"format": "pt"})
+    config = config_of(folder, encoder={"pooling": "pooler"}, training={"epochs": 1})
+    checkpoint = train(config, folder / "checkpoint")
+    names = ("encoder.pooler.dense.bias", "encoder.pooler.dense.weight")
+    assert load_checkpoint(checkpoint.path).record.training.newly_initialized == names
+    written = json.loads((checkpoint.path / "checkpoint.json").read_text())["training"]
+    assert tuple(written["fresh_weights"]) == names
+    assert "newly_initialized" not in written
+
+
+CHECKPOINT_KEYS = {
+    "": {"format_version", "model", "training", "made_with"},
+    "model": {"encoder", "encoder_config", "tasks", "heads", "token_types"},
+    "training": {
+        "config",
+        "files",
+        "best_step",
+        "steps",
+        "validation",
+        "skipped_rows",
+        "fresh_weights",
+        "base",
+    },
+}
+
+
+def test_the_keys_of_a_checkpoint_are_those_that_earlier_versions_read(trained):
+    written = json.loads((trained.path / "checkpoint.json").read_text())
+    assert {"": set(written), **{name: set(written[name]) for name in ("model", "training")}} == CHECKPOINT_KEYS

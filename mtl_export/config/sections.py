@@ -1,0 +1,170 @@
+"""The sections of a config: one frozen dataclass each, whose values are checked when it is made.
+
+A wrong value raises a RecordError that names the key. Checks that need several sections are in ``Config``.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mtl_runtime.bundle.manifest import Kind, Pooling
+from mtl_runtime.errors import RecordError
+
+__all__ = [
+    "BadRows",
+    "DataConfig",
+    "EncoderConfig",
+    "HeadKind",
+    "LossWeighting",
+    "Precision",
+    "SourceConfig",
+    "TaskConfig",
+    "TrainingConfig",
+]
+
+HeadKind = Literal["linear", "layernorm", "mlp"]
+Precision = Literal["fp32", "bf16", "fp16"]
+BadRows = Literal["error", "skip"]
+LossWeighting = Literal["static", "uncertainty"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """The shared encoder."""
+
+    model: str  # hub id, or a folder with config.json, model.safetensors and tokenizer.json
+    pooling: Pooling = "mean"
+    max_length: int = 128  # tokens, special ones included
+
+    def __post_init__(self) -> None:
+        _require_at_least("max_length", self.max_length, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskConfig:
+    """One task: its labels, its head, and the weight of its loss."""
+
+    kind: Kind = "single_label"
+    labels: tuple[str, ...] = ()  # empty: the labels of the training data, sorted
+    column: str | None = None  # None: the task's name
+    head: HeadKind = "linear"
+    dropout: float = 0.1
+    class_weights: Literal["balanced"] | Mapping[str, float] | None = None
+    label_smoothing: float = 0.0
+    loss_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_within("dropout", self.dropout, 0.0, 1.0)
+        _require_within("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        _require_positive("loss_weight", self.loss_weight)
+        if self.kind == "regression" and (self.labels or self.class_weights or self.label_smoothing):
+            raise RecordError("kind", "a regression has no labels, class_weights or label_smoothing")
+        if len(set(self.labels)) < len(self.labels):
+            raise RecordError("labels", "a label is named twice")
+        if self.kind == "multi_label" and any("|" in label for label in self.labels):
+            raise RecordError("labels", "a label of a multi_label task must not contain '|', which joins labels")
+        if isinstance(self.class_weights, Mapping):
+            _check_class_weights(self.class_weights, self.labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Files with texts and the labels of some or all tasks."""
+
+    text: str = "text"  # column
+    train: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    holdout: float = 0.0  # in place of validation files: this share of the train rows, selected by the hash of the text
+    test: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()  # tasks that this source has labels for; empty: all
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.holdout < 1:
+            raise RecordError("holdout", f"{self.holdout:g} is not a share of the rows; write 0.1 for a tenth")
+        if self.validation and self.holdout:
+            raise RecordError("validation", "validation files and a holdout are both given; keep one")
+        if not self.validation and not self.holdout:
+            raise RecordError(
+                "validation", "name validation files, or hold a share of the train rows out (holdout = 0.1)"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """The sources of examples, and how they are mixed."""
+
+    sources: tuple[SourceConfig, ...]
+    temperature: float = 1.0  # of the mix of sources: 1 mixes by size, larger values towards equal shares
+    bad_rows: BadRows = "error"
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise RecordError("sources", "at least one source is needed")
+        if not 1 <= self.temperature < math.inf:
+            raise RecordError("temperature", f"{self.temperature} is not a number from 1 (mix by size) on")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the model is fitted."""
+
+    epochs: int = 3
+    batch_size: int = 32  # sentences per optimizer step and micro-batch, over all processes
+    gradient_accumulation: int = 1  # micro-batches per optimizer step
+    encoder_learning_rate: float = 3e-5
+    head_learning_rate: float = 1e-3
+    warmup: float = 0.1  # share of the steps in which the learning rates rise from 0
+    weight_decay: float = 0.01
+    max_gradient_norm: float = 1.0
+    loss_weighting: LossWeighting = "static"
+    freeze_encoder: bool = False
+    freeze_layers: int = 0  # embeddings and the lowest k layers
+    early_stopping: int | None = None  # epochs without a better validation score; None: never
+    precision: Precision = "fp32"
+    seed: int = 0
+    checkpoint_steps: int = 0  # steps between two resumable states, in addition to one per epoch; 0: epochs only
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "gradient_accumulation"):
+            _require_at_least(name, getattr(self, name), 1)
+        for name in ("encoder_learning_rate", "head_learning_rate", "max_gradient_norm"):
+            _require_positive(name, getattr(self, name))
+        _require_not_negative("weight_decay", self.weight_decay)
+        _require_within("warmup", self.warmup, 0.0, 1.0)
+        _require_at_least("seed", self.seed, 0)
+        if self.seed >= 2**32:
+            raise RecordError("seed", f"{self.seed} is too large; it must be below 2**32")
+        _require_at_least("freeze_layers", self.freeze_layers, 0)
+        _require_at_least("checkpoint_steps", self.checkpoint_steps, 0)
+        if self.early_stopping is not None:
+            _require_at_least("early_stopping", self.early_stopping, 1)
+
+
+def _check_class_weights(weights: Mapping[str, float], labels: tuple[str, ...]) -> None:
+    for label, weight in weights.items():
+        _require_not_negative(f"class_weights.{label}", weight)
+    if not any(weights.values()):
+        raise RecordError("class_weights", "at least one weight must be positive")
+    if labels and set(weights) != set(labels):
+        raise RecordError("class_weights", f"needs exactly one weight for each of {', '.join(labels)}")
+
+
+def _require_at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise RecordError(name, f"{value} is too small; it must be at least {least}")
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise RecordError(name, f"{value} is not a positive number")
+
+
+def _require_not_negative(name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise RecordError(name, f"{value} is not a number from 0 on")
+
+
+def _require_within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value < high:
+        raise RecordError(name, f"{value} is not in [{low}, {high})")

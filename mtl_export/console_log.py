@@ -1,0 +1,60 @@
+"""log records -> plain lines on a rich console, above a progress bar that is drawn there."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.text import Text
+
+from mtl_runtime.cli.terminal import printable
+
+__all__ = ["log_to_console", "shows_info"]
+
+_LOGGERS = ("mtl_export", "mtl_runtime")
+
+
+def shows_info() -> bool:
+    """Whether INFO records are shown already, as ``mtl -v`` does."""
+    return all(logging.getLogger(name).isEnabledFor(logging.INFO) for name in _LOGGERS)
+
+
+@contextmanager
+def log_to_console(console: Console) -> Iterator[None]:
+    """Print INFO records as plain lines through ``console``, and graver ones with level and module.
+
+    Nothing changes where INFO records are shown already.
+
+    Handlers of the root logger do not receive these records: they write to stderr past the console, and would print
+    each line again, through the progress bar.
+    """
+    if shows_info():
+        yield
+        return
+    handler = _ConsoleHandler(console)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    settings = [(logger, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, level, propagate in settings:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record)
+        if record.levelno > logging.INFO:
+            line = f"{record.levelname} {record.name}: {line}"
+        # soft_wrap: a line is not broken at the width of the console, so that it can be searched and copied.
+        self._console.print(Text(printable(line, keep="\n")), soft_wrap=True)
