@@ -93,7 +93,7 @@ def read_labelled_file(
     for column in columns:
         if column not in keys:
             raise TableError(path, f"there is no column {column!r}; the columns are: {', '.join(sorted(keys))}", line=1)
-    _log.info("read %d rows of %s", count, path)
+    _log.debug("read %d rows of %s", count, path)
 
 
 def _to_example(path: Path, row: Row | BadRow, column: str, tasks: Mapping[str, LabelColumn], source: int) -> Example:
