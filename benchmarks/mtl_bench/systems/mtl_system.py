@@ -1,4 +1,4 @@
-"""bundle -> System: this project's classifier, as ``load`` opens it."""
+"""bundle -> SystemDriver: this project's classifier, as ``load`` opens it."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ def open(
     workers: int | None = None,
     threads: int | None = None,
 ) -> SystemDriver:
-    """Open a variant; the arguments are those of :func:`mtl_runtime.load`, the budget is swept.
+    """Open a variant; the arguments are those of :func:`mtl_runtime.load`, and the batch size is swept.
 
     Raises:
         MtlError: as ``load``.
@@ -30,14 +30,14 @@ def open(
     classifier = load(bundle, variant=variant, optimize_for=optimize_for, workers=workers, threads=threads)
     by_size = {classifier.max_batch_tokens: classifier}
 
-    def sized(size: int | None) -> Classifier:
+    def with_size(size: int | None) -> Classifier:
         budget = size or classifier.max_batch_tokens
         if budget not in by_size:
             by_size[budget] = dataclasses.replace(classifier, max_batch_tokens=budget)
         return by_size[budget]
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
-        predictions = [classifier(texts[0])] if len(texts) == 1 else sized(size)(texts)
+        predictions = [classifier(texts[0])] if len(texts) == 1 else with_size(size)(texts)
         return {task: [prediction[task].value for prediction in predictions] for task in classifier.tasks}
 
     info = classifier.info
@@ -47,7 +47,7 @@ def open(
         sizes=sorted(
             {info.max_batch_tokens, *candidate_batch_tokens(classifier.manifest.variants[info.variant].provider)}
         ),
-        usual=info.max_batch_tokens,  # what the gate measured to be fastest
+        usual=info.max_batch_tokens,  # the fastest in the gate's measurement
         facts={
             "variant": info.variant,
             "provider": info.provider,
@@ -56,7 +56,7 @@ def open(
             "workers x threads": f"{info.workers} x {info.threads}",
         },
         concurrency=info.workers,
-        kernel=lambda texts, size: _kernel(sized(size), texts),
+        kernel=lambda texts, size: _kernel(with_size(size), texts),
     )
 
 
