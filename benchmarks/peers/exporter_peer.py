@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from carried import Kit, batched, cores, system, versions
+from driver_kit import Kit, answer_in_batches, cores, make_system, versions
 
 from mtl_bench.worker.system import SystemDriver
 
@@ -17,7 +17,7 @@ def prepare(*, kit: str, folder: str, int8: bool = False, **_: Any) -> None:
     source = Kit.read(kit).folder / "multi-task"
     tokenizer = AutoTokenizer.from_pretrained(source)
     model = AutoModel.from_pretrained(source, trust_remote_code=True).eval()
-    # Several texts of several tokens, so that neither axis is taken for a constant.
+    # Several texts of several tokens, so that the export takes neither axis for a constant.
     inputs = dict(tokenizer(["a sentence", "and another, longer one"], padding=True, return_tensors="pt"))
     batch, sequence = torch.export.Dim.DYNAMIC, torch.export.Dim.DYNAMIC
     config = OnnxConfig(
@@ -33,9 +33,9 @@ def open(*, kit: str, folder: str, order: str, **_: Any) -> SystemDriver:
     """One session on all allowed cores.
 
     Args:
-        kit: what kit.py wrote.
-        folder: what :func:`prepare` wrote.
-        order: of texts in batches: ``as they come`` or ``by length``.
+        kit: folder that kit.py wrote.
+        folder: that :func:`prepare` wrote.
+        order: of texts in batches: ``arrival`` or ``by length``.
     """
     import onnxruntime
     from transformers import AutoTokenizer
@@ -45,12 +45,12 @@ def open(*, kit: str, folder: str, order: str, **_: Any) -> SystemDriver:
     options.intra_op_num_threads = cores()
     session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options, providers=["CPUExecutionProvider"])
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    wanted = [value.name for value in session.get_inputs()]
-    names = [value.name for value in session.get_outputs()]
+    input_names = [value.name for value in session.get_inputs()]
+    output_names = [value.name for value in session.get_outputs()]
 
     def run(texts: list[str]) -> dict[str, Any]:
         inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="np")
-        return dict(zip(names, session.run(None, {name: inputs[name] for name in wanted}), strict=True))
+        return dict(zip(output_names, session.run(None, {name: inputs[name] for name in input_names}), strict=True))
 
     facts = {"threads": str(cores()), "order": order, **versions("transformers", "onnxruntime")}
-    return system(batched(read, run, by_length=order == "by length"), facts)
+    return make_system(answer_in_batches(read, run, by_length=order == "by length"), facts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from carried import Kit, PeerError, cores, system, versions
+from driver_kit import Kit, PeerError, cores, make_system, versions
 
 from mtl_bench.worker.system import Labels, SystemDriver
 
@@ -26,8 +26,8 @@ def prepare(*, folder: str, graph: str, **_: Any) -> None:
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(source / name, target / name)
     config = json.loads((target / "tokenizer_config.json").read_text("utf-8"))
-    named = {name: config[name] for name in _SPECIAL if isinstance(config.get(name), str)}
-    (target / "special_tokens_map.json").write_text(json.dumps(named), "utf-8")
+    special = {name: config[name] for name in _SPECIAL if isinstance(config.get(name), str)}
+    (target / "special_tokens_map.json").write_text(json.dumps(special), "utf-8")
 
 
 def open(*, kit: str, folder: str, **_: Any) -> SystemDriver:
@@ -60,4 +60,6 @@ def open(*, kit: str, folder: str, **_: Any) -> SystemDriver:
         embeddings = np.stack(list(model.embed(list(texts), batch_size=size or 256)))
         return {task.name: task.answers(heads[task.name](embeddings)) for task in read.tasks}
 
-    return system(answer, {"threads": str(cores()), **versions("fastembed", "onnxruntime")}, sizes=(8, 32, 64, 256))
+    return make_system(
+        answer, {"threads": str(cores()), **versions("fastembed", "onnxruntime")}, sizes=(8, 32, 64, 256)
+    )

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from carried import Kit, PeerError, Task, cores, system, versions
+from driver_kit import Kit, PeerError, Task, cores, make_system, versions
 
 from mtl_bench.worker.system import Labels, SystemDriver
 
@@ -20,7 +20,7 @@ def prepare(*, kit: str, folder: str, **_: Any) -> None:
 
     read = Kit.read(kit)
     for task in read.tasks:
-        source, target = read.of_task(task), Path(folder) / task.name
+        source, target = read.task_folder(task), Path(folder) / task.name
         model = ORTModelForSequenceClassification.from_pretrained(source, export=True, trust_remote_code=True)
         best = OptimizationConfig(optimization_level=99, optimize_for_gpu=False, fp16=False)
         ORTOptimizer.from_pretrained(model).optimize(save_dir=target, optimization_config=best)
@@ -28,14 +28,14 @@ def prepare(*, kit: str, folder: str, **_: Any) -> None:
 
 
 def open(*, kit: str, engine: str, batch_size: int, folder: str | None = None, warm: bool = True) -> SystemDriver:
-    """Engines that are fed all texts at once and cut them into batches themselves.
+    """Engines that get all texts at once and make batches of them themselves.
 
     Args:
-        kit: what kit.py wrote.
+        kit: folder that kit.py wrote.
         engine: torch or optimum.
         batch_size: the most texts that an engine takes together.
-        folder: what :func:`prepare` wrote; None: the kit's models.
-        warm: whether engines try themselves on 512 words when they open, which is their default.
+        folder: that :func:`prepare` wrote; None: the kit's models.
+        warm: whether engines run on 512 words when they open, which is their default.
 
     Raises:
         PeerError: a task is a regression, whose models infinity takes for rerankers.
@@ -45,14 +45,14 @@ def open(*, kit: str, engine: str, batch_size: int, folder: str | None = None, w
 
     torch.set_num_threads(cores())
     read = Kit.read(kit)
-    if lone := [task.name for task in read.tasks if len(task.labels) < 2]:
-        raise PeerError(f"infinity takes a model of one output for a reranker, not a classifier: {lone}")
-    made = []
+    if regressions := [task.name for task in read.tasks if len(task.labels) < 2]:
+        raise PeerError(f"infinity takes a model of one output for a reranker, not a classifier: {regressions}")
+    engines = []
     for task in read.tasks:
-        source = Path(folder, task.name).absolute() if folder else Path(read.of_task(task)).absolute()
+        source = Path(folder, task.name).absolute() if folder else Path(read.task_folder(task)).absolute()
         # A graph is looked for by its whole path, which optimum-onnx 0.1 refuses, unless the folder is the current one.
         with contextlib.chdir(source):
-            made.append(
+            engines.append(
                 AsyncEmbeddingEngine.from_args(
                     EngineArgs(
                         model_name_or_path="." if folder else str(source),
@@ -63,8 +63,8 @@ def open(*, kit: str, engine: str, batch_size: int, folder: str | None = None, w
                         batch_size=batch_size,
                         trust_remote_code=True,
                         model_warmup=warm,
-                        bettertransformer=False,  # optimum has it no more
-                        onnx_disable_optimize=True,  # what is optimized for "." would be taken for every "."
+                        bettertransformer=False,  # optimum no longer has it
+                        onnx_disable_optimize=True,  # a graph optimized for "." would be taken for every "."
                     )
                 )
             )
@@ -74,28 +74,28 @@ def open(*, kit: str, engine: str, batch_size: int, folder: str | None = None, w
     def wait(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
-    for one in made:
-        wait(one.astart())
+    for each in engines:
+        wait(each.astart())
     # Engines that are not stopped keep the process from ending; atexit would come after the threads that stop them.
-    threading._register_atexit(lambda: [wait(one.astop()) for one in made])
+    threading._register_atexit(lambda: [wait(each.astop()) for each in engines])
 
     async def classify(texts: list[str]) -> list[Any]:
-        return await asyncio.gather(*(one.classify(sentences=texts) for one in made))
+        return await asyncio.gather(*(each.classify(sentences=texts) for each in engines))
 
     def answer(texts: Sequence[str], _: int | None) -> Labels:
         return {
-            task.name: _labels(task, found)
-            for task, (found, _usage) in zip(read.tasks, wait(classify(list(texts))), strict=True)
+            task.name: _labels(task, rows)
+            for task, (rows, _usage) in zip(read.tasks, wait(classify(list(texts))), strict=True)
         }
 
     facts = {"threads": str(cores()), **versions("infinity-emb", "torch", "transformers")}
-    return system(answer, facts, sizes=(batch_size,))
+    return make_system(answer, facts, sizes=(batch_size,))
 
 
-def _labels(task: Task, found: Sequence[Sequence[dict[str, Any]]]) -> list[Any]:
+def _labels(task: Task, rows: Sequence[Sequence[dict[str, Any]]]) -> list[Any]:
     """Answers from scores, which are probabilities already."""
     import numpy as np
 
-    by_label = [{item["label"]: item["score"] for item in row} for row in found]
+    by_label = [{item["label"]: item["score"] for item in row} for row in rows]
     scores = np.asarray([[row[label] for label in task.labels] for row in by_label])
     return task.answers(scores if task.kind == "single_label" else np.log(scores) - np.log1p(-scores))

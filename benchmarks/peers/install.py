@@ -2,8 +2,8 @@
 
     python benchmarks/peers/install.py [ENVIRONMENT ...]
 
-An environment is made anew where its requirements changed. One that fails does not stop the others and does not make
-the command fail: a peer that cannot run is a finding, and the benchmark shows the error as its row.
+An environment is made again where its requirements changed. One that fails does not stop the others and does not make
+the command fail: that a peer cannot run is a result, and the benchmark shows the error in its row.
 """
 
 import shutil
@@ -20,14 +20,14 @@ ROOT = HERE.parents[1]
 REQUIREMENTS = HERE / "requirements"
 ENVIRONMENTS = ROOT / "build" / "peers"
 INSTALLED = "installed.txt"  # inside an environment: the requirements that it was made from
-_LAST_LINES = 20  # of pip's complaints, as much as is kept
+_LAST_LINES = 20  # of pip's output that an error holds
 _NOISE = ("WARNING: ", "[notice]")
 
 Run = Callable[[Sequence[str]], None]
 
 
 class InstallError(Exception):
-    """A step went wrong; the message is what it said last."""
+    """A step failed; the message is the end of its output."""
 
 
 def run(command: Sequence[str]) -> None:
@@ -36,10 +36,12 @@ def run(command: Sequence[str]) -> None:
     Raises:
         InstallError: it failed.
     """
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.strip() and not line.startswith(_NOISE)]
-        raise InstallError("\n".join(lines[-_LAST_LINES:]) or f"{command[0]} ended with {done.returncode}")
+    process = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if process.returncode:
+        lines = [line for line in process.stdout.splitlines() if line.strip() and not line.startswith(_NOISE)]
+        raise InstallError("\n".join(lines[-_LAST_LINES:]) or f"{command[0]} ended with {process.returncode}")
 
 
 def install(requirements: Path, environments: Path, *, step: Run = run) -> str | None:
@@ -51,21 +53,21 @@ def install(requirements: Path, environments: Path, *, step: Run = run) -> str |
         step: runs a command, or raises InstallError.
 
     Returns:
-        What went wrong, which is also written beside the environment; None: it is there.
+        The error, which is also written next to the environment; None: it is there.
     """
-    folder, complaint = environments / requirements.stem, environments / f"{requirements.stem}.error"
+    folder, error_file = environments / requirements.stem, environments / f"{requirements.stem}.error"
     wanted, stamp = requirements.read_text("utf-8"), folder / INSTALLED
     if stamp.is_file() and stamp.read_text("utf-8") == wanted:
         return None
     shutil.rmtree(folder, ignore_errors=True)
-    complaint.unlink(missing_ok=True)
+    error_file.unlink(missing_ok=True)
     environments.mkdir(parents=True, exist_ok=True)
     try:
         step([sys.executable, "-m", "venv", str(folder)])
         step([str(folder / "bin" / "python"), "-m", "pip", "install", "--requirement", str(requirements)])
     except InstallError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        complaint.write_text(f"{error}\n", "utf-8")
+        error_file.write_text(f"{error}\n", "utf-8")
         return str(error)
     stamp.write_text(wanted, "utf-8")
     return None
@@ -80,10 +82,10 @@ def main(names: Sequence[str]) -> None:
         raise click.UsageError(f"there is no environment {', '.join(unknown)}; there are: {', '.join(files)}")
     failed = []
     for name in names or files:
-        begin = time.monotonic()
+        start = time.monotonic()
         problem = install(files[name], ENVIRONMENTS)
         failed += [name] if problem else []
-        print(f"{name}: {'FAILED' if problem else 'ready'} ({time.monotonic() - begin:.0f} s)", flush=True)
+        print(f"{name}: {'FAILED' if problem else 'ready'} ({time.monotonic() - start:.0f} s)", flush=True)
         if problem:
             print(f"    {problem.splitlines()[-1]}")
     if failed:

@@ -36,7 +36,7 @@ _PROBLEMS = {
     "regression": "regression",
 }
 _ST_POOLINGS = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
-# The names that published tokenizers give their special tokens; which of them a vocabulary has is asked of it.
+# The names that published tokenizers give their special tokens; the vocabulary shows which of them it has.
 _SPECIAL = {
     "unk_token": ("[UNK]", "<unk>"),
     "cls_token": ("[CLS]", "<s>"),
@@ -48,7 +48,7 @@ Weights = Mapping[str, torch.Tensor]
 
 
 def write_kit(checkpoint: Checkpoint, bundle: Bundle, target: Path) -> None:
-    """Write the folder ``target``, whole or not at all; what lies there is replaced.
+    """Write the folder ``target``, completely or not at all; an earlier one is replaced.
 
     Raises:
         MtlError: bundle and checkpoint do not have the same tasks.
@@ -56,9 +56,9 @@ def write_kit(checkpoint: Checkpoint, bundle: Bundle, target: Path) -> None:
     spec, state = checkpoint.record.model, checkpoint.model.state_dict()
     if [task.name for task in spec.tasks] != [task.name for task in bundle.manifest.tasks]:
         raise MtlError(f"{bundle.path} was not exported from {checkpoint.path}: their tasks differ")
-    encoder = _renamed(state, "encoder.", "")
-    backbone = _renamed(state, "encoder.", "backbone.")
-    heads = {task.name: _renamed(state, f"heads.task_{task.name}.", "") for task in spec.tasks}
+    encoder = _rename(state, "encoder.", "")
+    backbone = _rename(state, "encoder.", "backbone.")
+    heads = {task.name: _rename(state, f"heads.task_{task.name}.", "") for task in spec.tasks}
     with atomic_folder(target, force=True) as folder:
         _write(folder / "kit.json", _facts(spec, bundle))
         by_name = {f"{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
@@ -133,7 +133,7 @@ def _tokenizer(folder: Path, model: MultiTaskModel) -> None:
     vocabulary = json.loads(content)["model"]["vocab"]
     by_id = {index: token for token, index in vocabulary.items()} if isinstance(vocabulary, dict) else {}
     pad = by_id.get(model.spec.encoder.pad_id, "[PAD]")
-    special = {name: next((token for token in known if token in vocabulary), None) for name, known in _SPECIAL.items()}
+    special = {name: next((token for token in names if token in vocabulary), None) for name, names in _SPECIAL.items()}
     module: Any = model.encoder
     takes_types = "token_type_ids" in inspect.signature(module.forward).parameters
     _write(
@@ -166,8 +166,8 @@ def _heads(heads: Mapping[str, Weights]) -> Weights:
     return {f"heads.task_{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
 
 
-def _renamed(state: Weights, begin: str, instead: str) -> Weights:
-    return {instead + name.removeprefix(begin): tensor for name, tensor in state.items() if name.startswith(begin)}
+def _rename(state: Weights, prefix: str, instead: str) -> Weights:
+    return {instead + name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def _save(weights: Weights, file: Path) -> None:

@@ -1,6 +1,6 @@
 """config -> a classifier that transformers loads as remote code: the encoder, a pooling and one head, or one per task.
 
-kit.py copies this file beside the weights and writes the encoder's family into it. It imports transformers and torch
+kit.py copies this file next to the weights and writes the encoder's family into it. It imports transformers and torch
 alone and runs on transformers 4.57 and 5.
 """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from carried import Kit, batched, cores, system, versions
+from driver_kit import Kit, answer_in_batches, cores, make_system, versions
 
 from mtl_bench.worker.system import SystemDriver
 
@@ -12,7 +12,7 @@ def prepare(*, kit: str, folder: str, level: str | None = None, int8: bool = Fal
     """Export each task's model into ``folder/<task>``, whose last graph is the one to be served.
 
     Args:
-        kit: what kit.py wrote.
+        kit: folder that kit.py wrote.
         folder: to write.
         level: of graph optimization, O1 to O3; None: as exported.
         int8: quantize dynamically for AVX-512 VNNI, after the optimization if there is one.
@@ -23,7 +23,7 @@ def prepare(*, kit: str, folder: str, level: str | None = None, int8: bool = Fal
 
     read = Kit.read(kit)
     for task in read.tasks:
-        target, source = Path(folder) / task.name, read.of_task(task)
+        target, source = Path(folder) / task.name, read.task_folder(task)
         model = ORTModelForSequenceClassification.from_pretrained(source, export=True, trust_remote_code=True)
         model.save_pretrained(target)
         AutoTokenizer.from_pretrained(source).save_pretrained(target)
@@ -31,28 +31,28 @@ def prepare(*, kit: str, folder: str, level: str | None = None, int8: bool = Fal
         if level is not None:
             config = getattr(AutoOptimizationConfig, level)()
             ORTOptimizer.from_pretrained(model).optimize(save_dir=target, optimization_config=config)
-            graph = _only_the_newest(target, graph)
+            graph = _keep_newest(target, graph)
         if int8:
-            way = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=False)
+            config = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=False)
             quantizer = ORTQuantizer.from_pretrained(target, file_name=graph.name)
-            quantizer.quantize(save_dir=target, quantization_config=way)
-            _only_the_newest(target, graph)
+            quantizer.quantize(save_dir=target, quantization_config=config)
+            _keep_newest(target, graph)
 
 
-def _only_the_newest(folder: Path, graph: Path) -> Path:
-    """Remove the graph that was started from, so that one is left."""
-    (made,) = (file for file in folder.glob("*.onnx") if file != graph)
+def _keep_newest(folder: Path, graph: Path) -> Path:
+    """Remove the original graph, so that the new one is the only one."""
+    (newest,) = (file for file in folder.glob("*.onnx") if file != graph)
     graph.unlink()
-    return made
+    return newest
 
 
 def open(*, kit: str, folder: str, order: str, **_: Any) -> SystemDriver:
     """ORTModelForSequenceClassification for each task, on all allowed cores.
 
     Args:
-        kit: what kit.py wrote.
-        folder: what :func:`prepare` wrote.
-        order: of texts in batches: ``as they come`` or ``by length``.
+        kit: folder that kit.py wrote.
+        folder: that :func:`prepare` wrote.
+        order: of texts in batches: ``arrival`` or ``by length``.
     """
     import onnxruntime
     from optimum.onnxruntime import ORTModelForSequenceClassification
@@ -74,4 +74,4 @@ def open(*, kit: str, folder: str, order: str, **_: Any) -> SystemDriver:
         return {name: model(**inputs).logits for name, model in models.items()}
 
     facts = {"threads": str(cores()), "order": order, **versions("optimum-onnx", "onnxruntime", "transformers")}
-    return system(batched(read, run, by_length=order == "by length"), facts)
+    return make_system(answer_in_batches(read, run, by_length=order == "by length"), facts)

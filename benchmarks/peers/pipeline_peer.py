@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from carried import Kit, Task, cores, system, versions
+from driver_kit import Kit, Task, cores, make_system, versions
 
 from mtl_bench.worker.system import Labels, SystemDriver
 
@@ -19,10 +19,10 @@ def open(*, kit: str, precision: str) -> SystemDriver:
 
     torch.set_num_threads(cores())
     read = Kit.read(kit)
-    made = {
+    pipelines = {
         task.name: pipeline(
             "text-classification",
-            model=read.of_task(task),
+            model=read.task_folder(task),
             trust_remote_code=True,
             dtype=getattr(torch, precision),
             function_to_apply="none",
@@ -32,17 +32,17 @@ def open(*, kit: str, precision: str) -> SystemDriver:
         for task in read.tasks
     }
 
-    def row(task: Task, found: list[dict[str, Any]]) -> list[float]:
-        scores = {item["label"]: item["score"] for item in found}
+    def logits(task: Task, items: list[dict[str, Any]]) -> list[float]:
+        scores = {item["label"]: item["score"] for item in items}
         return [scores[label] for label in task.labels or ("value",)]
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
         return {
             task.name: task.answers(
-                np.asarray([row(task, found) for found in made[task.name](list(texts), batch_size=size or 1)])
+                np.asarray([logits(task, items) for items in pipelines[task.name](list(texts), batch_size=size or 1)])
             )
             for task in read.tasks
         }
 
     facts = {"threads": str(torch.get_num_threads()), **versions("torch", "transformers")}
-    return system(answer, facts, sizes=(1, 8, 32))
+    return make_system(answer, facts, sizes=(1, 8, 32))

@@ -1,8 +1,8 @@
-"""bundle + kit -> what peers make ahead of time, such as optimized graphs; errors become <kit>/errors/<peer>.txt.
+"""bundle + kit -> files that peers make ahead of time, such as optimized graphs, or <kit>/errors/<peer>.txt.
 
     python benchmarks/peers/prepare.py BUNDLE [PEER ...]
 
-Of all peers, one that fails is a finding that the benchmark shows; of those named, it makes the exit code 1.
+Without names, a failure is a result that the benchmark shows; with names, it makes the exit code 1.
 """
 
 import json
@@ -24,13 +24,13 @@ import importlib, json, sys
 module, _, function = sys.argv[1].partition(":")
 getattr(importlib.import_module(module), function)(**json.loads(sys.argv[2]))
 """
-_LAST_LINES = 12  # of a complaint, as much as is kept
+_LAST_LINES = 12  # of the output that an error holds
 
 
 def prepare(peer: Peer) -> str | None:
-    """Run what ``peer`` makes ahead of time in its environment; what went wrong, or None."""
+    """Run the preparation of ``peer`` in its environment, and return its error, or None."""
     environment = {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         [str(peer.python), "-c", _CALL, str(peer.prepare), json.dumps(dict(peer.settings))],
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -38,11 +38,11 @@ def prepare(peer: Peer) -> str | None:
         text=True,
         check=False,
     )
-    return said_last(done.stderr) or f"it ended with {done.returncode}" if done.returncode else None
+    return last_error(process.stderr) or f"it ended with {process.returncode}" if process.returncode else None
 
 
-def said_last(stderr: str) -> str:
-    """The error below a traceback: the frames above it are of this machine's folders."""
+def last_error(stderr: str) -> str:
+    """The error below a traceback, whose frames name this machine's folders."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     frames = [index for index, line in enumerate(lines) if line.startswith("  ")]
     return "\n".join(lines[frames[-1] + 1 if frames else 0 :][-_LAST_LINES:])
@@ -54,24 +54,25 @@ def said_last(stderr: str) -> str:
 def main(bundle: Path, names: Sequence[str]) -> None:
     """Prepare the peers NAMES, or all of them, with the kit of BUNDLE."""
     try:
-        known = {peer.name: peer for peer in read_peers(HERE, bundle, preparing=True)}
-        if unknown := [name for name in names if name not in known]:
-            raise click.UsageError(f"there is no peer {', '.join(unknown)}; there are: {', '.join(known)}")
+        peers = {peer.name: peer for peer in read_peers(HERE, bundle, preparing=True)}
+        if unknown := [name for name in names if name not in peers]:
+            raise click.UsageError(f"there is no peer {', '.join(unknown)}; there are: {', '.join(peers)}")
     except MtlError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    chosen = [known[name] for name in ordered(names or known, known) if known[name].prepare is not None]
-    failed = [peer.name for peer in chosen if not _prepared(peer)]
+    ordered = [peers[name] for name in order_by_needs(names or peers, peers)]
+    failed = [peer.name for peer in ordered if peer.prepare is not None and not _prepare_and_note(peer)]
     sys.exit(1 if names and failed else 0)
 
 
-def ordered(names: Iterable[str], known: Mapping[str, Peer]) -> list[str]:
-    """``names`` and what they need, that first."""
-    return list(dict.fromkeys(each for name in names for each in (*ordered(known[name].needs, known), name)))
+def order_by_needs(names: Iterable[str], peers: Mapping[str, Peer]) -> list[str]:
+    """``names``, each after the peers that it needs."""
+    return list(dict.fromkeys(each for name in names for each in (*order_by_needs(peers[name].needs, peers), name)))
 
 
-def _prepared(peer: Peer) -> bool:
-    begin = time.monotonic()
+def _prepare_and_note(peer: Peer) -> bool:
+    """Prepare a peer, and note the outcome in the kit; whether it succeeded."""
+    start = time.monotonic()
     for folder in (ERRORS, PREPARED):
         (peer.kit / folder / f"{peer.name}.txt").unlink(missing_ok=True)  # of an earlier attempt
     problem = peer.problem or prepare(peer)
@@ -79,7 +80,7 @@ def _prepared(peer: Peer) -> bool:
         _note(peer, PREPARED, "")
     elif peer.problem is None:
         _note(peer, ERRORS, f"it could not be prepared: {problem}\n")
-    print(f"{peer.name}: {'FAILED' if problem else 'prepared'} ({time.monotonic() - begin:.0f} s)", flush=True)
+    print(f"{peer.name}: {'FAILED' if problem else 'prepared'} ({time.monotonic() - start:.0f} s)", flush=True)
     if problem is not None:
         print(f"    {problem.splitlines()[-1]}")
     return problem is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from carried import Kit, PeerError, Task, cores, system, versions
+from driver_kit import Kit, PeerError, Task, cores, make_system, versions
 
 from mtl_bench.worker.system import Labels, SystemDriver
 
@@ -24,7 +24,7 @@ def prepare(
     """Export the encoder for ``backend`` into ``folder``.
 
     Args:
-        kit: what kit.py wrote.
+        kit: folder that kit.py wrote.
         folder: to write.
         backend: onnx or openvino.
         level: onnx: of graph optimization, such as O3.
@@ -40,7 +40,7 @@ def prepare(
     if int8 is not None:
         library.export_dynamic_quantized_onnx_model(model, int8, folder)
     if calibration is not None:
-        # datasets takes a folder for a data set, with all that lies in it.
+        # datasets takes a folder for a data set, with all files in it.
         with tempfile.TemporaryDirectory() as texts:
             shutil.copy(calibration, Path(texts) / "train.jsonl")
             library.export_static_quantized_openvino_model(model, None, folder, texts, "default", "train", "text")
@@ -52,9 +52,9 @@ def open(
     """One encoder on all allowed cores; it sorts texts by length itself.
 
     Args:
-        kit: what kit.py wrote.
+        kit: folder that kit.py wrote.
         backend: of sentence-transformers: torch, onnx or openvino.
-        folder: what :func:`prepare` wrote; None: the kit's own, which torch reads.
+        folder: that :func:`prepare` wrote; None: the kit's own, which torch reads.
         file: graph in it.
         precision: torch's name of its weights' type, or OpenVINO's of what it computes in; onnx: as the graph.
 
@@ -73,13 +73,13 @@ def open(
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
         # bfloat16 has no numpy type, and scikit-learn computes in double precision anyway.
-        found = model.encode(list(texts), batch_size=size or 32, show_progress_bar=False, convert_to_tensor=True)
-        embeddings = found.float().numpy()
+        tensor = model.encode(list(texts), batch_size=size or 32, show_progress_bar=False, convert_to_tensor=True)
+        embeddings = tensor.float().numpy()
         return {name: head(embeddings) for name, head in heads.items()}
 
-    used = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}[backend]
-    facts = {"threads": str(cores()), **versions("sentence-transformers", used, "scikit-learn", "transformers")}
-    return system(answer, facts)
+    library = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}[backend]
+    facts = {"threads": str(cores()), **versions("sentence-transformers", library, "scikit-learn", "transformers")}
+    return make_system(answer, facts)
 
 
 def _source(kit: Kit) -> str:
@@ -96,7 +96,7 @@ def _arguments(backend: str, file: str | None, precision: str) -> dict[str, Any]
         return {"dtype": getattr(torch, precision)}
     arguments: dict[str, Any] = {"file_name": file}
     if backend == "openvino":
-        # Left alone it takes bf16 wherever the processor has it.
+        # By default it takes bf16 wherever the processor has it.
         arguments |= {"ov_config": {"INFERENCE_PRECISION_HINT": precision}}
     if backend == "onnx":
         import onnxruntime

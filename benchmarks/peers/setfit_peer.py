@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from carried import Kit, PeerError, cores, system, versions
+from driver_kit import Kit, PeerError, cores, make_system, versions
 from sentence_peer import logistic
 
 from mtl_bench.worker.system import Labels, SystemDriver
@@ -38,4 +38,4 @@ def open(*, kit: str) -> SystemDriver:
         return {task.name: columns[:, index].tolist() for index, task in enumerate(read.tasks)}
 
     facts = {"threads": str(cores()), **versions("setfit", "sentence-transformers", "torch", "scikit-learn")}
-    return system(answer, facts)
+    return make_system(answer, facts)

@@ -104,7 +104,7 @@ def _gate(section: Mapping[str, Any]) -> dict[str, Any]:
         return dict(section)
     for name, value in section.items():
         if isinstance(value, Mapping) and name != "tasks" and name not in DEFAULTS:
-            raise RecordError(f"gate.{name}", f"unknown key; budgets are for tasks, or for a precision: {', '.join(DEFAULTS)}")
+            raise RecordError(f"gate.{name}", f"unknown key; the precisions are {', '.join(DEFAULTS)}")
     precisions = {name: table for name, table in section.items() if name in DEFAULTS}
     general = {name: value for name, value in section.items() if name not in DEFAULTS}
     return {**_budgets(general), "precisions": {name: _budgets(table) for name, table in precisions.items()}}

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import tomllib
 from importlib import metadata, resources
+from pathlib import Path
 
 import pytest
 
@@ -44,9 +46,22 @@ def test_help_of_heavy_commands_needs_no_torch():
         code = (
             f"import sys; sys.argv = ['mtl', '{command}', '--help']\n"
             "from mtl_runtime.cli.app import main\n"
+            "heavy = ('torch', 'transformers', 'onnx', 'scipy')\n"
             "try: main()\n"
-            "except SystemExit: print(*[m for m in sys.modules if m in ('torch', 'transformers', 'onnx')], sep=',')"
+            "except SystemExit: print(*[m for m in sys.modules if m in heavy], sep=',')"
         )
         shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert f"Usage: mtl {command}" in shown
         assert shown.splitlines()[-1] == ""
+
+
+def test_the_studies_are_no_part_of_the_wheel_and_the_commands_do_without_them():
+    root = Path(__file__).parents[2]
+    wheel = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    (excluded,) = wheel["exclude"]
+    assert list((root / excluded).glob("*.py"))
+    code = (
+        "import sys; sys.modules['mtl_bench.studies'] = None\n"
+        "import mtl_bench.commands.bench, mtl_bench.commands.compare, mtl_bench.report.__main__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,13 +1,13 @@
-"""The README's code runs, its table is the results file's, and its links lead somewhere."""
+"""The README's code runs, its table is the results file's, and its links fastest_variant somewhere."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from mtl_bench.report.evidence_table import MARKERS, evidence_table
-from mtl_bench.report.markdown_table import with_table
-from mtl_bench.report.readme_table import rewritten
+from mtl_bench.report.evidence_table import evidence_tables
+from mtl_bench.report.markdown_table import fill_tables
+from mtl_bench.report.readme_table import benchmark_tables
 from mtl_bench.results.files import read_report
 from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.config import Config
@@ -75,15 +75,15 @@ def test_the_config_of_the_readme_is_a_config(tmp_path):
 def test_the_table_of_the_readme_is_that_of_the_results_files():
     folder = ROOT / "benchmarks" / "results"
     files = [folder / "demo_evidence.json", folder / "demo_evidence_openvino.json"]
-    found = [records.from_json(Evidence, file.read_bytes()) for file in files]
-    assert with_table(README, MARKERS, evidence_table(found)) == README, "run `make results`"
+    evidence = [records.from_json(Evidence, file.read_bytes()) for file in files]
+    assert fill_tables(README, evidence_tables(evidence)) == README, "run `make results`"
 
 
 @pytest.mark.parametrize(("page", "short"), [("README.md", True), ("docs/benchmarks.md", False)])
 def test_the_benchmark_tables_are_those_of_the_results_file(page, short):
     report = read_report(ROOT / "benchmarks" / "results" / "bench.json")
     text = (ROOT / page).read_text("utf-8")
-    assert rewritten(text, report, short=short) == text, "run `make bench-results`"
+    assert fill_tables(text, benchmark_tables(report, short=short)) == text, "run `make bench-results`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

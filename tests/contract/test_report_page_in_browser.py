@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mtl_bench.report.document import report_page
-from mtl_bench.report.screenshots import PICTURES, take
+from mtl_bench.report.screenshots import SCREENSHOTS, take_screenshot
 from tests.bench.report.report_records import REPORT, SMUGGLED
 from tests.contract.browser import NAMES, OPEN_ALL, WINDOWS, find_browser, open_browser
 
@@ -147,7 +147,7 @@ def test_a_click_on_a_column_sorts_by_it_the_better_end_first_and_a_second_turns
         assert known == sorted(known, key=lambda value, order=order: order * value)
         assert values[len(known) :] == [None] * (len(values) - len(known))
         assert desk.value("document.querySelectorAll('[aria-sort]:not([aria-sort=none])').length") == 1
-    assert desk.value("document.querySelector('.told-of-table').textContent") == "Sorted by offline texts/s, ascending."
+    assert desk.value("document.querySelector('.table-status').textContent") == "Sorted by offline texts/s, ascending."
 
 
 def test_the_keyboard_sorts_too(desk):
@@ -309,8 +309,8 @@ def test_without_script_all_is_there_but_the_choices(browser, file):
 
 
 def test_the_docs_pictures_come_from_a_command(file, tmp_path):
-    for name, picture in PICTURES.items():
-        take(BROWSER, file, picture, tmp_path / name)
+    for name, picture in SCREENSHOTS.items():
+        take_screenshot(BROWSER, file, picture, tmp_path / name)
         png = (tmp_path / name).read_bytes()
         width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
         assert (width, height) == (picture.scale * picture.width, picture.scale * picture.height)

@@ -378,7 +378,10 @@ def test_a_gate_budget_may_be_of_one_precision_and_of_one_task_in_it():
 @pytest.mark.parametrize(
     ("gate", "message"),
     [
-        ({"int4": {"min_agreement": 0.9}}, "gate.int4: unknown key; budgets are for tasks, or for a precision: fp32, fp16, bf16, int8"),
+        (
+            {"int4": {"min_agreement": 0.9}},
+            "gate.int4: unknown key; the precisions are fp32, fp16, bf16, int8",
+        ),
         ({"int8": {"min_agrement": 0.9}}, "gate.int8.min_agrement: unknown key; did you mean 'min_agreement'?"),
         ({"int8": {"min_agreement": 90}}, "gate.int8.min_agreement: 90.0 is not a share; write 0.99 for 99 %"),
         ({"int8": 0.9}, "gate.int8: expected a table of keys, found float 0.9"),

@@ -1,1 +1,1 @@
-"""results -> figures: estimates with intervals, ranks, warnings and conclusions."""
+"""Raw values -> summaries, intervals, ranking and conclusions."""

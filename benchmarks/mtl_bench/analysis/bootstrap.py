@@ -1,4 +1,4 @@
-"""paired outcomes -> a difference with its bootstrap interval."""
+"""Outcomes of paired rows -> a difference with its bootstrap interval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ def paired_bootstrap(
     statistic: Callable[[NDArray[np.intp]], float], rows: int, *, resamples: int = 10_000, seed: int = 0
 ) -> Interval:
     """95 % percentile interval of a statistic of paired rows (B. Efron, Annals of Statistics 7 (1979) 1-26).
+
+    scipy.stats.bootstrap would hold the indices of all resamples at once, and refuses a single row.
 
     Args:
         statistic: difference of two systems on the rows with these indices, both systems on the same rows.

@@ -1,1 +1,1 @@
-"""Commands of ``mtl`` that this package adds."""
+"""Commands that this package adds to ``mtl``."""

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from mtl_bench.effort import FULL, FULL_WITH_PEERS, QUICK, QUICK_WITH_PEERS, Effort
 from mtl_bench.report.document import report_page
 from mtl_bench.report.markdown import report_markdown
 from mtl_bench.report.terminal import print_report
 from mtl_bench.results.schema import Report
-from mtl_bench.suite.effort import FULL, QUICK, QUICK_WITH_PEERS, WITH_PEERS, Effort
-from mtl_bench.suite.suite import Bench, run_bench
+from mtl_bench.suite.progress import ProgressEstimate
+from mtl_bench.suite.suite import BenchConfig, run_bench
 from mtl_bench.workloads.workload import Workload, golden_workload, read_workload
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.cli.options import bundle_argument, finite, json_option
@@ -25,9 +26,9 @@ __all__ = ["bench"]
 
 _FILE = click.Path(path_type=Path)
 # By --quick, and whether there are --peers.
-_AMOUNTS = {
+_EFFORTS = {
     (False, False): FULL,
-    (False, True): WITH_PEERS,
+    (False, True): FULL_WITH_PEERS,
     (True, False): QUICK,
     (True, True): QUICK_WITH_PEERS,
 }
@@ -66,35 +67,76 @@ def bench(
     markdown: bool,
     as_json: bool,
 ) -> None:
-    """Measure how right and how fast BUNDLE is on this machine, beside other systems.
+    """Measure how right and how fast BUNDLE is on this machine, compared with other systems.
 
     Every variant that runs here, text to labels, in fresh processes whose rounds are interleaved: offline throughput,
     single-stream latency, server rate within a bound of the 99th percentile, cold start, memory, size. Nothing else
-    should run meanwhile; what did is told as a doubt. A system that fails is a row with its error, and the exit code
+    should run meanwhile; the report warns of what did. A system that fails is a row with its error, and the exit code
     stays 0.
     """
-    _end_in_order()
-    chosen = [name for part in systems.split(",") if (name := part.strip())]
+    _unwind_on_sigterm()
     opened = Bundle.open(bundle.absolute())
-    amounts = _AMOUNTS[quick, peers is not None]
-    workload = _workload(opened, data, column, amounts)
-    options = _options(data, column, peers, quick=quick, p99=p99)
-    with stages() as tell:
-        report = run_bench(
-            Bench(
-                bundle=opened,
-                workload=workload,
-                amounts=amounts,
-                peers=peers,
-                systems=chosen,
-                bound=p99 / 1000,
-                command=_command(bundle, output, *options, *(["--systems", ",".join(chosen)] if chosen else [])),
-                alone=lambda name: _command(bundle, Path(f"report-{name}"), *options, "--systems", name),
-                report=tell,
-                room=lambda: _room(output, force=force),
-            )
-        )
-    _keep(report, output)
+    effort = _EFFORTS[quick, peers is not None]
+    names = [name for part in systems.split(",") if (name := part.strip())]
+    options = _option_words(data, column, peers, quick=quick, p99=p99)
+    config = BenchConfig(
+        bundle=opened,
+        workload=_workload(opened, data, column, effort),
+        effort=effort,
+        peers=peers,
+        systems=names,
+        bound=p99 / 1000,
+        command=_command(bundle, output, *options, *(["--systems", ",".join(names)] if names else [])),
+        command_of=lambda name: _command(bundle, Path(f"report-{name}"), *options, "--systems", name),
+    )
+    report = run_bench(
+        config,
+        make_log_folder=lambda: _make_log_folder(output, force=force),
+        show_stages=lambda count: stages(lambda show: ProgressEstimate(show, count)),
+    )
+    _write(report, output)
+    _show(report, output, as_json=as_json, markdown=markdown)
+
+
+def _unwind_on_sigterm() -> None:
+    """Let SIGTERM unwind like Ctrl-C, so that worker processes end and temporary files are removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
+
+
+def _workload(bundle: Bundle, data: Path | None, column: str, effort: Effort) -> Workload:
+    if data is None:
+        return golden_workload(bundle, timed_texts=effort.timed_texts)
+    return read_workload(bundle, data, column=column, timed_texts=effort.timed_texts, scored_texts=effort.scored_texts)
+
+
+def _make_log_folder(output: Path, *, force: bool) -> Path:
+    """Make the folder for logs, in one next to ``output``: an earlier report stays until this one is complete."""
+    if output.exists() and not force:
+        raise MtlError(f"{output} exists already; name another folder, or replace it with --force")
+    for folder in (output, _unfinished_folder(output)):
+        if folder.exists() and not _is_report(folder):
+            raise MtlError(f"{folder} holds more than an earlier report, and is not replaced; name another folder")
+    shutil.rmtree(_unfinished_folder(output), ignore_errors=True)
+    logs = _unfinished_folder(output) / _LOGS
+    try:
+        logs.mkdir(parents=True)
+    except OSError as error:
+        raise MtlError(f"{logs} cannot be made ({error.strerror}); name another folder") from error
+    return logs
+
+
+def _write(report: Report, output: Path) -> None:
+    """Write the report, and put it in the place of an earlier one."""
+    unfinished = _unfinished_folder(output)
+    (unfinished / _RESULTS).write_text(records.to_json(report), "utf-8")
+    (unfinished / _PAGE).write_text(report_page(report, title=report.bundle), "utf-8")
+    if output.exists():
+        shutil.rmtree(output)
+    unfinished.rename(output)
+
+
+def _show(report: Report, output: Path, *, as_json: bool, markdown: bool) -> None:
     if as_json:
         print_json(records.to_dict(report))
     elif markdown:
@@ -104,45 +146,7 @@ def bench(
         click.echo(f"report: {output / _PAGE}")
 
 
-def _end_in_order() -> None:
-    """Let SIGTERM unwind like Ctrl-C, so that children end and what was made in passing is removed."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
-
-
-def _workload(bundle: Bundle, data: Path | None, column: str, amounts: Effort) -> Workload:
-    if data is None:
-        return golden_workload(bundle, timed=amounts.texts)
-    return read_workload(bundle, data, column=column, timed=amounts.texts, judged=amounts.judged)
-
-
-def _room(output: Path, *, force: bool) -> Path:
-    """Make the folder for logs, in one beside ``output``: an earlier report stays until this one is whole."""
-    if output.exists() and not force:
-        raise MtlError(f"{output} exists already; name another folder, or replace it with --force")
-    for folder in (output, _unfinished(output)):
-        if folder.exists() and not _is_report(folder):
-            raise MtlError(f"{folder} holds more than an earlier report, and is not replaced; name another folder")
-    shutil.rmtree(_unfinished(output), ignore_errors=True)
-    logs = _unfinished(output) / _LOGS
-    try:
-        logs.mkdir(parents=True)
-    except OSError as error:
-        raise MtlError(f"{logs} cannot be made ({error.strerror}); name another folder") from error
-    return logs
-
-
-def _keep(report: Report, output: Path) -> None:
-    """Write the report, and put it in the place of an earlier one."""
-    fresh = _unfinished(output)
-    (fresh / _RESULTS).write_text(records.to_json(report), "utf-8")
-    (fresh / _PAGE).write_text(report_page(report, title=report.bundle), "utf-8")
-    if output.exists():
-        shutil.rmtree(output)
-    fresh.rename(output)
-
-
-def _unfinished(output: Path) -> Path:
+def _unfinished_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.unfinished")
 
 
@@ -150,11 +154,11 @@ def _is_report(folder: Path) -> bool:
     return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= {_RESULTS, _PAGE, _LOGS}
 
 
-def _options(data: Path | None, column: str, peers: Path | None, *, quick: bool, p99: float) -> list[str]:
-    """What the command line said, to be said again."""
-    given = [("--data", data), ("--column", column if column != "text" else None), ("--peers", peers)]
-    said = [word for name, value in given if value is not None for word in (name, str(value))]
-    return [*said, *(["--p99", f"{p99:g}"] if p99 != 100 else []), *(["--quick"] if quick else [])]
+def _option_words(data: Path | None, column: str, peers: Path | None, *, quick: bool, p99: float) -> list[str]:
+    """The options that differ from their defaults, as words of a command line."""
+    values = [("--data", data), ("--column", column if column != "text" else None), ("--peers", peers)]
+    words = [word for name, value in values if value is not None for word in (name, str(value))]
+    return [*words, *(["--p99", f"{p99:g}"] if p99 != 100 else []), *(["--quick"] if quick else [])]
 
 
 def _command(bundle: Path, output: Path, *options: str) -> str:

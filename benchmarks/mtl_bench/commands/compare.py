@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from mtl_bench.compare.comparable import ACROSS
-from mtl_bench.compare.comparison import Comparison
-from mtl_bench.compare.comparison import compare as compare_reports
-from mtl_bench.compare.text import headline, markdown, print_comparison
+from mtl_bench.compare.comparison import RunComparison, compare_reports
+from mtl_bench.compare.text import comparison_markdown, headline, print_comparison
 from mtl_bench.results.files import read_report
 from mtl_runtime.cli.options import finite, json_option
 from mtl_runtime.cli.terminal import print_json
@@ -55,10 +54,10 @@ def compare(
     as_json: bool,
     **across: bool,
 ) -> None:
-    """Tell whether the benchmark run B is slower, larger or less right than the run A before it.
+    """Show whether the benchmark run B is slower, larger or less right than the run A before it.
 
-    A and B are results files of `mtl bench`. Exits 1 if something of ours became worse; peers are shown, and decide
-    nothing.
+    A and B are results files of `mtl bench`. Exits 1 if something of ours became worse; peers are shown, but do not
+    change the exit code.
     """
     if as_markdown and as_json:
         raise click.UsageError("--markdown and --json exclude each other; name one")
@@ -68,7 +67,7 @@ def compare(
         raise MtlError(
             f"{a} and {b} hold the same run, of {when}; name one from before the change and one from after it"
         )
-    found = compare_reports(
+    comparison = compare_reports(
         before,
         after,
         names=(str(a), str(b)),
@@ -76,14 +75,15 @@ def compare(
         tolerance=tolerance / 100,
         across=[kind for kind in ACROSS if across[f"across_{kind}"]],
     )
-    _show(found, as_json=as_json, as_markdown=as_markdown)
-    ctx.exit(1 if found.regressed else 0)
+    _show(comparison, as_json=as_json, as_markdown=as_markdown)
+    ctx.exit(1 if comparison.regressed else 0)
 
 
-def _show(found: Comparison, *, as_json: bool, as_markdown: bool) -> None:
+def _show(comparison: RunComparison, *, as_json: bool, as_markdown: bool) -> None:
     if as_json:
-        print_json({"regressed": found.regressed, "headline": headline(found), **records.to_dict(found)})
+        content = {"regressed": comparison.regressed, "headline": headline(comparison), **records.to_dict(comparison)}
+        print_json(content)
     elif as_markdown:
-        click.echo(markdown(found), nl=False)
+        click.echo(comparison_markdown(comparison), nl=False)
     else:
-        print_comparison(found)
+        print_comparison(comparison)

@@ -1,1 +1,1 @@
-"""two benchmark runs -> what became faster, slower, larger or less right; see docs/compare.md."""
+"""Two runs compared: costs by Welch's test, scores by a tolerance."""

@@ -1,4 +1,4 @@
-"""what became of one cost or score of one system, as a comparison records it."""
+"""Records of how one cost or one score of one system changed between two runs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +15,7 @@ class CostChange:
 
     system: str
     ours: bool
-    cost: str  # of COSTS
+    cost: str  # a key of COSTS
     a: float  # median over processes, as measured: seconds (offline: of a text) or bytes
     b: float
     processes: tuple[int, ...]  # in A, in B
@@ -23,14 +23,14 @@ class CostChange:
     verdict: Verdict = "unknown"
     low: float | None = None  # interval of the ratio at ``confidence``; None: too few processes
     high: float | None = None
-    confidence: float | None = None  # what Holm's correction makes of 95 %
+    confidence: float | None = None  # 95 % after Holm's correction
     p: float | None = None  # of Welch's test, not corrected
     detectable: float | None = None  # the smallest ratio above 1 that four of five such pairs of runs would show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreChange:
-    """One measure of how right a system is. The same texts get the same answers, so it has a tolerance and no test."""
+    """One score of one system. The same texts get the same answers, so it has a tolerance and no test."""
 
     system: str
     ours: bool

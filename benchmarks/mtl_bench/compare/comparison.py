@@ -1,52 +1,53 @@
-"""two Reports -> Comparison: system by system, what became better or worse, and what cannot be told apart."""
+"""two Reports -> RunComparison: system by system, what became better or worse, and what the runs cannot show."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mtl_bench.analysis.students_t import import_stats
 from mtl_bench.compare.changes import Change, CostChange, ScoreChange
-from mtl_bench.compare.comparable import Across, notes, refuse, same_pace
+from mtl_bench.compare.comparable import Across, check_comparable, comparison_notes, have_similar_speed
 from mtl_bench.compare.cost_changes import cost_changes
 from mtl_bench.compare.costs import References, references_of
 from mtl_bench.compare.score_changes import score_changes
 from mtl_bench.results.schema import Report
 from mtl_runtime.errors import MtlError
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["RunComparison", "compare_reports"]
 
-_FEW = 3  # processes below which Welch's test has so few degrees of freedom that even large differences hide
-_WANTED = 5
+_MIN_PROCESSES = 3  # below it Welch's test has so few degrees of freedom that it misses even large differences
+_WANTED_PROCESSES = 5
 _PARTS = ("answers", "offline", "single_stream", "cold_start", "memory")  # of a row, that are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What two runs tell of the systems that are in both."""
+class RunComparison:
+    """How the systems that are in both runs changed."""
 
     a: str
     b: str
     threshold: float  # the smallest relative difference of a cost that counts
     costs: tuple[CostChange, ...]
     scores: tuple[ScoreChange, ...]
-    broken: Mapping[str, str]  # ours that ran in A, and that B has no more, or not all figures of: why
+    broken: Mapping[str, str]  # ours that ran in A, and that are missing or incomplete in B: why
     notes: tuple[str, ...]  # what weakens the comparison, and what else differs
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """All of them."""
+        """Changes of costs and scores."""
         return (*self.costs, *self.scores)
 
     @property
     def regressions(self) -> tuple[Change, ...]:
-        """Those of ours that are worse."""
+        """Changes of ours that are worse."""
         return tuple(change for change in self.changes if change.ours and change.verdict == "worse")
 
     @property
     def regressed(self) -> bool:
-        """Whether anything of ours became worse, or runs no more."""
+        """Whether anything of ours became worse, or no longer runs."""
         return bool(self.regressions or self.broken)
 
 
-def compare(
+def compare_reports(
     a: Report,
     b: Report,
     *,
@@ -54,7 +55,7 @@ def compare(
     threshold: float = 0.05,
     tolerance: float = 0.005,
     across: Collection[Across] = (),
-) -> Comparison:
+) -> RunComparison:
     """Compare the run ``b`` with the run ``a`` before it.
 
     Args:
@@ -66,26 +67,28 @@ def compare(
         across: what may differ although it should be the same.
 
     Raises:
+        MissingPackageError: scipy is not installed.
         MtlError: the runs did not measure the same thing, or no system is in both.
     """
-    refuse(a, b, across)
+    import_stats()
+    check_comparable(a, b, across)
     pairs = {name: (a.systems[name], b.systems[name]) for name in a.systems if name in b.systems}
     if not pairs:
         raise MtlError("no system is in both runs; measure the same ones in both")
     costs = cost_changes(pairs, _references(a, b), threshold)
-    return Comparison(
+    return RunComparison(
         a=names[0],
         b=names[1],
         threshold=threshold,
         costs=costs,
         scores=score_changes(pairs, b.workload, tolerance),
-        broken=dict(_broken(a, b)),
-        notes=(*_weaknesses(costs), *notes(a, b)),
+        broken=dict(_broken_systems(a, b)),
+        notes=(*_weaknesses(costs), *comparison_notes(a, b)),
     )
 
 
-def _broken(a: Report, b: Report) -> Iterator[tuple[str, str]]:
-    """What B says nothing of must not pass for unchanged."""
+def _broken_systems(a: Report, b: Report) -> Iterator[tuple[str, str]]:
+    """Systems that B has no figures of; they must not count as unchanged."""
     for name, before in a.systems.items():
         if before.kind != "ours" or not before.ran:
             continue
@@ -99,19 +102,19 @@ def _broken(a: Report, b: Report) -> Iterator[tuple[str, str]]:
 
 
 def _references(a: Report, b: Report) -> tuple[References, References]:
-    """What is divided out: nothing where only one run has it, or where it would stand for two machines or paces."""
-    usable = a.reference_seconds and b.reference_seconds and same_pace(a, b)
+    """What is divided out: nothing where one run lacks it, or where the machines or their speeds differ."""
+    usable = a.reference_seconds and b.reference_seconds and have_similar_speed(a, b)
     return (references_of(a), references_of(b)) if usable else ({}, {})
 
 
 def _weaknesses(costs: Sequence[CostChange]) -> Iterator[str]:
-    few = [change for change in costs if change.ours and min(change.processes) < _FEW]
+    few = [change for change in costs if change.ours and min(change.processes) < _MIN_PROCESSES]
     if few:
         rows = ", ".join(dict.fromkeys(change.system for change in few))
         fewest = min(min(change.processes) for change in few)
         yield (
-            f"too few fresh processes to tell anything but very large differences: {fewest} where {_WANTED} are wanted "
-            f"({rows}); measure again with more"
+            f"too few fresh processes to show anything but very large differences: {fewest} where {_WANTED_PROCESSES} "
+            f"are wanted ({rows}); measure again with more"
         )
     if not costs:
         yield "no cost was measured in both runs"

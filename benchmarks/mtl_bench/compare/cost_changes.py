@@ -1,4 +1,4 @@
-"""systems of two runs -> CostChanges: each cost tested, corrected for the number of tests, judged by the threshold."""
+"""systems of two runs -> CostChanges: each cost tested, corrected for the number of tests, with a verdict."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import numpy as np
 
 from mtl_bench.compare.changes import CostChange, Verdict
 from mtl_bench.compare.costs import COSTS, References, Sample, sample
-from mtl_bench.compare.welch import Contrast, contrast, holm
+from mtl_bench.compare.welch import Contrast, contrast, holm_levels
 from mtl_bench.results.schema import SystemResult
 
 __all__ = ["Pair", "cost_changes"]
@@ -20,8 +20,8 @@ _LEVEL = 0.05  # of all tests of ours together, and of all of the peers' togethe
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    change: CostChange  # not judged yet
+class _TestedChange:
+    change: CostChange  # without its verdict
     contrast: Contrast | None  # None: too few processes
 
 
@@ -30,30 +30,36 @@ def cost_changes(
 ) -> tuple[CostChange, ...]:
     """Compare every cost that was measured in both runs.
 
-    Ours and peers are two families of tests: how many peers were measured shall not decide whether a regression of ours
-    is found.
+    Ours and peers are two families of tests: the number of peers must not decide whether a regression of ours is
+    significant.
 
     Args:
         pairs: rows by system.
         references: of A and of B; empty: nothing is divided out.
         threshold: the smallest relative difference that counts.
     """
-    found = [measured for name, pair in pairs.items() for measured in _measured(name, pair, references)]
-    levels = {ours: iter(holm(_ps(found, ours), _LEVEL)) for ours in (True, False)}
-    return tuple(_judged(one, levels[one.change.ours], math.log1p(threshold)) for one in found)
+    tested = [change for name, pair in pairs.items() for change in _tested_changes(name, pair, references)]
+    levels = {ours: iter(holm_levels(_ps(tested, ours), _LEVEL)) for ours in (True, False)}
+    smallest = math.log1p(threshold)
+    return tuple(
+        _with_verdict(change.change, change.contrast, next(levels[change.change.ours]), smallest)
+        if change.contrast is not None
+        else change.change
+        for change in tested
+    )
 
 
-def _measured(name: str, pair: Pair, references: tuple[References, References]) -> Iterator[_Measured]:
-    for cost, reading in COSTS.items():
-        if not reading.timed and _batches_differ(*pair):
+def _tested_changes(name: str, pair: Pair, references: tuple[References, References]) -> Iterator[_TestedChange]:
+    for key, cost in COSTS.items():
+        if not cost.timed and _batch_sizes_differ(*pair):
             continue
-        a, b = (sample(reading, row, reference) for row, reference in zip(pair, references, strict=True))
+        a, b = (sample(cost, row, reference) for row, reference in zip(pair, references, strict=True))
         if a is not None and b is not None:
-            yield _Measured(_change(name, pair[0].kind == "ours", cost, a, b), contrast(a, b))
+            yield _TestedChange(_change(name, pair[0].kind == "ours", key, a, b), contrast(a, b))
 
 
-def _batches_differ(a: SystemResult, b: SystemResult) -> bool:
-    """Whether the sweeps chose otherwise: what a batch takes says nothing of what another takes."""
+def _batch_sizes_differ(a: SystemResult, b: SystemResult) -> bool:
+    """Whether the sweeps chose different sizes: the memory of one size is no measure of another's."""
     return a.offline is not None and b.offline is not None and a.offline.size != b.offline.size
 
 
@@ -69,30 +75,26 @@ def _change(system: str, ours: bool, cost: str, a: Sample, b: Sample) -> CostCha
     )
 
 
-def _ps(found: Sequence[_Measured], ours: bool) -> list[float]:
-    return [one.contrast.p for one in found if one.contrast is not None and one.change.ours == ours]
+def _ps(tested: Sequence[_TestedChange], ours: bool) -> list[float]:
+    return [change.contrast.p for change in tested if change.contrast is not None and change.change.ours == ours]
 
 
-def _judged(one: _Measured, levels: Iterator[float], least: float) -> CostChange:
-    found = one.contrast
-    if found is None:
-        return one.change
-    level = next(levels)
-    margin = found.margin(level)
+def _with_verdict(change: CostChange, tested: Contrast, level: float, smallest: float) -> CostChange:
+    margin = tested.margin(level)
     return dataclasses.replace(
-        one.change,
-        verdict=_verdict(found, level, least),
-        low=math.exp(found.difference - margin),
-        high=math.exp(found.difference + margin),
+        change,
+        verdict=_verdict(tested, level, smallest),
+        low=math.exp(tested.difference - margin),
+        high=math.exp(tested.difference + margin),
         confidence=1 - level,
-        p=found.p,
-        detectable=math.exp(found.detectable(level, least)),
+        p=tested.p,
+        detectable=math.exp(tested.detectable(level, smallest)),
     )
 
 
-def _verdict(found: Contrast, level: float, least: float) -> Verdict:
-    if found.p > level:
+def _verdict(tested: Contrast, level: float, smallest: float) -> Verdict:
+    if tested.p > level:
         return "same"
-    if abs(found.difference) < least:
+    if abs(tested.difference) < smallest:
         return "small"
-    return "worse" if found.difference > 0 else "better"
+    return "worse" if tested.difference > 0 else "better"

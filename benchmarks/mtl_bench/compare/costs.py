@@ -1,7 +1,7 @@
-"""SystemResult, reference -> Sample: a cost of each fresh process, the machine's pace divided out.
+"""SystemResult, reference -> Sample: a cost of each fresh process, with the machine's speed divided out.
 
 Rounds of one process share its memory layout, its compiled kernels and its moment, so they are no independent samples;
-the process is, and its rounds are summed up by their median (T. Kalibera and R. Jones, "Rigorous benchmarking in
+the process is, and its rounds are summarized by their median (T. Kalibera and R. Jones, "Rigorous benchmarking in
 reasonable time", ISMM 2013).
 """
 
@@ -13,10 +13,11 @@ from functools import partial
 import numpy as np
 
 from mtl_bench.analysis.summary import percentile
-from mtl_bench.results.schema import Report, SystemResult, Values
+from mtl_bench.results.scenarios import Values
+from mtl_bench.results.schema import Report, SystemResult
 from mtl_runtime.errors import MtlError
 
-__all__ = ["COSTS", "Cost", "References", "Sample", "pace", "references_of", "sample"]
+__all__ = ["COSTS", "Cost", "References", "Sample", "reference_median", "references_of", "sample"]
 
 # By the report's field; empty: nothing is divided out.
 References = Mapping[str, Values]
@@ -24,14 +25,14 @@ References = Mapping[str, Values]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """One thing that a system should have little of.
+    """Something of which a system should need little.
 
     Attributes:
         title: as tables name it.
         read: a row -> its values by fresh process and round; None: not measured.
         center: of one process's rounds.
         timed: whether a slower moment of the machine makes it larger.
-        reference: the report's field with the reference that was timed beside it.
+        reference: the report's field with the reference that was timed in the same rounds.
         words: for less of it, and for more.
     """
 
@@ -49,9 +50,8 @@ class Sample:
 
     raw: tuple[float, ...]  # by process, in seconds or bytes
     logs: tuple[float, ...]  # by process, natural logarithms, of multiples of the reference where that is known
-    moments: tuple[
-        float, ...
-    ] = ()  # logarithms of the reference by sitting, where only its median could be divided out
+    # Logarithms of the reference by launch, where only its median could be divided out.
+    reference_logs: tuple[float, ...] = ()
 
 
 def sample(cost: Cost, result: SystemResult, references: References) -> Sample | None:
@@ -73,25 +73,25 @@ def sample(cost: Cost, result: SystemResult, references: References) -> Sample |
     raw = tuple(map(cost.center, values))
     if not cost.timed or not references:
         return Sample(raw=raw, logs=_logs(raw))
-    # A peer may have sat in the first sittings only.
-    beside = references.get(cost.reference, ())[: len(values)]
-    if [*map(len, values)] == [*map(len, beside)]:
-        return Sample(raw=raw, logs=_logs(map(cost.center, _quotients(values, beside))))
-    if len(values) == len(beside):
-        return Sample(raw=raw, logs=_logs(a / _median(b) for a, b in zip(raw, beside, strict=True)))
-    everywhere = references["reference_seconds"]
-    moment = pace(everywhere)
-    return Sample(raw=raw, logs=_logs(value / moment for value in raw), moments=_logs(map(_median, everywhere)))
+    # A peer may have run in the first launches only.
+    reference = references.get(cost.reference, ())[: len(values)]
+    if [*map(len, values)] == [*map(len, reference)]:
+        return Sample(raw=raw, logs=_logs(map(cost.center, _quotients(values, reference))))
+    if len(values) == len(reference):
+        return Sample(raw=raw, logs=_logs(a / _median(b) for a, b in zip(raw, reference, strict=True)))
+    offline = references["reference_seconds"]
+    median = reference_median(offline)
+    return Sample(raw=raw, logs=_logs(value / median for value in raw), reference_logs=_logs(map(_median, offline)))
 
 
 def references_of(report: Report) -> References:
-    """Seconds of the fixed product in a run, by the field that holds them."""
+    """Seconds of the reference product in a run, by the field that holds them."""
     fields = ("reference_seconds", "stream_reference_seconds", "cold_reference_seconds")
     return {field: getattr(report, field) for field in fields}
 
 
-def pace(reference: Values) -> float:
-    """Seconds of the fixed product in a whole run: the median over its sittings."""
+def reference_median(reference: Values) -> float:
+    """Seconds of the reference product in a whole run: the median over its launches."""
     return _median(tuple(map(_median, reference)))
 
 
@@ -120,7 +120,7 @@ def _median(values: tuple[float, ...]) -> float:
 
 def _quotients(values: Values, reference: Values) -> list[tuple[float, ...]]:
     pairs = zip(values, reference, strict=True)
-    return [tuple(value / moment for value, moment in zip(*both, strict=True)) for both in pairs]
+    return [tuple(value / seconds for value, seconds in zip(*pair, strict=True)) for pair in pairs]
 
 
 def _logs(values: Iterable[float]) -> tuple[float, ...]:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from mtl_bench.compare.changes import ScoreChange, Verdict
 from mtl_bench.compare.cost_changes import Pair
-from mtl_bench.results.schema import Answers, WorkloadFacts
+from mtl_bench.results.schema import AnswerScores, WorkloadFacts
 
 __all__ = ["score_changes"]
 
-_METRICS = ("accuracy", "macro_f1")  # of those a run may hold, the ones where more is better and 1 is all
+_METRICS = ("accuracy", "macro_f1")  # of those a run may hold, the ones where more is better and 1 is the highest
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class _Score:
     value: float
-    texts: int  # that it was counted on
+    texts: int  # from which it was counted
 
 
 def score_changes(pairs: Mapping[str, Pair], workload: WorkloadFacts, tolerance: float) -> tuple[ScoreChange, ...]:
@@ -48,13 +48,13 @@ def _changes(name: str, pair: Pair, workload: WorkloadFacts, tolerance: float) -
         )
 
 
-def _scores(answers: Answers | None, workload: WorkloadFacts) -> Iterator[tuple[tuple[str, str], _Score]]:
+def _scores(answers: AnswerScores | None, workload: WorkloadFacts) -> Iterator[tuple[tuple[str, str], _Score]]:
     if answers is None:
         return
     for task, share in answers.agreement.items():
-        yield ("agreement", task), _Score(share, max(1, workload.judged))
+        yield ("agreement", task), _Score(share, max(1, workload.scored))
     for task, metrics in answers.metrics.items():
-        texts = max(1, workload.labelled.get(task, workload.judged))
+        texts = max(1, workload.labelled.get(task, workload.scored))
         yield from (((name, task), _Score(metrics[name], texts)) for name in _METRICS if name in metrics)
 
 

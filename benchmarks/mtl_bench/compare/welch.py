@@ -1,4 +1,4 @@
-"""two Samples -> Contrast: how far apart their logarithms lie, and how sure that is."""
+"""two Samples -> Contrast: how far apart their mean logarithms lie, and how certain that is."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_bench.analysis.students_t import critical, two_sided
+from mtl_bench.analysis.students_t import critical_value, two_sided_p
 from mtl_bench.compare.costs import Sample
 
-__all__ = ["Contrast", "contrast", "holm"]
+__all__ = ["Contrast", "contrast", "holm_levels"]
 
 _ROUNDING = 1e-9  # no measurement repeats to more digits, and equal values shall not differ by those of a logarithm
 _MISSED = 0.2  # share of true differences of the detectable size that a run of this size would not show
@@ -26,26 +26,27 @@ class Contrast:
     @property
     def p(self) -> float:
         """Probability of a difference at least as large where there is none."""
-        return two_sided(self.difference / self.error, self.degrees)
+        return two_sided_p(self.difference / self.error, self.degrees)
 
     def margin(self, level: float) -> float:
         """Half the width of the interval that misses the true difference with probability ``level``."""
-        return critical(level, self.degrees) * self.error
+        return critical_value(level, self.degrees) * self.error
 
-    def detectable(self, level: float, least: float) -> float:
+    def detectable(self, level: float, smallest: float) -> float:
         """The smallest true difference that four of five such pairs of runs would show.
 
         The multiple of the standard error is that of H. S. Bloom, "Minimum detectable effects", Evaluation Review 19
-        (1995) 547-556. What is shown must also exceed ``least``.
+        (1995) 547-556. A difference that counts must also exceed ``smallest``.
         """
-        return max(self.margin(level), least) + self.margin(2 * _MISSED)
+        return max(self.margin(level), smallest) + self.margin(2 * _MISSED)
 
 
 def contrast(a: Sample, b: Sample) -> Contrast | None:
     """B. L. Welch's test for unequal variances (Biometrika 34 (1947) 28-35); None: too few processes for a variance.
 
     Where only a run's median reference could be divided out, the values may all come from one moment of the machine, as
-    fast or slow as any sitting was: the spread of the sittings is added to the error, undivided.
+    fast or slow as any launch was: the spread of the launches is added to the error, undivided. Without such a part it
+    is scipy.stats.ttest_ind(b, a, equal_var=False).
     """
     parts = [part for side in (a, b) for part in _variances(side)]
     if any(degrees < 1 for _, degrees in parts):
@@ -59,12 +60,12 @@ def contrast(a: Sample, b: Sample) -> Contrast | None:
     )
 
 
-def holm(ps: Sequence[float], level: float) -> list[float]:
-    """For each of several tests the level at which it is judged, so that one error in all is as rare as ``level``.
+def holm_levels(ps: Sequence[float], level: float) -> list[float]:
+    """For each of several tests the level that it must pass, so that one error in all is as rare as ``level``.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979) 65-70: the smallest
-    p is held against ``level`` divided by the number of tests, the next against one test less, up to the first that
-    fails; all others are held against that one's level. A test is significant where its p does not exceed its level.
+    p is compared with ``level`` divided by the number of tests, the next with one test less, up to the first that
+    fails; all others are compared with that one's level. A test is significant where its p does not exceed its level.
     """
     levels = [level] * len(ps)
     left, failed = len(ps), False
@@ -79,5 +80,6 @@ def _variances(side: Sample) -> Iterator[tuple[float, int]]:
     """Variances that add up to that of the side's mean, each with its degrees of freedom."""
     count = len(side.logs)
     yield (float(np.var(side.logs, ddof=1)) / count if count > 1 else 0.0), count - 1
-    if side.moments:
-        yield (float(np.var(side.moments, ddof=1)) if len(side.moments) > 1 else 0.0), len(side.moments) - 1
+    if side.reference_logs:
+        references = len(side.reference_logs)
+        yield (float(np.var(side.reference_logs, ddof=1)) if references > 1 else 0.0), references - 1

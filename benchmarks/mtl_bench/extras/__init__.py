@@ -1,1 +1,1 @@
-"""Measurements that stand next to the main table: scaling, roofline, and the cost of more tasks."""
+"""Extra measurements that are not rows of the table: tasks curve, roofline, lengths, threads."""

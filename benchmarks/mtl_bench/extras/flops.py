@@ -1,6 +1,6 @@
 """bundle + variant -> Flops: what the graph's matrix products cost, as a function of the texts' lengths.
 
-Counted from the shapes that the graph tells of its values; a multiplication and an addition are two operations, as in
+They are counted from the shapes in the graph; a multiplication and an addition are two operations, as in
 torch's FlopCounterMode. What is not a product (normalizations, activations, sums) is not counted.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mtl_bench.systems.optional_onnx import onnx_package
+from mtl_bench.systems.optional_onnx import import_onnx
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.errors import MtlError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-__all__ = ["Flops", "counted", "flops_of"]
+__all__ = ["Flops", "count_flops", "flops_of"]
 
 Shape = tuple[int, ...]
 Shapes = Callable[[str], Shape]  # by a value's name
@@ -31,7 +31,7 @@ class Flops:
     per_pair: int  # for each pair of tokens of a text: attention's two products
     per_token: int
     per_text: int  # pooler and heads
-    fixed: int  # once for each batch, whatever its texts: counted once, since one batch could hold them all
+    fixed: int  # for each batch, with any texts: counted once, since one batch could hold them all
 
     def of(self, lengths: Iterable[int]) -> int:
         """Operations for texts of so many tokens each, special ones included."""
@@ -43,16 +43,16 @@ def flops_of(bundle: Bundle, variant: str) -> Flops:
     """Count the graph of ``variant``.
 
     Raises:
-        IntegrityError: the graph's bytes are not those that the manifest promises.
+        IntegrityError: the graph's bytes do not have the hash in the manifest.
         MissingPackageError: onnx is not installed.
-        MtlError: as :func:`counted`.
+        MtlError: as :func:`count_flops`.
     """
-    onnx = onnx_package()
+    onnx = import_onnx()
     graph = bundle.check(bundle.manifest.variants[variant].graph)
-    return counted(onnx.load(graph, load_external_data=False))  # shapes do not lie outside
+    return count_flops(onnx.load(graph, load_external_data=False))  # shapes do not lie outside
 
 
-def counted(model: "ModelProto") -> Flops:
+def count_flops(model: "ModelProto") -> Flops:
     """Count a graph whose inputs are (batch, sequence).
 
     Its products are a polynomial of batch and sequence, which four sizes determine; a fifth must agree.
@@ -63,22 +63,22 @@ def counted(model: "ModelProto") -> Flops:
     """
     from onnx.shape_inference import infer_shapes
 
-    # The exporter's graphs tell nearly all shapes, those between com.microsoft's operators too; this adds the rest.
+    # The exporter's graphs hold nearly all shapes, those between com.microsoft's operators too; this adds the rest.
     graph = infer_shapes(model).graph
 
     def at(batch: int, sequence: int) -> int:
         return _operations(graph, {"batch": batch, "sequence": sequence})
 
-    one, two, three = (at(1, tokens) for tokens in (1, 2, 3))
-    text = at(2, 1) - one
-    pair = (three - 2 * two + one) // 2
-    token = two - one - 3 * pair
-    found = Flops(per_pair=pair, per_token=token, per_text=text - pair - token, fixed=one - text)
-    if found.of([7] * 5) != at(5, 7):
+    one_token, two_tokens, three_tokens = (at(1, tokens) for tokens in (1, 2, 3))
+    text = at(2, 1) - one_token
+    pair = (three_tokens - 2 * two_tokens + one_token) // 2
+    token = two_tokens - one_token - 3 * pair
+    flops = Flops(per_pair=pair, per_token=token, per_text=text - pair - token, fixed=one_token - text)
+    if flops.of([7] * 5) != at(5, 7):
         raise MtlError(
             "the graph's products do not grow with texts, tokens and pairs of tokens; their count is not known"
         )
-    return found
+    return flops
 
 
 def _operations(graph: "GraphProto", sizes: Mapping[str, int]) -> int:
@@ -90,15 +90,15 @@ def _operations(graph: "GraphProto", sizes: Mapping[str, int]) -> int:
 
 def _shapes(graph: "GraphProto", sizes: Mapping[str, int]) -> Shapes:
     """Shapes of all values once batch and sequence have these sizes."""
-    constants = {given.name: tuple(given.dims) for given in graph.initializer}
-    told = {value.name: value.type.tensor_type.shape.dim for value in (*graph.input, *graph.value_info, *graph.output)}
+    constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    axes = {value.name: value.type.tensor_type.shape.dim for value in (*graph.input, *graph.value_info, *graph.output)}
 
     def shape(name: str) -> Shape:
         if name in constants:
             return constants[name]
-        if name not in told:
-            raise MtlError(f"the graph does not tell the shape of {name}; export the bundle again")
-        return tuple(_size(axis.dim_param, sizes) if axis.dim_param else axis.dim_value for axis in told[name])
+        if name not in axes:
+            raise MtlError(f"the graph does not hold the shape of {name}; export the bundle again")
+        return tuple(_size(axis.dim_param, sizes) if axis.dim_param else axis.dim_value for axis in axes[name])
 
     return shape
 
@@ -131,7 +131,7 @@ Count = Callable[["NodeProto", Shapes], int]
 
 
 def _matmul(left: int, right: int) -> Count:
-    """(..., M, K) @ (..., K, N) -> 2 M K N for each of the broadcast matrices; where in the inputs both stand."""
+    """(..., M, K) @ (..., K, N) -> 2 M K N for each of the broadcast matrices; the places of both in the inputs."""
 
     def count(node: "NodeProto", shapes: Shapes) -> int:
         a, b = shapes(node.input[left]), shapes(node.input[right])
@@ -142,9 +142,8 @@ def _matmul(left: int, right: int) -> Count:
 
 
 def _gemm(node: "NodeProto", shapes: Shapes) -> int:
-    given = _attributes(node)
     a, b = shapes(node.input[0]), shapes(node.input[1])
-    return 2 * math.prod(a) * (b[0] if given.get("transB") else b[1])
+    return 2 * math.prod(a) * (b[0] if _attributes(node).get("transB") else b[1])
 
 
 def _conv(node: "NodeProto", shapes: Shapes) -> int:
@@ -174,7 +173,7 @@ _PRODUCTS: Mapping[str, Count] = {
     "MultiHeadAttention": _attention_scores,
     "QAttention": _attention_with_products,
 }
-# Products that no exporter of ours writes; to pass over them would count too little.
+# Products that our exporter does not write; to ignore them would count too little.
 _NOT_COUNTED = frozenset(
     [
         "Attention",
@@ -195,7 +194,7 @@ _NOT_COUNTED = frozenset(
 def _attributes(node: "NodeProto") -> dict[str, Any]:
     from onnx import helper
 
-    return {given.name: helper.get_attribute_value(given) for given in node.attribute}
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def _broadcast(a: Sequence[int], b: Sequence[int]) -> Shape:

@@ -1,4 +1,4 @@
-"""bundle + a list of its tasks -> a bundle with one head for each of the list, copied from that task's."""
+"""bundle + a list of its tasks -> a bundle with one head for each task of the list, copied from that task's head."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mtl_bench.extras.head_graph import Head, with_heads
-from mtl_bench.systems.optional_onnx import onnx_package
+from mtl_bench.systems.optional_onnx import import_onnx
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden, render_golden
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, MANIFEST_NAME, FileSpec, Manifest, logits_output
@@ -17,19 +17,19 @@ __all__ = ["round_robin", "with_copied_heads"]
 
 T = TypeVar("T")
 
-_CARD = """# Made to be timed
+_CARD = """# Made for timing
 
 A bundle whose heads are copies of another bundle's, made by mtl_bench. Of its variants it has the timed one alone.
 """
 
 
 def round_robin(tasks: Sequence[str], count: int) -> list[str]:
-    """``count`` of ``tasks``, from the first on and over again."""
+    """``count`` of ``tasks``, in order and from the beginning again."""
     return list(islice(cycle(tasks), count))
 
 
 def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], target: Path) -> Bundle:
-    """Write a bundle with the tasks t1, t2, ... to the folder ``target``; it answers as the tasks it is copied from.
+    """Write a bundle with the tasks t1, t2, ... to the folder ``target``; each answers like the task it is copied from.
 
     The encoder is stored once, and each head has weights of its own. One task makes the bundle of a separate model.
     onnxruntime's CPU provider computes every head. OpenVINO seems to merge equal ones: logits of
@@ -45,14 +45,14 @@ def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], targ
         UnknownVariantError, UnknownTaskError: the bundle has no such variant, or task.
         MtlError: the graph's weights lie outside it, as they do above 2 GB.
         MissingPackageError: onnx is not installed.
-        IntegrityError: a file's bytes are not those that the manifest promises.
+        IntegrityError: a file's bytes do not have the hash in the manifest.
     """
     manifest = bundle.manifest
     if variant not in manifest.variants:
         raise UnknownVariantError(variant, manifest.variants)
-    known = [task.name for task in manifest.tasks]
-    if unknown := [source for source in sources if source not in known]:
-        raise UnknownTaskError(unknown[0], known)
+    names = [task.name for task in manifest.tasks]
+    if unknown := [source for source in sources if source not in names]:
+        raise UnknownTaskError(unknown[0], names)
     copied_from = {f"t{number}": source for number, source in enumerate(sources, 1)}
     contents = {
         manifest.variants[variant].graph: _graph(bundle, variant, copied_from),
@@ -69,7 +69,7 @@ def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], targ
 
 
 def _graph(bundle: Bundle, variant: str, copied_from: Mapping[str, str]) -> bytes:
-    onnx = onnx_package()
+    onnx = import_onnx()
     name = bundle.manifest.variants[variant].graph
     if bundle.external_data(name):
         raise MtlError(
@@ -80,8 +80,8 @@ def _graph(bundle: Bundle, variant: str, copied_from: Mapping[str, str]) -> byte
         Head(dataclasses.replace(bundle.manifest.task(source), name=task), source)
         for task, source in copied_from.items()
     ]
-    made = with_heads(onnx.load_model_from_string(bundle.read(name)), heads)
-    data: bytes = made.SerializeToString(deterministic=True)
+    model = with_heads(onnx.load_model_from_string(bundle.read(name)), heads)
+    data: bytes = model.SerializeToString(deterministic=True)
     return data
 
 
@@ -106,5 +106,5 @@ def _manifest(old: Manifest, variant: str, copied_from: Mapping[str, str], files
 
 
 def _by_copy(by_task: Mapping[str, T], copied_from: Mapping[str, str]) -> dict[str, T]:
-    """What is told of a task, told of its copies."""
+    """Values by task -> values by copy."""
     return {task: by_task[source] for task, source in copied_from.items() if source in by_task}

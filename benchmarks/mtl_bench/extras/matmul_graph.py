@@ -1,4 +1,4 @@
-"""style of arithmetic + shape -> the ONNX graph of a matrix product, written with the operators that variants have."""
+"""style of arithmetic + shape -> the ONNX graph of a matrix product, written with the operators of the variants."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ __all__ = ["OUTPUT", "STYLES", "TABLE_ROWS", "ProductShape", "product_graph"]
 OUTPUT = "first_rows"
 # The opset and format of the exporter's graphs.
 _OPSET, _IR_VERSION = 20, 10
-# The left matrix is gathered from so many rows; a single one, repeated, would be a product that can be spared.
+# The left matrix is gathered from so many rows; a single one, repeated, would be a product that can be skipped.
 TABLE_ROWS = 64
 
 # Nodes that end in product_0, product_1, ..., and their constants.
-Parts = tuple[list["NodeProto"], dict[str, Any]]
+NodesAndConstants = tuple[list["NodeProto"], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,13 @@ def product_graph(style: str, shape: ProductShape, *, products: int = 1) -> "Mod
     """A graph that takes as long as ``products`` products of one left matrix with different constant ones.
 
     The left matrix is gathered from a small table by token ids, as an encoder's first is, so that nothing can be
-    computed before the run; of each product the first row is handed back. Beside the product both cost as little as
-    one over its columns.
+    computed before the run; of each product the first row is returned. Compared with the product, both cost as little
+    as one over its columns.
 
     Args:
         style: of :data:`STYLES`.
         shape: of each product.
-        products: more than one where a device is done with one before it is told of the next.
+        products: more than one where a device finishes one before it is sent the next.
 
     Returns:
         A graph from ``input_ids``, int64 (1, rows), to :data:`OUTPUT`, float32 (1, products, columns).
@@ -71,45 +71,45 @@ def product_graph(style: str, shape: ProductShape, *, products: int = 1) -> "Mod
     return helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
 
 
-def _floats(dtype: str, shape: ProductShape, products: int) -> Parts:
+def _float_matmuls(dtype: str, shape: ProductShape, products: int) -> NodesAndConstants:
     """MatMul in that type."""
     from onnx import helper
 
-    floats, type_ = np.random.default_rng(0), _numpy(dtype)
+    generator, type_ = np.random.default_rng(0), _numpy_type(dtype)
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["data"])]
-    constants = {"table": floats.standard_normal((TABLE_ROWS, shape.inner), dtype=np.float32).astype(type_)}
+    constants = {"table": generator.standard_normal((TABLE_ROWS, shape.inner), dtype=np.float32).astype(type_)}
     for number in range(products):
-        matrix = floats.standard_normal((shape.inner, shape.columns), dtype=np.float32).astype(type_)
+        matrix = generator.standard_normal((shape.inner, shape.columns), dtype=np.float32).astype(type_)
         constants[f"matrix_{number}"] = matrix
         nodes.append(helper.make_node("MatMul", ["data", f"matrix_{number}"], [f"product_{number}"]))
     return nodes, constants
 
 
-def _whole_numbers(shape: ProductShape, products: int) -> Parts:
+def _integer_matmuls(shape: ProductShape, products: int) -> NodesAndConstants:
     """The operator of cpu-int8's graphs (docs/adr/0007): uint8 by int8, to floats."""
     from onnx import helper
 
-    wholes = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     nodes = [helper.make_node("Gather", ["table", "input_ids"], ["data"])]
     constants = {
-        "table": wholes.integers(0, 256, (TABLE_ROWS, shape.inner), dtype=np.uint8),
+        "table": generator.integers(0, 256, (TABLE_ROWS, shape.inner), dtype=np.uint8),
         "step": np.float32(0.01),
         "zero_point": np.uint8(128),
         "steps": np.full(shape.columns, 0.01, dtype=np.float32),
     }
     for number in range(products):
         matrix = f"matrix_{number}"
-        constants[matrix] = wholes.integers(-127, 128, (shape.inner, shape.columns), dtype=np.int8)
-        given = ["data", matrix, "step", "steps", "zero_point"]
-        nodes.append(helper.make_node("MatMulIntegerToFloat", given, [f"product_{number}"], domain="com.microsoft"))
+        constants[matrix] = generator.integers(-127, 128, (shape.inner, shape.columns), dtype=np.int8)
+        inputs = ["data", matrix, "step", "steps", "zero_point"]
+        nodes.append(helper.make_node("MatMulIntegerToFloat", inputs, [f"product_{number}"], domain="com.microsoft"))
     return nodes, constants
 
 
-def _quantize_pairs(shape: ProductShape, products: int) -> Parts:
-    """MatMul between the pairs that openvino-int8's graphs have, from which providers make int8 of their own."""
+def _qdq_matmuls(shape: ProductShape, products: int) -> NodesAndConstants:
+    """MatMul between the QDQ pairs of openvino-int8's graphs, which providers turn into their own int8 products."""
     from onnx import helper
 
-    nodes, constants = _floats("float32", shape, products)
+    nodes, constants = _float_matmuls("float32", shape, products)
     constants |= {"step": np.float32(0.02), "zero_point": np.uint8(128)}
     constants["steps"] = np.full(shape.columns, 0.02, dtype=np.float32)
     nodes = [
@@ -125,18 +125,18 @@ def _quantize_pairs(shape: ProductShape, products: int) -> Parts:
     return nodes, constants
 
 
-def _numpy(dtype: str) -> Any:
+def _numpy_type(dtype: str) -> Any:
     if dtype != "bfloat16":
         return np.dtype(dtype)
-    import ml_dtypes  # onnx brings it
+    import ml_dtypes  # comes with onnx
 
     return ml_dtypes.bfloat16
 
 
-STYLES: Mapping[str, Callable[[ProductShape, int], Parts]] = {
-    "float32": partial(_floats, "float32"),
-    "float16": partial(_floats, "float16"),
-    "bfloat16": partial(_floats, "bfloat16"),
-    "whole numbers": _whole_numbers,
-    "quantize pairs": _quantize_pairs,
+STYLES: Mapping[str, Callable[[ProductShape, int], NodesAndConstants]] = {
+    "float32": partial(_float_matmuls, "float32"),
+    "float16": partial(_float_matmuls, "float16"),
+    "bfloat16": partial(_float_matmuls, "bfloat16"),
+    "integers": _integer_matmuls,
+    "qdq": _qdq_matmuls,
 }

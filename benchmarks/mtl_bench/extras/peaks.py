@@ -1,4 +1,4 @@
-"""provider and precision -> a child that runs the machine's fastest matrix product, over and over."""
+"""provider and precision -> a Worker that runs the machine's fastest matrix product, over and over."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,18 +12,17 @@ from time import perf_counter
 import numpy as np
 
 from mtl_bench.extras.matmul_graph import OUTPUT, TABLE_ROWS, ProductShape, product_graph
-from mtl_bench.worker.child import Worker
+from mtl_bench.worker.serve import Worker
 from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.providers.execution_config import worker_layouts
 from mtl_runtime.providers.registry import get_provider
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 
-__all__ = ["PEAKS", "PRODUCTS", "Row", "peak_name", "prepare"]
+__all__ = ["PEAK_STYLES", "PRODUCTS", "PeakStyle", "peak_name", "prepare"]
 
 PRODUCTS = "products"
-# Seconds of one candidate, and of one round of the best.
-_TRIED, _MEASURED = 0.1, 0.5
+_TRIAL_SECONDS, _ROUND_SECONDS = 0.1, 0.5
 # Batches of 256 to 4096 tokens, and the products of small, base and large encoders.
 _SHAPES = tuple(
     ProductShape(rows=rows, inner=inner, columns=columns)
@@ -42,52 +41,52 @@ _PRODUCTS_ON_A_DEVICE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """How a provider is brought to compute in a precision: as the exporter's variants do it."""
+class PeakStyle:
+    """How a provider is made to compute in a precision: as the exporter's variants do it."""
 
     style: str  # of mtl_bench.extras.matmul_graph.STYLES
     options: Mapping[str, str] = field(default_factory=dict)
 
 
 # By provider and precision; a variant's name is the same with a hyphen.
-PEAKS: Mapping[str, Row] = {
-    "cpu fp32": Row(style="float32"),
-    "cpu int8": Row(style="whole numbers"),
-    "openvino fp32": Row(style="float32", options={"INFERENCE_PRECISION_HINT": "f32"}),
-    "openvino bf16": Row(style="float32", options={"INFERENCE_PRECISION_HINT": "bf16"}),
-    "openvino int8": Row(style="quantize pairs"),
-    "cuda fp32": Row(style="float32"),
-    "cuda fp16": Row(style="float16"),
-    "cuda bf16": Row(style="bfloat16"),
-    "tensorrt fp16": Row(style="float32", options={"trt_fp16_enable": "1"}),
+PEAK_STYLES: Mapping[str, PeakStyle] = {
+    "cpu fp32": PeakStyle(style="float32"),
+    "cpu int8": PeakStyle(style="integers"),
+    "openvino fp32": PeakStyle(style="float32", options={"INFERENCE_PRECISION_HINT": "f32"}),
+    "openvino bf16": PeakStyle(style="float32", options={"INFERENCE_PRECISION_HINT": "bf16"}),
+    "openvino int8": PeakStyle(style="qdq"),
+    "cuda fp32": PeakStyle(style="float32"),
+    "cuda fp16": PeakStyle(style="float16"),
+    "cuda bf16": PeakStyle(style="bfloat16"),
+    "tensorrt fp16": PeakStyle(style="float32", options={"trt_fp16_enable": "1"}),
 }
 
 
 def peak_name(provider: str, precision: str) -> str:
-    """Name of the row in :data:`PEAKS`, and in a results file."""
+    """Name of the row in :data:`PEAK_STYLES`, and in a results file."""
     return f"{provider} {precision}"
 
 
 def prepare(*, name: str, folder: str) -> Worker:
-    """In the child: the fastest of several shapes and of the ways to share the allowed cores, ready to run again.
+    """In the worker process: the fastest of several shapes and layouts of the allowed cores, ready to run again.
 
-    All workers compute the same product at the same time, on one session, as a classifier's do. Its facts are the
+    All of the session's workers compute the same product at the same time, as a classifier's do. The facts are the
     shape, the layout, and the operations of a run.
 
     Args:
-        name: of :data:`PEAKS`.
-        folder: for graphs in passing.
+        name: of :data:`PEAK_STYLES`.
+        folder: for temporary graphs.
 
     Raises:
-        ProviderError: the provider is not to be had here; the message tells the mend.
+        ProviderError: the provider is not available here; the message says how to change that.
     """
-    speed, best = 0.0, None
+    highest, best = 0.0, None
     for candidate in _candidates(name, Path(folder)):
-        found = candidate.speed()
-        if best is None or found > speed:
-            speed, best = found, candidate
+        flops = candidate.flops_per_second()
+        if best is None or flops > highest:
+            highest, best = flops, candidate
     assert best is not None  # noqa: S101 - there are always candidates
-    repeats = math.ceil(_MEASURED * speed / best.flops)
+    repeats = math.ceil(_ROUND_SECONDS * highest / best.flops)
     facts = {
         "shape": (best.shape.rows, best.shape.inner, best.shape.columns),
         "workers": best.workers,
@@ -114,7 +113,7 @@ class _Candidate:
         return self.workers * self.products * self.shape.flops
 
     def run(self, repeats: int) -> None:
-        """Let every worker do its product so many times."""
+        """Let every worker run its product so many times."""
         ids = np.arange(self.shape.rows, dtype=np.int64)[None] % TABLE_ROWS
         batch = Batch(ids, ids, ids)  # the graph takes the token ids alone
 
@@ -124,26 +123,26 @@ class _Candidate:
 
         list(self.pool.map(work, range(self.workers)))
 
-    def speed(self) -> float:
-        """Operations per second of the fastest repetition, the first one left out."""
+    def flops_per_second(self) -> float:
+        """Operations per second of the fastest repetition, without the first one."""
         self.run(1)
         moments = [perf_counter()]
-        while moments[-1] - moments[0] < _TRIED:
+        while moments[-1] - moments[0] < _TRIAL_SECONDS:
             self.run(1)
             moments.append(perf_counter())
         return self.flops / min(later - earlier for earlier, later in pairwise(moments))
 
 
 def _candidates(name: str, folder: Path) -> Iterator[_Candidate]:
-    row, provider = PEAKS[name], name.partition(" ")[0]
+    style, provider = PEAK_STYLES[name], name.partition(" ")[0]
     is_device = get_provider(provider).is_device
     products = _PRODUCTS_ON_A_DEVICE if is_device else 1
     for shape in _DEVICE_SHAPES if is_device else _SHAPES:
         graph = folder / f"{name}-{shape.rows}x{shape.inner}x{shape.columns}.onnx".replace(" ", "-")
-        graph.write_bytes(product_graph(row.style, shape, products=products).SerializeToString())
+        graph.write_bytes(product_graph(style.style, shape, products=products).SerializeToString())
         for workers, threads in worker_layouts(provider, threads=allowed_cores()):
             session = Session.open(
-                graph, provider=provider, provider_options=row.options, threads=threads, runs=workers
+                graph, provider=provider, provider_options=style.options, threads=threads, runs=workers
             )
             yield _Candidate(
                 session=session,

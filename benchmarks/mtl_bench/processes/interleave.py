@@ -1,30 +1,47 @@
-"""ways that can be run -> what each took and gave, by round: every round runs all of them, each in every position."""
+"""Runs -> their values by round: every round runs all of them, each in another position."""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["interleaved", "ratios"]
+import numpy as np
+
+__all__ = ["round_ratios", "run_interleaved"]
 
 T = TypeVar("T")
 
+_LOGGER = logging.getLogger(__name__)
 
-def interleaved(
-    runs: Mapping[str, Callable[[], T]], *, rounds: int, report: Callable[[str], None] = lambda _: None
+
+def run_interleaved(
+    runs: Mapping[str, Callable[[], T]], *, rounds: int, stage: str | None = None, shuffle_seed: int | None = None
 ) -> dict[str, list[T]]:
-    """Run all of ``runs`` in each round, the first of a round being the last of the one before.
+    """Run all of ``runs`` in each round, so that what slows the machine for a while slows all of a round.
 
-    What slows the machine for a while thus slows all of a round, and no way has a place of its own in it.
+    Args:
+        runs: by name.
+        rounds: number of them.
+        stage: begins the line that is logged for each round; None: rounds are a detail.
+        shuffle_seed: of an order that is drawn for each round, so that no run always follows the same one; None: the
+            first of a round is the last of the one before.
     """
-    found: dict[str, list[T]] = {name: [] for name in runs}
-    order = list(runs)
-    for number in range(rounds):
-        report(f"round {number + 1} of {rounds}")
+    values: dict[str, list[T]] = {name: [] for name in runs}
+    for number, order in enumerate(_orders(list(runs), rounds, shuffle_seed), 1):
+        line = f"round {number} of {rounds}"
+        _LOGGER.log(logging.INFO if stage else logging.DEBUG, "%s", f"{stage}, {line}" if stage else line)
         for name in order:
-            found[name].append(runs[name]())
-        order = [order[-1], *order[:-1]]
-    return found
+            values[name].append(runs[name]())
+    return values
 
 
-def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[float, ...]:
+def _orders(names: Sequence[str], rounds: int, shuffle_seed: int | None) -> Iterator[Sequence[str]]:
+    generator = np.random.default_rng(shuffle_seed)
+    for number in range(rounds):
+        first = -number % max(1, len(names))
+        in_turn = [*names[first:], *names[:first]]
+        yield in_turn if shuffle_seed is None else [names[index] for index in generator.permutation(len(names))]
+
+
+def round_ratios(numerator: Sequence[float], denominator: Sequence[float]) -> tuple[float, ...]:
     """Quotients round by round."""
     return tuple(a / b for a, b in zip(numerator, denominator, strict=True))

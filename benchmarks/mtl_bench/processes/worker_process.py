@@ -1,7 +1,8 @@
-"""module:function + arguments -> a process of its own that runs what the function prepared, one run at a time."""
+"""module:function + arguments -> a process of its own that runs, one by one, what the function prepared."""
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -15,48 +16,58 @@ from typing import IO, Any
 
 from mtl_runtime.errors import MtlError
 
-__all__ = ["HERE", "PREPARE", "Environment", "Reply", "WorkerError", "WorkerProcess", "start_worker"]
+__all__ = [
+    "PREPARE_SCENARIOS",
+    "THIS_ENVIRONMENT",
+    "Environment",
+    "Reply",
+    "WorkerError",
+    "WorkerProcess",
+    "start_worker",
+]
 
-PREPARE = "mtl_bench.worker.scenarios:prepare"  # what a process that is measured runs
-_MODULE = "mtl_bench.worker.child"
-_MOST_SECONDS = 900.0  # of one run: what takes longer hangs
+PREPARE_SCENARIOS = "mtl_bench.worker.scenarios:prepare"  # the function of a process that is measured
+
+_LOGGER = logging.getLogger(__name__)
+_MODULE = "mtl_bench.worker.serve"
+_RUN_SECONDS = 900.0  # a run that takes longer hangs
 _END_SECONDS = 30.0  # that a process has to end by itself
 # Everything measured lies on this disk: what a hub or a usage counter answers must not be in the figures.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
 
 class WorkerError(MtlError):
-    """The child could not do what it was told; the message is its own."""
+    """The worker process could not do what it was asked for; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a child runs: an interpreter, folders that it imports from beside its own packages, and variables."""
+    """Where a worker process runs: an interpreter, further folders that it imports from, and variables."""
 
     python: str = sys.executable
     path: Sequence[Path] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def all_variables(self) -> dict[str, str]:
-        """Those of this process too; a child with folders of its own is a peer's, and sees no hub."""
+        """Those of this process too; a worker with folders of its own is a peer's, and sees no hub."""
         paths = {**_OFFLINE, "PYTHONPATH": os.pathsep.join(str(folder) for folder in self.path)} if self.path else {}
         return {**os.environ, **paths, **self.variables}
 
 
-HERE = Environment()
+THIS_ENVIRONMENT = Environment()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One run."""
+    """The outcome of one run."""
 
-    seconds: float  # by the child's own clock, pipes not counted
+    seconds: float  # by the worker's own clock, pipes not counted
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """A process that waits to be told; between runs it does nothing."""
+    """A process that waits for requests; between runs it does nothing."""
 
     facts: Mapping[str, Any]
     started: float  # by time.perf_counter, just before its start
@@ -69,23 +80,23 @@ class WorkerProcess:
         Raises:
             WorkerError: it failed.
         """
-        answer = _ask(self._process, json.dumps({"run": name, "arguments": arguments}))
-        return Reply(answer["seconds"], answer["value"])
+        reply = _request(self._process, {"run": name, "arguments": arguments})
+        return Reply(reply["seconds"], reply["value"])
 
 
 @contextlib.contextmanager
 def start_worker(
-    function: str, *, environment: Environment = HERE, log: Path | None = None, **arguments: Any
+    function: str, *, environment: Environment = THIS_ENVIRONMENT, log: Path | None = None, **arguments: Any
 ) -> Iterator[WorkerProcess]:
     """Start a process, let it prepare, and end it with the block.
 
-    Each way has threads, memory and libraries of its own, so that none disturbs another, and what importing and
-    opening cost is not timed.
+    Each process has threads, memory and libraries of its own, so that none disturbs another, and the cost of importing
+    and opening is not timed.
 
     Args:
-        function: ``module:function`` that returns a :class:`mtl_bench.worker.child.Prepared`.
+        function: ``module:function`` that returns a :class:`mtl_bench.worker.serve.Worker`.
         environment: default: this process's.
-        log: what it prints is added to this file; None: goes to this process's stderr.
+        log: file to which its output is appended; None: the output goes to this process's stderr.
         arguments: of the function; JSON.
 
     Raises:
@@ -94,16 +105,17 @@ def start_worker(
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(log.open("ab")) if log is not None else None
         started = time.perf_counter()
-        process = _started(function, environment, stderr)
-        stack.callback(_end, process)
+        process = _spawn(function, environment, stderr)
+        _LOGGER.debug("process %d started: %s", process.pid, function)
+        stack.callback(_stop, process)
         try:
-            yield WorkerProcess(_ask(process, json.dumps(arguments))["facts"], started, process.pid, process)
+            yield WorkerProcess(_request(process, arguments)["facts"], started, process.pid, process)
         except (KeyboardInterrupt, SystemExit):  # whoever runs this wants to stop, and not to wait for thirty systems
             _kill(process)
             raise
 
 
-def _started(function: str, environment: Environment, stderr: IO[bytes] | None) -> "subprocess.Popen[str]":
+def _spawn(function: str, environment: Environment, stderr: IO[bytes] | None) -> "subprocess.Popen[str]":
     """A process in a group of its own, so that what it starts can be ended with it."""
     try:
         return subprocess.Popen(
@@ -121,18 +133,19 @@ def _started(function: str, environment: Environment, stderr: IO[bytes] | None) 
         raise WorkerError(f"{environment.python} cannot be started ({error.strerror})") from error
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """It ends when nothing more will come."""
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """Close its stdin, at whose end it ends by itself."""
     with contextlib.suppress(BrokenPipeError):
         _pipe(process.stdin).close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_SECONDS)
     _kill(process)
     _pipe(process.stdout).close()
+    _LOGGER.debug("process %d ended with code %s", process.pid, process.returncode)
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
-    """End it, where it does not by itself, and all that it started and left behind."""
+    """End it, where it does not end by itself, and everything that it started and left behind."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -141,23 +154,24 @@ def _kill(process: "subprocess.Popen[str]") -> None:
     process.wait()
 
 
-def _ask(process: "subprocess.Popen[str]", line: str) -> dict[str, Any]:
-    with contextlib.suppress(BrokenPipeError):  # it has ended, and told why
+def _request(process: "subprocess.Popen[str]", content: Mapping[str, Any]) -> dict[str, Any]:
+    line = json.dumps(content)
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and its last reply says why
         _pipe(process.stdin).write(line + "\n")
         _pipe(process.stdin).flush()
-    watchdog = threading.Timer(_MOST_SECONDS, _kill, [process])
-    watchdog.daemon = True  # a signal may come before it can be cancelled: it must not hold up the end
+    watchdog = threading.Timer(_RUN_SECONDS, _kill, [process])
+    watchdog.daemon = True  # a signal may come before it can be cancelled: it must not delay the end
     try:
         watchdog.start()
-        told = _pipe(process.stdout).readline()
+        answer = _pipe(process.stdout).readline()
     finally:
         watchdog.cancel()
-    answer: dict[str, Any] = json.loads(told) if told else {"error": f"it ended with code {process.wait()}"}
-    if "error" in answer:
-        raise WorkerError(answer["error"])
-    return answer
+    reply: dict[str, Any] = json.loads(answer) if answer else {"error": f"it ended with code {process.wait()}"}
+    if "error" in reply:
+        raise WorkerError(reply["error"])
+    return reply
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None  # noqa: S101 - Popen was told to make pipes
+    assert stream is not None  # noqa: S101 - Popen was asked for pipes
     return stream

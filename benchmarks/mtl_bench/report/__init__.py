@@ -1,1 +1,1 @@
-"""Results -> the HTML page, the terminal tables and the Markdown tables."""
+"""Results -> the HTML page, the terminal's tables and the Markdown tables."""

@@ -13,7 +13,7 @@ from mtl_runtime.errors import MtlError
 @click.command()
 @click.argument("results", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("page", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--title", help="Heading of the page; the bundle's name unless given.")
+@click.option("--title", help="Heading of the page; default: the bundle's name.")
 def main(results: Path, page: Path, title: str | None) -> None:
     """Write the PAGE of the run whose raw values are in RESULTS."""
     try:

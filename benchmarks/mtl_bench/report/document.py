@@ -1,16 +1,17 @@
 """Report -> one self-contained HTML page: a verdict, a table, charts, and how all of it was measured.
 
-Nothing is loaded, from anywhere. The page's own policy lets a browser apply exactly its style sheet and run exactly its
-script, so that nothing that data could smuggle in would run; without the script all is there but the choices.
+The page loads nothing. Its own policy lets a browser apply exactly its style sheet and run exactly its script, so that
+nothing that data could smuggle in would run; without the script everything is there but the choices.
 """
 
 from importlib import resources
 
-from mtl_bench.report.charts.extra_charts import lengths_chart, roofline_chart, sweep_charts, tasks_chart, threads_chart
+from mtl_bench.report.charts.extra_charts import lengths_chart, roofline_chart, tasks_chart, threads_chart
 from mtl_bench.report.charts.series_style import series_styles
 from mtl_bench.report.charts.server_chart import server_chart
 from mtl_bench.report.charts.speed_charts import accuracy_chart, cold_start_chart, session_chart, throughput_chart
-from mtl_bench.report.method import glossary, method, skipped
+from mtl_bench.report.charts.sweep_charts import sweep_charts
+from mtl_bench.report.method import glossary, method, skipped_parts
 from mtl_bench.report.overview import overview
 from mtl_bench.report.systems_table import systems_table
 from mtl_bench.results.schema import Report
@@ -34,7 +35,7 @@ def report_page(report: Report, *, title: str) -> str:
         section("Systems", systems_table(report, list(series_styles(report).values())), class_="broad"),
         section("Charts", _charts(report)),
         section("How it was measured", method(report)),
-        section("Not measured", skipped(report)),
+        section("Not measured", skipped_parts(report)),
         section("Terms", glossary()),
         tag("div", id="tip", role="status", hidden=True),
         tag("script", Markup(script)),
@@ -44,21 +45,21 @@ def report_page(report: Report, *, title: str) -> str:
 
 
 def _charts(report: Report) -> Markup:
-    look = series_styles(report)
-    drawn = [
-        throughput_chart(report, look),
-        accuracy_chart(report, look),
-        server_chart(report, look),
+    styles = series_styles(report)
+    charts = [
+        throughput_chart(report, styles),
+        accuracy_chart(report, styles),
+        server_chart(report, styles),
         tasks_chart(report),
-        session_chart(report, look),
-        roofline_chart(report, look),
-        *sweep_charts(report, look),
-        lengths_chart(report, look),
-        cold_start_chart(report, look),
-        threads_chart(report, look),
+        session_chart(report, styles),
+        roofline_chart(report, styles),
+        *sweep_charts(report, styles),
+        lengths_chart(report, styles),
+        cold_start_chart(report, styles),
+        threads_chart(report, styles),
     ]
-    shown = [chart for chart in drawn if chart is not None]
-    return tag("div", shown, class_="charts") if shown else tag("p", "Nothing was measured that a chart could show.")
+    present = [chart for chart in charts if chart is not None]
+    return tag("div", present, class_="charts") if present else tag("p", "Nothing was measured that a chart can show.")
 
 
 def _asset(name: str) -> str:

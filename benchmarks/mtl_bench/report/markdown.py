@@ -1,10 +1,10 @@
-"""Report -> Markdown: the table for the README, and with verdict and circumstances a comment on a pull request."""
+"""Report -> Markdown: the table for the README, or a comment on a pull request with verdict and circumstances."""
 
 from collections.abc import Sequence
 
 from mtl_bench.analysis.conclusions import conclusions
 from mtl_bench.report.markdown_table import cell, markdown_table
-from mtl_bench.report.text_table import table
+from mtl_bench.report.text_table import text_table
 from mtl_bench.results.schema import Report
 from mtl_runtime.errors import MtlError
 
@@ -12,7 +12,7 @@ __all__ = ["report_markdown", "rows_markdown", "table_markdown"]
 
 
 def report_markdown(report: Report) -> str:
-    """Verdict, circumstances, table and doubts."""
+    """Verdict, circumstances, table and warnings."""
     workload, machine = report.workload, report.machine
     circumstances = "; ".join(
         [
@@ -32,8 +32,8 @@ def report_markdown(report: Report) -> str:
 
 
 def table_markdown(report: Report) -> str:
-    """The table, ours in bold, and under it failures, doubts and what was left out."""
-    remarks = "".join(f"- {cell(remark)}\n" for remark in table(report).remarks)
+    """The table, ours in bold, and under it failures, warnings and what was left out."""
+    remarks = "".join(f"- {cell(remark)}\n" for remark in text_table(report).remarks)
     return "\n".join(filter(None, [rows_markdown(report), remarks]))
 
 
@@ -43,13 +43,13 @@ def rows_markdown(report: Report, systems: Sequence[str] = ()) -> str:
     Raises:
         MtlError: one of them is not in the report.
     """
-    found = table(report)
+    table = text_table(report)
     for name in systems:
-        if name not in found.rows:
-            raise MtlError(f"there is no system {name!r} in the results; there are: {', '.join(found.rows)}")
+        if name not in table.rows:
+            raise MtlError(f"there is no system {name!r} in the results; there are: {', '.join(table.rows)}")
     rows = [
         [f"**{cell(title)}**" if report.systems[name].kind == "ours" else cell(title), *map(cell, cells)]
-        for name in systems or found.rows
-        for title, *cells in [found.rows[name]]
+        for name in systems or table.rows
+        for title, *cells in [table.rows[name]]
     ]
-    return markdown_table([cell(title) for title in found.header], rows, "l" + "r" * (len(found.header) - 1))
+    return markdown_table([cell(title) for title in table.header], rows, "l" + "r" * (len(table.header) - 1))

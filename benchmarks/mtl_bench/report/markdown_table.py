@@ -1,11 +1,18 @@
-"""header and rows -> a Markdown table; page and table -> the page with the table between its markers."""
+"""header and rows -> a Markdown table; page and tables -> the page with the tables between their markers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
+import click
+
+from mtl_bench.results.files import read_results
 from mtl_runtime.cli.terminal import printable
 from mtl_runtime.errors import MtlError
 
-__all__ = ["cell", "markdown_table", "with_table"]
+__all__ = ["cell", "fill_tables", "markdown_table", "rewrite_page", "tables_command"]
+
+R = TypeVar("R")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
@@ -24,19 +31,52 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: 
 
 
 def cell(text: str) -> str:
-    """``text`` as it may stand in a cell: on one line, its bars no ends of cells, its angles no HTML."""
+    """``text`` as a cell: on one line, its bars and angle brackets escaped."""
     return printable(" ".join(text.split())).replace("|", r"\|").replace("<", "&lt;")
 
 
-def with_table(page: str, name: str, table: str) -> str:
-    """``page`` with ``table`` between its markers ``<!-- NAME: start -->`` and ``<!-- NAME: end -->``.
+def fill_tables(page: str, tables: Mapping[str, str]) -> str:
+    """``page`` with each table between its markers ``<!-- NAME: start -->`` and ``<!-- NAME: end -->``.
 
     Raises:
         MtlError: a marker is missing.
     """
-    opening, closing = f"<!-- {name}: start -->\n", f"<!-- {name}: end -->\n"
-    before, start, rest = page.partition(opening)
-    _, end, after = rest.partition(closing)
-    if not start or not end:
-        raise MtlError(f"the page has no markers {opening.strip()} and {closing.strip()}, each on a line of its own")
-    return before + start + table + end + after
+    for name, table in tables.items():
+        opening, closing = f"<!-- {name}: start -->\n", f"<!-- {name}: end -->\n"
+        before, start, rest = page.partition(opening)
+        _, end, after = rest.partition(closing)
+        if not start or not end:
+            markers = f"{opening.strip()} and {closing.strip()}"
+            raise MtlError(f"the page has no markers {markers}, each on a line of its own")
+        page = before + start + table + end + after
+    return page
+
+
+def rewrite_page(page: Path, tables: Mapping[str, str]) -> None:
+    """Fill the tables of the file ``page``.
+
+    Raises:
+        MtlError: a marker is missing.
+    """
+    page.write_text(fill_tables(page.read_text("utf-8"), tables), "utf-8")
+
+
+def tables_command(kind: type[R], tables: Callable[[R], Mapping[str, str]]) -> click.Command:
+    """A study's command that fills the tables of a page.
+
+    Args:
+        kind: of the study's results.
+        tables: results -> tables by the name of their markers.
+    """
+
+    @click.command()
+    @click.argument("results", type=click.Path(path_type=Path))
+    @click.argument("page", type=click.Path(path_type=Path, exists=True))
+    def main(results: Path, page: Path) -> None:
+        """Put the tables of RESULTS into PAGE."""
+        try:
+            rewrite_page(page, tables(read_results(kind, results)))
+        except MtlError as error:
+            raise click.ClickException(str(error)) from error
+
+    return main

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from mtl_bench.report.markdown import rows_markdown, table_markdown
-from mtl_bench.report.markdown_table import with_table
+from mtl_bench.report.markdown_table import rewrite_page
 from mtl_bench.results.files import read_report
 from mtl_bench.results.schema import Report
 
-__all__ = ["MARKERS", "SHORT", "main", "rewritten"]
+__all__ = ["SHORT_ROWS", "benchmark_tables", "main"]
 
-MARKERS = "benchmark table"
-# Ours, and of each project what its users start with and what is fastest of it.
-SHORT = (
+_MARKER = "benchmark table"
+# Ours, and of each project what its users start with and the fastest of its systems.
+SHORT_ROWS = (
     "cpu-fp32",
     "cpu-int8",
     "openvino-bf16-wheel",
@@ -41,16 +41,16 @@ SHORT = (
 @click.option("--short", is_flag=True, help="Ours, and one row of each project; default: all rows, and remarks.")
 def main(page: Path, results: Path, short: bool) -> None:
     """Rewrite the benchmark table of PAGE from RESULTS."""
-    page.write_text(rewritten(page.read_text("utf-8"), read_report(results), short=short), "utf-8")
+    rewrite_page(page, benchmark_tables(read_report(results), short=short))
 
 
-def rewritten(page: str, report: Report, *, short: bool) -> str:
-    """The page with the table of ``report`` between its markers.
+def benchmark_tables(report: Report, *, short: bool) -> dict[str, str]:
+    """The table of ``report``, by the name of its markers.
 
     Raises:
-        MtlError: the page has no markers, or the report lacks a row of the short table.
+        MtlError: the report lacks a row of the short table.
     """
-    return with_table(page, MARKERS, rows_markdown(report, SHORT) if short else table_markdown(report))
+    return {_MARKER: rows_markdown(report, SHORT_ROWS) if short else table_markdown(report)}
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 "use strict";
-// What a reader may choose. Nothing here writes markup: values come from the page and go back as text.
+// The choices of a reader. Nothing here writes markup: values come from the page and go back as text.
 (() => {
   const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
 
   // The table ---------------------------------------------------------------------------------------------------
   const table = document.querySelector(".systems table");
   const bodies = () => all("tbody", table);
-  const say = (words) => { document.querySelector(".told-of-table").textContent = words; };
+  const announce = (text) => { document.querySelector(".table-status").textContent = text; };
 
   const cellOf = (body, column) => body.rows[0].cells[column];
   const valueOf = (body, column) => {
@@ -14,18 +14,18 @@
     const value = cellOf(body, column)?.dataset.value;
     return value === undefined ? null : Number(value);
   };
-  // Rows without a figure stay at the end, whichever way the others go.
-  const compare = (a, b, way) => {
+  // Rows without a figure stay at the end, in either direction.
+  const compare = (a, b, direction) => {
     if (a === null || b === null) return (a === null) - (b === null);
     const order = typeof a === "string" ? a.localeCompare(b) : a - b;
-    return way === "ascending" ? order : -order;
+    return direction === "ascending" ? order : -order;
   };
   const headers = all("[aria-sort]", table);
-  const sortBy = (header, way) => {
+  const sortBy = (header, direction) => {
     const column = headers.indexOf(header);
-    for (const other of headers) other.setAttribute("aria-sort", other === header ? way : "none");
+    for (const other of headers) other.setAttribute("aria-sort", other === header ? direction : "none");
     const rows = bodies().map((body) => [valueOf(body, column), body]);
-    rows.sort(([a], [b]) => compare(a, b, way));
+    rows.sort(([a], [b]) => compare(a, b, direction));
     table.append(...rows.map(([, body]) => body));
   };
   for (const header of headers) {
@@ -33,50 +33,50 @@
     button.disabled = false;
     button.addEventListener("click", () => {
       const first = button.dataset.first;
-      const turned = first === "ascending" ? "descending" : "ascending";
-      const way = header.getAttribute("aria-sort") === first ? turned : first;
-      sortBy(header, way);
-      say(`Sorted by ${header.dataset.group || ""} ${button.textContent}, ${way}.`.replace(/ +/g, " "));
+      const second = first === "ascending" ? "descending" : "ascending";
+      const direction = header.getAttribute("aria-sort") === first ? second : first;
+      sortBy(header, direction);
+      announce(`Sorted by ${header.dataset.group || ""} ${button.textContent}, ${direction}.`.replace(/ +/g, " "));
     });
   }
 
   const show = (kind) => {
     for (const body of bodies()) body.hidden = kind !== "all" && body.dataset.kind !== kind;
-    say(`${bodies().filter((body) => !body.hidden).length} systems shown.`);
+    announce(`${bodies().filter((body) => !body.hidden).length} systems shown.`);
   };
   const kinds = document.querySelector("#kinds");
   kinds.addEventListener("change", () => show(kinds.value));
 
   const baseline = document.querySelector("#baseline");
-  const against = (name) => {
+  const showMultiplesOf = (name) => {
     for (const cell of all("[data-against]", table)) {
-      const [shown, small, value] = JSON.parse(cell.dataset.against)[name] || ["\u2013", "", null];
-      cell.firstChild.data = value === null ? shown : `${shown}\u00d7`;
+      const [text, small, value] = JSON.parse(cell.dataset.against)[name] || ["\u2013", "", null];
+      cell.firstChild.data = value === null ? text : `${text}\u00d7`;
       cell.querySelector("small").textContent = small;
       if (value === null) delete cell.dataset.value;
       else cell.dataset.value = value;
     }
     const sorted = headers.find((header) => header.getAttribute("aria-sort") !== "none");
     if (sorted) sortBy(sorted, sorted.getAttribute("aria-sort"));
-    say(`Multiples of ${name}.`);
+    announce(`Multiples of ${name}.`);
   };
-  baseline?.addEventListener("change", () => against(baseline.value));
-  // A browser may keep a choice over a reload; the figures must be those of what it shows.
+  baseline?.addEventListener("change", () => showMultiplesOf(baseline.value));
+  // A browser may keep a choice over a reload; the figures must belong to the choice that it shows.
   kinds.value = "all";
   if (baseline) baseline.value = all("option[selected]", baseline)[0]?.value ?? baseline.value;
   for (const controls of all(".controls, .choices-of-view, .copy")) controls.hidden = false;
 
   // Commands ----------------------------------------------------------------------------------------------------
-  const selected = (code) => {
+  const copySelection = (code) => {
     getSelection().selectAllChildren(code);
     return document.execCommand("copy");
   };
   for (const button of all(".copy")) {
     const code = button.previousElementSibling;
     button.addEventListener("click", async () => {
-      const done = await navigator.clipboard?.writeText(code.textContent).then(() => true, () => selected(code))
-        ?? selected(code);
-      button.textContent = done ? "Copied" : "Press Ctrl+C";
+      const copied = await navigator.clipboard?.writeText(code.textContent).then(() => true, () => copySelection(code))
+        ?? copySelection(code);
+      button.textContent = copied ? "Copied" : "Press Ctrl+C";
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
   }
@@ -106,7 +106,7 @@
     });
   }
 
-  // What a mark tells -------------------------------------------------------------------------------------------
+  // Tooltips of the marks ---------------------------------------------------------------------------------------
   const tip = document.querySelector("#tip");
   let current = null;
   const leave = () => {
@@ -124,12 +124,12 @@
     const above = box.top - height - 8;
     tip.style.transform = `translate(${left}px, ${above > 4 ? above : box.bottom + 8}px)`;
   };
-  const tell = (mark, told) => {
+  const showTip = (mark, text) => {
     if (mark === current) return;
     leave();
     current = mark;
     mark.classList.add("now");
-    tip.textContent = told;
+    tip.textContent = text;
     tip.hidden = false;
     place();
   };
@@ -137,16 +137,16 @@
   const distance = (box, x, y) => Math.hypot(outside(box.left, box.right, x), outside(box.top, box.bottom, y));
 
   for (const svg of all(".view svg")) {
-    // The script tells it in its own way, at once and on a touch, too.
-    const told = new Map(all("g title", svg).map((title) => [title.parentElement, title.textContent]));
+    // The script shows the titles itself, at once and on a touch, too.
+    const tooltips = new Map(all("g title", svg).map((title) => [title.parentElement, title.textContent]));
     all("g title", svg).forEach((title) => title.remove());
-    const marks = () => [...told.keys()].filter((mark) => !mark.closest("[hidden]"));
+    const marks = () => [...tooltips.keys()].filter((mark) => !mark.closest("[hidden]"));
     const near = (event) => {
       const [mark, far] = marks().reduce((best, candidate) => {
         const away = distance(candidate.getBoundingClientRect(), event.clientX, event.clientY);
         return away < best[1] ? [candidate, away] : best;
       }, [null, 22]);
-      if (mark && far < 22) tell(mark, told.get(mark));
+      if (mark && far < 22) showTip(mark, tooltips.get(mark));
       else leave();
     };
     svg.addEventListener("pointermove", near);
@@ -159,16 +159,16 @@
       if (event.key === "Escape") leave();
       if (!step) return;
       event.preventDefault();
-      const some = marks();
-      const at = some.indexOf(current);
-      const next = some[at < 0 ? (step > 0 ? 0 : some.length - 1) : (at + step + some.length) % some.length];
-      if (next) tell(next, told.get(next));
+      const choices = marks();
+      const at = choices.indexOf(current);
+      const next = choices[at < 0 ? (step > 0 ? 0 : choices.length - 1) : (at + step + choices.length) % choices.length];
+      if (next) showTip(next, tooltips.get(next));
     });
   }
   addEventListener("scroll", place, { passive: true });
   addEventListener("resize", place);
 
-  // Paper shows all, whatever is folded on the screen -------------------------------------------------------------
+  // Paper shows everything, also what is folded on the screen ---------------------------------------------------
   let folded = [];
   addEventListener("beforeprint", () => {
     leave();

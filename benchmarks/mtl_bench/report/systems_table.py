@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from mtl_bench.analysis.ranking import baseline, lead
-from mtl_bench.analysis.summary import speed_against, summary
+from mtl_bench.analysis.ranking import baseline_system, fastest_variant
+from mtl_bench.analysis.summary import relative_speed, summarize
 from mtl_bench.report import units
 from mtl_bench.report.charts.series_style import SeriesStyle
-from mtl_bench.report.columns import AGAINST, Cell, Column, columns
+from mtl_bench.report.columns import MULTIPLE, Cell, Column, columns
 from mtl_bench.results.schema import Report, SystemResult
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, join, scrolling, tag
@@ -17,31 +17,31 @@ from mtl_runtime.report.status_badges import STATUS_BADGES, badge_markup
 __all__ = ["anchor", "systems_table"]
 
 _CAPTION = (
-    "Every system on the same texts. Small figures: 95 % intervals. A system's line below its figures opens what it "
-    "was told, and the command that measures it alone."
+    "Every system on the same texts. Small figures: 95 % intervals. The line below a system's figures opens its "
+    "settings, and the command that measures it alone."
 )
 _TIMES = "\u00d7"
 _KINDS = {"all": "all systems", "ours": "ours only", "peer": "peers only"}
 
 
-def systems_table(report: Report, looks: Sequence[SeriesStyle]) -> Markup:
+def systems_table(report: Report, styles: Sequence[SeriesStyle]) -> Markup:
     """The table with its controls, which the script shows."""
     shown = columns(report)
-    against = baseline(report, lead(report))
-    rows = [_system(report, look, shown, against) for look in looks if look.name in report.systems]
+    baseline = baseline_system(report, fastest_variant(report.systems))
+    rows = [_system(report, style, shown, baseline) for style in styles if style.name in report.systems]
     table = scrolling(_CAPTION, _head(shown), *rows, class_="scroll wide systems")
-    return join(_controls(report, against), table, tag("p", role="status", class_="quiet told-of-table"))
+    return join(_controls(report, baseline), table, tag("p", role="status", class_="quiet table-status"))
 
 
-def anchor(look: SeriesStyle) -> str:
+def anchor(style: SeriesStyle) -> str:
     """Id of a system's row."""
-    return f"system-{look.number}"
+    return f"system-{style.number}"
 
 
-def _controls(report: Report, against: str | None) -> Markup:
+def _controls(report: Report, baseline: str | None) -> Markup:
     timed = [name for name, result in report.systems.items() if result.offline is not None and result.ran]
-    options = [tag("option", name, value=name, selected=name == against) for name in timed]
-    kinds = [tag("option", shown, value=kind) for kind, shown in _KINDS.items()]
+    options = [tag("option", name, value=name, selected=name == baseline) for name in timed]
+    kinds = [tag("option", title, value=kind) for kind, title in _KINDS.items()]
     return tag(
         "div",
         tag("label", "Multiples of ", tag("select", options, id="baseline")) if options else "",
@@ -53,7 +53,7 @@ def _controls(report: Report, against: str | None) -> Markup:
 
 def _head(shown: Sequence[Column]) -> Markup:
     first = tag("th", _sorter("system", first="ascending"), scope="col", rowspan=2, class_="w", aria_sort="none")
-    groups = [(group, len(list(some))) for group, some in groupby(column.group for column in shown)]
+    groups = [(group, len(list(members))) for group, members in groupby(column.group for column in shown)]
     over = [tag("th", group, scope="colgroup", colspan=count, class_="over") for group, count in groups]
     under = [
         tag("th", _sorter(column.name, first="descending" if column.more_is_better else "ascending"), scope="col",
@@ -64,80 +64,81 @@ def _head(shown: Sequence[Column]) -> Markup:
 
 
 def _sorter(name: str, *, first: str) -> Markup:
-    """A button once the script is there; the better end comes first."""
+    """A button that the script enables; the better end comes first."""
     return tag("button", name, type="button", disabled=True, data_first=first, class_="sort")
 
 
-def _system(report: Report, look: SeriesStyle, shown: Sequence[Column], against: str | None) -> Markup:
-    result = report.systems[look.name]
-    name = [tag("span", look.name, class_="name"), " ", *_badges(result), tag("small", result.title)]
-    cells = list(_cells(report, look.name, shown, against)) if result.ran else [_error(result, len(shown))]
+def _system(report: Report, style: SeriesStyle, shown: Sequence[Column], baseline: str | None) -> Markup:
+    result = report.systems[style.name]
+    name = [tag("span", style.name, class_="name"), " ", *_badges(result), tag("small", result.title)]
+    cells = list(_cells(report, style.name, shown, baseline)) if result.ran else [_error(result, len(shown))]
     rows = (
         tag("tr", tag("th", name, scope="row", class_="w"), cells, class_="row"),
         tag("tr", tag("td", _details(result), colspan=len(shown) + 1, class_="w"), class_="more"),
     )
-    return tag("tbody", rows, id=anchor(look), data_kind=result.kind, data_name=look.name)
+    return tag("tbody", rows, id=anchor(style), data_kind=result.kind, data_name=style.name)
 
 
 def _badges(result: SystemResult) -> list[Markup]:
-    """Whose it is, and what the gate found here."""
+    """Whether it is ours, and the gate's status here."""
     if result.kind != "ours":
         return []
-    standing = STATUS_BADGES.get(result.status or "")
-    return [tag("span", "ours", class_="b ours-badge"), *([badge_markup(standing)] if standing else [])]
+    badge = STATUS_BADGES.get(result.status or "")
+    return [tag("span", "ours", class_="b ours-badge"), *([badge_markup(badge)] if badge else [])]
 
 
 def _error(result: SystemResult, count: int) -> Markup:
-    told = tag("span", "failed: ", result.error or "", class_="stay-in-view")
-    return tag("td", told, colspan=count, class_="w problem")
+    message = tag("span", "failed: ", result.error or "", class_="stay-in-view")
+    return tag("td", message, colspan=count, class_="w problem")
 
 
-def _cells(report: Report, name: str, shown: Sequence[Column], against: str | None) -> Iterator[Markup]:
+def _cells(report: Report, name: str, shown: Sequence[Column], baseline: str | None) -> Iterator[Markup]:
     result = report.systems[name]
-    row = summary(result)
+    summary = summarize(result)
     for column in shown:
-        if column.kind == AGAINST:
-            yield _multiple(report, name, against)
+        if column.kind == MULTIPLE:
+            yield _multiple(report, name, baseline)
         else:
-            yield _cell(column.cell(result, row), column.kind)
+            yield _cell(column.cell(result, summary), column.kind)
 
 
 def _cell(cell: Cell | None, kind: str = "") -> Markup:
     if cell is None:
         return tag("td", number_format.DASH, class_="n none")
-    shown = tag("strong", cell.shown) if kind else cell.shown
-    return tag("td", shown, tag("small", cell.small) if cell.small else "", class_="n", data_value=repr(cell.value))
+    text = tag("strong", cell.text) if kind else cell.text
+    return tag("td", text, tag("small", cell.small) if cell.small else "", class_="n", data_value=repr(cell.value))
 
 
-def _multiple(report: Report, name: str, against: str | None) -> Markup:
+def _multiple(report: Report, name: str, baseline: str | None) -> Markup:
     """With the figures for every other baseline, so that a choice needs no arithmetic in the page."""
-    known = {other: ratio for other in report.systems if (ratio := speed_against(report, name, other)) is not None}
-    told = {
-        other: ["1", "", 1.0] if other == name else [number_format.small(ratio.median), units.span(ratio), ratio.median]
-        for other, ratio in known.items()
+    speeds = {other: speed for other in report.systems if (speed := relative_speed(report, name, other)) is not None}
+    texts = {
+        other: ["1", "", 1.0]
+        if other == name
+        else [number_format.small(speed.median), units.interval(speed), speed.median]
+        for other, speed in speeds.items()
     }
-    if against not in told:
+    if baseline not in texts:
         return tag("td", number_format.DASH, class_="n none")
-    shown, small, value = told[against]
-    data = json.dumps(told, ensure_ascii=False)
-    content = join(f"{shown}{_TIMES}", tag("small", str(small)))
+    text, small, value = texts[baseline]
+    data = json.dumps(texts, ensure_ascii=False)
+    content = join(f"{text}{_TIMES}", tag("small", str(small)))
     return tag("td", content, class_="n multiple", data_value=repr(value), data_against=data)
 
 
 def _details(result: SystemResult) -> Markup:
     parts = ["settings", "command", *(["docs"] if "docs" in result.facts else [])]
-    summary_words = [", ".join(parts)]
-    if result.doubts:
-        summary_words.append(
-            tag("span", f" · {number_format.plural(len(result.doubts), 'doubt')}", class_="doubt-count")
-        )
-    doubts = tag("ul", [tag("li", doubt) for doubt in result.doubts], class_="doubts") if result.doubts else ""
+    heading = [", ".join(parts)]
+    if result.warnings:
+        count = number_format.plural(len(result.warnings), "warning")
+        heading.append(tag("span", f" · {count}", class_="warning-count"))
+    items = [tag("li", warning) for warning in result.warnings]
     facts = tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in _facts(result)], class_="facts")
     return tag(
         "details",
-        tag("summary", summary_words),
-        tag("div", doubts, facts, tag("p", "Measures this system alone:", class_="quiet"), _command(result.command),
-            class_="body stay"),
+        tag("summary", heading),
+        tag("div", tag("ul", items, class_="warnings") if items else "", facts,
+            tag("p", "Measures this system alone:", class_="quiet"), _command(result.command), class_="body stay"),
     )  # fmt: skip
 
 
@@ -151,13 +152,13 @@ def _facts(result: SystemResult) -> Iterator[tuple[str, Content]]:
     if result.offline is not None:
         yield "fastest batch", f"{number_format.count(result.offline.size)} {result.offline.unit}"
     if result.memory is not None and result.memory.soaked:
-        grown = units.megabytes(max(result.memory.soaked))
-        yield "memory after the soak", f"{grown} MB after {number_format.count(result.memory.soak_calls)} calls"
-    yield from ((name, _value(value)) for name, value in result.facts.items())
+        megabytes = units.megabytes(max(result.memory.soaked))
+        yield "memory after the soak", f"{megabytes} MB after {number_format.count(result.memory.soak_calls)} calls"
+    yield from ((name, _fact_value(value)) for name, value in result.facts.items())
 
 
-def _value(value: str) -> Content:
-    # Nothing but a web address becomes a link: a script could be smuggled in as one.
+def _fact_value(value: str) -> Content:
+    # Only a web address becomes a link: a script could be smuggled in as one.
     return tag("a", value, href=value, rel="noreferrer") if value.startswith("https://") else value
 
 

@@ -1,17 +1,17 @@
-"""Report -> Table: a row for each system, a column for each figure that any of them has, and what to know beside it."""
+"""Report -> TextTable: a row for each system, a column for each figure that any of them has, and remarks below."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mtl_bench.analysis.summary import Summary, speed_against, summary
+from mtl_bench.analysis.summary import Summary, relative_speed, summarize
 from mtl_bench.results.schema import Report, SystemResult
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.evidence.schema import Estimate
 
-__all__ = ["Table", "table"]
+__all__ = ["TextTable", "text_table"]
 
-# What of a task's metrics is shown: its key, and its name.
-_RIGHT: Mapping[str, tuple[str, str]] = {
+# The metric that is shown, by kind of task: its key, and its name.
+_METRICS: Mapping[str, tuple[str, str]] = {
     "single_label": ("accuracy", "accuracy"),
     "multi_label": ("accuracy", "accuracy"),
     "regression": ("pearson", "correlation"),
@@ -20,13 +20,13 @@ _FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Cells are plain text; a system that has no figures is a row that says so, its reason is a remark.
+class TextTable:
+    """Cells are plain text; the row of a system without figures says that it failed, and a remark gives the reason.
 
     Attributes:
         header: names of the columns; the first is that of the systems.
         rows: cells by system, in the report's order.
-        remarks: failures, doubts and what was left out, a line each.
+        remarks: failures, warnings and what was left out, a line each.
     """
 
     header: tuple[str, ...]
@@ -35,17 +35,17 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _SystemRow:
     result: SystemResult
     figures: Summary
     speed: Estimate | None  # as a multiple of the baseline
 
 
-_Column = tuple[str, Callable[[_Row], str]]
+_Column = tuple[str, Callable[[_SystemRow], str]]
 
 
-def table(report: Report, *, baseline: str = DEFAULT_VARIANT) -> Table:
-    """Make the table of a run; a column that no system has a figure for is left out.
+def text_table(report: Report, *, baseline: str = DEFAULT_VARIANT) -> TextTable:
+    """Make the table of a run; a column in which no system has a figure is left out.
 
     Args:
         report: the run.
@@ -54,44 +54,46 @@ def table(report: Report, *, baseline: str = DEFAULT_VARIANT) -> Table:
     rows = {name: _row(report, name, baseline) for name in report.systems}
     first, *others = _columns(report, baseline)
     columns = [first, *((title, show) for title, show in others if any(show(row) for row in rows.values()))]
-    return Table(
+    return TextTable(
         header=("system", *(title for title, _ in columns)),
         rows={name: (row.result.title, *(show(row) for _, show in columns)) for name, row in rows.items()},
         remarks=tuple(_remarks(report)),
     )
 
 
-def _row(report: Report, name: str, baseline: str) -> _Row:
+def _row(report: Report, name: str, baseline: str) -> _SystemRow:
     result = report.systems[name]
-    speed = speed_against(report, name, baseline) if baseline in report.systems else None
-    return _Row(result, summary(result), speed)
+    speed = relative_speed(report, name, baseline) if baseline in report.systems else None
+    return _SystemRow(result, summarize(result), speed)
 
 
 def _columns(report: Report, baseline: str) -> Iterator[_Column]:
     yield ("worst agreement" if len(report.tasks) > 1 else "agreement"), _agreement
     yield "gate", lambda row: row.result.status or ""
-    yield from ((f"{task}: {_RIGHT[kind][1]}", _metric(task, _RIGHT[kind][0])) for task, kind in report.tasks.items())
+    for task, kind in report.tasks.items():
+        key, name = _METRICS[kind]
+        yield f"{task}: {name}", _metric(task, key)
     yield "p50 / p99, ms", lambda row: _percentiles(row.figures.latency)
-    yield "texts/s", lambda row: _interval(row.figures.throughput, ",.0f")
+    yield "texts/s", lambda row: _with_interval(row.figures.throughput, ",.0f")
     yield f"times {baseline}", lambda row: f"{row.speed.median:.2f}x" if row.speed else ""
-    yield _server_title(report), lambda row: _rate(row.result, row.figures)
+    yield _server_title(report), lambda row: _server_rate(row.result, row.figures)
     yield "cold start, s", lambda row: f"{row.figures.cold_start.median:.2f}" if row.figures.cold_start else ""
     yield "memory, MB", lambda row: _megabytes(row.figures.peak_bytes)
     yield "size, MB", lambda row: _megabytes(row.figures.size_bytes)
 
 
-def _agreement(row: _Row) -> str:
-    """Of the task where it is lowest; a system that failed is called so here."""
+def _agreement(row: _SystemRow) -> str:
+    """Of the task where it is lowest; a system that failed is marked here."""
     if not row.result.ran:
         return _FAILED
     answers = row.result.answers
     return f"{min(answers.agreement.values()):.2%}" if answers and answers.agreement else ""
 
 
-def _metric(task: str, name: str) -> Callable[[_Row], str]:
-    def show(row: _Row) -> str:
+def _metric(task: str, key: str) -> Callable[[_SystemRow], str]:
+    def show(row: _SystemRow) -> str:
         metrics = row.result.answers.metrics.get(task, {}) if row.result.answers else {}
-        return f"{metrics[name]:.3f}" if name in metrics else ""
+        return f"{metrics[key]:.3f}" if key in metrics else ""
 
     return show
 
@@ -100,8 +102,8 @@ def _percentiles(latency: Mapping[int, Estimate]) -> str:
     return f"{1e3 * latency[50].median:.2f} / {1e3 * latency[99].median:.2f}" if latency else ""
 
 
-def _interval(found: Estimate | None, form: str) -> str:
-    return f"{found.median:{form}} ({found.low:{form}} to {found.high:{form}})" if found else ""
+def _with_interval(estimate: Estimate | None, form: str) -> str:
+    return f"{estimate.median:{form}} ({estimate.low:{form}} to {estimate.high:{form}})" if estimate else ""
 
 
 def _server_title(report: Report) -> str:
@@ -109,13 +111,13 @@ def _server_title(report: Report) -> str:
     return f"texts/s with p99 below {' or '.join(f'{1e3 * bound:g}' for bound in bounds)} ms"
 
 
-def _rate(result: SystemResult, found: Summary) -> str:
-    """The highest that held, and the next that did not."""
+def _server_rate(result: SystemResult, figures: Summary) -> str:
+    """The highest rate within the bound, and the next one tried that was not."""
     if result.server is None:
         return ""
-    if found.server_rate is None:
+    if figures.server_rate is None:
         return "none held"
-    return f"{found.server_rate:,.0f}" + (f", not {found.server_limit:,.0f}" if found.server_limit else "")
+    return f"{figures.server_rate:,.0f}" + (f", not {figures.server_limit:,.0f}" if figures.server_limit else "")
 
 
 def _megabytes(size: int | None) -> str:
@@ -126,6 +128,6 @@ def _remarks(report: Report) -> Iterator[str]:
     for row in report.systems.values():
         if row.error is not None:
             yield f"{row.title} failed: {row.error.splitlines()[0] if row.error else 'no reason is known'}"
-        yield from (f"{row.title}: {doubt}" for doubt in row.doubts)
-    yield from report.doubts
+        yield from (f"{row.title}: {warning}" for warning in row.warnings)
+    yield from report.warnings
     yield from (f"{part} was left out: {why}" for part, why in report.skipped.items())

@@ -1,9 +1,9 @@
-"""figure -> words with its unit, the same in the table, the charts and what they tell."""
+"""figure -> text with its unit, the same in the table, the charts and their tooltips."""
 
 from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.report import number_format
 
-__all__ = ["megabytes", "milliseconds", "rate", "ratio_words", "seconds", "span"]
+__all__ = ["interval", "megabytes", "milliseconds", "rate", "seconds", "with_interval"]
 
 
 def rate(value: float) -> str:
@@ -26,13 +26,13 @@ def megabytes(value: float) -> str:
     return number_format.small(value / 1e6)
 
 
-def span(measured: Estimate, factor: float = 1.0) -> str:
+def interval(estimate: Estimate, factor: float = 1.0) -> str:
     """The ends of an interval, both times ``factor``."""
     return (
-        f"{number_format.small(factor * measured.low)}{number_format.DASH}{number_format.small(factor * measured.high)}"
+        f"{number_format.small(factor * estimate.low)}{number_format.DASH}{number_format.small(factor * estimate.high)}"
     )
 
 
-def ratio_words(measured: Estimate, factor: float = 1.0) -> str:
+def with_interval(estimate: Estimate, factor: float = 1.0) -> str:
     """``1,013 (95 %: 998-1,020)``."""
-    return f"{number_format.small(factor * measured.median)} (95 %: {span(measured, factor)})"
+    return f"{number_format.small(factor * estimate.median)} (95 %: {interval(estimate, factor)})"

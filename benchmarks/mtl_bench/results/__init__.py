@@ -1,1 +1,1 @@
-"""The results file: its schema, reading and writing."""
+"""The results file: its records, reading and writing."""

@@ -1,28 +1,26 @@
-"""file -> Report, or one line that says why it is none."""
+"""Results file <-> its record; a file that is none is refused in one line."""
 
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mtl_bench.results.schema import SCHEMA_VERSION, Report
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError, RecordError
 
-__all__ = ["read_report"]
+__all__ = ["read_report", "read_results", "write_results"]
+
+R = TypeVar("R")
 
 _REMEDY = "name a results file that `mtl bench BUNDLE` wrote"
 
 
 def read_report(path: Path) -> Report:
-    """Read a results file.
+    """Read the results file of a benchmark run.
 
     Raises:
-        MtlError: it cannot be read, is not a report, or is one of another version.
+        MtlError: it cannot be read, is not a report, or has another schema version.
     """
-    try:
-        content = records.parse_json(path.read_bytes(), where=str(path))
-    except OSError as error:
-        raise MtlError(f"{path} cannot be read ({error.strerror}); {_REMEDY}") from error
-    except RecordError as error:
-        raise MtlError(f"{error}; {_REMEDY}") from error
+    content = _parse(path, _REMEDY)
     if not isinstance(content, dict) or "schema_version" not in content or "systems" not in content:
         raise MtlError(f"{path} is not a benchmark's results file; {_REMEDY}")
     if content["schema_version"] != SCHEMA_VERSION:
@@ -31,3 +29,26 @@ def read_report(path: Path) -> Report:
             "measure again with it, or read the file with the version that wrote it"
         )
     return records.from_dict(Report, content, where=str(path))
+
+
+def read_results(kind: type[R], path: Path) -> R:
+    """Read the results file of a study, whose content is a record of this ``kind``.
+
+    Raises:
+        MtlError: it cannot be read, or holds something else.
+    """
+    return records.from_dict(kind, _parse(path, "name the results file of a study"), where=str(path))
+
+
+def write_results(results: Any, path: Path) -> None:
+    """Write a record to its results file."""
+    path.write_text(records.to_json(results), "utf-8")
+
+
+def _parse(path: Path, remedy: str) -> Any:
+    try:
+        return records.parse_json(path.read_bytes(), where=str(path))
+    except OSError as error:
+        raise MtlError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+    except RecordError as error:
+        raise MtlError(f"{error}; {remedy}") from error

@@ -1,1 +1,1 @@
-"""Studies behind the documentation; each is a module to run, and needs the repository."""
+"""Studies of single questions, each with its results file and its page in docs; they need the repository."""

@@ -9,6 +9,7 @@ comes from a paired bootstrap over the test sentences.
 
 import dataclasses
 import json
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +20,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_bench.analysis.bootstrap import Interval, paired_bootstrap
+from mtl_bench.effort import JOINT_TRAINING_STUDY, Effort
+from mtl_bench.results.files import write_results
+from mtl_bench.studies.command_line import study_command
 from mtl_export import Config, MultiTaskModel, train
 from mtl_export.data.examples import Examples, read_examples, source_files
 from mtl_export.errors import ConfigError
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.cli.terminal import stages
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
 from mtl_runtime.dataset.metrics import task_metrics
 from mtl_runtime.dataset.targets import Targets, encode_labels, has_label
 
-__all__ = ["Comparison", "TaskComparison", "compare"]
+__all__ = ["JointTrainingResults", "TaskTrainingResult", "compare_training"]
 
 SCHEMA_VERSION = 1
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskComparison:
+class TaskTrainingResult:
     """One task's joint and single models on the test split; metrics are fractions, differences points of 100."""
 
     sentences: int
@@ -47,7 +52,7 @@ class TaskComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class JointTrainingResults:
     """Content of the results file."""
 
     schema_version: int
@@ -55,11 +60,11 @@ class Comparison:
     made_with: Mapping[str, str]
     seeds: tuple[int, ...]
     config: Config
-    tasks: Mapping[str, TaskComparison]
+    tasks: Mapping[str, TaskTrainingResult]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answers:
+class _TaskLogits:
     """Logits of one task on the test split, by seed."""
 
     task: TaskSpec
@@ -68,7 +73,7 @@ class _Answers:
     single: list[NDArray[np.float32]]
 
 
-def compare(config: Config, seeds: Sequence[int], folder: Path) -> Comparison:
+def compare_training(config: Config, effort: Effort, folder: Path) -> JointTrainingResults:
     """Train everything below ``folder`` and compare on the test split.
 
     Raises:
@@ -77,30 +82,30 @@ def compare(config: Config, seeds: Sequence[int], folder: Path) -> Comparison:
     if any(task.kind != "single_label" for task in config.tasks.values()):
         raise ConfigError("this comparison is made for single_label tasks")
     test = _test_split(config)
-    answers: dict[str, _Answers] = {}
-    for seed in seeds:
+    texts = [row.text for row in test.rows]
+    by_task: dict[str, _TaskLogits] = {}
+    for seed in effort.seeds:
         seeded = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=seed))
         joint = _fit(seeded, folder / f"joint-{seed}")
-        logits = joint.logits([row.text for row in test.rows])
+        logits = joint.logits(texts)
         for task in joint.spec.tasks:
             targets = encode_labels(task, [row.labels.get(task.name) for row in test.rows])
-            of_task = answers.setdefault(task.name, _Answers(task, targets, [], []))
+            of_task = by_task.setdefault(task.name, _TaskLogits(task, targets, [], []))
             of_task.joint.append(logits[task.name])
             alone = dataclasses.replace(seeded, tasks={task.name: config.tasks[task.name]})
-            single = _fit(alone, folder / f"{task.name}-{seed}")
-            of_task.single.append(single.logits([row.text for row in test.rows])[task.name])
-    return Comparison(
+            of_task.single.append(_fit(alone, folder / f"{task.name}-{seed}").logits(texts)[task.name])
+    return JointTrainingResults(
         schema_version=SCHEMA_VERSION,
         machine=machine_facts(),
         made_with=installed_versions(),
-        seeds=tuple(seeds),
+        seeds=effort.seeds,
         config=config,
-        tasks={name: _compared(of_task) for name, of_task in answers.items()},
+        tasks={name: _task_result(of_task) for name, of_task in by_task.items()},
     )
 
 
 def _fit(config: Config, output: Path) -> MultiTaskModel:
-    click.echo(f"training {', '.join(config.tasks)} with seed {config.training.seed}", err=True)
+    _LOGGER.info("training %s with seed %d", ", ".join(config.tasks), config.training.seed)
     return train(config, output).model
 
 
@@ -111,50 +116,56 @@ def _test_split(config: Config) -> Examples:
     return read_examples(sources, config.tasks)
 
 
-def _compared(answers: _Answers) -> TaskComparison:
-    rows = np.flatnonzero(has_label(answers.targets))
-    task, targets = answers.task, answers.targets
+def _task_result(logits: _TaskLogits) -> TaskTrainingResult:
+    labelled = np.flatnonzero(has_label(logits.targets))
+    task, targets = logits.task, logits.targets
 
-    def points(metric: str, chosen: NDArray[np.intp]) -> float:
-        picked = rows[chosen]
-        values = [
-            np.mean([task_metrics(task, targets[picked], logits[picked]).values[metric] for logits in side])
-            for side in (answers.joint, answers.single)
-        ]
-        return 100 * float(values[0] - values[1])
+    def points(metric: str, resample: NDArray[np.intp]) -> float:
+        rows = labelled[resample]
+        joint, single = (
+            np.mean([task_metrics(task, targets[rows], of_seed[rows]).values[metric] for of_seed in side])
+            for side in (logits.joint, logits.single)
+        )
+        return 100 * float(joint - single)
 
-    return TaskComparison(
-        sentences=len(rows),
-        joint=tuple(task_metrics(task, targets, logits).values for logits in answers.joint),
-        single=tuple(task_metrics(task, targets, logits).values for logits in answers.single),
-        accuracy=paired_bootstrap(lambda chosen: points("accuracy", chosen), len(rows)),
-        macro_f1=paired_bootstrap(lambda chosen: points("macro_f1", chosen), len(rows)),
+    return TaskTrainingResult(
+        sentences=len(labelled),
+        joint=tuple(task_metrics(task, targets, of_seed).values for of_seed in logits.joint),
+        single=tuple(task_metrics(task, targets, of_seed).values for of_seed in logits.single),
+        accuracy=paired_bootstrap(lambda resample: points("accuracy", resample), len(labelled)),
+        macro_f1=paired_bootstrap(lambda resample: points("macro_f1", resample), len(labelled)),
     )
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Results file (JSON).")
-@click.option("--seeds", default="0,1", show_default=True, help="Separated by commas.")
+@click.option(
+    "--seeds",
+    default=",".join(map(str, JOINT_TRAINING_STUDY.seeds)),
+    show_default=True,
+    help="Separated by commas.",
+)
 def main(config: Path, output: Path, seeds: str) -> None:
     """Compare one joint model with one model per task of CONFIG."""
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    with stages(), tempfile.TemporaryDirectory() as folder:
-        comparison = compare(Config.from_toml(config), [int(seed) for seed in seeds.split(",")], Path(folder))
-    output.write_text(records.to_json(_without_paths(comparison)), "utf-8")
-    for name, task in comparison.tasks.items():
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    effort = dataclasses.replace(JOINT_TRAINING_STUDY, seeds=tuple(int(seed) for seed in seeds.split(",")))
+    with study_command(), tempfile.TemporaryDirectory() as folder:
+        results = compare_training(Config.from_toml(config), effort, Path(folder))
+    write_results(_without_paths(results), output)
+    for name, task in results.tasks.items():
         click.echo(f"{name}: {json.dumps(records.to_dict(task), indent=2)}")
 
 
-def _without_paths(comparison: Comparison) -> Comparison:
-    """The comparison as it is published: file names in place of this machine's folders."""
+def _without_paths(results: JointTrainingResults) -> JointTrainingResults:
+    """The results as they are published: file names without this machine's folders."""
 
     def names(files: Sequence[str]) -> tuple[str, ...]:
         return tuple(Path(file).name for file in files)
 
-    config = comparison.config
+    config = results.config
     sources = tuple(
         dataclasses.replace(
             source, train=names(source.train), validation=names(source.validation), test=names(source.test)
@@ -163,7 +174,7 @@ def _without_paths(comparison: Comparison) -> Comparison:
     )
     encoder = config.encoder and dataclasses.replace(config.encoder, model=Path(config.encoder.model).name)
     data = dataclasses.replace(config.data, sources=sources)
-    return dataclasses.replace(comparison, config=dataclasses.replace(config, data=data, encoder=encoder))
+    return dataclasses.replace(results, config=dataclasses.replace(config, data=data, encoder=encoder))
 
 
 if __name__ == "__main__":

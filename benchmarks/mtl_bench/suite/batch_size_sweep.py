@@ -1,50 +1,79 @@
-"""a process -> the size of its batches that answers fastest here, and what the others gave."""
+"""a system's process -> the batch size that is fastest here, and the throughput of all that were tried."""
 
+import logging
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mtl_bench.processes.worker_process import WorkerProcess
-from mtl_bench.results.schema import Swept
+from mtl_bench.results.scenarios import SweepPoint
 
-__all__ = ["chosen", "sweep"]
+__all__ = ["BatchSize", "choose_batch_size", "find_batch_size", "sweep_batch_sizes"]
 
-_WARM_UP = 32  # texts: what a size needs to have its buffers
-_SECONDS = 0.5  # that a size is timed for, where a pass takes less
-_MOST_PASSES = 5
+_LOGGER = logging.getLogger(__name__)
+_WARM_UP_TEXTS = 32  # a size needs them to have its buffers
+_MIN_SECONDS = 0.5  # for which a size is timed, where a pass takes less
+_MAX_PASSES = 5
 _CHECKS = 5
-_WORTH = 1.1  # times the usual size's throughput: less is noise, and another size would be another memory
+# Times the usual size's throughput: less is noise, and another size would need another amount of memory.
+_MIN_GAIN = 1.1
 
 
-def sweep(process: WorkerProcess, count: int) -> tuple[Swept, ...]:
-    """Time every size on the first ``count`` texts; the best of its passes counts.
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """The size that a system runs with, and the sweep that it comes from."""
+
+    size: int
+    sweep: tuple[SweepPoint, ...]
+
+
+def find_batch_size(process: WorkerProcess, count: int) -> BatchSize:
+    """Sweep the sizes on the first ``count`` texts, and choose one.
 
     Raises:
-        ChildError: it failed.
+        WorkerError: the process failed.
     """
-    found = []
+    sweep = sweep_batch_sizes(process, count)
+    size = choose_batch_size(process, sweep, process.facts["usual"], count)
+    _LOGGER.debug("batches of %d, chosen from %s", size, sweep)
+    return BatchSize(size, sweep)
+
+
+def sweep_batch_sizes(process: WorkerProcess, count: int) -> tuple[SweepPoint, ...]:
+    """Time every size on the first ``count`` texts; the fastest of its passes counts.
+
+    Raises:
+        WorkerError: the process failed.
+    """
+    sweep = []
     for size in process.facts["sizes"]:
-        process.run("warm_up", size=size, count=min(count, _WARM_UP))
+        process.run("warm_up", size=size, count=min(count, _WARM_UP_TEXTS))
         seconds: list[float] = []
-        while sum(seconds) < _SECONDS and len(seconds) < _MOST_PASSES:
-            seconds.append(_seconds(process, size, count))
-        found.append(Swept(size=size, texts_per_second=count / min(seconds)))
-    return tuple(found)
+        while sum(seconds) < _MIN_SECONDS and len(seconds) < _MAX_PASSES:
+            seconds.append(_offline_seconds(process, size, count))
+        sweep.append(SweepPoint(size=size, texts_per_second=count / min(seconds)))
+    return tuple(sweep)
 
 
-def chosen(process: WorkerProcess, swept: Sequence[Swept], usual: int | None, count: int) -> int:
-    """The size with the highest throughput; the usual one unless that is clearly higher, also where both run in turn.
+def choose_batch_size(process: WorkerProcess, sweep: Sequence[SweepPoint], usual: int | None, count: int) -> int:
+    """The size with the highest throughput, but the usual one unless another is clearly faster.
+
+    It must be clearly faster when both run in turn, too.
 
     Raises:
-        ChildError: it failed.
+        WorkerError: the process failed.
     """
-    best = max(swept, key=lambda one: one.texts_per_second)
-    known = next((one for one in swept if one.size == usual), best)
-    if best.texts_per_second <= _WORTH * known.texts_per_second:
-        return known.size
-    # The sizes of a sweep are timed one after the other, the first by a process that is not yet at its pace.
-    times = [_seconds(process, known.size, count) / _seconds(process, best.size, count) for _ in range(_CHECKS)]
-    return best.size if statistics.median(times) > _WORTH else known.size
+    best = max(sweep, key=lambda point: point.texts_per_second)
+    default = next((point for point in sweep if point.size == usual), best)
+    if best.texts_per_second <= _MIN_GAIN * default.texts_per_second:
+        return default.size
+    # The sizes of a sweep are timed one after the other, the first by a process that is not yet at its full speed.
+    gains = [
+        _offline_seconds(process, default.size, count) / _offline_seconds(process, best.size, count)
+        for _ in range(_CHECKS)
+    ]
+    return best.size if statistics.median(gains) > _MIN_GAIN else default.size
 
 
-def _seconds(process: WorkerProcess, size: int, count: int) -> float:
+def _offline_seconds(process: WorkerProcess, size: int, count: int) -> float:
     return float(process.run("offline", size=size, count=count).value)

@@ -1,4 +1,4 @@
-"""before and after a run -> Conditions: load, stolen time, throttling; and why the run may prove nothing."""
+"""Load, stolen time and throttling before and after a run -> Conditions, and warnings where they spoil the figures."""
 
 import os
 import time
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_bench.analysis.summary import pooled
-from mtl_bench.results.schema import Conditions, Values
+from mtl_bench.analysis.summary import flatten
+from mtl_bench.results.scenarios import Values
+from mtl_bench.results.schema import Conditions
 
-__all__ = ["Watch", "condition_warnings"]
+__all__ = ["ConditionsWatch", "condition_warnings"]
 
 _STAT = Path("/proc/stat")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -21,10 +22,10 @@ _THROTTLED = (
     (Path("/sys/fs/cgroup/cpu.stat"), "throttled_usec", 1e6),
     (Path("/sys/fs/cgroup/cpu/cpu.stat"), "throttled_time", 1e9),
 )
-_MOST_STEAL = 0.02
-_MOST_OTHERS = 0.03  # of the cores' time
-_MOST_LOAD = 0.5  # runnable processes for each core
-_MOST_SPREAD = 1.10  # of the reference: its 90th percentile, times its 10th
+_MAX_STEAL = 0.02
+_MAX_OTHERS = 0.03  # of the cores' time
+_MAX_LOAD = 0.5  # runnable processes for each core
+_MAX_SPREAD = 1.10  # of the reference: its 90th percentile as a multiple of its 10th
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,12 @@ class _Ticks:
     stolen: int
     busy: int
     all: int
-    own: float  # this process's, and those of its children that ended
+    own: float  # of this process, and of its child processes that ended
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What was counted when the run began."""
+class ConditionsWatch:
+    """The counters at the beginning of a run."""
 
     started_at: str
     start: float
@@ -48,52 +49,55 @@ class Watch:
     throttled: float | None
 
     @classmethod
-    def begin(cls) -> "Watch":
-        """Count now."""
-        moment = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(moment, time.monotonic(), os.getloadavg()[0], _ticks(), _throttled())
+    def begin(cls) -> "ConditionsWatch":
+        """Read the counters now."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(now, time.monotonic(), os.getloadavg()[0], _read_ticks(), _throttled_seconds())
 
     def end(self) -> Conditions:
-        """Count again."""
-        throttled, ticks = _throttled(), _ticks()
-        held_back = throttled - self.throttled if throttled is not None and self.throttled is not None else None
+        """Read the counters again."""
+        throttled, ticks = _throttled_seconds(), _read_ticks()
         return Conditions(
             started_at=self.started_at,
             seconds=time.monotonic() - self.start,
             load_before=self.load,
             steal=_share(self.ticks, ticks, lambda of: of.stolen),
             others=_share(self.ticks, ticks, lambda of: of.busy - of.own),
-            throttled=held_back,
+            throttled=None if throttled is None or self.throttled is None else throttled - self.throttled,
             governor=_read(_GOVERNOR).strip() or None,
         )
 
 
 def condition_warnings(conditions: Conditions, reference: Values, *, cores: int) -> tuple[str, ...]:
-    """Why a whole run may not be trusted; empty where nothing speaks against it."""
-    return tuple(_doubts(conditions, pooled(reference), cores))
+    """Why the figures of a whole run may not be trusted; empty where there is no reason."""
+    return (*_warn_of_load(conditions, cores), *_warn_of_reference(flatten(reference)))
 
 
-def _doubts(found: Conditions, reference: list[float], cores: int) -> Iterator[str]:
-    if found.load_before > _MOST_LOAD * cores:
-        yield f"other work: {found.load_before:.1f} processes were runnable in the minute before, on {cores} cores"
-    if found.steal is not None and found.steal > _MOST_STEAL:
-        yield f"stolen time: the hypervisor gave {100 * found.steal:.1f} % of the cores' time to others"
-    if found.others is not None and found.others > _MOST_OTHERS:
-        yield f"other work: other processes took {100 * found.others:.0f} % of the cores' time during the run"
-    if found.throttled:
-        yield f"throttled: the container's CPU quota held it back for {found.throttled:.1f} s"
-    if found.governor not in (None, "performance"):
-        yield f"frequency: the governor is {found.governor}; set it to performance"
+def _warn_of_load(conditions: Conditions, cores: int) -> Iterator[str]:
+    load, steal, others = conditions.load_before, conditions.steal, conditions.others
+    if load > _MAX_LOAD * cores:
+        yield f"other work: {load:.1f} processes were runnable in the minute before, on {cores} cores"
+    if steal is not None and steal > _MAX_STEAL:
+        yield f"stolen time: the hypervisor gave {100 * steal:.1f} % of the cores' time to others"
+    if others is not None and others > _MAX_OTHERS:
+        yield f"other work: other processes took {100 * others:.0f} % of the cores' time during the run"
+    if conditions.throttled:
+        yield f"throttled: the container's CPU quota stopped it for {conditions.throttled:.1f} s"
+    if conditions.governor not in (None, "performance"):
+        yield f"frequency: the governor is {conditions.governor}; set it to performance"
+
+
+def _warn_of_reference(reference: list[float]) -> Iterator[str]:
     if len(reference) > 1:
         low, high = np.percentile(reference, (10, 90))
-        if high > _MOST_SPREAD * low:
+        if high > _MAX_SPREAD * low:
             yield (
                 f"unsteady machine: the same reference product took {1000 * low:.1f} to {1000 * high:.1f} ms "
                 f"(10th to 90th percentile of {len(reference)})"
             )
 
 
-def _ticks() -> _Ticks | None:
+def _read_ticks() -> _Ticks | None:
     fields = _read(_STAT).partition("\n")[0].split()[1:9]
     if len(fields) < 8:
         return None
@@ -109,7 +113,7 @@ def _share(before: _Ticks | None, after: _Ticks | None, part: Callable[[_Ticks],
     return max(0.0, part(after) - part(before)) / (after.all - before.all)
 
 
-def _throttled() -> float | None:
+def _throttled_seconds() -> float | None:
     for file, key, unit in _THROTTLED:
         for line in _read(file).splitlines():
             name, _, value = line.partition(" ")

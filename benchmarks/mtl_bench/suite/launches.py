@@ -1,233 +1,218 @@
-"""contenders + texts -> what each gave, fresh process by fresh process, its rounds interleaved with all others'."""
+"""systems + texts -> LaunchResult: what one fresh process of each system gave, its rounds interleaved with the others'.
+
+A system that fails drops out, and the others go on.
+"""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from mtl_bench.processes.gpu import clock, memory_by_process
-from mtl_bench.processes.interleave import interleaved
-from mtl_bench.processes.machine_reference import ALONE
-from mtl_bench.processes.reply_checks import check_facts
-from mtl_bench.processes.worker_process import PREPARE, WorkerError, WorkerProcess, start_worker
-from mtl_bench.results.schema import Swept, Unit
-from mtl_bench.suite.batch_size_sweep import chosen, sweep
-from mtl_bench.suite.effort import Effort
+from mtl_bench.effort import Effort
+from mtl_bench.processes.gpu import gpu_clock, memory_by_process
+from mtl_bench.processes.interleave import run_interleaved
+from mtl_bench.processes.machine_reference import start_reference, time_reference
+from mtl_bench.processes.worker_process import WorkerError, WorkerProcess
+from mtl_bench.results.scenarios import BatchUnit
+from mtl_bench.suite.batch_size_sweep import BatchSize
+from mtl_bench.suite.final_scenarios import FinalResults, FinalScenarios, run_final_scenarios
+from mtl_bench.suite.system_processes import SystemProcesses, start_system
 from mtl_bench.systems.systems import System
-from mtl_runtime.errors import MtlError
 
-__all__ = ["Failures", "MachineReference", "SystemMeasurements", "opened", "run_launch"]
+__all__ = ["LaunchResult", "MachineReference", "SystemMeasurements", "run_launch"]
 
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger(__name__)
 _REFERENCE = "reference product"
 
-Failures = dict[str, str]  # why a system dropped out, by name
-Step = Callable[[str], None]  # told what is done next
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemMeasurements:
-    """What the processes of one system gave; lists are by process."""
+    """What the processes of one system gave in one launch."""
 
-    swept: tuple[Swept, ...] = ()
-    size: int = 0  # of its batches
-    seconds: list[list[float]] = field(default_factory=list)
-    kernel: list[list[float]] = field(default_factory=list)
-    latencies: list[list[float]] = field(default_factory=list)
-    cold: list[float] = field(default_factory=list)
-    loading: list[float] = field(default_factory=list)
-    loaded: list[int] = field(default_factory=list)
-    peak: list[int] = field(default_factory=list)
-    device: list[int] = field(default_factory=list)
-    clock: str | None = None  # of the GPU
-    unit: Unit = "texts"
-    facts: Mapping[str, str] = field(default_factory=dict)
+    batch_size: BatchSize
+    unit: BatchUnit  # of the batch size
+    facts: Mapping[str, str]
+    cold_seconds: float
+    load_seconds: float
+    loaded_bytes: int
+    seconds: tuple[float, ...]  # offline, by round
+    kernel_seconds: tuple[float, ...]  # of the same rounds; empty: not separable
+    latencies: tuple[float, ...]  # of single texts
+    peak_bytes: int | None = None  # None: the sweep ran in this process
+    device_bytes: int | None = None
+    gpu_clock: str | None = None
+    final: FinalResults | None = None  # of the last launch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineReference:
-    """Seconds of the reference product in one sitting, by round."""
+    """Seconds of the reference product in one launch, by round."""
 
     cold: float  # before the systems were started
     offline: tuple[float, ...]
     streams: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchResult:
+    """One launch: every system is in ``systems`` or in ``failures``."""
+
+    systems: Mapping[str, SystemMeasurements]
+    failures: Mapping[str, str]  # why a system dropped out
+    reference: MachineReference
+
+
 @dataclass(frozen=True, slots=True)
-class _SystemProcesses:
-    """One system's processes in one sitting: that which computes, and that which answers single texts."""
+class _Running:
+    """The processes of a launch, and the systems that have dropped out of it."""
 
-    main: WorkerProcess
-    alone: WorkerProcess
-    size: int
-    swept: bool
+    processes: dict[str, SystemProcesses] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
-    def offline(self) -> tuple[float, float | None]:
-        seconds = self.main.run("offline", size=self.size).value
-        kernel = self.main.run("kernel", size=self.size).value if self.main.facts["separable"] else None
-        return seconds, kernel
+    def attempt(self, name: str, run: Callable[[], T]) -> T | None:
+        """The value of ``run``; None where the system drops out with it, or has dropped out before."""
+        if name in self.failures:
+            return None
+        try:
+            return run()
+        except WorkerError as error:
+            self.failures[name] = _first_line(error)
+            _LOGGER.info("%s drops out: %s", name, self.failures[name])
+            return None
 
-
-@contextlib.contextmanager
-def opened(row: System, settings: Mapping[str, Any], texts: Sequence[str]) -> Iterator[WorkerProcess]:
-    """A process of that system."""
-    with start_worker(
-        PREPARE,
-        environment=row.environment,
-        log=row.log,
-        driver=row.driver,
-        settings=dict(settings),
-        texts=list(texts),
-    ) as process:
-        yield process
+    def run_rounds(
+        self, run: Callable[[str, SystemProcesses], T], *, rounds: int, stage: str, reference: WorkerProcess
+    ) -> tuple[dict[str, list[T]], tuple[float, ...]]:
+        """Values by round of each system that is left, and the reference's seconds in the same rounds."""
+        runs: dict[str, Callable[[], Any]] = {_REFERENCE: partial(time_reference, reference)}
+        for name, processes in self.processes.items():
+            runs[name] = partial(self.attempt, name, partial(run, name, processes))
+        values = run_interleaved(runs, rounds=rounds, stage=stage)
+        seconds = tuple(values.pop(_REFERENCE))
+        return {name: of_system for name, of_system in values.items() if name not in self.failures}, seconds
 
 
 def run_launch(
-    rows: Mapping[str, System],
+    systems: Mapping[str, System],
     texts: Sequence[str],
-    amounts: Effort,
+    effort: Effort,
     *,
-    found: Mapping[str, SystemMeasurements],
-    failures: Failures,
-    step: Step,
-    after: Callable[[str, WorkerProcess], None],
-) -> MachineReference:
-    """Start a fresh process of each system, let all run in turn, and add what they gave to ``found``.
+    batch_sizes: Mapping[str, BatchSize],
+    final: FinalScenarios | None = None,
+) -> LaunchResult:
+    """Start a fresh process of each system, and let all run in turn.
 
     Args:
-        rows: systems by name; one that fails goes to ``failures`` and is left out from then on.
+        systems: by name.
         texts: that are timed.
-        amounts: how much.
-        found: is added to.
-        failures: is added to.
-        step: is told what comes next.
-        after: is called with each process that is left, at the end.
+        effort: of the run.
+        batch_sizes: from an earlier launch, by name; a system without one sweeps its sizes.
+        final: scenarios at the end of the last launch.
 
-    Returns:
-        What the reference product took beside the offline rounds, and beside the blocks of single texts.
+    Raises:
+        MtlError: the reference product failed.
     """
     with contextlib.ExitStack() as stack:
-        reference = stack.enter_context(
-            start_worker("mtl_bench.processes.machine_reference:prepare", environment=ALONE)
+        reference = stack.enter_context(start_reference())
+        time_reference(reference)  # the first one warms up
+        cold = time_reference(reference)
+        running = _start_all(systems, texts, effort.sweep_texts, batch_sizes, stack)
+        passes, offline = running.run_rounds(
+            lambda _, processes: processes.time_offline(), rounds=effort.rounds, stage="offline", reference=reference
         )
-        _product(reference)
-        before = _product(reference)
-        seats = {}
-        for name, row in rows.items():
-            step(f"{name}: starting, warming up")
-            with _dropping(name, failures):
-                seats[name] = _seated(row, texts, amounts.sweep_texts, found[name], stack)
-        products = _rounds(seats, reference, amounts, found, failures, step)
-        _note_device(seats, found)
-        between = _streams(seats, reference, amounts, found, failures, step)
-        for name, seat in seats.items():
-            if name not in failures:
-                found[name].facts = seat.main.facts["facts"]
-                found[name].unit = seat.main.facts["unit"]
-                found[name].loaded.append(seat.main.facts["loaded_bytes"])
-                with _dropping(name, failures):
-                    if not seat.swept:  # sizes that are not taken would count
-                        found[name].peak.append(seat.main.run("memory").value["peak"])
-                    after(name, seat.main)
-    return MachineReference(before, tuple(products), tuple(between))
+        devices = _device_fields(running)
+        latencies, streams = _time_streams(running, effort, reference)
+        measurements: dict[str, SystemMeasurements] = {}
+        for name, of_system in latencies.items():
+            processes, device = running.processes[name], devices.get(name, {})
+            collect = partial(_collect, name, processes, passes[name], of_system, device, final)
+            if (collected := running.attempt(name, collect)) is not None:
+                measurements[name] = collected
+    return LaunchResult(
+        systems=measurements,
+        failures=running.failures,
+        reference=MachineReference(cold=cold, offline=offline, streams=streams),
+    )
 
 
-def _seated(
-    row: System, texts: Sequence[str], sweep_texts: int, found: SystemMeasurements, stack: contextlib.ExitStack
-) -> _SystemProcesses:
-    """Its processes, warmed up; the first of a system sweeps the sizes of its batches."""
-    main = stack.enter_context(opened(row, row.settings, texts))
-    check_facts(main.facts)
-    main.run("single_stream", count=1)
-    found.cold.append(time.perf_counter() - main.started)
-    found.loading.append(main.facts["load_seconds"])
-    sweeps = not found.swept
-    if sweeps:
-        count = min(sweep_texts, len(texts))
-        found.swept = sweep(main, count)
-        found.size = chosen(main, found.swept, main.facts["usual"], count)
-    main.run("warm_up", size=found.size)
-    alone = main if row.alone is None else stack.enter_context(opened(row, row.alone, texts))
-    alone.run("single_stream", count=10)
-    return _SystemProcesses(main, alone, found.size, sweeps)
+def _start_all(
+    systems: Mapping[str, System],
+    texts: Sequence[str],
+    sweep_texts: int,
+    batch_sizes: Mapping[str, BatchSize],
+    stack: contextlib.ExitStack,
+) -> _Running:
+    running = _Running()
+    for name, system in systems.items():
+        _LOGGER.info("%s: starting, warming up", name)
+        size = batch_sizes.get(name)
+        start = partial(start_system, system, texts, sweep_texts=sweep_texts, earlier_size=size, stack=stack)
+        if (processes := running.attempt(name, start)) is not None:
+            running.processes[name] = processes
+    return running
 
 
-def _rounds(
-    seats: Mapping[str, _SystemProcesses],
-    reference: WorkerProcess,
-    amounts: Effort,
-    found: Mapping[str, SystemMeasurements],
-    failures: Failures,
-    step: Step,
-) -> list[float]:
-    runs: dict[str, Callable[[], Any]] = {_REFERENCE: partial(_product, reference)}
-    runs |= {name: partial(_unless_failed, name, seat.offline, failures) for name, seat in seats.items()}
-    done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"offline, {line}"))
-    for name in seats:
-        if name not in failures:
-            found[name].seconds.append([seconds for seconds, _ in done[name]])
-            if all(kernel is not None for _, kernel in done[name]):
-                found[name].kernel.append([kernel for _, kernel in done[name]])
-    return done[_REFERENCE]
+def _device_fields(running: _Running) -> Mapping[str, Mapping[str, Any]]:
+    """Memory that each system holds on a GPU right after the rounds, and the GPU's clock; by system."""
+    bytes_by_process = memory_by_process()
+    pids = {name: processes.main.pid for name, processes in running.processes.items()}
+    on_device = {name: pid for name, pid in pids.items() if pid in bytes_by_process}
+    clock = gpu_clock() if on_device else None
+    return {name: {"device_bytes": bytes_by_process[pid], "gpu_clock": clock} for name, pid in on_device.items()}
 
 
-def _note_device(seats: Mapping[str, _SystemProcesses], found: Mapping[str, SystemMeasurements]) -> None:
-    """What each holds on a GPU, and the clock, right after the rounds."""
-    used = memory_by_process()
-    for name, seat in seats.items():
-        if seat.main.pid in used:
-            found[name].device.append(used[seat.main.pid])
-            found[name].clock = clock()
-
-
-def _streams(
-    seats: Mapping[str, _SystemProcesses],
-    reference: WorkerProcess,
-    amounts: Effort,
-    found: Mapping[str, SystemMeasurements],
-    failures: Failures,
-    step: Step,
-) -> list[float]:
+def _time_streams(
+    running: _Running, effort: Effort, reference: WorkerProcess
+) -> tuple[dict[str, list[float]], tuple[float, ...]]:
     """Single texts in blocks, a block of each system in turn."""
-    block = max(1, amounts.stream // amounts.rounds)
-    latencies: dict[str, list[float]] = {name: [] for name in seats}
+    block = max(1, effort.single_texts // effort.rounds)
+    firsts = {name: itertools.count(0, block) for name in running.processes}
 
-    def stream(name: str, seat: _SystemProcesses) -> None:
-        seat.alone.run("single_stream", count=1)  # the block before was another system's: caches are cold
-        told = seat.alone.run("single_stream", count=block, first=len(latencies[name])).value
-        latencies[name] += told
+    def time_block(name: str, processes: SystemProcesses) -> list[float]:
+        return processes.time_single_texts(block, next(firsts[name]))
 
-    runs: dict[str, Callable[[], Any]] = {_REFERENCE: partial(_product, reference)}
-    runs |= {name: partial(_unless_failed, name, partial(stream, name, seat), failures) for name, seat in seats.items()}
-    done = interleaved(runs, rounds=amounts.rounds, report=lambda line: step(f"single-stream, {line}"))
-    for name in seats:
-        if name not in failures:
-            found[name].latencies.append(latencies[name])
-    return done[_REFERENCE]
+    blocks, seconds = running.run_rounds(time_block, rounds=effort.rounds, stage="single-stream", reference=reference)
+    return {name: list(itertools.chain(*of_system)) for name, of_system in blocks.items()}, seconds
 
 
-def _product(reference: WorkerProcess) -> float:
-    """Its seconds; without it no figure can be trusted, so the run ends."""
-    try:
-        return float(reference.run("product").value)
-    except WorkerError as error:
-        raise MtlError(f"the reference product, which everything is held against, failed: {error}") from error
+def _collect(
+    name: str,
+    processes: SystemProcesses,
+    passes: Sequence[tuple[float, float | None]],
+    latencies: Sequence[float],
+    device: Mapping[str, Any],
+    final: FinalScenarios | None,
+) -> SystemMeasurements:
+    """All measurements of one system, those that its process still has to make included."""
+    facts, seconds = processes.main.facts, tuple(of_pass for of_pass, _ in passes)
+    kernel_seconds = tuple(kernel for _, kernel in passes if kernel is not None)
+    peak_bytes = processes.peak_bytes()
+    return SystemMeasurements(
+        batch_size=processes.batch_size,
+        unit=facts["unit"],
+        facts=facts["facts"],
+        cold_seconds=processes.cold_seconds,
+        load_seconds=facts["load_seconds"],
+        loaded_bytes=facts["loaded_bytes"],
+        seconds=seconds,
+        kernel_seconds=kernel_seconds if len(kernel_seconds) == len(seconds) else (),
+        latencies=tuple(latencies),
+        peak_bytes=peak_bytes,
+        final=_run_final(name, processes, final, seconds) if final is not None else None,
+        **device,
+    )
 
 
-def _unless_failed(name: str, run: Callable[[], Any], failures: Failures) -> Any:
-    told = None
-    if name not in failures:
-        with _dropping(name, failures):
-            told = run()
-    return told
+def _run_final(name: str, processes: SystemProcesses, final: FinalScenarios, seconds: Sequence[float]) -> FinalResults:
+    _LOGGER.info("%s: answers, server, soak", name)
+    return run_final_scenarios(processes.main, final, size=processes.batch_size.size, seconds=seconds)
 
 
-@contextlib.contextmanager
-def _dropping(name: str, failures: Failures) -> Iterator[None]:
-    """A system that fails drops out, and the others go on."""
-    try:
-        yield
-    except WorkerError as error:
-        told = str(error).strip() or "it gave no reason"
-        failures[name] = told.splitlines()[0].encode("utf-8", "replace").decode()  # any bytes may have been in it
+def _first_line(error: WorkerError) -> str:
+    message = str(error).strip() or "it gave no reason"
+    return message.splitlines()[0].encode("utf-8", "replace").decode()  # any bytes may have been in it

@@ -1,224 +1,121 @@
-"""contenders + workload -> SystemResult of each: sweep, sittings, answers, server, memory."""
+"""systems + workload -> Measurements: launches, labels of the reference, and a row for every system."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from mtl_bench.analysis.warnings import row_warnings
-from mtl_bench.processes.reply_checks import check_labels
-from mtl_bench.processes.worker_process import WorkerError, WorkerProcess
-from mtl_bench.results.schema import ColdStart, Memory, Offline, Server, SingleStream, SystemResult, Values
-from mtl_bench.suite.effort import Effort
-from mtl_bench.suite.launches import Failures, MachineReference, SystemMeasurements, opened, run_launch
-from mtl_bench.suite.max_rate_search import search
+from mtl_bench.effort import Effort
+from mtl_bench.results.scenarios import Values
+from mtl_bench.results.schema import SystemResult
+from mtl_bench.suite.final_scenarios import FinalScenarios
+from mtl_bench.suite.fold_launches import failed_result, fold_launches
+from mtl_bench.suite.launches import LaunchResult, SystemMeasurements, run_launch
 from mtl_bench.suite.scoring import score
+from mtl_bench.suite.system_processes import start_process
 from mtl_bench.systems.systems import REFERENCE, System
 from mtl_bench.worker.system import Labels
 from mtl_bench.workloads.workload import Workload
 from mtl_runtime.bundle.manifest import TaskSpec
 
-__all__ = ["Measured", "measure"]
+__all__ = ["Measurements", "measure"]
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """All rows, and the reference product's seconds beside what was timed."""
+class Measurements:
+    """A row for every system, and the reference product's seconds in the same launches and rounds."""
 
     systems: Mapping[str, SystemResult]
-    offline: Values  # by sitting and round
-    streams: Values
-    cold: Values
-
-
-@dataclass(slots=True)
-class _Extras:
-    """What one process of a system tells beside its rounds; its last sitting asks."""
-
-    labels: Labels | None = None
-    server: Server | None = None
-    soak: Mapping[str, int] | None = None  # resident memory, early and at the end
-    doubts: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """One run of the suite."""
-
-    rows: Mapping[str, System]
-    workload: Workload
-    tasks: Sequence[TaskSpec]
-    amounts: Effort
-    bound: float
-    step: Callable[[str], None]
-    failures: Failures
-    found: Mapping[str, SystemMeasurements]
-    extras: Mapping[str, _Extras]
-
-    @property
-    def left(self) -> dict[str, System]:
-        """Those that have not failed."""
-        return {name: row for name, row in self.rows.items() if name not in self.failures}
+    offline_reference: Values
+    stream_reference: Values
+    cold_reference: Values
 
 
 def measure(
-    rows: Mapping[str, System],
+    systems: Mapping[str, System],
     workload: Workload,
     tasks: Sequence[TaskSpec],
-    amounts: Effort,
+    effort: Effort,
     *,
     reference: System,
     bound: float,
     commands: Mapping[str, str],
-    step: Callable[[str], None],
-) -> Measured:
-    """Measure every row; one that fails is told with its error, and the others go on.
+) -> Measurements:
+    """Measure every system; one that fails is a row with its error, and the others go on.
 
     Args:
-        rows: systems by name.
+        systems: by name.
         workload: texts and labels.
         tasks: of the bundle.
-        amounts: how much is measured.
-        reference: whose answers all others are compared with.
+        effort: how much is measured.
+        reference: with whose answers those of all others are compared.
         bound: of the server scenario's 99th percentile, in seconds.
-        commands: that measure a row alone, by name.
-        step: is told what comes next.
+        commands: that measure a system alone, by name.
 
     Raises:
-        ChildError: the reference failed.
+        WorkerError: the reference failed.
     """
-    run = _Run(
-        rows=rows,
-        workload=workload,
-        tasks=tasks,
-        amounts=amounts,
-        bound=bound,
-        step=step,
-        failures={name: row.problem for name, row in rows.items() if row.problem is not None},
-        found={name: SystemMeasurements() for name in rows},
-        extras={name: _Extras() for name in rows},
+    final = FinalScenarios(
+        tasks=tasks, scored=workload.scored, timed_texts=len(workload.timed), bound=bound, effort=effort
     )
-    sittings = [_sitting(run, number) for number in range(amounts.sittings)]
-    labels = _reference_labels(run, reference)
-    systems = {}
-    for name, row in rows.items():
-        result = _described(row, commands[name])
-        if name in run.failures:
-            systems[name] = replace(result, error=run.failures[name])
-            continue
-        result = replace(result, status=_status(row, run.found[name]))
-        answers = score(tasks, _known(run.extras[name].labels), labels, workload.truth)
-        systems[name] = replace(_measured(run, name, result), answers=answers)
-    doubted = {
-        name: replace(result, doubts=(*row_warnings(result), *run.extras[name].doubts)) if result.ran else result
-        for name, result in systems.items()
-    }
-    return Measured(
-        systems=doubted,
-        offline=tuple(product.offline for product in sittings),
-        streams=tuple(product.streams for product in sittings),
-        cold=tuple((product.cold,) for product in sittings),
+    launches = _run_launches(systems, workload.timed, effort, final)
+    reference_labels = _reference_labels(launches[-1], reference, workload)
+    failures = _failures(systems, launches)
+
+    def row(name: str, system: System) -> SystemResult:
+        if name in failures:
+            return failed_result(system, commands[name], failures[name])
+        of_system = [launch.systems[name] for launch in launches]
+        answers = score(tasks, _labels(of_system[-1]), reference_labels, workload.true_labels)
+        texts, soak_calls = len(workload.timed), effort.soak_calls
+        return fold_launches(system, commands[name], of_system, answers, texts=texts, soak_calls=soak_calls)
+
+    return Measurements(
+        systems={name: row(name, system) for name, system in systems.items()},
+        offline_reference=tuple(launch.reference.offline for launch in launches),
+        stream_reference=tuple(launch.reference.streams for launch in launches),
+        cold_reference=tuple((launch.reference.cold,) for launch in launches),
     )
 
 
-def _sitting(run: _Run, number: int) -> MachineReference:
-    def after(name: str, process: WorkerProcess) -> None:
-        if number == run.amounts.sittings - 1:
-            run.step(f"{name}: answers, server, soak")
-            _ask_extras(run, name, process)
-
-    return run_launch(
-        run.left,
-        run.workload.timed,
-        run.amounts,
-        found=run.found,
-        failures=run.failures,
-        step=run.step,
-        after=after,
-    )
-
-
-def _ask_extras(run: _Run, name: str, process: WorkerProcess) -> None:
-    amounts, extras = run.amounts, run.extras[name]
-    size = run.found[name].size
-    labels = process.run("labels", size=size, texts=list(run.workload.judged)).value
-    check_labels(labels, run.tasks, len(run.workload.judged))
-    extras.labels = labels
-    try:
-        if amounts.server_steps:
-            pace = len(run.workload.timed) / min(run.found[name].seconds[-1])
-            extras.server = search(
-                process,
-                size=size,
-                most=len(run.workload.timed),
-                offline=pace,
-                bound=run.bound,
-                steps=amounts.server_steps,
-                seconds=amounts.server_seconds,
-            )
-        if amounts.soak_calls:
-            extras.soak = process.run("soak", calls=amounts.soak_calls, size=size).value
-    except WorkerError as error:
-        extras.doubts.append(f"the server scenario or the soak failed: {error}")
+def _run_launches(
+    systems: Mapping[str, System], texts: Sequence[str], effort: Effort, final: FinalScenarios
+) -> list[LaunchResult]:
+    """The batch sizes of the first launch stay; a system that dropped out is in no later launch."""
+    remaining = {name: system for name, system in systems.items() if system.problem is None}
+    launches: list[LaunchResult] = []
+    for number in range(effort.launches):
+        _LOGGER.debug("launch %d of %d", number + 1, effort.launches)
+        first = launches[0].systems if launches else {}
+        launch = run_launch(
+            remaining,
+            texts,
+            effort,
+            batch_sizes={name: of_system.batch_size for name, of_system in first.items()},
+            final=final if number == effort.launches - 1 else None,
+        )
+        remaining = {name: system for name, system in remaining.items() if name in launch.systems}
+        launches.append(launch)
+    return launches
 
 
-def _reference_labels(run: _Run, reference: System) -> Labels:
-    """Those of cpu-fp32, which need not be among the rows."""
-    if REFERENCE in run.left:
-        return _known(run.extras[REFERENCE].labels)
-    run.step(f"{REFERENCE}: answers")
-    with opened(reference, reference.settings, run.workload.timed) as process:
-        labels: Labels = process.run("labels", size=None, texts=list(run.workload.judged)).value
+def _failures(systems: Mapping[str, System], launches: Sequence[LaunchResult]) -> dict[str, str]:
+    """Why a system could not be started, or dropped out."""
+    problems = {name: system.problem for name, system in systems.items() if system.problem is not None}
+    return {**problems, **{name: reason for launch in launches for name, reason in launch.failures.items()}}
+
+
+def _reference_labels(last: LaunchResult, reference: System, workload: Workload) -> Labels:
+    """Labels of cpu-fp32, which need not be among the systems."""
+    if REFERENCE in last.systems:
+        return _labels(last.systems[REFERENCE])
+    _LOGGER.info("%s: answers", REFERENCE)
+    with start_process(reference, reference.settings, workload.timed) as process:
+        labels: Labels = process.run("labels", size=None, texts=list(workload.scored)).value
         return labels
 
 
-def _known(labels: Labels | None) -> Labels:
-    assert labels is not None  # noqa: S101 - a system that was not asked, or did not answer, is among the failures
-    return labels
-
-
-def _described(row: System, command: str) -> SystemResult:
-    return SystemResult(
-        title=row.title,
-        kind=row.kind,
-        command=command,
-        variant=row.variant,
-        precision=row.precision,
-        size_bytes=row.size_bytes,
-        facts=row.facts,
-    )
-
-
-def _status(row: System, found: SystemMeasurements) -> str | None:
-    """What the gate said of a variant, on this kind of machine and the onnxruntime that ran it."""
-    return row.gates.get(found.facts.get("onnxruntime", ""), "unverified") if row.kind == "ours" else None
-
-
-def _measured(run: _Run, name: str, result: SystemResult) -> SystemResult:
-    found, extras = run.found[name], run.extras[name]
-    return replace(
-        result,
-        provider=found.facts.get("provider"),
-        facts={**found.facts, **result.facts, **({"GPU clock": found.clock} if found.clock else {})},
-        offline=Offline(
-            texts=len(run.workload.timed),
-            unit=found.unit,
-            size=found.size,
-            swept=found.swept,
-            seconds=_values(found.seconds),
-            kernel_seconds=_values(found.kernel),
-        ),
-        single_stream=SingleStream(latencies=_values(found.latencies)),
-        server=extras.server,
-        cold_start=ColdStart(seconds=tuple(found.cold), load_seconds=tuple(found.loading)),
-        memory=Memory(
-            loaded=tuple(found.loaded),
-            peak=tuple(found.peak),
-            soaked=() if extras.soak is None else (extras.soak["resident"],),
-            early=() if extras.soak is None else (extras.soak["early"],),
-            soak_calls=run.amounts.soak_calls,
-            device=tuple(found.device),
-        ),
-    )
-
-
-def _values(by_process: Sequence[Sequence[float]]) -> Values:
-    return tuple(tuple(some) for some in by_process)
+def _labels(measurements: SystemMeasurements) -> Labels:
+    assert measurements.final is not None  # noqa: S101 - the last launch runs the final scenarios
+    return measurements.final.labels

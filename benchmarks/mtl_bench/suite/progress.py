@@ -1,40 +1,40 @@
-"""steps of a run -> lines that tell how much is done and how much time is left."""
+"""stages of a run -> lines that say how many are done and how much time is left."""
 
 import time
 from collections.abc import Callable
 
-from mtl_bench.suite.effort import Effort
+from mtl_bench.effort import Effort
 from mtl_bench.workloads.length_profiles import PROFILES
 from mtl_runtime.cli.terminal import duration
 
-__all__ = ["ProgressEstimate", "steps_of"]
+__all__ = ["ProgressEstimate", "count_stages"]
 
 
-def steps_of(systems: int, variants: int, amounts: Effort) -> int:
-    """Steps that a run tells: those of the table for each system, and those of the parts for each variant of ours."""
-    table = amounts.sittings * (systems + 2 * amounts.rounds) + systems
-    # The curve, the roofline, and the axes.
-    parts = 1 + amounts.part_rounds + variants + amounts.part_rounds + len(PROFILES) + variants
-    return table + (parts if amounts.parts else 0)
+def count_stages(systems: int, variants: int, effort: Effort) -> int:
+    """Stages that a run logs: those of the table by system, and those of the extras by variant of ours."""
+    table = effort.launches * (systems + 2 * effort.rounds) + systems
+    tasks_curve, roofline = 1 + effort.extra_rounds, variants + effort.extra_rounds
+    lengths, threads = len(PROFILES), variants
+    return table + (tasks_curve + roofline + lengths + threads if effort.extras else 0)
 
 
 class ProgressEstimate:
-    """Adds to each line how many steps there are, and the time left if the rest goes as what is done.
+    """Adds to each line how many stages there are, and the time left if the rest takes as long as what is done.
 
     Args:
-        tell: takes the lines.
-        steps: expected in all.
-        clock: tells the seconds since some moment.
+        draw: shows a line.
+        stages: expected in all.
+        clock: gives the seconds since some moment.
     """
 
-    def __init__(self, tell: Callable[[str], None], steps: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._tell, self._steps, self._clock = tell, steps, clock
+    def __init__(self, draw: Callable[[str], None], stages: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._draw, self._stages, self._clock = draw, stages, clock
         self._done, self._start = 0, clock()
 
     def __call__(self, line: str) -> None:
-        """A step begins."""
+        """A stage begins."""
         left = ""
-        if 0 < self._done < self._steps:
-            left = f", about {duration((self._clock() - self._start) * (self._steps / self._done - 1))} left"
+        if 0 < self._done < self._stages:
+            left = f", about {duration((self._clock() - self._start) * (self._stages / self._done - 1))} left"
         self._done += 1
-        self._tell(f"{line} ({min(self._done, self._steps)} of {self._steps}{left})")
+        self._draw(f"{line} ({min(self._done, self._stages)} of {self._stages}{left})")

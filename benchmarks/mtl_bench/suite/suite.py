@@ -1,123 +1,167 @@
-"""what the command was given -> Report: the rows of the table, then the parts beside it."""
+"""BenchConfig -> Report: the rows of the table, then the extras."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from mtl_bench.analysis.ranking import fastest_variant
-from mtl_bench.extras.run import parts
-from mtl_bench.results.schema import Report
-from mtl_bench.suite.conditions import Watch, condition_warnings
-from mtl_bench.suite.effort import Effort
-from mtl_bench.suite.measure import measure
-from mtl_bench.suite.progress import ProgressEstimate, steps_of
+from mtl_bench.analysis.students_t import import_stats
+from mtl_bench.effort import Effort
+from mtl_bench.extras.run import Extras, measure_extras
+from mtl_bench.results.schema import Conditions, Report
+from mtl_bench.suite.conditions import ConditionsWatch, condition_warnings
+from mtl_bench.suite.measure import Measurements, measure
+from mtl_bench.suite.progress import count_stages
 from mtl_bench.systems.peers import read_peers
-from mtl_bench.systems.systems import PLAIN, REFERENCE, System, our_systems, peer_systems, plain_systems
+from mtl_bench.systems.systems import (
+    REFERENCE,
+    SEPARATE_GRAPHS,
+    System,
+    our_systems,
+    peer_systems,
+    separate_graph_systems,
+)
 from mtl_bench.workloads.workload import Workload
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.installed_packages import MAKERS, installed_versions
 from mtl_runtime.core.machine import allowed_cores, machine_facts
 from mtl_runtime.errors import MissingPackageError, MtlError
 
-__all__ = ["Bench", "run_bench"]
+__all__ = ["BenchConfig", "run_bench"]
 
 _PACKAGES = (*MAKERS, "onnxruntime-openvino", "onnxruntime-ep-openvino", "onnxruntime-gpu", "numpy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """One run of the suite."""
+class BenchConfig:
+    """What one run of the suite measures."""
 
     bundle: Bundle
     workload: Workload
-    amounts: Effort
+    effort: Effort
     peers: Path | None  # peers.toml or its folder
     systems: Sequence[str]  # only these; empty: all
-    bound: float  # seconds, of the server scenario
+    bound: float  # seconds, of the server scenario's 99th percentile
     command: str
-    alone: Callable[[str], str]  # a system's name -> the command that measures it alone
-    report: Callable[[str], None]  # is told what comes next
-    room: Callable[[], Path]  # makes a folder for what the systems print, once it is known that they can be measured
+    command_of: Callable[[str], str]  # a system's name -> the command that measures it alone
 
 
-def run_bench(bench: Bench) -> Report:
-    """Measure all.
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """All systems that could be measured, and why others cannot."""
+
+    ours: Mapping[str, System]
+    others: Mapping[str, System]
+    skipped: Mapping[str, str]
+
+    def select(self, names: Sequence[str]) -> dict[str, System]:
+        """Those with these names, or all; an unknown name is an error."""
+        systems = {**self.ours, **self.others}
+        for name in names:
+            if name not in systems:
+                raise MtlError(f"there is no system {name!r}; there are: {', '.join(systems)}")
+        return {name: system for name, system in systems.items() if not names or name in names}
+
+
+def run_bench(
+    config: BenchConfig,
+    *,
+    make_log_folder: Callable[[], Path],
+    show_stages: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> Report:
+    """Measure everything.
+
+    Args:
+        config: of the run.
+        make_log_folder: makes a folder for the output of the systems, once it is certain that they can be measured.
+        show_stages: number of stages expected -> a block that shows those that are logged in it.
 
     Raises:
-        MtlError: a system was asked for that is not there, or the reference failed.
+        MtlError: there is no system of that name, or the reference failed.
     """
-    watch = Watch.begin()
+    import_stats()  # without it the run would fail at its end
+    watch = ConditionsWatch.begin()
     with tempfile.TemporaryDirectory() as folder:
-        mine, skipped = our_systems(bench.bundle)
-        peers = read_peers(bench.peers, bench.bundle.path) if bench.peers else ()
-        graphs, why = _with_plain(bench, Path(folder))
-        skipped |= why
-        others = {**graphs, **peer_systems(peers, bench.bundle, Path(folder))}
-        rows = _logged(_chosen({**mine, **others}, bench.systems), bench.room())
-        step = ProgressEstimate(bench.report, steps_of(len(rows), len(mine), bench.amounts))
-        measured = measure(
-            rows,
-            bench.workload,
-            bench.bundle.manifest.tasks,
-            bench.amounts,
-            reference=mine[REFERENCE],
-            bound=bench.bound,
-            commands={name: bench.alone(name) for name in rows},
-            step=step,
-        )
-        working = {name: row for name, row in mine.items() if name in rows and measured.systems[name].ran}
-        fields: dict[str, Any] = {}
-        fastest = fastest_variant({name: measured.systems[name] for name in working})
-        if bench.amounts.parts and fastest is not None:
-            fields, why = parts(
-                bench.bundle,
-                working,
-                fastest,
-                bench.workload.timed,
-                rounds=bench.amounts.part_rounds,
-                folder=Path(folder),
-                step=step,
+        candidates = _find_systems(config, Path(folder))
+        systems = _with_logs(candidates.select(config.systems), make_log_folder())
+        with show_stages(count_stages(len(systems), len(candidates.ours), config.effort)):
+            measurements = measure(
+                systems,
+                config.workload,
+                config.bundle.manifest.tasks,
+                config.effort,
+                reference=candidates.ours[REFERENCE],
+                bound=config.bound,
+                commands={name: config.command_of(name) for name in systems},
             )
-            skipped |= why
-    if not bench.amounts.parts:
-        skipped["tasks curve, roofline, lengths, threads"] = "--quick takes the table alone"
-    conditions = watch.end()
-    return Report(
-        command=bench.command,
-        bundle=bench.bundle.path.absolute().name,
-        digest=bench.bundle.digest,
-        tasks={task.name: task.kind for task in bench.bundle.manifest.tasks},
-        machine=machine_facts(),
-        made_with=installed_versions(_PACKAGES),
-        conditions=conditions,
-        workload=bench.workload.facts(bench.bundle),
-        reference_seconds=measured.offline,
-        stream_reference_seconds=measured.streams,
-        cold_reference_seconds=measured.cold,
-        systems=measured.systems,
-        skipped=skipped,
-        doubts=condition_warnings(conditions, measured.offline, cores=allowed_cores()),
-        **fields,
+            extras = _measure_extras(config, candidates.ours, measurements, Path(folder))
+    return _report(config, measurements, extras, {**candidates.skipped, **extras.skipped}, watch.end())
+
+
+def _find_systems(config: BenchConfig, folder: Path) -> _Candidates:
+    ours, skipped = our_systems(config.bundle)
+    peers = read_peers(config.peers, config.bundle.path) if config.peers else ()
+    others: dict[str, System] = {}
+    if config.effort.separate_graphs or SEPARATE_GRAPHS in config.systems:
+        try:
+            others = separate_graph_systems(config.bundle, folder)
+        except MissingPackageError as error:
+            skipped[SEPARATE_GRAPHS] = str(error)
+    else:
+        skipped[SEPARATE_GRAPHS] = "--quick measures it only where --systems names it"
+    return _Candidates(ours, {**others, **peer_systems(peers, config.bundle, folder)}, skipped)
+
+
+def _with_logs(systems: Mapping[str, System], folder: Path) -> dict[str, System]:
+    return {name: replace(system, log=folder / f"{name}.log") for name, system in systems.items()}
+
+
+def _measure_extras(
+    config: BenchConfig, ours: Mapping[str, System], measurements: Measurements, folder: Path
+) -> Extras:
+    """Of the variants that ran; none where no variant was timed."""
+    if not config.effort.extras:
+        return Extras(skipped={"tasks curve, roofline, lengths, threads": "--quick measures only the table"})
+    ran = {name: result for name, result in measurements.systems.items() if name in ours and result.ran}
+    fastest = fastest_variant(ran)
+    if fastest is None:
+        return Extras()
+    return measure_extras(
+        config.bundle,
+        {name: ours[name] for name in ours if name in ran},
+        fastest,
+        config.workload.timed,
+        rounds=config.effort.extra_rounds,
+        folder=folder,
     )
 
 
-def _chosen(rows: Mapping[str, System], names: Sequence[str]) -> dict[str, System]:
-    for name in names:
-        if name not in rows:
-            raise MtlError(f"there is no system {name!r}; there are: {', '.join(rows)}")
-    return {name: row for name, row in rows.items() if not names or name in names}
-
-
-def _logged(rows: Mapping[str, System], logs: Path) -> dict[str, System]:
-    return {name: replace(row, log=logs / f"{name}.log") for name, row in rows.items()}
-
-
-def _with_plain(bench: Bench, folder: Path) -> tuple[dict[str, System], dict[str, str]]:
-    if not bench.amounts.plain and PLAIN not in bench.systems:
-        return {}, {PLAIN: "--quick measures it only where --systems names it"}
-    try:
-        return plain_systems(bench.bundle, folder), {}
-    except MissingPackageError as error:
-        return {}, {PLAIN: str(error)}
+def _report(
+    config: BenchConfig,
+    measurements: Measurements,
+    extras: Extras,
+    skipped: Mapping[str, str],
+    conditions: Conditions,
+) -> Report:
+    return Report(
+        command=config.command,
+        bundle=config.bundle.path.absolute().name,
+        digest=config.bundle.digest,
+        tasks={task.name: task.kind for task in config.bundle.manifest.tasks},
+        machine=machine_facts(),
+        made_with=installed_versions(_PACKAGES),
+        conditions=conditions,
+        workload=config.workload.facts(config.bundle),
+        reference_seconds=measurements.offline_reference,
+        stream_reference_seconds=measurements.stream_reference,
+        cold_reference_seconds=measurements.cold_reference,
+        systems=measurements.systems,
+        tasks_curve=extras.tasks_curve,
+        roofline=extras.roofline,
+        lengths=extras.lengths,
+        threads=extras.threads,
+        skipped=skipped,
+        warnings=condition_warnings(conditions, measurements.offline_reference, cores=allowed_cores()),
+    )

@@ -1,1 +1,1 @@
-"""The systems under test: ours, plain graphs and the peers."""
+"""The systems under test: ours, separate graphs, and the peers."""

@@ -1,4 +1,4 @@
-"""classifier + texts -> the batches that a call runs, in its order: what is to be timed without the rest."""
+"""classifier + texts -> the batches that a call runs, in its order."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,16 @@ __all__ = ["batches_of"]
 
 
 def batches_of(classifier: Classifier, texts: Sequence[str]) -> list[Batch]:
-    """Tokenized, sorted, cut and padded as the classifier's own call does it."""
-    chunk, _ = TextChunk.distinct(texts)
+    """Batches that are tokenized, sorted, cut and padded as in the classifier's own call."""
+    settings = classifier.settings
+    distinct, _ = TextChunk.distinct(texts)
     batches = []
-    for some in chunk.cut(CHUNK_TEXTS):
-        windows, _ = flatten_windows(classifier.tokenize(some.texts))
-        lengths, most = [len(text) for text in windows], classifier.pipeline.max_batch_size
-        plan = plan_batches(lengths, max_batch_tokens=classifier.max_batch_tokens, max_batch_size=most)
-        pad_id = classifier.manifest.encoder.pad_id
-        batches += [Batch.of([windows[index] for index in indices], pad_id=pad_id) for indices in plan]
+    for chunk in distinct.cut(CHUNK_TEXTS):
+        windows, _ = flatten_windows(classifier.tokenize(chunk.texts))
+        plan = plan_batches(
+            [len(window) for window in windows],
+            max_batch_tokens=settings.execution.max_batch_tokens,
+            max_batch_size=settings.max_batch_size,
+        )
+        batches += [Batch.of([windows[index] for index in indices], pad_id=settings.pad_id) for indices in plan]
     return batches

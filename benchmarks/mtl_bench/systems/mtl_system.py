@@ -1,6 +1,5 @@
-"""bundle -> System: this project's classifier, as ``load`` opens it."""
+"""bundle -> SystemDriver: this project's classifier, as ``load`` opens it."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,32 +21,30 @@ def open(
     workers: int | None = None,
     threads: int | None = None,
 ) -> SystemDriver:
-    """Open a variant; the arguments are those of :func:`mtl_runtime.load`, the budget is swept.
+    """Open a variant; the arguments are those of :func:`mtl_runtime.load`, and the batch size is swept.
 
     Raises:
         MtlError: as ``load``.
     """
     classifier = load(bundle, variant=variant, optimize_for=optimize_for, workers=workers, threads=threads)
-    by_size = {classifier.max_batch_tokens: classifier}
+    by_size = {classifier.info.max_batch_tokens: classifier}
 
-    def sized(size: int | None) -> Classifier:
-        budget = size or classifier.max_batch_tokens
-        if budget not in by_size:
-            by_size[budget] = dataclasses.replace(classifier, max_batch_tokens=budget)
-        return by_size[budget]
+    def with_size(size: int | None) -> Classifier:
+        tokens = size or classifier.info.max_batch_tokens
+        if tokens not in by_size:
+            by_size[tokens] = classifier.with_settings(max_batch_tokens=tokens)
+        return by_size[tokens]
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
-        predictions = [classifier(texts[0])] if len(texts) == 1 else sized(size)(texts)
+        predictions = [classifier(texts[0])] if len(texts) == 1 else with_size(size)(texts)
         return {task: [prediction[task].value for prediction in predictions] for task in classifier.tasks}
 
     info = classifier.info
     return SystemDriver(
         answer=answer,
         unit="tokens",
-        sizes=sorted(
-            {info.max_batch_tokens, *candidate_batch_tokens(classifier.manifest.variants[info.variant].provider)}
-        ),
-        usual=info.max_batch_tokens,  # what the gate measured to be fastest
+        sizes=sorted({info.max_batch_tokens, *candidate_batch_tokens(info.provider)}),
+        usual=info.max_batch_tokens,  # the fastest in the gate's measurement
         facts={
             "variant": info.variant,
             "provider": info.provider,
@@ -56,7 +53,7 @@ def open(
             "workers x threads": f"{info.workers} x {info.threads}",
         },
         concurrency=info.workers,
-        kernel=lambda texts, size: _kernel(sized(size), texts),
+        kernel=lambda texts, size: _kernel(with_size(size), texts),
     )
 
 
@@ -65,4 +62,4 @@ def _kernel(classifier: Classifier, texts: Sequence[str]) -> Callable[[], Any]:
     outputs = [logits_output(task) for task in classifier.tasks]
     batches = batches_of(classifier, texts)
     pool = ThreadPoolExecutor(classifier.info.workers)
-    return lambda: list(pool.map(lambda batch: classifier.run(batch, outputs), batches))
+    return lambda: list(pool.map(lambda batch: classifier.run_batch(batch, outputs), batches))

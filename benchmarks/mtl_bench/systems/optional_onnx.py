@@ -1,17 +1,17 @@
-"""nothing -> the module onnx, or what to install: graphs are read and written with it, never run."""
+"""Import of onnx, which an extra brings: graphs are read and written with it, never run."""
 
 from typing import Any
 
 from mtl_runtime.errors import MissingPackageError
 
-__all__ = ["onnx_package"]
+__all__ = ["import_onnx"]
 
 
-def onnx_package() -> Any:
-    """Import onnx.
+def import_onnx() -> Any:
+    """The module onnx.
 
     Raises:
-        MissingPackageError: it is not installed; the message holds the command that mends it.
+        MissingPackageError: it is not installed; the message holds the command that installs it.
     """
     try:
         import onnx

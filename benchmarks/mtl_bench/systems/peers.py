@@ -1,4 +1,4 @@
-"""peers.toml -> the other systems, each with the interpreter of its environment, or with what stands against it."""
+"""peers.toml -> the other systems, each with the interpreter of its environment, or with the problem that it has."""
 
 import re
 import tomllib
@@ -15,7 +15,7 @@ __all__ = ["ERRORS", "KIT_FACTS", "PREPARED", "Peer", "read_peers"]
 
 KIT_FACTS = "kit.json"  # in the kit: its tasks, and the digest of the bundle that they belong to
 ERRORS = "errors"  # folder in the kit: <peer>.txt says why a peer could not be prepared
-PREPARED = "prepared"  # folder in the kit: <peer>.txt is there where a peer was
+PREPARED = "prepared"  # folder in the kit: <peer>.txt is there once a peer is prepared
 _TABLE = "peers.toml"
 _NAME = re.compile(r"[a-z0-9-]+")  # also of files
 
@@ -24,7 +24,7 @@ Setting = str | int | float | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """A system to measure beside ours; paths are absolute."""
+    """A system to compare with ours; paths are absolute."""
 
     name: str
     title: str
@@ -33,7 +33,7 @@ class Peer:
     python: Path  # interpreter of the environment
     folder: Path  # of the drivers
     kit: Path
-    driver: str  # module:function, a function of the settings that returns a System
+    driver: str  # module:function, a function of the settings that returns a SystemDriver
     prepare: str | None  # module:function of the same settings, called once after the kit was written
     needs: tuple[str, ...]  # peers to prepare before
     settings: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _PeerRow:
     title: str
     environment: str
     driver: str
@@ -62,11 +62,11 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
+class _PeersFile:
     environments: str
     kit: str
     environment: Mapping[str, str]
-    peer: Mapping[str, _Row]
+    peer: Mapping[str, _PeerRow]
 
     def __post_init__(self) -> None:
         for name, row in self.peer.items():
@@ -96,41 +96,65 @@ def read_peers(table: Path, bundle: Path, *, preparing: bool = False) -> tuple[P
         BundleError: no bundle is there.
     """
     file = (table / _TABLE if table.is_dir() else table).absolute()
+    content = _read_file(file)
+    folders = _Folders(
+        drivers=file.parent,
+        kit=(file.parent / content.kit).resolve(),
+        environments=(file.parent / content.environments).resolve(),
+        bundle=bundle.resolve(),
+    )
+    kit_problem = _problem_of_kit(folders.kit, Bundle.open(bundle).digest)
+
+    def problem(name: str, row: _PeerRow) -> str | None:
+        return (
+            _problem_of_environment(folders.environments, row.environment)
+            or (kit_problem if row.kind == "peer" else None)
+            or (None if preparing or row.kind == "ours" else _problem_of_peer(folders.kit, name, row.prepare))
+        )
+
+    return tuple(_peer(name, row, folders, problem(name, row)) for name, row in content.peer.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    drivers: Path
+    kit: Path
+    environments: Path
+    bundle: Path
+
+
+def _peer(name: str, row: _PeerRow, folders: _Folders, problem: str | None) -> Peer:
+    paths = {"kit": str(folders.kit), "bundle": str(folders.bundle)}
+    return Peer(
+        name=name,
+        title=row.title,
+        kind=row.kind,
+        environment=row.environment,
+        python=folders.environments / row.environment / "bin" / "python",
+        folder=folders.drivers,
+        kit=folders.kit,
+        driver=row.driver,
+        prepare=row.prepare,
+        needs=row.needs,
+        settings={key: _fill_in(value, paths) for key, value in row.settings.items()},
+        precision=row.precision,
+        docs=row.docs,
+        files=tuple(sorted(path for pattern in row.files for path in folders.kit.glob(pattern))),
+        problem=problem,
+    )
+
+
+def _read_file(file: Path) -> _PeersFile:
     try:
         data = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecordError(file.name, f"not valid TOML: {error}") from error
-    read = records.from_dict(_Table, data, where=file.name)
-    kit, environments = (file.parent / read.kit).resolve(), (file.parent / read.environments).resolve()
-    stale = _problem_of_kit(kit, Bundle.open(bundle).digest)
-    names = {"kit": str(kit), "bundle": str(bundle.resolve())}
-    return tuple(
-        Peer(
-            name=name,
-            title=row.title,
-            kind=row.kind,
-            environment=row.environment,
-            python=environments / row.environment / "bin" / "python",
-            folder=file.parent,
-            kit=kit,
-            driver=row.driver,
-            prepare=row.prepare,
-            needs=row.needs,
-            settings={key: _filled(value, names) for key, value in row.settings.items()},
-            precision=row.precision,
-            docs=row.docs,
-            files=tuple(sorted(found for pattern in row.files for found in kit.glob(pattern))),
-            problem=_problem_of_environment(environments, row.environment)
-            or (stale if row.kind == "peer" else None)
-            or (None if preparing or row.kind == "ours" else _problem_of_peer(kit, name, row.prepare)),
-        )
-        for name, row in read.peer.items()
-    )
+    return records.from_dict(_PeersFile, data, where=file.name)
 
 
-def _filled(value: Setting, names: Mapping[str, str]) -> Setting:
+def _fill_in(value: Setting, paths: Mapping[str, str]) -> Setting:
     if isinstance(value, str):
-        for name, path in names.items():
+        for name, path in paths.items():
             value = value.replace(f"{{{name}}}", path)
     return value
 
@@ -139,7 +163,7 @@ def _problem_of_environment(environments: Path, name: str) -> str | None:
     complaint = environments / f"{name}.error"
     if complaint.is_file():
         return f"the environment {name} could not be made: {complaint.read_text('utf-8').strip()}"
-    # pip may fail long after the interpreter is there; what it installed is noted last.
+    # pip may fail long after the interpreter is there; the file with what it installed is written last.
     if not (environments / name / "installed.txt").is_file():
         return f"the environment {name} is not made; run benchmarks/peers/install.py {name}"
     return None

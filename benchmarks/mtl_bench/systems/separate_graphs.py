@@ -1,4 +1,4 @@
-"""bundle -> one fp32 graph for each task, encoder and all, and the System of who runs them with plain onnxruntime."""
+"""bundle -> one fp32 graph per task, encoder included, and the SystemDriver that runs them in plain onnxruntime."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_bench.systems.optional_onnx import onnx_package
+from mtl_bench.systems.optional_onnx import import_onnx
 from mtl_bench.worker.system import Labels, SystemDriver
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Kind, TaskSpec, logits_output
 from mtl_runtime.inference.decode import decode
 
-__all__ = ["BATCH_SIZE", "open", "separate_graphs"]
+__all__ = ["BATCH_SIZE", "open", "write_separate_graphs"]
 
-# What such scripts take.
-BATCH_SIZE = 32
+BATCH_SIZE = 32  # as such scripts have it
 
 
-def separate_graphs(bundle: Bundle, folder: Path) -> dict[str, str]:
-    """Write a graph with that task's logits alone for each task, as two exports of two models would be.
+def write_separate_graphs(bundle: Bundle, folder: Path) -> dict[str, str]:
+    """Write a graph with that task's logits alone for each task, like exports of separate models.
 
     Returns:
         Path of the graph by task.
@@ -28,25 +27,25 @@ def separate_graphs(bundle: Bundle, folder: Path) -> dict[str, str]:
     Raises:
         MissingPackageError: onnx is not installed.
     """
-    onnx_package()
+    import_onnx()
     from onnx.utils import extract_model
 
-    whole = bundle.check(bundle.manifest.variants[DEFAULT_VARIANT].graph)
+    source = bundle.check(bundle.manifest.variants[DEFAULT_VARIANT].graph)
     graphs = {}
     for task in bundle.manifest.tasks:
         graphs[task.name] = str(folder / f"{task.name}.onnx")
-        extract_model(str(whole), graphs[task.name], list(bundle.manifest.inputs), [logits_output(task.name)])
+        extract_model(str(source), graphs[task.name], list(bundle.manifest.inputs), [logits_output(task.name)])
     return graphs
 
 
 def open(*, bundle: str, graphs: Mapping[str, str]) -> SystemDriver:
-    """Sessions with onnxruntime's own settings, batches in the texts' order, padded to their longest.
+    """Sessions with onnxruntime's default settings; batches in the texts' order, padded to their longest text.
 
     Each batch is tokenized once for all graphs, which two separate services could not do.
 
     Args:
         bundle: its folder.
-        graphs: as :func:`separate_graphs` wrote them.
+        graphs: as :func:`write_separate_graphs` wrote them.
     """
     import onnxruntime
     from tokenizers import Tokenizer
@@ -59,14 +58,14 @@ def open(*, bundle: str, graphs: Mapping[str, str]) -> SystemDriver:
     sessions = [(task, onnxruntime.InferenceSession(graphs[task.name])) for task in manifest.tasks]
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
-        given: dict[str, list[Any]] = {task.name: [] for task in manifest.tasks}
+        labels: dict[str, list[Any]] = {task.name: [] for task in manifest.tasks}
         step = size or BATCH_SIZE
         for start in range(0, len(texts), step):
             feed = _feed(tokenizer.encode_batch(texts[start : start + step]), manifest.inputs)
             for task, session in sessions:
                 (rows,) = session.run(None, feed)
-                given[task.name] += _LABELS[task.kind](task, rows)
-        return given
+                labels[task.name] += _DECODERS[task.kind](task, rows)
+        return labels
 
     facts = {"onnxruntime": onnxruntime.__version__, "batches": "texts in arrival order"}
     return SystemDriver(answer=answer, unit="texts", sizes=(1, 8, BATCH_SIZE, 128), facts=facts)
@@ -81,16 +80,16 @@ def _feed(encodings: Sequence[Any], inputs: Sequence[str]) -> dict[str, Any]:
     return {name: np.array(arrays[name], dtype=np.int64) for name in inputs}
 
 
-def _highest(task: TaskSpec, rows: NDArray[np.float32]) -> list[Any]:
+def _argmax_labels(task: TaskSpec, rows: NDArray[np.float32]) -> list[Any]:
     return [task.labels[index] for index in rows.argmax(axis=1)]
 
 
-def _decoded(task: TaskSpec, rows: NDArray[np.float32]) -> list[Any]:
+def _decode_values(task: TaskSpec, rows: NDArray[np.float32]) -> list[Any]:
     return [answer.value for answer in decode(task, rows)]
 
 
-_LABELS: Mapping[Kind, Callable[[TaskSpec, NDArray[np.float32]], list[Any]]] = {
-    "single_label": _highest,
-    "multi_label": _decoded,
-    "regression": _decoded,
+_DECODERS: Mapping[Kind, Callable[[TaskSpec, NDArray[np.float32]], list[Any]]] = {
+    "single_label": _argmax_labels,
+    "multi_label": _decode_values,
+    "regression": _decode_values,
 }

@@ -1,4 +1,4 @@
-"""bundle + peers -> System rows: what is measured, and how each is opened."""
+"""bundle + peers -> the systems to measure, and how each is opened."""
 
 import os
 import shutil
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import mtl_bench
-from mtl_bench.processes.worker_process import HERE, Environment
+from mtl_bench.processes.worker_process import THIS_ENVIRONMENT, Environment
 from mtl_bench.systems.peers import Peer
-from mtl_bench.systems.separate_graphs import separate_graphs
+from mtl_bench.systems.separate_graphs import write_separate_graphs
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
@@ -18,11 +18,10 @@ from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.providers.session import provider_problem
 
-__all__ = ["PLAIN", "REFERENCE", "System", "our_systems", "peer_systems", "plain_systems"]
+__all__ = ["REFERENCE", "SEPARATE_GRAPHS", "System", "our_systems", "peer_systems", "separate_graph_systems"]
 
-# What every other system's answers are compared with.
-REFERENCE = DEFAULT_VARIANT
-PLAIN = "separate-graphs"
+REFERENCE = DEFAULT_VARIANT  # with whose answers those of all other systems are compared
+SEPARATE_GRAPHS = "separate-graphs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,50 +32,50 @@ class System:
     kind: Literal["ours", "peer"]
     driver: str  # module:function, see mtl_bench.worker.system
     settings: Mapping[str, Any]
-    alone: Mapping[str, Any] | None = None  # settings for one text at a time; None: the same
-    environment: Environment = HERE
+    single_text_settings: Mapping[str, Any] | None = None  # for one text at a time; None: the same settings
+    environment: Environment = THIS_ENVIRONMENT
     variant: str | None = None
     precision: str | None = None
-    gates: Mapping[str, str] = field(default_factory=dict)  # what the gate said here, by onnxruntime's version
+    statuses: Mapping[str, str] = field(default_factory=dict)  # from the gate on this machine, by onnxruntime's version
     size_bytes: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None  # why it cannot be started
-    log: Path | None = None  # takes what its processes print; None: this process's stderr
+    log: Path | None = None  # for the output of its processes; None: this process's stderr
 
 
 def our_systems(bundle: Bundle) -> tuple[dict[str, System], dict[str, str]]:
-    """Every variant whose provider is here, by name; and why the others are not."""
-    rows, skipped = {}, {}
+    """Every variant whose provider is available here, by name; and why the others are not."""
+    systems, skipped = {}, {}
     for name, spec in bundle.manifest.variants.items():
         if (problem := provider_problem(spec.provider)) is not None:
             skipped[name] = problem
             continue
-        rows[name] = System(
+        systems[name] = System(
             title=f"ours, {name}",
             kind="ours",
             driver="mtl_bench.systems.mtl_system:open",
             precision=precision_of(name),
-            **_variant(bundle, name),
+            **_variant_fields(bundle, name),
         )
-    return rows, skipped
+    return systems, skipped
 
 
-def _variant(bundle: Bundle, name: str) -> dict[str, Any]:
-    """What rows of ours have in common, whatever wheel they run on."""
+def _variant_fields(bundle: Bundle, name: str) -> dict[str, Any]:
+    """Fields that all systems of ours have in common, on any wheel."""
     settings = {"bundle": str(bundle.path.absolute()), "variant": name}
     files = (bundle.manifest.variants[name].graph, "tokenizer.json")
     return {
         "settings": settings,
         # All cores for one text, as a service that answers texts one by one would open it.
-        "alone": {**settings, "optimize_for": "latency"},
+        "single_text_settings": {**settings, "optimize_for": "latency"},
         "variant": name,
-        "gates": _gates(bundle, name),
+        "statuses": _statuses(bundle, name),
         "size_bytes": sum(bundle.manifest.files[file].bytes for file in files),
     }
 
 
-def plain_systems(bundle: Bundle, folder: Path) -> dict[str, System]:
-    """What a bundle can be compared with where no peer is set up: one fp32 graph for each task in plain onnxruntime.
+def separate_graph_systems(bundle: Bundle, folder: Path) -> dict[str, System]:
+    """The comparison that needs no peer: one fp32 graph for each task in plain onnxruntime.
 
     Args:
         bundle: whose fp32 graph is cut.
@@ -85,9 +84,9 @@ def plain_systems(bundle: Bundle, folder: Path) -> dict[str, System]:
     Raises:
         MissingPackageError: onnx is not installed.
     """
-    graphs = separate_graphs(bundle, folder)
+    graphs = write_separate_graphs(bundle, folder)
     return {
-        PLAIN: System(
+        SEPARATE_GRAPHS: System(
             title="one fp32 graph per task, plain onnxruntime",
             kind="peer",
             driver="mtl_bench.systems.separate_graphs:open",
@@ -99,24 +98,24 @@ def plain_systems(bundle: Bundle, folder: Path) -> dict[str, System]:
 
 
 def peer_systems(peers: Iterable[Peer], bundle: Bundle, folder: Path) -> dict[str, System]:
-    """Rows for peers; ``folder`` takes the little of this package that their environments import."""
+    """Systems for peers; ``folder`` takes the part of this package that their environments import."""
     worker = _copy_worker(folder)
-    return {peer.name: _peer(peer, bundle, worker) for peer in peers}
+    return {peer.name: _peer_system(peer, bundle, worker) for peer in peers}
 
 
-def _peer(peer: Peer, bundle: Bundle, worker: Path) -> System:
-    # A row of ours on another wheel has this whole package installed there.
+def _peer_system(peer: Peer, bundle: Bundle, worker: Path) -> System:
+    # A variant of ours on another wheel has this whole package installed there.
     path: Sequence[Path] = () if peer.kind == "ours" else (worker, peer.folder)
-    own = {"settings": peer.settings, "size_bytes": peer.size_bytes()}
+    own_fields = {"settings": peer.settings, "size_bytes": peer.size_bytes()}
     return System(
-        **(own if peer.kind == "peer" else _variant(bundle, peer.settings["variant"])),
+        **(own_fields if peer.kind == "peer" else _variant_fields(bundle, peer.settings["variant"])),
         title=peer.title,
         kind=peer.kind,
         driver=peer.driver,
         environment=Environment(str(peer.python), path),
         precision=peer.precision,
         facts={"settings recommended at": peer.docs} if peer.docs else {},
-        # A results file is shown around: whose disk this is does not belong into it.
+        # A results file is published: the folders of this disk do not belong in it.
         problem=peer.problem and peer.problem.replace(f"{Path.cwd()}{os.sep}", ""),
     )
 
@@ -130,15 +129,15 @@ def _copy_worker(folder: Path) -> Path:
     return folder
 
 
-def _gates(bundle: Bundle, variant: str) -> dict[str, str]:
-    """What the latest evidence of this kind of machine says of a variant, by the onnxruntime that it was made with."""
-    here = machine_facts().name
-    found = sorted(
+def _statuses(bundle: Bundle, variant: str) -> dict[str, str]:
+    """A variant's status in the latest evidence from this kind of machine, by the onnxruntime that made it."""
+    machine = machine_facts().name
+    summaries = sorted(
         (
-            verdicts
-            for verdicts in read_evidence_summaries(bundle)
-            if verdicts.machine.name == here and variant in verdicts.variants
+            summary
+            for summary in read_evidence_summaries(bundle)
+            if summary.machine.name == machine and variant in summary.variants
         ),
-        key=lambda verdicts: verdicts.measured_at,
+        key=lambda summary: summary.measured_at,
     )
-    return {verdicts.made_with.get("onnxruntime", ""): verdicts.variants[variant].status for verdicts in found}
+    return {summary.made_with.get("onnxruntime", ""): summary.variants[variant].status for summary in summaries}

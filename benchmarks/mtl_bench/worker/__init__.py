@@ -1,1 +1,1 @@
-"""What runs inside a measured process: standard library alone, so that any environment can be measured."""
+"""What runs in the process of a system that is measured; it imports the standard library alone."""

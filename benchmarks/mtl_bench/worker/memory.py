@@ -1,4 +1,4 @@
-"""this process -> its resident memory in bytes, now and at its highest."""
+"""Resident memory of this process in bytes, now and at its highest."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ __all__ = ["peak_bytes", "resident_bytes"]
 
 
 def resident_bytes() -> int:
-    """Of this process now; where the system does not tell (no /proc), the highest so far."""
+    """Resident memory now; on a system without /proc, the highest so far."""
     try:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     except OSError:
@@ -17,12 +17,12 @@ def resident_bytes() -> int:
 
 
 def peak_bytes() -> int:
-    """The highest of this process so far."""
+    """The highest resident memory so far."""
     try:
         status = Path("/proc/self/status").read_text("ascii")
     except OSError:
         return _peak_by_usage()
-    # Not from getrusage: there a child begins with its parent's peak.
+    # Not from getrusage: there a process begins with its parent's peak.
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 

@@ -1,6 +1,6 @@
-"""moments at which texts are due -> latencies, counted from those moments: no caller waits for the one before.
+"""Moments at which texts are due -> latencies, counted from those moments: no text waits for the one before it.
 
-Counting from the moment a text was due, not from that at which somebody got round to it, is what keeps a slow system
+Counting from the moment at which a text was due, not from the moment at which a caller took it, keeps a slow system
 from hiding its queue (G. Tene's "coordinated omission").
 """
 
@@ -11,45 +11,45 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
-__all__ = ["arrivals", "open_loop"]
+__all__ = ["draw_arrivals", "run_open_loop"]
 
 
-def arrivals(rate: float, count: int, seed: int) -> list[float]:
+def draw_arrivals(rate: float, count: int, seed: int) -> list[float]:
     """Seconds from the start at which each text is due: a Poisson process of ``rate`` texts a second."""
     generator = random.Random(seed)  # noqa: S311 - a seeded schedule, no secret
     return list(accumulate(generator.expovariate(rate) for _ in range(count)))
 
 
-def open_loop(
-    answer: Callable[[Sequence[int]], Any], due: Sequence[float], *, most: int, threads: int = 1
+def run_open_loop(
+    answer: Callable[[Sequence[int]], Any], due: Sequence[float], *, max_texts: int, threads: int = 1
 ) -> list[float]:
-    """Let ``threads`` callers answer what is due, and return each text's seconds from when it was due to its answer.
+    """Let ``threads`` callers answer the texts, and return each text's seconds from when it was due to its answer.
 
-    A free caller takes all texts that wait, ``most`` at the most, in one call: batching as servers do it. Where none
-    waits, it takes the next one at its moment.
+    A free caller takes all texts that wait, ``max_texts`` at the most, in one call: batching as servers do it. Where no
+    text waits, it waits for the next one.
 
     Args:
-        answer: is told the numbers of the texts.
+        answer: takes the numbers of the texts.
         due: seconds from the start, ascending.
-        most: texts in one call.
-        threads: callers.
+        max_texts: in one call.
+        threads: number of callers.
 
     Raises:
-        Exception: what ``answer`` raised first.
+        Exception: the first that ``answer`` raised.
     """
     latencies = [0.0] * len(due)
-    queue, failures = _Queue(due, most), list[Exception]()
+    queue, failures = _Queue(due, max_texts), list[Exception]()
 
     def work() -> None:
-        while not failures and (taken := queue.take()):
+        while not failures and (numbers := queue.take()):
             try:
-                answer(taken)
-            except Exception as error:  # noqa: BLE001 - handed to the caller below
+                answer(numbers)
+            except Exception as error:  # noqa: BLE001 - raised to the caller below
                 failures.append(error)
                 return
-            done = time.perf_counter() - queue.start
-            for number in taken:
-                latencies[number] = done - due[number]
+            end = time.perf_counter() - queue.start
+            for number in numbers:
+                latencies[number] = end - due[number]
 
     callers = [threading.Thread(target=work) for _ in range(threads)]
     for caller in callers:
@@ -64,15 +64,15 @@ def open_loop(
 class _Queue:
     """Texts in the order in which they are due."""
 
-    def __init__(self, due: Sequence[float], most: int) -> None:
-        self._due, self._most = due, most
+    def __init__(self, due: Sequence[float], max_texts: int) -> None:
+        self._due, self._max_texts = due, max_texts
         self._next = 0
         self._lock = threading.Lock()
         self.start = time.perf_counter()
 
     def take(self) -> list[int]:
-        """The numbers of what waits, or, once it is due, of the next one; empty: all are taken."""
-        with self._lock:  # who waits for the next text holds the queue, so that others wait behind
+        """The numbers of all texts that wait, or, once it is due, of the next one; empty at the end."""
+        with self._lock:  # whoever waits for the next text holds the queue, so that the others wait in line
             if self._next == len(self._due):
                 return []
             wait = self._due[self._next] - (time.perf_counter() - self.start)
@@ -80,7 +80,8 @@ class _Queue:
                 time.sleep(wait)
             now = time.perf_counter() - self.start
             first = self._next
+            end = min(first + self._max_texts, len(self._due))
             self._next += 1
-            while self._next < len(self._due) and self._next - first < self._most and self._due[self._next] <= now:
+            while self._next < end and self._due[self._next] <= now:
                 self._next += 1
             return list(range(first, self._next))

@@ -1,4 +1,4 @@
-"""a driver's System -> Prepared: the scenarios that its process runs when told."""
+"""SystemDriver + texts -> Worker: the scenarios that a system's process can run."""
 
 import importlib
 import time
@@ -6,27 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtl_bench.worker.child import Worker
 from mtl_bench.worker.memory import peak_bytes, resident_bytes
-from mtl_bench.worker.open_loop import arrivals, open_loop
+from mtl_bench.worker.open_loop import draw_arrivals, run_open_loop
+from mtl_bench.worker.serve import Worker
 from mtl_bench.worker.system import Labels, SystemDriver
 
 __all__ = ["prepare"]
 
+_RUNS = ("warm_up", "offline", "kernel", "labels", "single_stream", "server", "soak", "memory")
+
 
 def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -> Worker:
-    """Open the system and tell what it is.
+    """Open the system, and report its facts.
 
     Args:
-        driver: ``module:function``, which takes ``settings`` and returns a :class:`System`.
+        driver: ``module:function``, which takes ``settings`` and returns a :class:`SystemDriver`.
         settings: JSON.
-        texts: to be answered.
+        texts: that it will answer.
     """
     start = time.perf_counter()
     module, _, function = driver.partition(":")
     system: SystemDriver = getattr(importlib.import_module(module), function)(**settings)
     seconds = time.perf_counter() - start
-    driven = _Driven(system, texts)
     facts = {
         "load_seconds": seconds,
         "loaded_bytes": resident_bytes(),
@@ -36,16 +37,14 @@ def prepare(*, driver: str, settings: Mapping[str, Any], texts: Sequence[str]) -
         "separable": system.kernel is not None,
         "facts": dict(system.facts),
     }
-    runs: dict[str, Callable[..., Any]] = {
-        name: getattr(driven, name)
-        for name in ("warm_up", "offline", "kernel", "labels", "single_stream", "server", "soak", "memory")
-    }
+    scenarios = _Scenarios(system, texts)
+    runs: dict[str, Callable[..., Any]] = {name: getattr(scenarios, name) for name in _RUNS}
     return Worker(runs, facts)
 
 
 @dataclass
-class _Driven:
-    """A system with its texts."""
+class _Scenarios:
+    """An open system with its texts; each method is a run."""
 
     system: SystemDriver
     texts: Sequence[str]
@@ -64,7 +63,7 @@ class _Driven:
 
     def kernel(self, size: int | None) -> float:
         """Seconds of the same batches in the model alone; they are made before the clock runs."""
-        assert self.system.kernel is not None  # noqa: S101 - the parent was told whether there is one
+        assert self.system.kernel is not None  # noqa: S101 - the facts say whether there is one
         if size not in self.kernels:
             self.kernels[size] = self.system.kernel(self.texts, size)
         start = time.perf_counter()
@@ -72,7 +71,7 @@ class _Driven:
         return time.perf_counter() - start
 
     def labels(self, size: int | None, texts: Sequence[str]) -> Labels:
-        return {task: list(given) for task, given in self.system.answer(texts, size).items()}
+        return {task: list(labels) for task, labels in self.system.answer(texts, size).items()}
 
     def single_stream(self, count: int, first: int = 0) -> list[float]:
         """Seconds of each of ``count`` texts, one after another, from text ``first`` on."""
@@ -84,17 +83,17 @@ class _Driven:
             seconds.append(time.perf_counter() - start)
         return seconds
 
-    def server(self, rate: float, queries: int, size: int | None, most: int, seed: int) -> list[float]:
-        """Seconds from the moment each text was due to its answer; ``most`` that wait are answered in one call."""
-        return open_loop(
-            lambda indices: self.system.answer([self.texts[index % len(self.texts)] for index in indices], size),
-            arrivals(rate, queries, seed),
-            most=most,
+    def server(self, rate: float, queries: int, size: int | None, max_texts: int, seed: int) -> list[float]:
+        """Seconds from when each text was due to its answer; up to ``max_texts`` that wait are answered in one call."""
+        return run_open_loop(
+            lambda numbers: self.system.answer([self.texts[number % len(self.texts)] for number in numbers], size),
+            draw_arrivals(rate, queries, seed),
+            max_texts=max_texts,
             threads=self.system.concurrency,
         )
 
     def soak(self, calls: int, size: int | None = None) -> dict[str, int]:
-        """Memory after the first fifth of so many calls of 1 to 4 texts, and after all: what stays shows here."""
+        """Resident memory after the first fifth of so many calls of 1 to 4 texts, and after all of them."""
         early = 0
         for number in range(calls):
             start = (number * 7) % len(self.texts)

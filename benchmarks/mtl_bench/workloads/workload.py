@@ -1,4 +1,4 @@
-"""bundle, file or length profile -> Workload: the texts that are timed, and those whose answers are judged."""
+"""bundle, file or length profile -> Workload: the texts that are timed, and those whose answers are scored."""
 
 import hashlib
 import json
@@ -17,31 +17,31 @@ from mtl_runtime.dataset.examples import LabelColumn, column_names, read_labelle
 from mtl_runtime.dataset.label_cells import Label
 from mtl_runtime.loading.load import open_tokenizer
 
-__all__ = ["Truth", "Workload", "golden_workload", "read_workload"]
+__all__ = ["TrueLabels", "Workload", "golden_workload", "read_workload"]
 
-Truth = Mapping[str, Sequence[Label | None]]  # by task, one for each judged text; None: unlabelled
+TrueLabels = Mapping[str, Sequence[Label | None]]  # by task, one for each scored text; None: unlabelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What every system is given."""
+    """The texts for every system."""
 
     name: str
     timed: Sequence[str]
-    judged: Sequence[str]
-    truth: Truth = field(default_factory=dict)  # of tasks with labels
+    scored: Sequence[str]
+    true_labels: TrueLabels = field(default_factory=dict)  # of tasks with labels
     files: Mapping[str, FileSpec] = field(default_factory=dict)
 
     def facts(self, bundle: Bundle) -> WorkloadFacts:
-        """What the results file tells of it; the lengths are those of the bundle's tokenizer."""
+        """Its entry in the results file; the lengths are those of the bundle's tokenizer."""
         lengths = [len(text) for text in open_tokenizer(bundle).encode(self.timed)]
         quantiles = np.percentile(lengths, (0, 10, 50, 90, 100), method="nearest")
         lines = "".join(json.dumps(text) + "\n" for text in self.timed)
         return WorkloadFacts(
             name=self.name,
             texts=len(self.timed),
-            judged=len(self.judged),
-            labelled={task: sum(label is not None for label in labels) for task, labels in self.truth.items()},
+            scored=len(self.scored),
+            labelled={task: sum(label is not None for label in labels) for task, labels in self.true_labels.items()},
             tokens=sum(lengths),
             token_quantiles=tuple(int(length) for length in quantiles),
             sha256=hashlib.sha256(lines.encode()).hexdigest(),
@@ -49,41 +49,43 @@ class Workload:
         )
 
 
-def golden_workload(bundle: Bundle, *, timed: int) -> Workload:
-    """The texts that the bundle carries, without labels; a text that stands there twice is taken once."""
+def golden_workload(bundle: Bundle, *, timed_texts: int) -> Workload:
+    """The golden texts of the bundle, without labels; a text that occurs twice is taken once."""
     golden = parse_golden(bundle.read(GOLDEN_NAME))
     texts = list(dict.fromkeys(text.text for text in golden if text.text.strip()))
-    return Workload(name="golden texts", timed=evenly_spaced(texts, timed), judged=texts)
+    return Workload(name="golden texts", timed=evenly_spaced(texts, timed_texts), scored=texts)
 
 
-def read_workload(bundle: Bundle, data: Path, *, column: str, timed: int, judged: int | None = None) -> Workload:
-    """Texts of a file with the labels that its columns of the tasks' names hold.
+def read_workload(
+    bundle: Bundle, data: Path, *, column: str, timed_texts: int, scored_texts: int | None = None
+) -> Workload:
+    """Read texts from a file, with the labels in the columns that have the tasks' names.
 
     A text that occurs twice is timed once, since the runtime would compute it once.
 
     Args:
-        bundle: whose tasks are looked for.
+        bundle: with the tasks.
         data: csv, tsv, jsonl or parquet.
         column: with the texts.
-        timed: texts to time, evenly spread over the file.
-        judged: texts whose answers are compared, likewise; None: all.
+        timed_texts: number of texts to time, evenly spread over the file.
+        scored_texts: number of texts whose answers are scored, likewise; None: all.
 
     Raises:
         TableError: the file cannot be read, or a label is none of the task's.
     """
-    known = column_names(data)
+    present = column_names(data)
     columns = {
         task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
         for task in bundle.manifest.tasks
-        if task.name in known
+        if task.name in present
     }
     rows = list(read_labelled_file(data, text=column, tasks=columns))
-    rows = evenly_spaced(rows, judged or len(rows))
+    rows = evenly_spaced(rows, scored_texts or len(rows))
     texts = [row.text for row in rows]
     return Workload(
         name=data.name,
-        timed=evenly_spaced(list(dict.fromkeys(texts)), timed),
-        judged=texts,
-        truth={task: [row.labels.get(task) for row in rows] for task in columns},
+        timed=evenly_spaced(list(dict.fromkeys(texts)), timed_texts),
+        scored=texts,
+        true_labels={task: [row.labels.get(task) for row in rows] for task in columns},
         files={data.name: FileSpec.of_file(data)},
     )

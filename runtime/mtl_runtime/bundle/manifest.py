@@ -177,8 +177,9 @@ class Manifest:
                 raise RecordError("files", f"{name!r} is not a plain file name")
         for name in self.variants:
             self._check_variant(name)
-        if unknown := sorted(self.gate.tasks.keys() - set(names)):
-            raise RecordError(f"gate.tasks.{unknown[0]}", "there is no such task")
+        for name, place in self.gate.named_tasks.items():
+            if name not in names:
+                raise RecordError(f"gate.{place}", "there is no such task")
         if not self.variants or "tokenizer.json" not in self.files:
             raise RecordError("", "a bundle has at least one variant and a tokenizer.json")
 

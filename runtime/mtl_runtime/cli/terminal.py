@@ -28,6 +28,8 @@ __all__ = [
     "stages",
 ]
 
+ShowLine = Callable[[str], None]
+
 PACKAGES = ("mtl_runtime", "mtl_export", "mtl_bench")  # whose log records are the project's own
 
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
@@ -83,23 +85,26 @@ class _EscapingStream:
 
 
 @contextmanager
-def stages() -> Iterator[None]:
+def stages(annotate: Callable[[ShowLine], ShowLine] = lambda show: show) -> Iterator[None]:
     """Show the INFO log records of the project's packages as the stage at work, on stderr, until the block ends.
 
     On a terminal that is a line with a spinner, elsewhere one line each. If the log shows INFO already, as with
     ``mtl -v``, nothing is added.
+
+    Args:
+        annotate: what shows a line -> what shows it with more to it, such as the time left.
     """
     loggers = [logging.getLogger(package) for package in PACKAGES]
     with ExitStack() as stack:
         if not all(logger.isEnabledFor(logging.INFO) for logger in loggers):
-            handler = _StageHandler(stack.enter_context(_stage_line()))
+            handler = _StageHandler(annotate(stack.enter_context(_stage_line())))
             for logger in loggers:
                 stack.enter_context(_handle_info_records(logger, handler))
         yield
 
 
 @contextmanager
-def _stage_line() -> Iterator[Callable[[str], None]]:
+def _stage_line() -> Iterator[ShowLine]:
     """Give the block a function that shows a line on stderr."""
     if not sys.stderr.isatty():
         yield lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own output

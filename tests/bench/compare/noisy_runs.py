@@ -1,4 +1,4 @@
-"""Benchmark runs made up by a noise model, for tests of what tells them apart.
+"""Benchmark runs from a noise model, for tests of their comparison.
 
 A process differs from the next by 2.5 % (standard deviation), its rounds by 2 % more; one round in twenty takes 40 %
 longer; and the machine has slow phases, up to 30 %, that hit the reference and whatever else runs.
@@ -8,18 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from mtl_bench.results.schema import (
-    Answers,
-    ColdStart,
-    Conditions,
-    Memory,
-    Offline,
-    Report,
-    SingleStream,
-    Swept,
-    SystemResult,
-    WorkloadFacts,
-)
+from mtl_bench.results.scenarios import ColdStart, Memory, Offline, SingleStream, SweepPoint
+from mtl_bench.results.schema import AnswerScores, Conditions, Report, SystemResult, WorkloadFacts
 from mtl_runtime.core.machine import MachineFacts
 
 PROCESSES = 5
@@ -49,7 +39,7 @@ def noisy_report(seed, *, phases=True, processes=PROCESSES):
     """A run; without ``phases`` the machine is quiet."""
     rng = np.random.default_rng(seed)
     slowness = _slowness(rng, processes * ROUNDS + COLD_STARTS, phases)
-    sittings, later = slowness[: processes * ROUNDS].reshape(processes, ROUNDS), slowness[processes * ROUNDS :]
+    launches, later = slowness[: processes * ROUNDS].reshape(processes, ROUNDS), slowness[processes * ROUNDS :]
     return Report(
         command="mtl bench bundle",
         bundle="bundle",
@@ -63,14 +53,14 @@ def noisy_report(seed, *, phases=True, processes=PROCESSES):
         workload=WorkloadFacts(
             name="texts",
             texts=TEXTS,
-            judged=TEXTS,
+            scored=TEXTS,
             labelled={"sentiment": TEXTS},
             tokens=20 * TEXTS,
             token_quantiles=(3, 8, 18, 40, 90),
             sha256="b" * 64,
         ),
-        reference_seconds=_values(0.05 * sittings * _noise(rng, 0.01, sittings.shape)),
-        systems={name: _system(rng, name, *figures, sittings, later) for name, figures in SYSTEMS.items()},
+        reference_seconds=_values(0.05 * launches * _noise(rng, 0.01, launches.shape)),
+        systems={name: _system(rng, name, *figures, launches, later) for name, figures in SYSTEMS.items()},
     )
 
 
@@ -100,30 +90,32 @@ def with_rows(report, **rows):
     return dataclasses.replace(report, systems={name: row for name, row in rows.items() if row is not None})
 
 
-def _system(rng, name, kind, offline, alone, start, memory, sittings, later):
-    of_process = _noise(rng, 0.025, (len(sittings), 1))
-    rounds = offline * TEXTS * sittings * of_process * _noise(rng, 0.02, sittings.shape)
+def _system(rng, name, kind, offline, alone, start, memory, launches, later):
+    of_process = _noise(rng, 0.025, (len(launches), 1))
+    rounds = offline * TEXTS * launches * of_process * _noise(rng, 0.02, launches.shape)
     rounds *= np.where(rng.random(rounds.shape) < 0.05, 1.4, 1)
-    texts = alone * sittings[:, -1:] * of_process * _noise(rng, 0.15, (len(sittings), 60))
+    texts = alone * launches[:, -1:] * of_process * _noise(rng, 0.15, (len(launches), 60))
     starts = start * later * _noise(rng, 0.03, later.shape) * np.where(rng.random(later.shape) < 0.05, 1.4, 1)
     return SystemResult(
         title=name,
         kind=kind,
         command=f"mtl bench bundle --only {name}",
         provider="cpu" if kind == "ours" else None,
-        answers=Answers(agreement={"sentiment": 0.99}, metrics={"sentiment": {"accuracy": 0.81, "macro_f1": 0.78}}),
+        answers=AnswerScores(
+            agreement={"sentiment": 0.99}, metrics={"sentiment": {"accuracy": 0.81, "macro_f1": 0.78}}
+        ),
         offline=Offline(
             texts=TEXTS,
             unit="tokens",
             size=4096,
-            swept=(Swept(size=4096, texts_per_second=1 / offline),),
+            sweep=(SweepPoint(size=4096, texts_per_second=1 / offline),),
             seconds=_values(rounds),
         ),
         single_stream=SingleStream(latencies=_values(texts)),
         cold_start=ColdStart(seconds=_values([starts])[0], load_seconds=_values([starts / 2])[0]),
         memory=Memory(
-            loaded=(int(memory / 2),) * len(sittings),
-            peak=tuple(int(size) for size in memory * _noise(rng, 0.01, len(sittings))),
+            loaded=(int(memory / 2),) * len(launches),
+            peak=tuple(int(size) for size in memory * _noise(rng, 0.01, len(launches))),
         ),
     )
 
@@ -143,7 +135,7 @@ def _noise(rng, deviation, shape):
 
 
 def _times(values, factor):
-    return _values(factor * np.asarray(some) for some in values)
+    return _values(factor * np.asarray(row) for row in values)
 
 
 def _values(rows):

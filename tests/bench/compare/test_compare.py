@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,16 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_bench.analysis.students_t import critical, two_sided
+from mtl_bench.analysis.students_t import critical_value, import_stats, two_sided_p
 from mtl_bench.commands.compare import compare as command
-from mtl_bench.compare.comparison import compare
-from mtl_bench.compare.costs import COSTS
-from mtl_bench.compare.text import headline, markdown
-from mtl_bench.compare.welch import holm
+from mtl_bench.compare.comparison import compare_reports
+from mtl_bench.compare.costs import COSTS, Sample
+from mtl_bench.compare.text import comparison_markdown, headline
+from mtl_bench.compare.welch import contrast, holm_levels
 from mtl_bench.results.schema import Report
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
-from mtl_runtime.errors import MtlError
+from mtl_runtime.errors import MissingPackageError, MtlError
 from tests.bench.compare.noisy_runs import noisy_report, on_slower_machine, slowed, with_rows
 
 RECORDED = Path(__file__).parent / "data" / "same_machine"
@@ -66,14 +67,14 @@ PAIRS = {**MADE_UP, "recorded": recorded_pairs}
 
 @pytest.mark.parametrize("pairs", PAIRS.values(), ids=PAIRS)
 def test_two_runs_of_one_bundle_on_one_machine_do_not_differ_in_nine_of_ten_tries(pairs):
-    assert share(headline(compare(a, b)) == "no significant difference" for a, b in pairs()) >= 0.9
+    assert share(headline(compare_reports(a, b)) == "no significant difference" for a, b in pairs()) >= 0.9
 
 
 @pytest.mark.parametrize("pairs", MADE_UP.values(), ids=MADE_UP)
 def test_a_variant_slowed_by_15_percent_is_caught(pairs):
     def caught(a, b):
         slow = next(name for name in (OURS, *b.systems) if name in b.systems and b.systems[name].offline)
-        return any(name == slow for name, _ in changed(compare(a, slowed(b, slow, 1.15))))
+        return any(name == slow for name, _ in changed(compare_reports(a, slowed(b, slow, 1.15))))
 
     assert share(caught(a, b) for a, b in pairs()) >= 0.95
 
@@ -81,27 +82,28 @@ def test_a_variant_slowed_by_15_percent_is_caught(pairs):
 def test_a_variant_that_really_computed_15_percent_longer_is_caught_in_every_recorded_pair():
     """Runs of the same machine and minutes, whose driver waited 15 % of its time after each answer."""
     runs, slow = recorded(RECORDED), recorded(RECORDED.parent / "slowed")
-    found = [changed(compare(run, other)).get((OURS, "offline")) for run in runs for other in slow]
-    assert found == ["worse"] * len(runs) * len(slow)
-    assert len(found) >= 10
+    verdicts = [changed(compare_reports(run, other)).get((OURS, "offline")) for run in runs for other in slow]
+    assert verdicts == ["worse"] * len(runs) * len(slow)
+    assert len(verdicts) >= 10
 
 
 def test_a_slower_phase_that_hit_one_whole_run_is_no_regression():
     a, b = noisy_report(1), noisy_report(2)
-    assert not changed(compare(a, on_slower_machine(b, 1.15)))
+    assert not changed(compare_reports(a, on_slower_machine(b, 1.15)))
     bare = [dataclasses.replace(run, reference_seconds=()) for run in (a, on_slower_machine(b, 1.3))]
-    assert (OURS, "offline") in changed(compare(*bare)), "without a reference nothing tells the machine from the code"
+    # Without a reference, a slower machine looks like slower code.
+    assert (OURS, "offline") in changed(compare_reports(*bare))
 
 
-def test_a_machine_at_quite_another_pace_is_refused_and_compared_as_measured_where_that_is_wanted():
+def test_a_much_slower_machine_is_refused_and_compared_as_measured_where_that_is_wanted():
     a = noisy_report(1)
     b = on_slower_machine(noisy_report(1), 5)
     for pair, times in (((a, b), "5.00"), ((b, a), "0.20")):
         with pytest.raises(MtlError, match=rf"took {times} times as long .* during B as during A.*--across-machines"):
-            compare(*pair)
-    found = compare(a, b, across=["machines"])
-    assert all(one.ratio == pytest.approx(5) for one in found.costs if COSTS[one.cost].timed)
-    assert any(note.startswith("values are as measured") for note in found.notes)
+            compare_reports(*pair)
+    comparison = compare_reports(a, b, across=["machines"])
+    assert all(change.ratio == pytest.approx(5) for change in comparison.costs if COSTS[change.cost].timed)
+    assert any(note.startswith("values are as measured") for note in comparison.notes)
 
 
 def test_many_rounds_do_not_stand_in_for_processes():
@@ -117,7 +119,7 @@ def test_many_rounds_do_not_stand_in_for_processes():
 
     (offline,) = (
         change
-        for change in compare(rounds(0.50, 0.51), rounds(0.51, 0.60)).costs
+        for change in compare_reports(rounds(0.50, 0.51), rounds(0.51, 0.60)).costs
         if (change.system, change.cost) == (OURS, "offline")
     )
     assert offline.processes == (2, 2)
@@ -128,20 +130,20 @@ def test_many_rounds_do_not_stand_in_for_processes():
 @given(SEEDS, st.floats(0.7, 1.4), FACTORS)
 def test_law_a_machine_that_is_slower_for_everything_changes_no_verdict(seed, change, factor):
     a, b = noisy_report([seed, 0]), slowed(noisy_report([seed, 1]), OURS, change)
-    before, after = compare(a, b), compare(a, on_slower_machine(b, factor))
-    assert [one.verdict for one in before.costs] == [one.verdict for one in after.costs]
-    for one, other in zip(before.costs, after.costs, strict=True):
-        assert one.ratio == pytest.approx(other.ratio)
+    before, after = compare_reports(a, b), compare_reports(a, on_slower_machine(b, factor))
+    assert [change.verdict for change in before.costs] == [change.verdict for change in after.costs]
+    for change, other in zip(before.costs, after.costs, strict=True):
+        assert change.ratio == pytest.approx(other.ratio)
 
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.integers(1, 6))
 def test_law_a_run_does_not_differ_from_itself(seed, processes):
     run = noisy_report(seed, processes=processes)
-    found = compare(run, run)
-    assert not changed(found)
-    assert not found.regressed
-    assert all(change.ratio == 1 for change in found.costs)
+    comparison = compare_reports(run, run)
+    assert not changed(comparison)
+    assert not comparison.regressed
+    assert all(change.ratio == 1 for change in comparison.costs)
 
 
 @settings(max_examples=25, deadline=None)
@@ -149,7 +151,7 @@ def test_law_a_run_does_not_differ_from_itself(seed, processes):
 def test_law_swapping_the_runs_inverts_ratios_and_verdicts(seed, change):
     a, b = noisy_report([seed, 0]), slowed(noisy_report([seed, 1]), OURS, change)
     opposite = {"better": "worse", "worse": "better"}
-    for there, back in zip(compare(a, b).costs, compare(b, a).costs, strict=True):
+    for there, back in zip(compare_reports(a, b).costs, compare_reports(b, a).costs, strict=True):
         assert there.ratio == pytest.approx(1 / back.ratio)
         assert (there.low, there.high) == pytest.approx((1 / back.high, 1 / back.low))
         assert opposite.get(there.verdict, there.verdict) == back.verdict
@@ -157,42 +159,46 @@ def test_law_swapping_the_runs_inverts_ratios_and_verdicts(seed, change):
 
 @settings(max_examples=25, deadline=None)
 @given(SEEDS, st.floats(0.7, 1.4))
-def test_law_an_interval_holds_1_exactly_where_nothing_is_significant(seed, change):
-    for one in compare(noisy_report([seed, 0]), slowed(noisy_report([seed, 1]), OURS, change)).costs:
-        assert (one.low <= 1 <= one.high) == (one.verdict == "same")
-        assert one.low < one.ratio < one.high
-        assert one.detectable > 1.05
+def test_law_an_interval_holds_1_exactly_where_nothing_is_significant(seed, factor):
+    for change in compare_reports(noisy_report([seed, 0]), slowed(noisy_report([seed, 1]), OURS, factor)).costs:
+        assert (change.low <= 1 <= change.high) == (change.verdict == "same")
+        assert change.low < change.ratio < change.high
+        assert change.detectable > 1.05
 
 
 def test_what_would_be_found_is_found_about_four_times_in_five():
     pairs = PAIRS["quiet"]()
     sizes = [
-        next(c.detectable for c in compare(*pair).costs if (c.system, c.cost) == (OURS, "offline")) for pair in pairs
+        next(c.detectable for c in compare_reports(*pair).costs if (c.system, c.cost) == (OURS, "offline"))
+        for pair in pairs
     ]
     typical = sorted(sizes)[TRIES // 2]
-    found = share((OURS, "offline") in changed(compare(a, slowed(b, OURS, typical))) for a, b in pairs)
-    assert 0.6 <= found <= 0.97
+    caught = share((OURS, "offline") in changed(compare_reports(a, slowed(b, OURS, typical))) for a, b in pairs)
+    assert 0.6 <= caught <= 0.97
 
 
 def test_a_significant_difference_below_the_threshold_does_not_count():
     a, b = noisy_report(1, phases=False), slowed(noisy_report(2, phases=False), OURS, 1.3)
-    verdicts = {threshold: compare(a, b, threshold=threshold) for threshold in (0.05, 0.6)}
+    verdicts = {threshold: compare_reports(a, b, threshold=threshold) for threshold in (0.05, 0.6)}
     assert changed(verdicts[0.05])[OURS, "offline"] == "worse"
     assert not changed(verdicts[0.6])
     assert "small" in {change.verdict for change in verdicts[0.6].costs}
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_too_few_processes_are_said_aloud(processes):
-    found = compare(noisy_report(1, processes=processes), noisy_report(2, processes=processes))
-    assert f"too few fresh processes to tell anything but very large differences: {processes} where 5" in found.notes[0]
+def test_too_few_processes_are_noted(processes):
+    comparison = compare_reports(noisy_report(1, processes=processes), noisy_report(2, processes=processes))
+    assert (
+        f"too few fresh processes to show anything but very large differences: {processes} where 5"
+        in comparison.notes[0]
+    )
 
 
-def test_a_run_of_one_process_tells_nothing_and_says_so():
-    found = compare(noisy_report(1, processes=1), slowed(noisy_report(2, processes=1), OURS, 3))
-    assert {change.verdict for change in found.costs} == {"unknown"}
-    assert headline(found) == "too few processes to tell a difference in time or memory"
-    assert "too few processes to tell" in markdown(found)
+def test_a_run_of_one_process_shows_nothing_and_says_so():
+    comparison = compare_reports(noisy_report(1, processes=1), slowed(noisy_report(2, processes=1), OURS, 3))
+    assert {change.verdict for change in comparison.costs} == {"unknown"}
+    assert headline(comparison) == "too few processes to show a difference in time or memory"
+    assert "| too few processes |" in comparison_markdown(comparison)
 
 
 def test_fewer_right_answers_are_a_regression_beyond_their_own_tolerance():
@@ -201,34 +207,36 @@ def test_fewer_right_answers_are_a_regression_beyond_their_own_tolerance():
     def right(accuracy):
         row = a.systems[OURS]
         answers = dataclasses.replace(row.answers, metrics={"sentiment": {"accuracy": accuracy, "mse": 7.0}})
-        return compare(a, with_rows(a, cpu_int8=dataclasses.replace(row, answers=answers)))
+        return compare_reports(a, with_rows(a, cpu_int8=dataclasses.replace(row, answers=answers)))
 
     assert not right(0.8055).regressed
     assert not right(0.9).regressed
     worse = right(0.8)
-    assert [(one.system, one.score, one.task) for one in worse.regressions] == [(OURS, "accuracy", "sentiment")]
+    assert [(change.system, change.score, change.task) for change in worse.regressions] == [
+        (OURS, "accuracy", "sentiment")
+    ]
     assert headline(worse) == "1 regression: cpu-int8 (sentiment: accuracy)"
 
 
 def test_one_text_may_change_its_answer_however_few_there_are():
     a = noisy_report(1)
-    a = dataclasses.replace(a, workload=dataclasses.replace(a.workload, texts=5, judged=20))
+    a = dataclasses.replace(a, workload=dataclasses.replace(a.workload, texts=5, scored=20))
 
     def agreeing(texts):
         row = a.systems[OURS]
         answers = dataclasses.replace(row.answers, agreement={"sentiment": texts / 20})
         return with_rows(a, cpu_int8=dataclasses.replace(row, answers=answers))
 
-    assert not compare(agreeing(20), agreeing(19)).regressed
-    assert compare(agreeing(20), agreeing(18)).regressed
+    assert not compare_reports(agreeing(20), agreeing(19)).regressed
+    assert compare_reports(agreeing(20), agreeing(18)).regressed
 
 
 def test_more_memory_is_a_regression():
     a = noisy_report(1)
     row = a.systems[OURS]
     larger = dataclasses.replace(row.memory, peak=tuple(int(1.2 * size) for size in row.memory.peak))
-    found = compare(a, with_rows(a, cpu_int8=dataclasses.replace(row, memory=larger)))
-    assert changed(found) == {(OURS, "peak_memory"): "worse"}
+    comparison = compare_reports(a, with_rows(a, cpu_int8=dataclasses.replace(row, memory=larger)))
+    assert changed(comparison) == {(OURS, "peak_memory"): "worse"}
 
 
 def test_memory_is_not_compared_where_the_sweeps_chose_other_batches():
@@ -236,9 +244,9 @@ def test_memory_is_not_compared_where_the_sweeps_chose_other_batches():
     row = a.systems[OURS]
     larger = dataclasses.replace(row.memory, peak=tuple(int(1.4 * size) for size in row.memory.peak))
     other = dataclasses.replace(row, memory=larger, offline=dataclasses.replace(row.offline, size=8192))
-    found = compare(a, with_rows(a, cpu_int8=other))
-    assert not found.regressed
-    assert "cpu-int8: fastest batch: 4096 tokens in A, 8192 tokens in B" in found.notes
+    comparison = compare_reports(a, with_rows(a, cpu_int8=other))
+    assert not comparison.regressed
+    assert "cpu-int8: fastest batch: 4096 tokens in A, 8192 tokens in B" in comparison.notes
 
 
 def test_a_peer_that_failed_in_one_run_is_called_failed_and_nothing_else_is_said_of_it():
@@ -252,26 +260,30 @@ def test_a_peer_that_failed_in_one_run_is_called_failed_and_nothing_else_is_said
         memory=None,
     )
     for pair, side in (((with_rows(a, peer=failed), b), "A"), ((a, with_rows(b, peer=failed)), "B")):
-        found = compare(*pair)
-        assert not found.regressed
-        assert [note for note in found.notes if note.startswith("peer")] == [f"peer failed in {side}: OSError: no file"]
+        comparison = compare_reports(*pair)
+        assert not comparison.regressed
+        assert [note for note in comparison.notes if note.startswith("peer")] == [
+            f"peer failed in {side}: OSError: no file"
+        ]
 
 
 def test_a_peer_that_became_slower_is_shown_and_no_regression_of_ours():
-    found = compare(noisy_report(1), slowed(noisy_report(2), "peer", 1.5))
-    assert {system for system, _ in changed(found)} == {"peer"}
-    assert not found.regressed
+    comparison = compare_reports(noisy_report(1), slowed(noisy_report(2), "peer", 1.5))
+    assert {system for system, _ in changed(comparison)} == {"peer"}
+    assert not comparison.regressed
 
 
-def test_a_variant_that_runs_no_more_is_a_regression():
+def test_a_variant_that_no_longer_runs_is_a_regression():
     a = noisy_report(1)
     broken = dataclasses.replace(
         a.systems[OURS], error="ProviderError: no such kernel", offline=None, single_stream=None, cold_start=None
     )
-    found = compare(a, with_rows(a, cpu_int8=broken))
-    assert found.regressed
-    assert headline(found) == "1 regression: cpu-int8 (measured no more)"
-    assert "cpu-int8 was measured in A, and is not in B: ProviderError: no such kernel" in markdown(found)
+    comparison = compare_reports(a, with_rows(a, cpu_int8=broken))
+    assert comparison.regressed
+    assert headline(comparison) == "1 regression: cpu-int8 (no longer measured)"
+    assert "cpu-int8 was measured in A, and is not in B: ProviderError: no such kernel" in comparison_markdown(
+        comparison
+    )
 
 
 @pytest.mark.parametrize(
@@ -285,35 +297,37 @@ def test_a_variant_that_runs_no_more_is_a_regression():
         ),
     ],
 )
-def test_what_b_says_nothing_of_does_not_pass_for_unchanged(b, why):
+def test_a_system_without_figures_in_b_does_not_count_as_unchanged(b, why):
     a = noisy_report(1)
-    found = compare(a, b(a))
-    assert found.regressed
-    assert found.broken == {OURS: why}
+    comparison = compare_reports(a, b(a))
+    assert comparison.regressed
+    assert comparison.broken == {OURS: why}
 
 
-def test_other_labels_and_other_judged_texts_are_refused():
+def test_other_labels_and_other_scored_texts_are_refused():
     a = noisy_report(1)
-    for change in ({"judged": 7}, {"files": {"data.csv": FileSpec.of(b"other")}}):
+    for change in ({"scored": 7}, {"files": {"data.csv": FileSpec.of(b"other")}}):
         b = dataclasses.replace(a, workload=dataclasses.replace(a.workload, **change))
-        with pytest.raises(MtlError, match=r"judged: 400 texts in A, .* in B; .*--across-workloads"):
-            compare(a, b)
+        with pytest.raises(MtlError, match=r"scored: 400 texts in A, .* in B; .*--across-workloads"):
+            compare_reports(a, b)
 
 
 @pytest.mark.parametrize("field", ["stream_reference_seconds", "cold_reference_seconds"])
 def test_no_reference_of_any_kind_may_be_0(field):
     a = noisy_report(1)
     with pytest.raises(MtlError, match="without a time of the reference above 0"):
-        compare(a, dataclasses.replace(a, **{field: ((0.0,),) * 5}))
+        compare_reports(a, dataclasses.replace(a, **{field: ((0.0,),) * 5}))
 
 
 def test_a_system_that_lost_a_process_is_compared_by_what_is_left():
     a, b = noisy_report(1), noisy_report(2)
     row = b.systems[OURS]
     offline = dataclasses.replace(row.offline, seconds=row.offline.seconds[:-1])
-    found = compare(a, with_rows(b, cpu_int8=dataclasses.replace(row, offline=offline)))
-    assert next(one.processes for one in found.costs if (one.system, one.cost) == (OURS, "offline")) == (5, 4)
-    assert not changed(found)
+    comparison = compare_reports(a, with_rows(b, cpu_int8=dataclasses.replace(row, offline=offline)))
+    assert next(
+        change.processes for change in comparison.costs if (change.system, change.cost) == (OURS, "offline")
+    ) == (5, 4)
+    assert not changed(comparison)
 
 
 MACHINE = noisy_report(0).machine
@@ -340,63 +354,83 @@ MACHINE = noisy_report(0).machine
 def test_runs_that_did_not_measure_the_same_are_refused_unless_that_is_wanted(change, named, across):
     a, b = noisy_report(1), dataclasses.replace(noisy_report(2), **change)
     with pytest.raises(MtlError, match=f"--across-{across}$") as refused:
-        compare(a, b)
+        compare_reports(a, b)
     assert named in str(refused.value)
-    found = compare(a, b, across=[across])
-    assert any(named in note for note in found.notes)
+    comparison = compare_reports(a, b, across=[across])
+    assert any(named in note for note in comparison.notes)
 
 
 def test_across_machines_nothing_is_divided_out():
     a = noisy_report(1)
     b = dataclasses.replace(on_slower_machine(a, 3.0), machine=dataclasses.replace(MACHINE, cpu="Other"))
-    found = compare(a, b, across=["machines"])
-    assert all(one.ratio == pytest.approx(3) for one in found.costs if COSTS[one.cost].timed)
-    assert any(note.startswith("values are as measured") for note in found.notes)
+    comparison = compare_reports(a, b, across=["machines"])
+    assert all(change.ratio == pytest.approx(3) for change in comparison.costs if COSTS[change.cost].timed)
+    assert any(note.startswith("values are as measured") for note in comparison.notes)
 
 
-def test_versions_and_what_a_system_chose_are_told_and_not_refused():
+def test_versions_and_settings_of_a_system_are_noted_and_not_refused():
     a = noisy_report(1)
-    row = dataclasses.replace(a.systems[OURS], facts={"threads": "1"}, provider="openvino", doubts=("wrong answers",))
+    row = dataclasses.replace(a.systems[OURS], facts={"threads": "1"}, provider="openvino", warnings=("wrong answers",))
     b = dataclasses.replace(
-        with_rows(a, cpu_int8=row, peer=None), made_with={"onnxruntime": "1.24.0"}, doubts=("it was throttled",)
+        with_rows(a, cpu_int8=row, peer=None), made_with={"onnxruntime": "1.24.0"}, warnings=("it was throttled",)
     )
-    notes = compare(a, b).notes
+    notes = compare_reports(a, b).notes
     assert "onnxruntime: 1.23.0 in A, 1.24.0 in B" in notes
     assert "cpu-int8: threads: none in A, 1 in B" in notes
     assert "cpu-int8: provider: cpu in A, openvino in B" in notes
-    assert "cpu-int8: B doubts it: wrong answers" in notes
-    assert "B doubts itself: it was throttled" in notes
+    assert "cpu-int8: warning in B: wrong answers" in notes
+    assert "warning in B: it was throttled" in notes
     assert "only in A: peer" in notes
 
 
 @given(st.floats(0, 1e4), st.integers(1, 2))
 def test_law_students_t_has_its_closed_forms(t, degrees):
     closed = {1: 1 - 2 / math.pi * math.atan(t), 2: 1 - t / math.sqrt(2 + t * t)}[degrees]
-    assert two_sided(t, degrees) == pytest.approx(closed, abs=1e-12)
+    assert two_sided_p(t, degrees) == pytest.approx(closed, abs=1e-12)
 
 
 @given(st.floats(1e-6, 0.999), st.floats(1, 200))
 def test_law_a_critical_value_has_the_probability_asked_for(level, degrees):
-    assert two_sided(critical(level, degrees), degrees) == pytest.approx(level, rel=1e-6)
+    assert two_sided_p(critical_value(level, degrees), degrees) == pytest.approx(level, rel=1e-6)
 
 
 @pytest.mark.parametrize(
     ("level", "degrees", "printed"), [(0.05, 4, 2.776), (0.01, 10, 3.169), (0.001, 30, 3.646), (0.1, 1, 6.314)]
 )
 def test_critical_values_are_those_of_printed_tables(level, degrees, printed):
-    assert critical(level, degrees) == pytest.approx(printed, abs=5e-4)
+    assert critical_value(level, degrees) == pytest.approx(printed, abs=5e-4)
+
+
+SAMPLES = st.lists(st.floats(-3, 3), min_size=2, max_size=9).filter(lambda values: max(values) - min(values) > 0.01)
+
+
+@given(SAMPLES, SAMPLES, st.floats(0.001, 0.2))
+def test_law_a_contrast_is_scipys_welch_test_where_the_whole_reference_is_divided_out(a, b, level):
+    ours = contrast(*(Sample(raw=(), logs=tuple(values)) for values in (a, b)))
+    scipys = import_stats().ttest_ind(b, a, equal_var=False)
+    interval = scipys.confidence_interval(1 - level)
+    assert ours.p == pytest.approx(scipys.pvalue)
+    assert ours.degrees == pytest.approx(scipys.df)
+    assert ours.difference - ours.margin(level) == pytest.approx(interval.low)
+    assert ours.difference + ours.margin(level) == pytest.approx(interval.high)
+
+
+def test_without_scipy_the_extra_to_install_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(MissingPackageError, match=r"scipy cannot be imported .*pip install 'mtl-export\[bench\]'"):
+        compare_reports(noisy_report(1), noisy_report(2))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_law_holm_finds_what_bonferroni_finds_and_nothing_that_no_correction_would_not(ps):
-    levels = holm(ps, 0.05)
+    levels = holm_levels(ps, 0.05)
     assert all(0.05 / len(ps) <= level <= 0.05 for level in levels)
-    found = [p for p, level in zip(ps, levels, strict=True) if p <= level]
-    assert not found or max(found) <= min([p for p in ps if p not in found], default=1)
+    significant = [p for p, level in zip(ps, levels, strict=True) if p <= level]
+    assert not significant or max(significant) <= min([p for p in ps if p not in significant], default=1)
 
 
 def test_holm_stops_at_the_first_that_fails():
-    assert holm([0.04, 0.001, 0.9, 0.03], 0.05) == pytest.approx([0.05 / 3, 0.05 / 4, 0.05 / 3, 0.05 / 3])
+    assert holm_levels([0.04, 0.001, 0.9, 0.03], 0.05) == pytest.approx([0.05 / 3, 0.05 / 4, 0.05 / 3, 0.05 / 3])
 
 
 @pytest.fixture
@@ -440,9 +474,13 @@ def test_the_threshold_is_in_per_cent_and_the_tolerance_in_points(run):
 
 def test_json_holds_what_the_table_shows(run):
     done = run(noisy_report(1), slowed(noisy_report(2), OURS, 1.25), "--json")
-    found = json.loads(done.stdout)
-    assert (done.exit_code, found["regressed"], found["headline"]) == (1, True, "1 regression: cpu-int8 (offline)")
-    (offline,) = [one for one in found["costs"] if (one["system"], one["cost"]) == (OURS, "offline")]
+    comparison = json.loads(done.stdout)
+    assert (done.exit_code, comparison["regressed"], comparison["headline"]) == (
+        1,
+        True,
+        "1 regression: cpu-int8 (offline)",
+    )
+    (offline,) = [change for change in comparison["costs"] if (change["system"], change["cost"]) == (OURS, "offline")]
     assert offline["verdict"] == "worse"
     assert offline["low"] < offline["ratio"] < offline["high"]
 
@@ -458,7 +496,7 @@ def test_markdown_shows_what_changed_and_folds_the_rest(run):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("no json", "a.json: not valid JSON"),
         ('{"schema_version": 1, "systems": {"a": 1e400}}', "1e400 is too large"),
@@ -468,26 +506,26 @@ def test_markdown_shows_what_changed_and_folds_the_rest(run):
         ('{"schema_version": 1, "systems": {}}', "a.json.command: this key is required and missing"),
     ],
 )
-def test_what_is_no_report_is_refused_in_one_line(run, content, said):
+def test_a_file_that_is_no_report_is_refused_in_one_line(run, content, message):
     error = run(content, noisy_report(1)).exception
     assert isinstance(error, MtlError)
     assert error.exit_code == 2
-    assert said in str(error)
+    assert message in str(error)
 
 
-def test_a_file_that_is_not_there_and_a_time_of_0_are_the_users_to_mend(run, tmp_path):
+def test_a_file_that_is_not_there_and_a_time_of_0_are_the_users_mistake(run, tmp_path):
     missing = CliRunner().invoke(command, [str(tmp_path / "none.json"), str(tmp_path / "none.json")])
     assert "none.json cannot be read (No such file or directory)" in str(missing.exception)
     a = noisy_report(1)
-    found = run(a, slowed(a, OURS, 0.0)).exception
-    assert "cpu-int8: a value of offline is not above 0; measure that run again" in str(found)
+    comparison = run(a, slowed(a, OURS, 0.0)).exception
+    assert "cpu-int8: a value of offline is not above 0; measure that run again" in str(comparison)
 
 
-@pytest.mark.parametrize("sitting", [(), (0.0,)])
-def test_a_reference_that_nothing_can_be_divided_by_is_refused(sitting):
+@pytest.mark.parametrize("launch", [(), (0.0,)])
+def test_a_reference_that_nothing_can_be_divided_by_is_refused(launch):
     a = noisy_report(1)
-    with pytest.raises(MtlError, match=r"^B holds a sitting without a time of the reference above 0; measure"):
-        compare(a, dataclasses.replace(a, reference_seconds=(*a.reference_seconds[1:], sitting)))
+    with pytest.raises(MtlError, match=r"^B holds a launch without a time of the reference above 0; measure"):
+        compare_reports(a, dataclasses.replace(a, reference_seconds=(*a.reference_seconds[1:], launch)))
 
 
 @pytest.mark.parametrize("option", ["--threshold", "--tolerance"])

@@ -1,4 +1,4 @@
-"""Operations counted from graphs: those that torch counts, in every family, and those of the textbook."""
+"""Operations count_flops from graphs: those that torch counts, in every family, and those of the textbook."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from torch.utils.flop_counter import FlopCounterMode
 
-from mtl_bench.extras.flops import Flops, counted, flops_of
+from mtl_bench.extras.flops import Flops, count_flops, flops_of
 from mtl_bench.extras.many_heads import with_copied_heads
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.int8.qdq import insert_qdq
@@ -50,31 +50,31 @@ def torch_counts(model, texts, tokens):
 def test_a_family_costs_what_torch_counts_at_any_size(tmp_path, family, pooling):
     model = model_of(tmp_path / "encoder", family, pooling)
     eager = MultiTaskModel.rebuild(model.spec, model.tokenizer, attention="eager").eval()
-    found = counted(proto(GraphBuilder(model, TASKS, [], tmp_path).portable, tmp_path))
+    flops = count_flops(proto(GraphBuilder(model, TASKS, [], tmp_path).portable, tmp_path))
     for texts, tokens in ((1, 1), (1, 60), (3, 11), (8, 25)):
-        assert found.of([tokens] * texts) == torch_counts(eager, texts, tokens), (texts, tokens)
+        assert flops.of([tokens] * texts) == torch_counts(eager, texts, tokens), (texts, tokens)
 
 
 def test_all_forms_of_a_graph_cost_the_same(tmp_path):
-    graphs = GraphBuilder(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, ragged(8, 40, seed=1), tmp_path)
+    builder = GraphBuilder(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, ragged(8, 40, seed=1), tmp_path)
     forms = {
-        "MatMul": graphs.portable,
-        "MultiHeadAttention": graphs.fused,
-        INT8_OPERATOR: quantize_matmuls(*graphs.fused_for_int8),
-        INT8_ATTENTION: fuse_qattention(quantize_matmuls(*graphs.fused_for_int8)),
-        "DequantizeLinear": insert_qdq(*graphs.portable_for_int8),
+        "MatMul": builder.portable,
+        "MultiHeadAttention": builder.fused,
+        INT8_OPERATOR: quantize_matmuls(*builder.fused_for_int8),
+        INT8_ATTENTION: fuse_qattention(quantize_matmuls(*builder.fused_for_int8)),
+        "DequantizeLinear": insert_qdq(*builder.portable_for_int8),
     }
-    found = []
+    counts = []
     for operator, graph in forms.items():
         model = proto(graph, tmp_path)
         assert operator in {node.op_type for node in model.graph.node}
-        found.append(counted(model))
-    assert all(one == other for one, other in pairwise(found))
+        counts.append(count_flops(model))
+    assert all(one == other for one, other in pairwise(counts))
     # 2 layers of hidden size 32 and inner size 64; heads of 3 and 2 labels, and an mlp through 16.
     layers = Flops(per_pair=2 * 2 * 2 * 32, per_token=2 * 2 * (4 * 32 * 32 + 2 * 32 * 64), per_text=0, fixed=0)
-    assert (found[0].per_pair, found[0].per_token) == (layers.per_pair, layers.per_token)
-    assert found[0].per_text == 2 * (32 * 3 + 32 * 2 + 32 * 16 + 16)
-    assert found[0].fixed == 0
+    assert (counts[0].per_pair, counts[0].per_token) == (layers.per_pair, layers.per_token)
+    assert counts[0].per_text == 2 * (32 * 3 + 32 * 2 + 32 * 16 + 16)
+    assert counts[0].fixed == 0
 
 
 def test_a_copied_head_costs_what_its_original_costs(tmp_path):
@@ -95,7 +95,7 @@ def test_texts_add_up_whatever_their_order_and_the_fixed_part_counts_once(flops,
 
 
 def one_node(operator, shapes, output, *, domain="", **attributes):
-    """A graph of one node whose inputs have these shapes; it is only counted, never run."""
+    """A graph of one node whose inputs have these shapes; it is only count_flops, never run."""
     names = [f"x{place}" for place in range(len(shapes))]
     node = helper.make_node(operator, names, ["y"], domain=domain, **attributes)
     values = [
@@ -133,7 +133,7 @@ B, T = "batch", "sequence"
     ],
 )
 def test_an_operator_costs_what_the_textbook_says(model, cost):
-    assert counted(model) == Flops(**{"per_pair": 0, "per_token": 0, "per_text": 0, "fixed": 0, **cost})
+    assert count_flops(model) == Flops(**{"per_pair": 0, "per_token": 0, "per_text": 0, "fixed": 0, **cost})
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_an_operator_costs_what_the_textbook_says(model, cost):
 )
 def test_what_cannot_be_counted_is_refused(model, problem):
     with pytest.raises(MtlError, match=problem):
-        counted(model)
+        count_flops(model)

@@ -61,93 +61,93 @@ def test_copies_answer_exactly_as_the_originals(trained, tmp_path, variant, coun
     texts = [row["text"] for row in rows(40, seed=7)]
     original = load(trained.path, variant=variant, threads=1)
     sources = round_robin(tasks, count)
-    made = with_copied_heads(trained, variant, sources, tmp_path / "made")
-    copies = load(made.path, variant=variant, threads=1)
+    copied = with_copied_heads(trained, variant, sources, tmp_path / "made")
+    copies = load(copied.path, variant=variant, threads=1)
     assert copies.tasks == tuple(f"t{number}" for number in range(1, count + 1))
-    expected, found = original(texts), copies(texts)
+    expected, answers_of_copies = original(texts), copies(texts)
     wanted, logits = original.logits(texts), copies.logits(texts)
     for copy, source in zip(copies.tasks, sources, strict=True):
         np.testing.assert_array_equal(logits[copy], wanted[source])
-        assert [answers[copy] for answers in found] == [answers[source] for answers in expected]
+        assert [answers[copy] for answers in answers_of_copies] == [answers[source] for answers in expected]
     np.testing.assert_array_equal(copies.embed(texts), original.embed(texts))
 
 
 def test_a_single_task_s_bundle_has_no_other_head_in_it(trained, tmp_path):
-    made = with_copied_heads(trained, "cpu-int8", ["topic"], tmp_path / "made")
-    whole, alone = graph_of(trained, "cpu-int8"), graph_of(made, "cpu-int8")
+    copied = with_copied_heads(trained, "cpu-int8", ["topic"], tmp_path / "made")
+    whole, alone = graph_of(trained, "cpu-int8"), graph_of(copied, "cpu-int8")
     assert len(alone.graph.node) < len(whole.graph.node)
-    names = {given.name for given in alone.graph.initializer}
+    names = {tensor.name for tensor in alone.graph.initializer}
     assert not [name for name in names if "task_sentiment" in name or "task_tags" in name]
     assert names <= {name for node in alone.graph.node for name in node.input}
     assert dict(Counter(node.domain for node in alone.graph.node)).keys() == {"", "com.microsoft"}
 
 
 def test_each_copy_has_weights_of_its_own_and_onnxruntime_computes_each(trained, tmp_path):
-    made = with_copied_heads(trained, "cpu-int8", ["sentiment"] * 4, tmp_path / "made")
-    graph = graph_of(made, "cpu-int8").graph
+    copied = with_copied_heads(trained, "cpu-int8", ["sentiment"] * 4, tmp_path / "made")
+    graph = graph_of(copied, "cpu-int8").graph
     weights = {
-        given.name: numpy_helper.to_array(given) for given in graph.initializer if "task_sentiment" in given.name
+        tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer if "task_sentiment" in tensor.name
     }
     assert len(weights) == 4 * 2
     matrices = [array for array in weights.values() if array.ndim == 2]
     assert len(matrices) == 4
     assert all(np.array_equal(a, b) for a, b in combinations(matrices, 2))
-    Session.open(made.path / "model.cpu-int8.onnx", optimized=tmp_path / "running.onnx")
+    Session.open(copied.path / "model.cpu-int8.onnx", optimized=tmp_path / "running.onnx")
     running = Counter(node.op_type for node in onnx.load(tmp_path / "running.onnx").graph.node)
     assert running["Gemm"] == 4
 
 
 @pytest.mark.parametrize("variant", ["cpu-fp32", "cpu-int8", "openvino-bf16", "cuda-fp16"])
 def test_the_graph_of_any_variant_stays_valid_and_says_what_its_manifest_says(trained, tmp_path, variant):
-    made = with_copied_heads(trained, variant, ["tags", "topic", "tags"], tmp_path / "made")
-    model = graph_of(made, variant)
+    copied = with_copied_heads(trained, variant, ["tags", "topic", "tags"], tmp_path / "made")
+    model = graph_of(copied, variant)
     onnx.checker.check_model(model, full_check=True)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    assert metadata == graph_metadata(made.manifest.tasks)
-    assert tuple(value.name for value in model.graph.output) == made.manifest.outputs
-    assert tuple(value.name for value in model.graph.input) == made.manifest.inputs
-    assert list(made.manifest.variants) == [variant]
-    assert made.manifest.variants[variant].provider_options == trained.manifest.variants[variant].provider_options
+    assert metadata == graph_metadata(copied.manifest.tasks)
+    assert tuple(value.name for value in model.graph.output) == copied.manifest.outputs
+    assert tuple(value.name for value in model.graph.input) == copied.manifest.inputs
+    assert list(copied.manifest.variants) == [variant]
+    assert copied.manifest.variants[variant].provider_options == trained.manifest.variants[variant].provider_options
     typed = {value.name for value in model.graph.value_info}
     inner = {name for node in model.graph.node for name in node.output if name}
-    assert typed <= inner | {given.name for given in model.graph.initializer}
+    assert typed <= inner | {tensor.name for tensor in model.graph.initializer}
     (head,) = [node for node in model.graph.node if node.output[0] == "logits.t2"]
     assert head.input[0] in typed  # what lies inside an mlp's copy
 
 
 def test_manifest_files_and_golden_texts_are_those_of_the_copies(trained, tmp_path):
-    made = with_copied_heads(trained, "cpu-int8", ["tags", "sentiment"], tmp_path / "made")
-    assert {file.name for file in made.path.iterdir()} == {*made.manifest.files, "manifest.json"}
-    for name in made.manifest.files:
-        made.read(name)
-    given, copied = (trained.manifest.answers_of("cpu-int8"), made.manifest.answers_of("cpu-int8"))
-    by_name = {task.name: task for task in given}
-    assert [task.name for task in copied] == ["t1", "t2"]
-    assert copied[0].thresholds == by_name["tags"].thresholds
-    assert copied[1].temperature == by_name["sentiment"].temperature
-    before, after = (parse_golden(bundle.read(GOLDEN_NAME)) for bundle in (trained, made))
+    copied = with_copied_heads(trained, "cpu-int8", ["tags", "sentiment"], tmp_path / "made")
+    assert {file.name for file in copied.path.iterdir()} == {*copied.manifest.files, "manifest.json"}
+    for name in copied.manifest.files:
+        copied.read(name)
+    original, copies = (trained.manifest.answers_of("cpu-int8"), copied.manifest.answers_of("cpu-int8"))
+    by_name = {task.name: task for task in original}
+    assert [task.name for task in copies] == ["t1", "t2"]
+    assert copies[0].thresholds == by_name["tags"].thresholds
+    assert copies[1].temperature == by_name["sentiment"].temperature
+    before, after = (parse_golden(bundle.read(GOLDEN_NAME)) for bundle in (trained, copied))
     assert [(text.text, text.ids) for text in after] == [(text.text, text.ids) for text in before]
     assert [text.logits["t1"] for text in after] == [text.logits["tags"] for text in before]
 
 
 def test_the_golden_texts_hold_in_the_new_bundle(tmp_path):
-    made = with_copied_heads(Bundle.open(TINY), "cpu-fp32", round_robin(TASKS, 8), tmp_path / "made")
-    golden = parse_golden(made.read(GOLDEN_NAME))
-    logits = load(made.path, variant="cpu-fp32", threads=1).logits([text.text for text in golden])
+    copied = with_copied_heads(Bundle.open(TINY), "cpu-fp32", round_robin(TASKS, 8), tmp_path / "made")
+    golden = parse_golden(copied.read(GOLDEN_NAME))
+    logits = load(copied.path, variant="cpu-fp32", threads=1).logits([text.text for text in golden])
     assert set(logits) == {f"t{number}" for number in range(1, 9)}
-    for task, found in logits.items():
-        np.testing.assert_allclose(found, [text.logits[task] for text in golden], atol=1e-5)
+    for task, rows_of_task in logits.items():
+        np.testing.assert_allclose(rows_of_task, [text.logits[task] for text in golden], atol=1e-5)
 
 
 @given(st.lists(st.sampled_from(TASKS), min_size=1, max_size=6))
 def test_any_list_of_tasks_gives_a_bundle_that_answers_as_they_do(tmp_path_factory, sources):
     folder = tmp_path_factory.mktemp("made")
-    made = with_copied_heads(Bundle.open(TINY), "cpu-int8", sources, folder / "bundle")
+    copied = with_copied_heads(Bundle.open(TINY), "cpu-int8", sources, folder / "bundle")
     texts = ["The soup was good.", "the match was awful", ""]
     wanted = load(TINY, variant="cpu-int8", threads=1).logits(texts)
-    found = load(made.path, variant="cpu-int8", threads=1).logits(texts)
-    for task, source in zip(found, sources, strict=True):
-        np.testing.assert_array_equal(found[task], wanted[source])
+    logits = load(copied.path, variant="cpu-int8", threads=1).logits(texts)
+    for task, source in zip(logits, sources, strict=True):
+        np.testing.assert_array_equal(logits[task], wanted[source])
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=5), st.integers(1, 20))

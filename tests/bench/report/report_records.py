@@ -1,30 +1,21 @@
-"""A benchmark run with every part filled, for tests of what is made of it; all of its figures are invented."""
+"""A benchmark run with every part filled, for tests of its reports; all of its figures are invented."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from mtl_bench.results.schema import (
-    AchievedFlops,
-    Answers,
+from mtl_bench.results.extras import AchievedFlops, Lengths, Peak, Roofline, TasksCurve, Threads
+from mtl_bench.results.scenarios import (
     ColdStart,
-    Conditions,
-    Lengths,
     Memory,
     Offline,
-    Peak,
     Rate,
-    Report,
-    Roofline,
     Server,
     SingleStream,
-    Swept,
-    SystemResult,
-    TasksCurve,
-    Threads,
+    SweepPoint,
     Values,
-    WorkloadFacts,
 )
+from mtl_bench.results.schema import AnswerScores, Conditions, Report, SystemResult, WorkloadFacts
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.machine import MachineFacts
 
@@ -54,18 +45,18 @@ def latencies(middle: float, count: int) -> tuple[float, ...]:
 
 def queued(service: float, offered: float, count: int = 400) -> tuple[float, ...]:
     """Seconds of texts that arrive at random before one counter, first come first served (Lindley's recursion)."""
-    waiting, told = 0.0, []
+    waiting, latencies_of_texts = 0.0, []
     for gap, work in zip(_DRAWS.exponential(1 / offered, count), latencies(service, count), strict=True):
         waiting = max(0.0, waiting - float(gap))
         waiting += work
-        told.append(waiting)
-    return tuple(told)
+        latencies_of_texts.append(waiting)
+    return tuple(latencies_of_texts)
 
 
-def answers(agreement: tuple[float, float], accuracy: tuple[float, float]) -> Answers:
+def answers(agreement: tuple[float, float], accuracy: tuple[float, float]) -> AnswerScores:
     """Of the two tasks, sentiment and domain."""
     tasks = ("sentiment", "domain")
-    return Answers(
+    return AnswerScores(
         agreement=dict(zip(tasks, agreement, strict=True)),
         metrics={
             task: {"accuracy": value, "macro_f1": value - 0.043} for task, value in zip(tasks, accuracy, strict=True)
@@ -75,14 +66,15 @@ def answers(agreement: tuple[float, float], accuracy: tuple[float, float]) -> An
 
 def offline(rate: float, *, size: int = 32, unit: str = "texts", kernel: float | None = 0.9) -> Offline:
     """All texts at ``rate`` a second; half and double the best size are a little slower."""
-    swept = [(size // 4, 0.71), (size // 2, 0.93), (size, 1.0), (size * 2, 0.96), (size * 4, 0.88)]
+    shares = [(size // 4, 0.71), (size // 2, 0.93), (size, 1.0), (size * 2, 0.96), (size * 4, 0.88)]
     seconds = spread(TEXTS / rate)
     return Offline(
         texts=TEXTS,
         unit=unit,
         size=size,
-        swept=tuple(
-            Swept(size=each, texts_per_second=rate * share * float(_DRAWS.lognormal(0, 0.03))) for each, share in swept
+        sweep=tuple(
+            SweepPoint(size=each, texts_per_second=rate * share * float(_DRAWS.lognormal(0, 0.03)))
+            for each, share in shares
         ),
         seconds=seconds,
         kernel_seconds=tuple(tuple(kernel * value for value in process) for process in seconds) if kernel else (),
@@ -117,7 +109,7 @@ def system(
     title: str,
     rate: float,
     single_ms: float,
-    right: Answers,
+    right: AnswerScores,
     *,
     start: float,
     mib: float,
@@ -144,7 +136,7 @@ def system(
 
 
 def ours(
-    variant: str, rate: float, single_ms: float, right: Answers, status: str = "verified", **more: object
+    variant: str, rate: float, single_ms: float, right: AnswerScores, status: str = "verified", **more: object
 ) -> SystemResult:
     """A row of the bundle's own."""
     return system(
@@ -180,7 +172,7 @@ _ROWS = {
         size=24,
         kernel=0.84,
         status="failed",
-        doubts=("Its 3 processes differ by 14 %; more rounds would tell why.",),
+        warnings=("Its 3 processes differ by 14 %; more rounds would show why.",),
     ),
     "pipeline": system(
         "transformers pipeline, one model for each task",
@@ -241,7 +233,7 @@ _ROWS = {
         start=2.1,
         mib=377,
         size=91,
-        doubts=(
+        warnings=(
             "Its own threads were not pinned: it used 3.4 cores where 2 are allowed.",
             "The client shares the cores with it.",
         ),
@@ -283,7 +275,7 @@ REPORT = Report(
     workload=WorkloadFacts(
         name="test.csv",
         texts=TEXTS,
-        judged=TEXTS,
+        scored=TEXTS,
         labelled={"sentiment": 2351, "domain": 2354},
         tokens=TOKENS,
         token_quantiles=(4, 9, 24, 46, 128),
@@ -357,5 +349,5 @@ REPORT = Report(
         "cuda-fp16": "this machine has no provider cuda",
         "soak": "only with --soak",
     },
-    doubts=("A hypervisor gave 0.4 % of the cores' time to others while this ran.",),
+    warnings=("A hypervisor gave 0.4 % of the cores' time to others while this ran.",),
 )

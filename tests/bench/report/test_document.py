@@ -12,14 +12,21 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_bench.analysis.conclusions import conclusions, run_warnings
-from mtl_bench.analysis.extra_figures import flat_within, peak_shares, times_of_one
-from mtl_bench.analysis.ranking import baseline, comparison_with_peers, headline, lead, right_enough
-from mtl_bench.analysis.summary import speed_against, summary
+from mtl_bench.analysis.conclusions import conclusions
+from mtl_bench.analysis.extra_figures import multiples_of_one_task, peak_shares, widest_deviation
+from mtl_bench.analysis.ranking import (
+    baseline_system,
+    comparison_with_peers,
+    fastest_variant,
+    headline_score,
+    is_accurate_enough,
+)
+from mtl_bench.analysis.summary import relative_speed, summarize
+from mtl_bench.analysis.warnings import run_warnings
 from mtl_bench.report.__main__ import main
-from mtl_bench.report.charts.axes import linear, logarithmic
+from mtl_bench.report.charts.axes import linear_axis, logarithmic_axis
 from mtl_bench.report.charts.series_style import series_styles
-from mtl_bench.report.charts.speed_charts import pareto
+from mtl_bench.report.charts.speed_charts import pareto_front
 from mtl_bench.report.document import report_page
 from mtl_bench.results.schema import Report
 from mtl_runtime.core.records import from_dict, to_dict, to_json
@@ -99,14 +106,14 @@ def test_headings_stand_in_order(document):
 @given(st.text(max_size=40))
 def test_no_text_of_a_user_becomes_an_element(words):
     hostile = f"{words}{SMUGGLED}'\"&"
-    result = replace(SYSTEMS["openvino"], title=hostile, command=hostile, facts={hostile: hostile}, doubts=(hostile,))
+    result = replace(SYSTEMS["openvino"], title=hostile, command=hostile, facts={hostile: hostile}, warnings=(hostile,))
     changed = replace(
         REPORT,
         bundle=hostile,
         tasks={},
         systems={"cpu-fp32": SYSTEMS["cpu-fp32"], hostile: result},
         skipped={hostile: hostile},
-        doubts=(hostile,),
+        warnings=(hostile,),
         lengths=(),
         threads=(),
         roofline=None,
@@ -116,10 +123,10 @@ def test_no_text_of_a_user_becomes_an_element(words):
         bundle="b",
         systems={
             "cpu-fp32": SYSTEMS["cpu-fp32"],
-            "x": replace(result, title="x", command="x", facts={"x": "x"}, doubts=("x",)),
+            "x": replace(result, title="x", command="x", facts={"x": "x"}, warnings=("x",)),
         },
         skipped={"x": "x"},
-        doubts=("x",),
+        warnings=("x",),
     )
     tags = [tag for tag, _ in Document(report_page(changed, title=hostile)).elements]
     assert tags == [tag for tag, _ in Document(report_page(harmless, title="t")).elements]
@@ -134,7 +141,7 @@ def test_a_fact_becomes_a_link_only_where_it_is_a_web_address():
 
 
 def test_the_verdict_leads_with_the_variant_that_passed_the_gate_and_says_how_right_it_is(document):
-    times, most = (speed_against(REPORT, "cpu-int8", other) for other in ("openvino", "pipeline"))
+    times, most = (relative_speed(REPORT, "cpu-int8", other) for other in ("openvino", "pipeline"))
     first = conclusions(REPORT)[0]
     assert first == (
         f"cpu-int8 answers {number_format.small(times.median)} times (95 %: {number_format.small(times.low)}\u2013"
@@ -146,9 +153,9 @@ def test_the_verdict_leads_with_the_variant_that_passed_the_gate_and_says_how_ri
 
 
 def test_a_variant_outside_its_budget_leads_only_where_no_other_was_timed():
-    assert lead(REPORT) == "cpu-int8"
+    assert fastest_variant(REPORT.systems) == "cpu-int8"
     alone = replace(REPORT, systems={"cpu-int8-static": SYSTEMS["cpu-int8-static"]})
-    assert lead(alone) == "cpu-int8-static"
+    assert fastest_variant(alone.systems) == "cpu-int8-static"
 
 
 def test_the_verdict_counts_the_peers_that_are_as_right_and_names_those_that_are_not():
@@ -161,7 +168,7 @@ def test_the_verdict_counts_the_peers_that_are_as_right_and_names_those_that_are
 
 def test_the_verdict_says_where_a_peer_is_ahead_and_by_how_much():
     ahead = replace(REPORT, systems=slower("openvino", 0.2))
-    times = speed_against(ahead, "cpu-int8", "openvino")
+    times = relative_speed(ahead, "cpu-int8", "openvino")
     assert times.median < 1
     assert conclusions(ahead)[1] == (
         f"In offline throughput cpu-int8 is behind openvino ({number_format.small(times.median)} times its throughput) "
@@ -170,7 +177,7 @@ def test_the_verdict_says_where_a_peer_is_ahead_and_by_how_much():
 
 
 def test_a_peer_whose_interval_holds_one_is_level():
-    times = speed_against(REPORT, "cpu-int8", "openvino").median
+    times = relative_speed(REPORT, "cpu-int8", "openvino").median
     level = replace(REPORT, systems=slower("openvino", 1 / times))
     assert "is level with openvino" in conclusions(level)[1]
 
@@ -181,45 +188,45 @@ def test_the_verdict_says_when_peers_are_quicker_with_single_texts_and_at_the_se
         quick.single_stream, latencies=tuple(tuple(v / 2 for v in p) for p in quick.single_stream.latencies)
     )
     faster = replace(openvino, single_stream=stream, server=replace(openvino.server, best=900.0))
-    told = " ".join(conclusions(replace(REPORT, systems={**SYSTEMS, "openvino": faster})))
-    assert "behind the quickest such peer, openvino" in told
-    assert "within 50 ms, behind the best such peer, openvino (900)" in told
+    sentences = " ".join(conclusions(replace(REPORT, systems={**SYSTEMS, "openvino": faster})))
+    assert "behind the quickest such peer, openvino" in sentences
+    assert "within 50 ms, behind the best such peer, openvino (900)" in sentences
 
 
 def test_without_peers_the_verdict_compares_nothing_and_says_so():
-    told = conclusions(replace(REPORT, systems=OURS))
-    assert told[0].startswith("cpu-int8 answers 2.")
-    assert "as many texts per second as cpu-fp32; at" in told[0]
-    assert told[1] == "No peer was measured."
+    sentences = conclusions(replace(REPORT, systems=OURS))
+    assert sentences[0].startswith("cpu-int8 answers 2.")
+    assert "as many texts per second as cpu-fp32; at" in sentences[0]
+    assert sentences[1] == "No peer was measured."
 
 
 def test_a_single_peer_is_named_by_what_it_is_and_not_twice():
-    told = conclusions(replace(REPORT, systems={**OURS, "openvino": SYSTEMS["openvino"]}))
-    assert f"openvino ({SYSTEMS['openvino'].title}), the only peer at equal or better accuracy; at" in told[0]
-    assert not any(sentence.startswith("In offline throughput") for sentence in told)
+    sentences = conclusions(replace(REPORT, systems={**OURS, "openvino": SYSTEMS["openvino"]}))
+    assert f"openvino ({SYSTEMS['openvino'].title}), the only peer at equal or better accuracy; at" in sentences[0]
+    assert not any(sentence.startswith("In offline throughput") for sentence in sentences)
 
 
 def test_peers_that_all_failed_are_not_passed_over():
     failed = {name: replace(result, error="it broke") for name, result in SYSTEMS.items() if result.kind == "peer"}
-    told = conclusions(replace(REPORT, systems={**OURS, **failed}))
-    assert told[1] == "No peer ran at equal or better accuracy, so offline there is nothing to be ahead of."
+    sentences = conclusions(replace(REPORT, systems={**OURS, **failed}))
+    assert sentences[1] == "No peer ran at equal or better accuracy, so offline there is nothing to be ahead of."
 
 
 def test_a_variant_that_is_alone_has_a_rate_and_no_multiple():
-    told = conclusions(replace(REPORT, systems={"cpu-fp32": SYSTEMS["cpu-fp32"]}))
-    assert re.match(r"cpu-fp32 answers 4\d\d texts per second; with every one of cpu-fp32's answers\.", told[0])
+    sentences = conclusions(replace(REPORT, systems={"cpu-fp32": SYSTEMS["cpu-fp32"]}))
+    assert re.match(r"cpu-fp32 answers 4\d\d texts per second; with every one of cpu-fp32's answers\.", sentences[0])
 
 
 def test_without_any_figure_there_is_no_verdict():
     assert "no verdict" in conclusions(replace(REPORT, systems={}))[0]
 
 
-def test_many_tasks_are_told_by_the_worst_of_them():
+def test_many_tasks_are_summarized_by_the_worst_of_them():
     agreement = {f"task {number}": 0.99 - number / 1000 for number in range(6)}
     right = replace(SYSTEMS["cpu-int8"].answers, agreement=agreement)
     systems = {**SYSTEMS, "cpu-int8": replace(SYSTEMS["cpu-int8"], answers=right)}
-    told = conclusions(replace(REPORT, systems=systems))[0]
-    assert "with at least 98.50 % of cpu-fp32's answers in each of 6 tasks (task 5)" in told
+    sentences = conclusions(replace(REPORT, systems=systems))[0]
+    assert "with at least 98.50 % of cpu-fp32's answers in each of 6 tasks (task 5)" in sentences
 
 
 def test_without_labels_peers_are_as_right_as_they_agree():
@@ -227,50 +234,51 @@ def test_without_labels_peers_are_as_right_as_they_agree():
         name: replace(result, answers=replace(result.answers, metrics={}) if result.answers else None)
         for name, result in SYSTEMS.items()
     }
-    found = comparison_with_peers(replace(REPORT, systems=bare), "cpu-int8")
-    assert set(found.less_right) == {"tfidf", "torch-int8"}
+    comparison = comparison_with_peers(replace(REPORT, systems=bare), "cpu-int8")
+    assert set(comparison.less_accurate) == {"tfidf", "torch-int8"}
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_half_a_point_less_is_equal_and_more_is_not(theirs, ours):
     if abs(theirs - ours + 0.005) > 1e-8:
-        assert right_enough(theirs, ours) == (ours - theirs < 0.005)
+        assert is_accurate_enough(theirs, ours) == (ours - theirs < 0.005)
 
 
 def test_half_a_point_in_decimals_is_equal_whatever_its_binary_rounding():
-    assert all(right_enough((count - 5) / 1000, count / 1000) for count in range(5, 1001))
+    assert all(is_accurate_enough((count - 5) / 1000, count / 1000) for count in range(5, 1001))
 
 
 def test_every_peer_is_in_one_group_and_in_one_only():
-    found = comparison_with_peers(REPORT, "cpu-int8")
-    names = [*(rival.name for rival in found.rivals), *found.less_right, *found.unmeasured, *found.failed]
+    comparison = comparison_with_peers(REPORT, "cpu-int8")
+    groups = (comparison.less_accurate, comparison.unmeasured, comparison.failed)
+    names = [*(peer.name for peer in comparison.comparable), *(name for group in groups for name in group)]
     assert sorted(names) == sorted(name for name, result in SYSTEMS.items() if result.kind == "peer")
 
 
 def test_the_baseline_is_the_slowest_peer_that_is_as_right():
-    assert baseline(REPORT, "cpu-int8") == "pipeline"
-    assert baseline(replace(REPORT, systems=slower("tfidf", 1e6)), "cpu-int8") == "pipeline"
-    assert baseline(replace(REPORT, systems={}), None) is None
+    assert baseline_system(REPORT, "cpu-int8") == "pipeline"
+    assert baseline_system(replace(REPORT, systems=slower("tfidf", 1e6)), "cpu-int8") == "pipeline"
+    assert baseline_system(replace(REPORT, systems={}), None) is None
 
 
-def test_all_doubts_stand_between_the_verdict_and_the_table(document):
+def test_all_warnings_stand_between_the_verdict_and_the_table(document):
     shown = document.text[: document.text.index("Systems")]
     assert len(run_warnings(REPORT)) == 4
-    for name, doubt in run_warnings(REPORT):
-        assert doubt in shown
+    for name, warning in run_warnings(REPORT):
+        assert warning in shown
         assert name in shown
 
 
-def test_without_doubts_there_is_no_box_of_them():
-    sure = {name: replace(result, doubts=()) for name, result in SYSTEMS.items()}
-    assert "What speaks against" not in only(systems=sure, doubts=()).text
+def test_without_warnings_there_is_no_box_of_them():
+    sure = {name: replace(result, warnings=()) for name, result in SYSTEMS.items()}
+    assert "may not be trusted" not in only(systems=sure, warnings=()).text
 
 
 @pytest.mark.parametrize(
     "fact",
     [
         "Invented <8-Core> Processor, 2 of 8 cores, Linux; 2026-11-24 13:25 UTC, 47 minutes.",
-        "2,354 texts of test.csv timed, 2,354 judged (2,354 labelled); 61,204 tokens, 4 to 128 each; 2 tasks.",
+        "2,354 texts of test.csv timed, 2,354 scored (2,354 labelled); 61,204 tokens, 4 to 128 each; 2 tasks.",
         REPORT.digest,
         REPORT.command,
         REPORT.workload.sha256,
@@ -278,7 +286,7 @@ def test_without_doubts_there_is_no_box_of_them():
         "0.40 %",
         "torch 2.13.0+cpu",
         "this machine has no provider cuda",
-        "results.json beside this page",
+        "results.json next to this page",
         *(result.command for result in SYSTEMS.values()),
         *(result.title for result in SYSTEMS.values()),
     ],
@@ -289,13 +297,13 @@ def test_every_fact_that_the_figures_rest_on_is_there(document, fact):
 
 def rows(document):
     """By system: its row's attributes and the values of its cells."""
-    found, cells = {}, []
+    by_name, cells = {}, []
     for tag, attributes in document.elements:
         if tag == "tbody" and "data-name" in attributes:
-            cells = found[attributes["data-name"]] = []
+            cells = by_name[attributes["data-name"]] = []
         elif tag == "td" and "data-value" in attributes:
             cells.append(float(attributes["data-value"]))
-    return found
+    return by_name
 
 
 def test_ours_come_first_and_every_system_has_its_row(document):
@@ -306,7 +314,7 @@ def test_ours_come_first_and_every_system_has_its_row(document):
 
 def test_a_row_holds_the_raw_figures_that_it_is_sorted_by(document):
     result = SYSTEMS["cpu-int8"]
-    row, times = summary(result), speed_against(REPORT, "cpu-int8", "pipeline")
+    row, times = summarize(result), relative_speed(REPORT, "cpu-int8", "pipeline")
     assert rows(document)["cpu-int8"] == pytest.approx(
         [0.988, 0.994, 0.7749, 0.9425, 1000 * row.latency[50].median, 1000 * row.latency[99].median,
          row.throughput.median, times.median, row.server_rate, row.cold_start.median, row.peak_bytes, row.size_bytes]
@@ -324,7 +332,7 @@ def test_every_multiple_carries_those_of_all_other_baselines(document):
     assert [list(cell) for cell in cells] == [timed] * len(timed)
     for name, cell in zip(timed, cells, strict=True):
         assert cell[name] == ["1", "", 1.0]
-        assert cell["openvino"][2] == pytest.approx(speed_against(REPORT, name, "openvino").median)
+        assert cell["openvino"][2] == pytest.approx(relative_speed(REPORT, name, "openvino").median)
 
 
 def test_the_charts_of_all_parts_are_there(document):
@@ -362,7 +370,7 @@ def test_the_charts_of_all_parts_are_there(document):
             {"systems": {}, "lengths": (), "threads": (), "roofline": None, "tasks_curve": None, "tasks": {}},
             "Cold start",
         ),
-        ({"skipped": {}, "doubts": (), "made_with": {}, "reference_seconds": ()}, None),
+        ({"skipped": {}, "warnings": (), "made_with": {}, "reference_seconds": ()}, None),
     ],
 )
 def test_a_part_that_was_not_measured_is_left_out_and_the_page_still_stands(changes, gone):
@@ -378,25 +386,25 @@ def test_a_report_without_labels_speaks_of_agreement():
 
 def test_a_regression_counts_with_its_correlation():
     answers = replace(SYSTEMS["cpu-int8"].answers, metrics={"a": {"accuracy": 0.8}, "b": {"pearson": 0.9, "mae": 0.4}})
-    assert headline(answers) == pytest.approx(0.85)
+    assert headline_score(answers) == pytest.approx(0.85)
 
 
-def test_the_tasks_curve_is_told_in_times_of_one_task():
+def test_the_tasks_curve_is_in_multiples_of_one_task():
     curve = replace(
         REPORT.tasks_curve, counts=(1, 2), one_graph=((2.0, 4.0), (2.2, 4.0)), separate=((2.0, 4.0), (4.0, 8.0))
     )
-    sides = times_of_one(curve)
+    sides = multiples_of_one_task(curve)
     assert [ratio.median for ratio in sides["one graph"]] == pytest.approx([1.0, 1.05])
     assert [ratio.median for ratio in sides["separate models"]] == pytest.approx([1.0, 2.0])
-    assert flat_within(sides["one graph"]) == pytest.approx(0.05)
+    assert widest_deviation(sides["one graph"]) == pytest.approx(0.05)
     assert "flat within 5 %" in only(tasks_curve=curve).text
 
 
-def test_a_roofline_is_useful_work_over_the_median_peak():
+def test_a_roofline_is_useful_work_over_the_peak_of_the_same_round():
     useful = replace(REPORT.roofline.variants["cpu-fp32"], flops=60.0, seconds=(1.0, 2.0, 3.0))
     peak = replace(REPORT.roofline.peaks["cpu fp32"], flops=(50.0, 60.0, 90.0))
-    found = peak_shares(replace(REPORT.roofline, peaks={"cpu fp32": peak}, variants={"a": useful}))
-    assert found["a"].median == pytest.approx(0.5)
+    shares = peak_shares(replace(REPORT.roofline, peaks={"cpu fp32": peak}, variants={"a": useful}))
+    assert shares["a"].median == pytest.approx(0.5)
 
 
 POINTS = st.tuples(st.floats(0.1, 1e6), st.floats(0, 1))
@@ -404,7 +412,7 @@ POINTS = st.tuples(st.floats(0.1, 1e6), st.floats(0, 1))
 
 @given(st.dictionaries(st.text(max_size=3), POINTS, min_size=1))
 def test_nothing_beats_a_system_of_the_front_and_something_beats_every_other(spots):
-    front = pareto(spots)
+    front = pareto_front(spots)
 
     def beaten(name):
         x, y = spots[name]
@@ -416,7 +424,7 @@ def test_nothing_beats_a_system_of_the_front_and_something_beats_every_other(spo
 
 @given(st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=20))
 def test_every_axis_holds_all_of_its_values_in_their_order(values):
-    for axis in (linear(values), linear(values, low=None), logarithmic(values)):
+    for axis in (linear_axis(values), linear_axis(values, low=None), logarithmic_axis(values)):
         shares = [axis.share(value) for value in sorted(values)]
         assert shares == sorted(shares)
         assert axis.low <= min(values) * (1 + 1e-9)
@@ -427,27 +435,27 @@ def test_every_axis_holds_all_of_its_values_in_their_order(values):
 
 @given(value=st.floats(1e-6, 1e9))
 def test_an_axis_has_room_even_where_all_values_are_the_highest_that_makes_sense(value):
-    axis = linear([value, value], low=None, high=value)
+    axis = linear_axis([value, value], low=None, high=value)
     assert axis.low < axis.high
     assert 0 <= axis.share(value) <= 1
 
 
 def test_thirty_two_systems_look_different_and_ours_are_filled():
     systems = {f"p{number}": replace(SYSTEMS["openvino"]) for number in range(31)}
-    drawn = series_styles(
+    styles = series_styles(
         replace(REPORT, systems={**systems, "cpu-int8": SYSTEMS["cpu-int8"]}, roofline=None, threads=())
     )
     # Where a mark stands, its colour and its shape, but not whose it is.
-    marks = [(look.colour, str(look.mark(0, 0, ""))) for look in drawn.values()][:32]
+    marks = [(style.colour, str(style.mark(0, 0, ""))) for style in styles.values()][:32]
     assert len(set(marks)) == 32
-    assert "holds" in drawn["cpu-int8"].mark(0, 0, "")
+    assert "holds" in styles["cpu-int8"].mark(0, 0, "")
 
 
 def test_a_bars_figure_and_its_interval_come_from_the_raw_values(document):
-    rate = summary(SYSTEMS["cpu-int8"]).throughput
+    rate = summarize(SYSTEMS["cpu-int8"]).throughput
     span = f"{number_format.small(rate.low)}\u2013{number_format.small(rate.high)}"
-    told = f"cpu-int8: {number_format.small(rate.median)} (95 %: {span}) texts/s"
-    assert told in document.texts
+    tooltip = f"cpu-int8: {number_format.small(rate.median)} (95 %: {span}) texts/s"
+    assert tooltip in document.texts
     assert rate.n == 3  # fresh processes
     assert rate.low <= TEXTS / min(SYSTEMS["cpu-int8"].offline.seconds[0])
 

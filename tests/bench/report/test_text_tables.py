@@ -8,13 +8,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_bench.report import evidence_table, readme_table
+from mtl_bench.report import readme_table
 from mtl_bench.report.markdown import report_markdown, table_markdown
-from mtl_bench.report.markdown_table import with_table
-from mtl_bench.report.terminal import parts, print_report
-from mtl_bench.report.text_table import table
+from mtl_bench.report.markdown_table import fill_tables
+from mtl_bench.report.terminal import print_report, split_columns
+from mtl_bench.report.text_table import text_table
 from mtl_bench.results.files import read_report
-from mtl_bench.results.schema import Server, SystemResult
+from mtl_bench.results.scenarios import Server
+from mtl_bench.results.schema import SystemResult
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
 from tests.bench.compare.noisy_runs import noisy_report, with_rows
@@ -24,27 +25,27 @@ PAGE = "before\n<!-- benchmark table: start -->\nold\n<!-- benchmark table: end 
 
 @pytest.fixture
 def report():
-    """Four systems: one with a server's rate and in doubt, one that failed."""
+    """Four systems: one with a server's rate and a warning, one that failed."""
     made = noisy_report(1)
     row = dataclasses.replace(
         made.systems["cpu-int8"],
         status="emulated",
         size_bytes=23_400_000,
         server=Server(bound=0.05, rates=(), best=612.4),
-        doubts=("its answers changed between processes",),
+        warnings=("its answers changed between processes",),
     )
     broken = SystemResult(title="a | b", kind="peer", command="mtl bench", error="ImportError: no <module>\nmore")
     return dataclasses.replace(
         with_rows(made, cpu_int8=row, broken=broken),
-        doubts=("the machine was busy",),
+        warnings=("the machine was busy",),
         skipped={"cuda-fp16": "there is no GPU here"},
     )
 
 
 def test_the_table_has_a_row_for_each_system_and_its_figures(report):
-    found = table(report)
-    assert list(found.rows) == list(report.systems)
-    int8 = dict(zip(found.header, found.rows["cpu-int8"], strict=True))
+    table = text_table(report)
+    assert list(table.rows) == list(report.systems)
+    int8 = dict(zip(table.header, table.rows["cpu-int8"], strict=True))
     assert int8["agreement"] == "99.00%"
     assert int8["sentiment: accuracy"] == "0.810"
     assert int8["texts/s with p99 below 50 ms"] == "612"
@@ -52,14 +53,14 @@ def test_the_table_has_a_row_for_each_system_and_its_figures(report):
     assert re.fullmatch(r"\d+ \(\d+ to \d+\)", int8["texts/s"])
     assert re.fullmatch(r"\d\.\d\d / \d\.\d\d", int8["p50 / p99, ms"])
     assert re.fullmatch(r"2\.\d\dx", int8["times cpu-fp32"])
-    assert dict(zip(found.header, found.rows["cpu-fp32"], strict=True))["times cpu-fp32"] == "1.00x"
+    assert dict(zip(table.header, table.rows["cpu-fp32"], strict=True))["times cpu-fp32"] == "1.00x"
 
 
 def test_a_system_that_failed_is_a_row_and_its_reason_is_under_the_table(report):
-    found = table(report)
-    assert found.rows["broken"][:2] == ("a | b", "failed")
-    assert set(found.rows["broken"][2:]) == {""}
-    assert found.remarks == (
+    table = text_table(report)
+    assert table.rows["broken"][:2] == ("a | b", "failed")
+    assert set(table.rows["broken"][2:]) == {""}
+    assert table.remarks == (
         "cpu-int8: its answers changed between processes",
         "a | b failed: ImportError: no <module>",
         "the machine was busy",
@@ -73,7 +74,7 @@ def test_what_no_system_has_is_no_column():
         name.replace("-", "_"): dataclasses.replace(row, single_stream=None, cold_start=None)
         for name, row in bare.systems.items()
     }
-    header = table(with_rows(bare, **rows)).header
+    header = text_table(with_rows(bare, **rows)).header
     assert not {"p50 / p99, ms", "cold start, s", "size, MB"} & set(header)
     assert not any(title.startswith("texts/s with p99") for title in header)
 
@@ -84,7 +85,7 @@ def test_a_run_in_which_all_failed_is_a_table_of_failures(report):
         for name in report.systems
     }
     failed = with_rows(report, **everything)
-    assert set(table(failed).rows.values()) == {(name, "failed") for name in report.systems}
+    assert set(text_table(failed).rows.values()) == {(name, "failed") for name in report.systems}
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 400])
@@ -95,8 +96,8 @@ def test_a_terminal_shows_every_cell_and_no_line_wider_than_itself(report, width
     assert "bundle, 400 texts (texts) on some-cpu-2c" in lines
     assert max(len(line) for line in lines) <= width
     shown = "\n".join(lines)
-    found = table(report)
-    for cell in (*found.header, *(cell for row in found.rows.values() for cell in row), *found.remarks):
+    table = text_table(report)
+    for cell in (*table.header, *(cell for row in table.rows.values() for cell in row), *table.remarks):
         assert cell in shown
 
 
@@ -113,9 +114,9 @@ def test_a_long_title_is_folded_and_leaves_room_for_the_figures(capsys):
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=12), st.integers(20, 200))
 def test_law_every_column_is_in_one_part_and_the_first_in_all(widths, width):
     header = ["x" * size for size in widths]
-    found = list(parts(header, [], width))
-    assert [column for part in found for column in part[1:]] == list(range(1, len(header)))
-    assert {part[0] for part in found} == {0}
+    table = list(split_columns(header, [], width))
+    assert [column for part in table for column in part[1:]] == list(range(1, len(header)))
+    assert {part[0] for part in table} == {0}
 
 
 def test_markdown_is_a_table_whatever_titles_and_errors_hold(report):
@@ -136,16 +137,22 @@ def test_the_readmes_table_is_put_between_its_markers_and_is_then_up_to_date(rep
     text = page.read_text("utf-8")
     assert text.startswith("before\n<!-- benchmark table: start -->\n| system |")
     assert text.endswith("<!-- benchmark table: end -->\nafter\n")
-    assert with_table(text, readme_table.MARKERS, table_markdown(read_report(results))) == text
-    assert with_table(text, readme_table.MARKERS, table_markdown(noisy_report(2))) != text
+    assert fill_tables(text, readme_table.benchmark_tables(read_report(results), short=False)) == text
+    assert fill_tables(text, readme_table.benchmark_tables(noisy_report(2), short=False)) != text
 
 
 @pytest.mark.parametrize("page", ["nothing", PAGE.replace("end -->", "-->"), PAGE.replace("start", "")])
-def test_a_page_without_its_markers_is_told_so(page):
+def test_a_page_without_its_markers_is_an_error(page):
     with pytest.raises(MtlError, match="no markers <!-- benchmark table: start --> and <!-- benchmark table: end -->"):
-        with_table(page, readme_table.MARKERS, "")
+        fill_tables(page, {"benchmark table": ""})
 
 
 def test_tables_of_other_names_are_left_alone():
-    both = PAGE.replace("benchmark", evidence_table.MARKERS.split()[0]) + PAGE
-    assert with_table(both, readme_table.MARKERS, "new\n") == both[: -len(PAGE)] + PAGE.replace("old", "new")
+    both = PAGE.replace("benchmark", "evidence") + PAGE
+    assert fill_tables(both, {"benchmark table": "new\n"}) == both[: -len(PAGE)] + PAGE.replace("old", "new")
+
+
+def test_several_tables_are_filled_each_between_its_own_markers():
+    both = PAGE.replace("benchmark", "evidence") + PAGE
+    filled = fill_tables(both, {"benchmark table": "one\n", "evidence table": "two\n"})
+    assert filled == PAGE.replace("benchmark", "evidence").replace("old", "two") + PAGE.replace("old", "one")

@@ -25,8 +25,8 @@ def test_the_interval_of_a_mean_is_the_textbooks():
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=30))
 def test_the_interval_lies_within_the_rows_and_equal_seeds_give_equal_intervals(values):
     rows = np.array(values)
-    interval = paired_bootstrap(lambda chosen: float(rows[chosen].mean()), len(rows), resamples=50)
-    again = paired_bootstrap(lambda chosen: float(rows[chosen].mean()), len(rows), resamples=50)
+    interval = paired_bootstrap(lambda resample: float(rows[resample].mean()), len(rows), resamples=50)
+    again = paired_bootstrap(lambda resample: float(rows[resample].mean()), len(rows), resamples=50)
     assert rows.min() - 1e-9 <= interval.low <= interval.high <= rows.max() + 1e-9
     assert interval == again
 

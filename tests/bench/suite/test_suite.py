@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 import mtl_bench
-from mtl_bench.analysis.summary import pooled, speed_against, summary
+from mtl_bench.analysis.summary import flatten, relative_speed, summarize
 from mtl_bench.commands import bench as command
-from mtl_bench.extras.scaling import thread_counts
+from mtl_bench.effort import Effort
+from mtl_bench.extras.scaling import core_counts
 from mtl_bench.processes.reply_checks import check_labels
 from mtl_bench.processes.worker_process import Environment, WorkerError, start_worker
 from mtl_bench.results.schema import Report
-from mtl_bench.suite import suite as bench_module
-from mtl_bench.suite.effort import Effort
+from mtl_bench.suite import suite
 from mtl_bench.suite.measure import measure
-from mtl_bench.suite.suite import Bench, run_bench
+from mtl_bench.suite.suite import BenchConfig, run_bench
 from mtl_bench.systems import systems
 from mtl_bench.systems.peers import Peer
 from mtl_bench.systems.systems import our_systems, peer_systems
@@ -34,22 +34,22 @@ from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import MtlError
 from tests.runtime.conftest import TINY_BUNDLE
 
-AMOUNTS = Effort(
-    sittings=2,
+EFFORT = Effort(
+    launches=2,
     rounds=2,
-    texts=6,
-    judged=None,
+    timed_texts=6,
+    scored_texts=None,
     sweep_texts=3,
-    stream=4,
+    single_texts=4,
     server_steps=2,
     server_seconds=0.01,
     soak_calls=2,
-    plain=True,
-    parts=True,
-    part_rounds=2,
+    separate_graphs=True,
+    extras=True,
+    extra_rounds=2,
 )
 DRIVERS = """
-from mtl_bench.worker.system import System
+from mtl_bench.worker.system import SystemDriver
 
 ANSWERS = {"sentiment": "neutral", "topics": "", "stars": 0.0}
 
@@ -57,7 +57,7 @@ ANSWERS = {"sentiment": "neutral", "topics": "", "stars": 0.0}
 def guessing(*, delay=0.0):
     def answer(texts, size):
         return {task: [label] * len(texts) for task, label in ANSWERS.items()}
-    return System(answer=answer, unit="texts", sizes=(1, 4), facts={"library": "1.2.3"})
+    return SystemDriver(answer=answer, unit="texts", sizes=(1, 4), facts={"library": "1.2.3"})
 
 
 def broken():
@@ -71,14 +71,14 @@ def dying():
         if len(calls) > 4:
             raise MemoryError("no more")
         return guessing().answer(texts, size)
-    return System(answer=answer, unit="texts", sizes=(1,))
+    return SystemDriver(answer=answer, unit="texts", sizes=(1,))
 
 
-def instead(**given):
+def instead(**labels):
     def answer(texts, size):
-        answers = {**guessing().answer(texts, size), **given}
-        return {task: labels for task, labels in answers.items() if labels is not None}
-    return System(answer=answer, unit="texts", sizes=(1,))
+        answers = {**guessing().answer(texts, size), **labels}
+        return {task: answer for task, answer in answers.items() if answer is not None}
+    return SystemDriver(answer=answer, unit="texts", sizes=(1,))
 
 
 def short():
@@ -94,20 +94,21 @@ def numbers():
 
 
 def no_number():
-    return System(answer=lambda texts, size: {**guessing().answer(texts, size), "stars": [float("nan")] * len(texts)},
-                  unit="texts", sizes=(1,))
+    def answer(texts, size):
+        return {**guessing().answer(texts, size), "stars": [float("nan")] * len(texts)}
+    return SystemDriver(answer=answer, unit="texts", sizes=(1,))
 
 
 def no_sizes():
-    return System(answer=guessing().answer, unit="texts", sizes=())
+    return SystemDriver(answer=guessing().answer, unit="texts", sizes=())
 
 
 def unknown_unit():
-    return System(answer=guessing().answer, unit="furlongs", sizes=(1,))
+    return SystemDriver(answer=guessing().answer, unit="furlongs", sizes=(1,))
 
 
 def odd_facts():
-    return System(answer=guessing().answer, unit="texts", sizes=(1,), facts={"threads": None})
+    return SystemDriver(answer=guessing().answer, unit="texts", sizes=(1,), facts={"threads": None})
 
 
 def eats_commands():
@@ -169,41 +170,42 @@ def logs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(bundle, peers, logs):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench_module, "read_peers", lambda *_: tuple(peers.values()))
-        return run_bench(
-            Bench(
-                bundle=bundle,
-                workload=golden_workload(bundle, timed=AMOUNTS.texts),
-                amounts=AMOUNTS,
-                peers=Path("peers.toml"),
-                systems=(),
-                bound=0.1,
-                command="mtl bench tiny",
-                alone=lambda name: f"mtl bench tiny --systems {name}",
-                room=lambda: logs,
-                report=lambda _: None,
-            )
-        )
+        patch.setattr(suite, "read_peers", lambda *_: tuple(peers.values()))
+        config = bench_config(bundle, peers=Path("peers.toml"))
+        return run_bench(config, make_log_folder=lambda: logs)
+
+
+def bench_config(bundle, *, effort=EFFORT, peers=None, systems=()):
+    return BenchConfig(
+        bundle=bundle,
+        workload=golden_workload(bundle, timed_texts=effort.timed_texts),
+        effort=effort,
+        peers=peers,
+        systems=systems,
+        bound=0.1,
+        command="mtl bench tiny",
+        command_of=lambda name: f"mtl bench tiny --systems {name}",
+    )
 
 
 def test_a_variant_has_every_figure_of_the_table(report):
     row = report.systems["cpu-fp32"]
-    found = summary(row)
+    summary = summarize(row)
     assert row.error is None
     assert row.answers.agreement == {"sentiment": 1.0, "topics": 1.0, "stars": 1.0}
-    assert [len(some) for some in row.offline.seconds] == [2, 2]
-    assert [len(some) for some in row.offline.kernel_seconds] == [2, 2]
-    assert [len(some) for some in row.single_stream.latencies] == [4, 4]
-    assert {one.size for one in row.offline.swept} >= {row.offline.size}
-    assert len(row.server.rates) == AMOUNTS.server_steps
-    assert len(row.cold_start.seconds) == len(row.cold_start.load_seconds) == AMOUNTS.sittings
+    assert [len(rounds) for rounds in row.offline.seconds] == [2, 2]
+    assert [len(rounds) for rounds in row.offline.kernel_seconds] == [2, 2]
+    assert [len(texts) for texts in row.single_stream.latencies] == [4, 4]
+    assert {point.size for point in row.offline.sweep} >= {row.offline.size}
+    assert len(row.server.rates) == EFFORT.server_steps
+    assert len(row.cold_start.seconds) == len(row.cold_start.load_seconds) == EFFORT.launches
     assert all(
         0 < load < whole for load, whole in zip(row.cold_start.load_seconds, row.cold_start.seconds, strict=True)
     )
     assert 0 < min(row.memory.loaded) <= max(row.memory.peak)
-    assert found.size_bytes == sum((TINY_BUNDLE / name).stat().st_size for name in ("model.onnx", "tokenizer.json"))
+    assert summary.size_bytes == sum((TINY_BUNDLE / name).stat().st_size for name in ("model.onnx", "tokenizer.json"))
     assert row.provider == "cpu"
-    assert set(found.latency) == {50, 90, 95, 99}
+    assert set(summary.latency) == {50, 90, 95, 99}
 
 
 def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_show(report):
@@ -211,10 +213,10 @@ def test_a_peer_in_another_environment_is_measured_alike_and_its_wrong_answers_s
     assert row.error is None
     assert row.facts["library"] == "1.2.3"
     assert row.answers.agreement["sentiment"] < 1
-    assert any("cpu-fp32's answers" in doubt for doubt in row.doubts) is (row.precision != "fp32")
+    assert any("cpu-fp32's answers" in warning for warning in row.warnings) is (row.precision != "fp32")
     assert row.offline.kernel_seconds == ()
     assert row.command == "mtl bench tiny --systems guessing"
-    assert speed_against(report, "guessing", "cpu-fp32").n == AMOUNTS.sittings
+    assert relative_speed(report, "guessing", "cpu-fp32").n == EFFORT.launches
 
 
 def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(report, logs):
@@ -225,7 +227,7 @@ def test_a_system_that_fails_keeps_its_row_with_the_reason_and_the_others_go_on(
     assert all(report.systems[name].offline is None for name in ("broken", "dying", "absent"))
 
 
-def test_a_system_that_tells_what_no_system_may_is_a_row_with_that_as_its_error(report):
+def test_a_system_with_a_reply_that_breaks_the_contract_is_a_row_with_that_as_its_error(report):
     for name, words in WRONG.items():
         assert words in report.systems[name].error
 
@@ -256,11 +258,11 @@ def test_what_a_system_starts_can_neither_eat_its_commands_nor_outlive_it(peers)
 
 def _group_lives(group):
     """Whether any process of it is more than a zombie that nobody has waited for."""
-    told = []
+    processes = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            told.append(file.read_text().rpartition(")")[2].split()[:3])  # state, parent, group
-    return any(int(of) == group and state != "Z" for state, _, of in told)
+            processes.append(file.read_text().rpartition(")")[2].split()[:3])  # state, parent, group
+    return any(int(of) == group and state != "Z" for state, _, of in processes)
 
 
 def test_an_interpreter_that_cannot_be_started_is_a_failure_of_that_system(tmp_path):
@@ -270,17 +272,17 @@ def test_an_interpreter_that_cannot_be_started_is_a_failure_of_that_system(tmp_p
         pass
 
 
-def test_the_parts_beside_the_table_are_measured_for_ours(report):
+def test_the_extras_are_measured_for_ours(report):
     assert {row.profile for row in report.lengths} == {"tweets", "sentences", "paragraphs", "mixed"}
     assert all(set(row.seconds) == {"cpu-fp32", "cpu-int8"} for row in report.lengths)
     assert {(row.workers, row.threads) for row in report.threads} >= {(1, 1)}
     assert report.tasks_curve.counts == tuple(range(1, 9))
     assert set(report.roofline.variants) == {"cpu-fp32", "cpu-int8"}
     assert report.skipped == {}
-    assert len(report.reference_seconds) == AMOUNTS.sittings
+    assert len(report.reference_seconds) == EFFORT.launches
     for field in (report.reference_seconds, report.stream_reference_seconds):
-        assert len(pooled(field)) == AMOUNTS.sittings * AMOUNTS.rounds
-    assert [len(some) for some in report.cold_reference_seconds] == [1] * AMOUNTS.sittings
+        assert len(flatten(field)) == EFFORT.launches * EFFORT.rounds
+    assert [len(launch) for launch in report.cold_reference_seconds] == [1] * EFFORT.launches
 
 
 def test_a_report_is_read_back_as_it_was_written(report):
@@ -289,38 +291,16 @@ def test_a_report_is_read_back_as_it_was_written(report):
 
 def test_a_system_that_is_not_there_is_named_with_those_that_are(bundle, tmp_path):
     with pytest.raises(MtlError, match="no system 'cpu-int9'; there are: cpu-fp32"):
-        run_bench(
-            Bench(
-                bundle=bundle,
-                workload=golden_workload(bundle, timed=2),
-                amounts=AMOUNTS,
-                peers=None,
-                systems=("cpu-int9",),
-                bound=0.1,
-                command="",
-                alone=str,
-                room=lambda: tmp_path,
-                report=lambda _: None,
-            )
-        )
+        run_bench(bench_config(bundle, systems=("cpu-int9",)), make_log_folder=lambda: tmp_path)
 
 
 @pytest.mark.parametrize(("named", "measured"), [((), False), (("separate-graphs",), True)])
-def test_a_quick_run_measures_plain_graphs_only_where_they_are_named(bundle, tmp_path, named, measured):
-    report = run_bench(
-        Bench(
-            bundle=bundle,
-            workload=golden_workload(bundle, timed=2),
-            amounts=dataclasses.replace(AMOUNTS, sittings=1, server_steps=0, soak_calls=0, plain=False, parts=False),
-            peers=None,
-            systems=named,
-            bound=0.1,
-            command="",
-            alone=str,
-            room=lambda: tmp_path,
-            report=lambda _: None,
-        )
+def test_a_quick_run_measures_separate_graphs_only_where_they_are_named(bundle, tmp_path, named, measured):
+    effort = dataclasses.replace(
+        EFFORT, launches=1, timed_texts=2, server_steps=0, soak_calls=0, separate_graphs=False, extras=False
     )
+    config = bench_config(bundle, effort=effort, systems=named)
+    report = run_bench(config, make_log_folder=lambda: tmp_path)
     assert ("separate-graphs" in report.systems) is measured
     assert ("separate-graphs" in report.skipped) is not measured
 
@@ -328,18 +308,17 @@ def test_a_quick_run_measures_plain_graphs_only_where_they_are_named(bundle, tmp
 def test_without_the_reference_among_the_rows_answers_are_still_compared_with_it(bundle, peers, tmp_path):
     rows = peer_systems([peers["guessing"]], bundle, tmp_path)
     mine, _ = our_systems(bundle)
-    found = measure(
+    measurements = measure(
         rows,
-        golden_workload(bundle, timed=3),
+        golden_workload(bundle, timed_texts=3),
         bundle.manifest.tasks,
-        dataclasses.replace(AMOUNTS, server_steps=0, soak_calls=0),
+        dataclasses.replace(EFFORT, server_steps=0, soak_calls=0),
         reference=mine["cpu-fp32"],
         bound=0.1,
         commands={"guessing": ""},
-        step=lambda _: None,
     )
-    assert 0 < found.systems["guessing"].answers.agreement["sentiment"] < 1
-    assert found.systems["guessing"].server is None
+    assert 0 < measurements.systems["guessing"].answers.agreement["sentiment"] < 1
+    assert measurements.systems["guessing"].server is None
 
 
 def test_a_peers_environment_sees_nothing_of_this_project_but_the_contract(bundle, peers, tmp_path):
@@ -348,7 +327,7 @@ def test_a_peers_environment_sees_nothing_of_this_project_but_the_contract(bundl
     assert row.environment.path == (tmp_path, peers["guessing"].folder)
 
 
-def test_a_row_of_ours_on_another_wheel_is_the_variant_with_what_the_gate_said_of_that_wheel(
+def test_a_row_of_ours_on_another_wheel_is_the_variant_with_the_gates_status_on_that_wheel(
     bundle, peers, tmp_path, monkeypatch
 ):
     def evidence(version, status, measured_at):
@@ -359,23 +338,23 @@ def test_a_row_of_ours_on_another_wheel_is_the_variant_with_what_the_gate_said_o
             variants={"cpu-int8": SimpleNamespace(status=status)},
         )
 
-    found = [evidence("1.24.1", "verified", 2), evidence("1.31.1", "failed", 3), evidence("1.24.1", "failed", 1)]
-    monkeypatch.setattr(systems, "read_bundles_verdicts", lambda _: found)
+    summaries = [evidence("1.24.1", "verified", 2), evidence("1.31.1", "failed", 3), evidence("1.24.1", "failed", 1)]
+    monkeypatch.setattr(systems, "read_evidence_summaries", lambda _: summaries)
     wheel = dataclasses.replace(
         peers["guessing"], kind="ours", settings={"bundle": str(bundle.path), "variant": "cpu-int8"}
     )
     row = peer_systems([wheel], bundle, tmp_path)["guessing"]
     mine = our_systems(bundle)[0]["cpu-int8"]
-    assert row.gates == {"1.24.1": "verified", "1.31.1": "failed"}
-    assert (row.variant, row.settings, row.alone, row.size_bytes) == (
+    assert row.statuses == {"1.24.1": "verified", "1.31.1": "failed"}
+    assert (row.variant, row.settings, row.single_text_settings, row.size_bytes) == (
         mine.variant,
         mine.settings,
-        mine.alone,
+        mine.single_text_settings,
         mine.size_bytes,
     )
 
 
-def test_variants_whose_provider_is_absent_are_told_with_the_reason(bundle):
+def test_variants_whose_provider_is_absent_are_skipped_with_the_reason(bundle):
     spec = bundle.manifest.variants["cpu-fp32"]
     variants = {**bundle.manifest.variants, "cuda-fp16": dataclasses.replace(spec, provider="cuda")}
     other = dataclasses.replace(bundle, manifest=dataclasses.replace(bundle.manifest, variants=variants))
@@ -384,10 +363,10 @@ def test_variants_whose_provider_is_absent_are_told_with_the_reason(bundle):
     assert "onnxruntime-gpu" in skipped["cuda-fp16"]
 
 
-def test_a_child_of_another_environment_gets_that_environments_path(tmp_path):
+def test_a_worker_of_another_environment_gets_that_environments_path(tmp_path):
     (tmp_path / "here.py").write_text(
-        "import os\nfrom mtl_bench.worker.child import Prepared\n"
-        "def prepare():\n    return Prepared({}, {'path': os.environ['PYTHONPATH']})\n",
+        "import os\nfrom mtl_bench.worker.serve import Worker\n"
+        "def prepare():\n    return Worker({}, {'path': os.environ['PYTHONPATH']})\n",
         "utf-8",
     )
     paths = (tmp_path, Path(mtl_bench.__path__[0]).parent)
@@ -395,41 +374,41 @@ def test_a_child_of_another_environment_gets_that_environments_path(tmp_path):
         assert process.facts["path"].split(":") == [str(path) for path in paths]
 
 
-def test_thread_counts_double_up_to_all_cores():
-    assert [thread_counts(cores) for cores in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+def test_core_counts_double_up_to_all_cores():
+    assert [core_counts(cores) for cores in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """The command line, with the smallest amounts."""
-    smallest = {quick: dataclasses.replace(AMOUNTS, parts=not quick) for quick in (False, True)}
-    monkeypatch.setattr(command, "_AMOUNTS", {key: smallest[key[0]] for key in command._AMOUNTS})
+    """The command line, with the smallest effort."""
+    smallest = {quick: dataclasses.replace(EFFORT, extras=not quick) for quick in (False, True)}
+    monkeypatch.setattr(command, "_EFFORTS", {key: smallest[key[0]] for key in command._EFFORTS})
     return lambda *arguments: CliRunner().invoke(command.bench, [str(argument) for argument in arguments])
 
 
 def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path):
-    found = run(TINY_BUNDLE, "-o", tmp_path / "report", "--quick", "--systems", "cpu-fp32")
-    assert found.exit_code == 0, found.output
+    outcome = run(TINY_BUNDLE, "-o", tmp_path / "report", "--quick", "--systems", "cpu-fp32")
+    assert outcome.exit_code == 0, outcome.output
     data = json.loads((tmp_path / "report" / "results.json").read_text("utf-8"))
     assert list(data["systems"]) == ["cpu-fp32"]
-    assert data["skipped"] == {"tasks curve, roofline, lengths, threads": "--quick takes the table alone"}
+    assert data["skipped"] == {"tasks curve, roofline, lengths, threads": "--quick measures only the table"}
     assert "--quick --systems cpu-fp32" in data["command"]
     assert "<html" in (tmp_path / "report" / "report.html").read_text("utf-8")
-    assert "cpu-fp32" in found.stdout
+    assert "cpu-fp32" in outcome.stdout
 
 
-def test_an_earlier_report_is_replaced_only_when_told_and_other_folders_never(run, tmp_path):
+def test_an_earlier_report_is_replaced_only_with_force_and_other_folders_never(run, tmp_path):
     target = tmp_path / "report"
     (target / "logs").mkdir(parents=True)
     (target / "thesis.txt").write_text("years of work", "utf-8")
     for more, words in (((), "exists already"), (("--force",), "holds more than an earlier report")):
-        found = run(TINY_BUNDLE, "-o", target, *more)
-        assert isinstance(found.exception, MtlError)
-        assert words in str(found.exception)
+        outcome = run(TINY_BUNDLE, "-o", target, *more)
+        assert isinstance(outcome.exception, MtlError)
+        assert words in str(outcome.exception)
     assert (target / "thesis.txt").is_file()
 
 
-def test_an_earlier_report_stays_whole_until_the_new_one_is(run, tmp_path, monkeypatch):
+def test_an_earlier_report_stays_complete_until_the_new_one_is(run, tmp_path, monkeypatch):
     target = tmp_path / "report"
     (target / "logs").mkdir(parents=True)
     (target / "results.json").write_text("earlier", "utf-8")
@@ -447,24 +426,24 @@ def test_an_earlier_report_stays_whole_until_the_new_one_is(run, tmp_path, monke
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there SIGTERM ends a process at once")
-def test_a_run_that_is_told_to_end_leaves_neither_files_nor_processes(tmp_path):
-    passing = tmp_path / "passing"
-    passing.mkdir()
+def test_a_run_that_gets_sigterm_leaves_neither_files_nor_processes(tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     arguments = ["bench", str(TINY_BUNDLE), "-o", str(tmp_path / "report"), "--quick"]
     with subprocess.Popen(
         [sys.executable, "-c", "from mtl_runtime.cli.app import main; main()", *arguments],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TMPDIR": str(passing)},
+        env={**os.environ, "TMPDIR": str(temporary)},
         start_new_session=True,
     ) as process:
         while "single-stream" not in process.stderr.readline():
             assert process.poll() is None
-        assert any(entry.is_dir() for entry in passing.iterdir())
+        assert any(entry.is_dir() for entry in temporary.iterdir())
         process.terminate()
         process.communicate(timeout=60)
     assert process.returncode == 143
-    assert [entry for entry in passing.iterdir() if entry.is_dir()] == []
+    assert [entry for entry in temporary.iterdir() if entry.is_dir()] == []
     assert not (tmp_path / "report").exists()
 
 
@@ -481,6 +460,6 @@ def test_a_mistake_in_the_command_leaves_the_earlier_report(run, tmp_path):
         (TINY_BUNDLE, "--data", tmp_path / "nothing.csv"),
         (TINY_BUNDLE, "--systems", "cpu-int9"),
     ):
-        found = run(*wrong, "-o", tmp_path / "report", "--force")
-        assert found.exit_code != 0
+        outcome = run(*wrong, "-o", tmp_path / "report", "--force")
+        assert outcome.exit_code != 0
         assert earlier.is_dir()

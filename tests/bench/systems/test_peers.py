@@ -82,7 +82,7 @@ def drivers():
 
 
 @pytest.fixture(scope="module", params=["max", "pooler"])
-def made(request, tmp_path_factory):
+def trained(request, tmp_path_factory):
     """A folder with checkpoint, bundle and kit: all three heads and all three kinds of tasks."""
     folder = project(tmp_path_factory.mktemp("project"), train=48)
     (folder / "config.toml").write_text(CONFIG.replace("POOLING", request.param))
@@ -117,20 +117,20 @@ def test_every_peer_of_the_table_has_a_driver_and_every_environment_its_requirem
         for where in filter(None, (peer.driver if peer.kind == "peer" else None, peer.prepare)):
             module, _, function = where.partition(":")
             body = ast.parse((PEERS / f"{module}.py").read_text("utf-8")).body
-            (found,) = [part for part in body if isinstance(part, ast.FunctionDef) and part.name == function]
-            arguments = {argument.arg for argument in found.args.kwonlyargs}
+            (definition,) = [part for part in body if isinstance(part, ast.FunctionDef) and part.name == function]
+            arguments = {argument.arg for argument in definition.args.kwonlyargs}
             required = {
                 argument.arg
-                for argument, default in zip(found.args.kwonlyargs, found.args.kw_defaults, strict=True)
+                for argument, default in zip(definition.args.kwonlyargs, definition.args.kw_defaults, strict=True)
                 if default is None
             }
             assert required <= peer.settings.keys(), peer.name
-            assert found.args.kwarg or peer.settings.keys() <= arguments, peer.name
+            assert definition.args.kwarg or peer.settings.keys() <= arguments, peer.name
 
 
 def test_a_driver_imports_nothing_heavy_before_it_is_opened():
     # What comes with Python, the drivers' own modules, and what each environment has at the least.
-    light = {"carried", "sentence_peer", "numpy", "mtl_bench", *sys.stdlib_module_names}
+    light = {"driver_kit", "sentence_peer", "numpy", "mtl_bench", *sys.stdlib_module_names}
     for file in PEERS.glob("*_peer.py"):
         for part in ast.parse(file.read_text("utf-8")).body:
             names = [alias.name for alias in part.names] if isinstance(part, ast.Import) else []
@@ -157,7 +157,7 @@ def test_a_peer_that_is_ready_knows_its_paths_and_sizes(table):
     assert read_peers(table / "peers.toml", BUNDLE) == (peer, ours)
 
 
-def test_what_stands_against_a_peer_is_said_and_what_only_concerns_the_kit_does_not_stand_against_ours(table):
+def test_a_peers_problem_is_known_and_one_of_the_kit_alone_is_no_problem_of_ours(table):
     def problems():
         return [peer.problem for peer in read_peers(table, BUNDLE)]
 
@@ -221,7 +221,7 @@ def test_an_environment_that_fails_leaves_its_error_and_one_that_is_there_is_not
     assert len(steps) == 2
 
 
-def test_a_step_that_fails_says_what_it_said_last_without_warnings(tmp_path):
+def test_the_error_of_a_step_is_the_end_of_its_output_without_warnings(tmp_path):
     module = import_module("install")
     script = "print('WARNING: old'); print('the reason'); raise SystemExit(3)"
     with pytest.raises(module.InstallError, match=r"\Athe reason\Z"):
@@ -245,8 +245,8 @@ def test_what_a_peer_needs_is_prepared_before_it_and_once():
     prepare = import_module("prepare")
     known = {peer.name: peer for peer in read_peers(PEERS, BUNDLE)}
     onnx, fast = "sentence-transformers-onnx", "fastembed"
-    assert prepare.ordered([fast], known) == [onnx, fast]
-    assert prepare.ordered([fast, onnx, "optimum-o1"], known) == [onnx, fast, "optimum-o1"]
+    assert prepare.order_by_needs([fast], known) == [onnx, fast]
+    assert prepare.order_by_needs([fast, onnx, "optimum-o1"], known) == [onnx, fast, "optimum-o1"]
 
 
 @pytest.mark.parametrize(("works", "code"), [(True, 0), (False, 1)])
@@ -264,14 +264,14 @@ def test_preparing_by_name_notes_how_it_went_and_exits_1_where_it_failed(table, 
     assert problem == (None if works else "it could not be prepared: OSError: disk full")
 
 
-def test_what_went_wrong_while_preparing_is_kept_without_the_folders_of_this_machine(tmp_path):
+def test_an_error_of_preparing_is_kept_without_the_folders_of_this_machine(tmp_path):
     prepare = import_module("prepare")
     script = tmp_path / "script.py"
     script.write_text("import sys\nprint('a warning', file=sys.stderr)\nraise RuntimeError('no such operator')")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert str(tmp_path) in done.stderr
-    assert prepare.said_last(done.stderr) == "RuntimeError: no such operator"
-    assert prepare.said_last("Killed\n") == "Killed"
+    assert prepare.last_error(done.stderr) == "RuntimeError: no such operator"
+    assert prepare.last_error("Killed\n") == "Killed"
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -285,59 +285,59 @@ def test_the_poolings_that_peers_carry_are_those_of_training(pooling):
 
 
 @pytest.mark.parametrize("models", ["one", "per task"])
-@pytest.mark.parametrize("order", ["as they come", "by length"])
+@pytest.mark.parametrize("order", ["arrival", "by length"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_pytorch_gives_the_answers_of_the_bundle_whatever_the_heads_and_the_pooling(
-    made, models, order, monkeypatch, tmp_path
+    trained, models, order, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path))
     driver = import_module("torch_peer")
-    system = driver.open(kit=str(made / "kit"), models=models, precision="float32", order=order)
+    system = driver.open(kit=str(trained / "kit"), models=models, precision="float32", order=order)
     texts = [row["text"] for row in rows(40, seed=7)]
-    classifier = load(made / "bundle")
+    classifier = load(trained / "bundle")
     expected = {task: [answer[task].value for answer in classifier(texts)] for task in classifier.tasks}
     for size in (None, 7):
-        given = system.answer(texts, size)
-        assert list(given) == list(expected)
-        assert given["stars"] == pytest.approx(expected["stars"], abs=1e-4)
+        labels = system.answer(texts, size)
+        assert list(labels) == list(expected)
+        assert labels["stars"] == pytest.approx(expected["stars"], abs=1e-4)
         for task in ("sentiment", "topic", "tags"):
             # A logit may lie within a rounding of its threshold.
-            assert sum(a != b for a, b in zip(given[task], expected[task], strict=True)) <= 1
-    assert {task: len(answers) for task, answers in system.answer(texts[:1], None).items()} == dict.fromkeys(given, 1)
+            assert sum(a != b for a, b in zip(labels[task], expected[task], strict=True)) <= 1
+    assert {task: len(answers) for task, answers in system.answer(texts[:1], None).items()} == dict.fromkeys(labels, 1)
 
 
-def test_heads_in_numpy_are_those_of_pytorch_and_one_that_is_not_linear_cannot_be_one_of_scikit_learn(made):
-    carried = import_module("carried")
-    model = load_checkpoint(made / "checkpoint").model
+def test_heads_in_numpy_are_those_of_pytorch_and_one_that_is_not_linear_cannot_be_one_of_scikit_learn(trained):
+    driver_kit = import_module("driver_kit")
+    model = load_checkpoint(trained / "checkpoint").model
     texts = [row["text"] for row in rows(5, seed=7)]
     embeddings, logits = model.encode(texts), model.logits(texts)
-    kit = carried.Kit.read(str(made / "kit"))
+    kit = driver_kit.Kit.read(str(trained / "kit"))
     for task in kit.tasks:
         assert kit.head(task)(embeddings) == pytest.approx(logits[task.name], abs=1e-4)
     by_name = {task.name: task for task in kit.tasks}
     weight, bias = kit.linear(by_name["topic"])
     assert embeddings @ weight.T + bias == pytest.approx(logits["topic"], abs=1e-4)
-    with pytest.raises(carried.PeerError, match="cannot hold the mlp head of task 'sentiment'"):
+    with pytest.raises(driver_kit.PeerError, match="cannot hold the mlp head of task 'sentiment'"):
         kit.linear(by_name["sentiment"])
 
 
-def test_a_pooling_that_sentence_transformers_lacks_is_said_by_its_driver(made):
-    carried, driver = import_module("carried"), import_module("sentence_peer")
-    kit = carried.Kit.read(str(made / "kit"))
+def test_a_pooling_that_sentence_transformers_lacks_is_an_error_of_its_driver(trained):
+    driver_kit, driver = import_module("driver_kit"), import_module("sentence_peer")
+    kit = driver_kit.Kit.read(str(trained / "kit"))
     if kit.pooling != "pooler":
-        modes = json.loads((made / "kit" / "sentence-transformers" / "1_Pooling" / "config.json").read_text())
+        modes = json.loads((trained / "kit" / "sentence-transformers" / "1_Pooling" / "config.json").read_text())
         assert [name for name, wanted in modes.items() if wanted is True] == [
             {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "max": "pooling_mode_max_tokens"}[
                 kit.pooling
             ]
         ]
         return
-    with pytest.raises(carried.PeerError, match="has no pooling 'pooler'"):
+    with pytest.raises(driver_kit.PeerError, match="has no pooling 'pooler'"):
         driver._source(kit)
 
 
 def test_a_wheel_of_ours_is_gated_where_it_runs_and_one_that_fails_says_so(tmp_path):
-    verify_here = import_module("ours_verified").verify_here
+    verify_here = import_module("our_wheel").verify_here
     bundle = tmp_path / "bundle"
     shutil.copytree(BUNDLE, bundle)
     before = {file.name for file in (bundle / "evidence").glob("*")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl_bench.workloads.length_profiles import PROFILES, synthetic
+from mtl_bench.workloads.length_profiles import PROFILES, synthetic_workload
 from mtl_bench.workloads.workload import golden_workload, read_workload
 from mtl_runtime.bundle.bundle import Bundle
 from tests.runtime.conftest import TINY_BUNDLE
@@ -17,37 +17,39 @@ def bundle():
 
 
 def test_golden_texts_are_taken_once_each_and_never_empty(bundle):
-    workload = golden_workload(bundle, timed=5)
+    workload = golden_workload(bundle, timed_texts=5)
     assert len(workload.timed) == 5
-    assert len(set(workload.judged)) == len(workload.judged)
-    assert all(text.strip() for text in workload.judged)
+    assert len(set(workload.scored)) == len(workload.scored)
+    assert all(text.strip() for text in workload.scored)
 
 
-def test_a_file_is_timed_in_part_and_judged_in_full(bundle, tmp_path):
+def test_a_file_is_timed_in_part_and_scored_in_full(bundle, tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("body,sentiment,stars\nbad soup,negative,1\ngood soup,positive,\ngood soup,,5\nmatch,,2\n", "utf-8")
-    workload = read_workload(bundle, file, column="body", timed=2)
-    assert list(workload.judged) == ["bad soup", "good soup", "good soup", "match"]
-    assert list(workload.timed) == ["bad soup", "match"]  # a text that stands there twice would be computed once
-    assert workload.truth == {"sentiment": ["negative", "positive", None, None], "stars": [1.0, None, 5.0, 2.0]}
+    workload = read_workload(bundle, file, column="body", timed_texts=2)
+    assert list(workload.scored) == ["bad soup", "good soup", "good soup", "match"]
+    assert list(workload.timed) == ["bad soup", "match"]  # a text that occurs twice would be computed once
+    assert workload.true_labels == {"sentiment": ["negative", "positive", None, None], "stars": [1.0, None, 5.0, 2.0]}
     facts = workload.facts(bundle)
     assert facts.labelled == {"sentiment": 2, "stars": 3}
-    assert (facts.texts, facts.judged, facts.name) == (2, 4, "rows.csv")
+    assert (facts.texts, facts.scored, facts.name) == (2, 4, "rows.csv")
     assert facts.token_quantiles[0] <= facts.token_quantiles[2] <= facts.token_quantiles[4]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_gives_the_same_texts_for_a_seed_within_its_lengths(profile):
-    row, workload = PROFILES[profile], synthetic(profile, WORDS)
+    row, workload = PROFILES[profile], synthetic_workload(profile, WORDS)
     lengths = [len(text.split()) for text in workload.timed]
     assert len(lengths) == row.texts
-    assert row.least <= min(lengths) <= max(lengths) <= row.most
-    assert workload.timed == synthetic(profile, WORDS).timed != synthetic(profile, WORDS, seed=1).timed
+    assert row.shortest <= min(lengths) <= max(lengths) <= row.longest
+    assert workload.timed == synthetic_workload(profile, WORDS).timed
+    assert workload.timed != synthetic_workload(profile, WORDS, seed=1).timed
 
 
 def test_profiles_differ_in_length_and_the_mixed_one_has_a_heavy_tail():
-    lengths = {name: np.array([len(text.split()) for text in synthetic(name, WORDS).timed]) for name in PROFILES}
-    medians = {name: float(np.median(some)) for name, some in lengths.items()}
+    texts = {name: synthetic_workload(name, WORDS).timed for name in PROFILES}
+    lengths = {name: np.array([len(text.split()) for text in of_profile]) for name, of_profile in texts.items()}
+    medians = {name: float(np.median(words)) for name, words in lengths.items()}
     assert medians["tweets"] < medians["sentences"] < medians["paragraphs"]
     ordered = np.sort(lengths["mixed"])[::-1]
     assert ordered[: len(ordered) // 10].sum() > ordered.sum() / 3

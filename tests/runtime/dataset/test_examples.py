@@ -74,5 +74,5 @@ def test_the_number_of_rows_is_logged_and_no_text(write, caplog):
     caplog.set_level(logging.DEBUG, "mtl_runtime")
     file = write(b"text,tone\nfine soup,good\nawful soup,bad\n")
     list(read_labelled_file(file, text="text", tasks=TASKS))
-    assert ("mtl_runtime.dataset.examples", logging.INFO, f"read 2 rows of {file}") in caplog.record_tuples
+    assert ("mtl_runtime.dataset.examples", logging.DEBUG, f"read 2 rows of {file}") in caplog.record_tuples
     assert "soup" not in caplog.text

@@ -1,1 +1,1 @@
-"""Results -> SVG charts of the HTML page."""
+"""Charts of the page, as inline SVG."""

@@ -1,4 +1,4 @@
-"""groups of bars -> inline SVG: horizontal bars with their figures written at their ends."""
+"""groups of bars -> inline SVG: horizontal bars with their figures at their ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_runtime.report.charts import label, svg
 from mtl_runtime.report.html import Markup, tag
 
-__all__ = ["Bar", "Group", "bar_chart", "shortened"]
+__all__ = ["Bar", "BarGroup", "bar_chart", "shorten"]
 
 _LEFT, _WIDTH, _TOTAL = 112, 190, 372
 _STEP, _THICK, _HEAD = 20, 12, 22
-_LONGEST = 17  # letters of a name beside its bar
+_MAX_LETTERS = 17  # of a name next to its bar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """One figure, with its interval and a part of it where it has them."""
 
-    look: SeriesStyle
+    style: SeriesStyle
     name: str
     value: float
     figure: str  # written at the end
@@ -30,32 +30,32 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class BarGroup:
     """Bars under a heading of their own; without a heading there is one group."""
 
     heading: str
     bars: Sequence[Bar]
 
 
-def bar_chart(title: str, groups: Sequence[Group], axis_title: str, axis: Axis) -> Markup:
+def bar_chart(title: str, groups: Sequence[BarGroup], axis_title: str, axis: Axis) -> Markup:
     """Height follows the number of bars."""
     drawn: list[Markup] = []
     top = 8.0
     for group in groups:
         if group.heading:
-            drawn.append(label(0, top + 14, shortened(group.heading, 52), anchor="start", class_="axis"))
+            drawn.append(label(0, top + 14, shorten(group.heading, 52), anchor="start", class_="axis"))
             top += _HEAD
         for bar in group.bars:
             drawn.append(_bar(bar, top, axis))
             top += _STEP
         top += 6
-    described = "; ".join(bar.tooltip for group in groups for bar in group.bars)
-    return svg(title, described, _TOTAL, top + 40, _grid(axis, top, axis_title), drawn)
+    description = "; ".join(bar.tooltip for group in groups for bar in group.bars)
+    return svg(title, description, _TOTAL, top + 40, _grid(axis, top, axis_title), drawn)
 
 
-def shortened(name: str, most: int = _LONGEST) -> str:
-    """A name that fits; the whole one is told with the figure."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def shorten(name: str, letters: int = _MAX_LETTERS) -> str:
+    """A name that fits; the tooltip holds the whole one."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def _x(axis: Axis, value: float) -> float:
@@ -75,14 +75,14 @@ def _grid(axis: Axis, bottom: float, title: str) -> list[Markup]:
 
 def _bar(bar: Bar, top: float, axis: Axis) -> Markup:
     middle, end = top + _STEP / 2, _x(axis, bar.value)
-    half = {"y": middle - _THICK / 2, "height": _THICK, "x": _LEFT}
-    kind = "bar ours" if bar.look.ours else "bar"
-    parts = [tag("rect", tag("title", bar.tooltip), **half, width=max(1.0, end - _LEFT), class_=kind)]
+    box = {"y": middle - _THICK / 2, "height": _THICK, "x": _LEFT}
+    kind = "bar ours" if bar.style.ours else "bar"
+    parts = [tag("rect", tag("title", bar.tooltip), **box, width=max(1.0, end - _LEFT), class_=kind)]
     if bar.part is not None:
-        parts.append(tag("rect", **half, width=max(0.0, _x(axis, bar.part) - _LEFT), class_="part"))
+        parts.append(tag("rect", **box, width=max(0.0, _x(axis, bar.part) - _LEFT), class_="part"))
     if bar.low is not None and bar.high is not None:
         low, high = _x(axis, bar.low), _x(axis, bar.high)
         parts.append(tag("line", x1=low, x2=high, y1=middle, y2=middle, class_="whisker"))
         end = max(end, high)
-    names = label(_LEFT - 6, middle + 4, shortened(bar.name), anchor="end")
-    return bar.look.group(names, *parts, label(end + 5, middle + 4, bar.figure, anchor="start", class_="axis"))
+    names = label(_LEFT - 6, middle + 4, shorten(bar.name), anchor="end")
+    return bar.style.group(names, *parts, label(end + 5, middle + 4, bar.figure, anchor="start", class_="axis"))

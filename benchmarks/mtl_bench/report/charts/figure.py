@@ -1,40 +1,40 @@
-"""a heading, a chart in one or several views, a conclusion -> a figure of the page."""
+"""a heading, a chart in one or several views, a takeaway -> a figure of the page."""
 
 from collections.abc import Iterable, Sequence
 
-from mtl_bench.report.charts.series_style import SeriesStyle, key
+from mtl_bench.report.charts.series_style import SeriesStyle, legend
 from mtl_runtime.report.html import Content, Markup, tag
 
 __all__ = ["View", "figure"]
 
-View = tuple[str, Markup]  # what it is called on its button, and the chart
+View = tuple[str, Markup]  # the label of its button, and the chart
 
 
 def figure(
     heading: str,
-    said: Content,
+    takeaway: Content,
     views: Sequence[View],
     note: Content,
     *,
-    shown: Iterable[SeriesStyle] = (),
+    styles: Iterable[SeriesStyle] = (),
 ) -> Markup:
-    """A chart with what it shows above it and how to read it below.
+    """A chart with its takeaway above it and its reading instructions below.
 
     Args:
         heading: names the figure.
-        said: the conclusion, a sentence.
+        takeaway: the conclusion, a sentence.
         views: the first is shown, and printed; buttons switch to the others.
         note: how to read it.
-        shown: whose marks a key explains.
+        styles: marks that a legend explains.
     """
-    looks = list(shown)
+    explained = list(styles)
     return tag(
         "figure",
         tag("h3", heading),
-        tag("p", said, class_="said") if said else "",
+        tag("p", takeaway, class_="takeaway") if takeaway else "",
         _buttons(heading, views) if len(views) > 1 else "",
         [tag("div", chart, class_="view", hidden=index > 0) for index, (_, chart) in enumerate(views)],
-        key(looks) if looks else "",
+        legend(explained) if explained else "",
         tag("figcaption", note),
         class_="chart",
     )

@@ -8,7 +8,7 @@ from mtl_bench.report.charts.series_style import SeriesStyle
 from mtl_runtime.report.charts import Plot, label, svg
 from mtl_runtime.report.html import Content, Markup, tag
 
-__all__ = ["PLOT", "Point", "Series", "frame", "line_chart"]
+__all__ = ["PLOT", "Point", "Series", "draw_frame", "line_chart"]
 
 PLOT = Plot(left=58, top=30, width=296, height=196)
 WIDTH, HEIGHT = 372, 268
@@ -23,20 +23,20 @@ class Point:
     tooltip: str
     low: float | None = None
     high: float | None = None
-    lost: bool = False  # drawn faintly: it did not hold
+    faint: bool = False  # outside the bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """Points of one system, in the order of x."""
 
-    look: SeriesStyle
+    style: SeriesStyle
     points: Sequence[Point]
     joined: bool = True
 
 
 def line_chart(
-    title: str, series: Sequence[Series], x: tuple[str, Axis], y: tuple[str, Axis], *, behind: Content = ()
+    title: str, series: Sequence[Series], x: tuple[str, Axis], y: tuple[str, Axis], *, background: Content = ()
 ) -> Markup:
     """Ours are drawn last, so that they lie on top.
 
@@ -45,31 +45,31 @@ def line_chart(
         series: what to draw.
         x: title and axis.
         y: the same.
-        behind: further parts that lie under the series.
+        background: further parts that lie under the series.
     """
-    drawn = [_series(some, x[1], y[1]) for some in sorted(series, key=lambda some: some.look.ours)]
-    described = "; ".join(point.tooltip for some in series for point in some.points)
-    return svg(title, described, WIDTH, HEIGHT, frame(x, y), behind, drawn)
+    drawn = [_draw_series(each, x[1], y[1]) for each in sorted(series, key=lambda each: each.style.ours)]
+    description = "; ".join(point.tooltip for each in series for point in each.points)
+    return svg(title, description, WIDTH, HEIGHT, draw_frame(x, y), background, drawn)
 
 
-def frame(x: tuple[str, Axis], y: tuple[str, Axis]) -> list[Markup]:
+def draw_frame(x: tuple[str, Axis], y: tuple[str, Axis]) -> list[Markup]:
     """Grid, ticks and titles."""
-    (across, axis_x), (up, axis_y) = x, y
+    (x_title, x_axis), (y_title, y_axis) = x, y
     return [
-        *(PLOT.across(axis_y.share(tick), axis_y.format(tick)) for tick in axis_y.ticks),
-        *(PLOT.below(axis_x.share(tick), axis_x.format(tick)) for tick in axis_x.ticks),
-        label(4, 12, up, anchor="start", class_="axis"),
-        PLOT.title_below(across),
+        *(PLOT.across(y_axis.share(tick), y_axis.format(tick)) for tick in y_axis.ticks),
+        *(PLOT.below(x_axis.share(tick), x_axis.format(tick)) for tick in x_axis.ticks),
+        label(4, 12, y_title, anchor="start", class_="axis"),
+        PLOT.title_below(x_title),
     ]
 
 
-def _series(series: Series, x: Axis, y: Axis) -> Markup:
+def _draw_series(series: Series, x: Axis, y: Axis) -> Markup:
     spots = [(PLOT.x(x.share(point.x)), PLOT.y(y.share(point.y)), point) for point in series.points]
     path = " ".join(f"{left:.2f},{top:.2f}" for left, top, _ in spots)
     line = [tag("polyline", points=path, class_="line")] if series.joined and len(spots) > 1 else []
     bars = [_interval(left, point, y) for left, _, point in spots if point.low is not None]
-    marks = [series.look.mark(left, top, point.tooltip, outside=point.lost) for left, top, point in spots]
-    return series.look.group(*line, *bars, *marks)
+    marks = [series.style.mark(left, top, point.tooltip, faint=point.faint) for left, top, point in spots]
+    return series.style.group(*line, *bars, *marks)
 
 
 def _interval(left: float, point: Point, y: Axis) -> Markup:

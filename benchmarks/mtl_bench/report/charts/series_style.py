@@ -1,4 +1,4 @@
-"""names of systems -> how each is drawn, in every chart alike: a colour, a shape, filled where it is ours."""
+"""names of systems -> how each is drawn, the same in every chart: a colour, a shape, filled where it is ours."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from mtl_bench.results.schema import Report
 from mtl_runtime.report.html import Markup, tag
 from mtl_runtime.report.markers import MARKERS
 
-__all__ = ["SeriesStyle", "key", "series_styles"]
+__all__ = ["SeriesStyle", "SeriesStyles", "legend", "series_styles"]
 
-COLOURS = 8  # classes s0 to s7 of the style
+COLOURS = 8  # classes s0 to s7 of the style sheet
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesStyle:
-    """One system's; 32 differ in colour or shape."""
+    """Of one system; 32 of them differ in colour or shape."""
 
     name: str
     number: int
@@ -25,18 +25,21 @@ class SeriesStyle:
         """Class of the colour."""
         return f"s{self.number % COLOURS}"
 
-    def mark(self, x: float, y: float, told: str, *, outside: bool = False) -> Markup:
-        """Filled for ours, hollow for peers; ``outside`` is what did not hold."""
+    def mark(self, x: float, y: float, tooltip: str, *, faint: bool = False) -> Markup:
+        """Filled for ours, hollow for peers."""
         shape = MARKERS[(self.number + self.number // COLOURS) % len(MARKERS)]
-        return shape(x, y, f"{'holds' if self.ours else 'misses'}{' lost' if outside else ''}", told)
+        return shape(x, y, f"{'holds' if self.ours else 'misses'}{' lost' if faint else ''}", tooltip)
 
     def group(self, *content: Markup) -> Markup:
-        """What belongs to this system and goes when a reader leaves it out."""
+        """The parts of this system, which disappear when a reader leaves it out."""
         return tag("g", content, class_=self.colour, data_system=self.name)
 
 
-def series_styles(report: Report) -> Mapping[str, SeriesStyle]:
-    """Ours first, then peers; variants that only a part beside the table measured come last."""
+SeriesStyles = Mapping[str, SeriesStyle]  # by system
+
+
+def series_styles(report: Report) -> SeriesStyles:
+    """Ours first, then peers; variants that only an extra measured come last."""
     ours = [name for name, result in report.systems.items() if result.kind == "ours"]
     peers = [name for name in report.systems if name not in ours]
     variants = [name for row in report.lengths for name in row.seconds] + [row.variant for row in report.threads]
@@ -46,23 +49,23 @@ def series_styles(report: Report) -> Mapping[str, SeriesStyle]:
     return {name: SeriesStyle(name, index, name not in peers) for index, name in enumerate(order)}
 
 
-def key(shown: Iterable[SeriesStyle]) -> Markup:
-    """Which mark is whose; with script, each is a button that takes a system out of all charts."""
+def legend(styles: Iterable[SeriesStyle]) -> Markup:
+    """The mark of each system; with the script, each is a button that takes the system out of all charts."""
     entries = [
         tag(
             "button",
-            _sample(look),
-            look.name,
+            _sample(style),
+            style.name,
             type="button",
             aria_pressed="true",
             disabled=True,
-            data_key=look.name,
+            data_key=style.name,
         )
-        for look in shown
+        for style in styles
     ]
     return tag("div", entries, class_="key", role="group", aria_label="systems shown")
 
 
-def _sample(look: SeriesStyle) -> Markup:
-    mark = look.mark(7, 7, look.name)
-    return tag("svg", tag("g", mark, class_=look.colour), viewBox="0 0 14 14", width=14, height=14, aria_hidden="true")
+def _sample(style: SeriesStyle) -> Markup:
+    mark = style.mark(7, 7, style.name)
+    return tag("svg", tag("g", mark, class_=style.colour), viewBox="0 0 14 14", width=14, height=14, aria_hidden="true")

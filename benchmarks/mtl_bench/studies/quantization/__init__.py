@@ -1,1 +1,1 @@
-"""checkpoint -> what int8 methods cost and bring on onnxruntime's CPU provider; see docs/quantization.md."""
+"""checkpoint -> what int8 methods cost and gain on onnxruntime's CPU provider; see docs/quantization.md."""

@@ -1,4 +1,4 @@
-"""fp32 graph + min-max ranges + sentences -> narrower ranges, chosen from histograms: by percentile or by entropy."""
+"""fp32 graph + min-max ranges + sentences -> narrower ranges from histograms: by percentile or by entropy."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batche
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 
-__all__ = ["Histogram", "by_entropy", "by_percentile", "clipped"]
+__all__ = ["ChooseRange", "Histogram", "clip_ranges", "range_by_entropy", "range_by_percentile"]
 
 _BINS = 4096
 _LEVELS = 256  # of uint8
@@ -33,46 +33,50 @@ class Histogram:
         return self.low + (self.high - self.low) * edge / len(self.counts)
 
 
-def clipped(ingredients: Ingredients, choose: Callable[[Histogram], tuple[float, float]]) -> dict[str, ActivationRange]:
+ChooseRange = Callable[[Histogram], tuple[float, float]]
+
+
+def clip_ranges(ingredients: Ingredients, choose: ChooseRange) -> dict[str, ActivationRange]:
     """Ranges of the inputs of the fused graph's products, as ``choose`` cuts them."""
-    material = ingredients.material
-    found = histograms(ingredients, material.fused, material.fused_ranges)
+    histograms = collect_histograms(ingredients, ingredients.graphs.fused, ingredients.graphs.fused_ranges)
     return {
-        name: ActivationRange(*(np.array([edge], np.float32) for edge in choose(seen))) for name, seen in found.items()
+        name: ActivationRange(*(np.array([edge], np.float32) for edge in choose(histogram)))
+        for name, histogram in histograms.items()
     }
 
 
-def by_percentile(seen: Histogram, *, percent: float) -> tuple[float, float]:
+def range_by_percentile(histogram: Histogram, *, percent: float) -> tuple[float, float]:
     """The range that holds ``percent`` of all values, the same share cut off at both ends."""
     cut = (1 - percent / 100) / 2
-    shares = np.cumsum(seen.counts) / seen.counts.sum()
+    shares = np.cumsum(histogram.counts) / histogram.counts.sum()
     low, high = np.searchsorted(shares, [cut, 1 - cut])
-    return seen.at(float(low)), seen.at(float(high) + 1)
+    return histogram.at(float(low)), histogram.at(float(high) + 1)
 
 
-def by_entropy(seen: Histogram) -> tuple[float, float]:
+def range_by_entropy(histogram: Histogram) -> tuple[float, float]:
     """The range around 0 in which 256 levels lose the least information (KL divergence, as TensorRT calibrates)."""
-    zero = round(-min(seen.low, 0) / (seen.high - min(seen.low, 0)) * len(seen.counts))
+    counts, low = histogram.counts, min(histogram.low, 0)
+    zero = round(-low / (histogram.high - low) * len(counts))
     windows = [
-        (round(zero * (1 - share)), round(zero + (len(seen.counts) - zero) * share))
+        (round(zero * (1 - share)), round(zero + (len(counts) - zero) * share))
         for share in np.linspace(1 / 8, 1, _WINDOWS)
     ]
-    first, last = min(windows, key=lambda window: _divergence(seen.counts, *window))
-    return seen.at(first), seen.at(last)
+    first, last = min(windows, key=lambda window: _divergence(counts, *window))
+    return histogram.at(first), histogram.at(last)
 
 
-def histograms(
+def collect_histograms(
     ingredients: Ingredients, model: ir.Model, bounds: Mapping[str, ActivationRange]
 ) -> dict[str, Histogram]:
-    """Histograms of the values that ``bounds`` names, at tokens only."""
-    edges = {name: (float(seen.low.min()), float(seen.high.max())) for name, seen in bounds.items()}
+    """Histograms of the values named in ``bounds``, at tokens only."""
+    edges = {name: (float(bound.low.min()), float(bound.high.max())) for name, bound in bounds.items()}
     counts = {name: np.zeros(_BINS, np.int64) for name in bounds}
-    for name, values in _values(ingredients, model, list(bounds)):
+    for name, values in _run_values(ingredients, model, list(bounds)):
         counts[name] += np.histogram(values, _BINS, edges[name])[0]
     return {name: Histogram(counts[name], *edges[name]) for name in bounds}
 
 
-def _values(
+def _run_values(
     ingredients: Ingredients, model: ir.Model, names: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     watched = model.clone()
@@ -89,16 +93,16 @@ def _values(
 
 
 def _divergence(counts: NDArray[np.int64], first: int, last: int) -> float:
-    """KL divergence of the clipped distribution from what is left of it after 256 levels."""
+    """KL divergence of the clipped distribution from its rounding to 256 levels."""
     inside = counts[first:last].astype(np.float64)
     true = inside.copy()
     true[0] += counts[:first].sum()
     true[-1] += counts[last:].sum()
     level = np.arange(len(inside)) * _LEVELS // len(inside)
-    held = inside > 0
+    occupied = inside > 0
     sums = np.bincount(level, inside, _LEVELS)
-    filled = np.bincount(level, held, _LEVELS)
-    left = np.where(held, (sums / np.maximum(filled, 1))[level], 0)
-    p, q = true / true.sum(), np.maximum(left / left.sum(), 1e-12)
-    seen = p > 0
-    return float((p[seen] * np.log(p[seen] / q[seen])).sum())
+    bins = np.bincount(level, occupied, _LEVELS)
+    rounded = np.where(occupied, (sums / np.maximum(bins, 1))[level], 0)
+    p, q = true / true.sum(), np.maximum(rounded / rounded.sum(), 1e-12)
+    positive = p > 0
+    return float((p[positive] * np.log(p[positive] / q[positive])).sum())

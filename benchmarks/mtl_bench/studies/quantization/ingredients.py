@@ -19,10 +19,10 @@ class Ingredients:
 
     model: MultiTaskModel
     texts: list[TokenizedText]
-    folder: Path  # for files in passing
+    folder: Path  # for temporary files
 
     @cached_property
-    def material(self) -> GraphBuilder:
+    def graphs(self) -> GraphBuilder:
         """The exporter's own graphs and ranges."""
         return GraphBuilder(self.model, self.model.spec.tasks, self.texts, self.folder)
 
@@ -33,7 +33,7 @@ class Ingredients:
 
     @cached_property
     def portable_file(self) -> Path:
-        """The portable fp32 graph, as onnxruntime's own tools want it."""
+        """The portable fp32 graph as a file, which onnxruntime's own tools read."""
         file = self.folder / "portable.onnx"
-        ir.save(self.material.portable, file)
+        ir.save(self.graphs.portable, file)
         return file

@@ -22,22 +22,22 @@ from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batche
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["FLOAT_OUTPUTS", "dynamic", "static", "weight_only"]
+__all__ = ["FLOAT_OUTPUTS", "write_dynamic", "write_static", "write_weight_only"]
 
-# Quantize what goes into a product, not what comes out of it.
+# Quantize the inputs of a product, not its output.
 FLOAT_OUTPUTS = {"OpTypesToExcludeOutputQuantization": ["MatMul"]}
 
 # onnxruntime's histograms take batches of one shape only, and keep the activations of all of them in memory.
 _ROWS, _BATCHES = 16, 8
 
 
-def dynamic(ingredients: Ingredients, file: Path, *, reduce_range: bool = False) -> None:
-    """Scales taken from each batch while it runs."""
-    model = _without_shapes(ingredients)
+def write_dynamic(ingredients: Ingredients, file: Path, *, reduce_range: bool = False) -> None:
+    """Write a graph whose scales come from each batch while it runs."""
+    model = _load_without_shapes(ingredients)
     quantize_dynamic(model, file, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
 
 
-def static(
+def write_static(
     ingredients: Ingredients,
     file: Path,
     *,
@@ -46,24 +46,24 @@ def static(
     weights_only: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Scales fixed by calibration, written as QuantizeLinear and DequantizeLinear around MatMul.
+    """Write a graph with scales from calibration, as QuantizeLinear and DequantizeLinear around MatMul.
 
     Args:
         ingredients: of the study.
         file: to write.
         method: of calibration: MinMax, Entropy or Percentile.
         activations: type of the activations.
-        weights_only: leave the products of attention, which have no constant side, in fp32.
+        weights_only: whether the products of attention, which have no constant side, stay in fp32.
         options: ``extra_options`` of quantize_static.
     """
-    model = _without_shapes(ingredients)
+    model = _load_without_shapes(ingredients)
     quantize_static(
         model,
         file,
-        _Reader(ingredients, alike=method != "MinMax"),
+        _CalibrationReader(ingredients, equal_shapes=method != "MinMax"),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["MatMul"],
-        nodes_to_exclude=_of_attention(model) if weights_only else [],
+        nodes_to_exclude=_attention_matmuls(model) if weights_only else [],
         per_channel=True,
         activation_type=QuantType[activations],
         weight_type=QuantType.QInt8,
@@ -72,8 +72,8 @@ def static(
     )
 
 
-def weight_only(ingredients: Ingredients, file: Path, *, accuracy_level: int) -> None:
-    """8-bit weights in blocks of 32; at level 0 multiplied as floats, at level 4 with activations rounded by block."""
+def write_weight_only(ingredients: Ingredients, file: Path, *, accuracy_level: int) -> None:
+    """Write 8-bit weights in blocks of 32; level 0 multiplies floats, level 4 rounds activations by block."""
     quantizer = MatMulNBitsQuantizer(
         onnx.load(ingredients.portable_file), bits=8, block_size=32, is_symmetric=True, accuracy_level=accuracy_level
     )
@@ -81,11 +81,11 @@ def weight_only(ingredients: Ingredients, file: Path, *, accuracy_level: int) ->
     quantizer.model.save_model_to_file(str(file))
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Calibration batches as onnxruntime asks for them."""
+class _CalibrationReader(CalibrationDataReader):  # type: ignore[misc]
+    """Calibration batches, one by one."""
 
-    def __init__(self, ingredients: Ingredients, *, alike: bool) -> None:
-        batches = _alike(ingredients.texts) if alike else _of_like_length(ingredients.texts)
+    def __init__(self, ingredients: Ingredients, *, equal_shapes: bool) -> None:
+        batches = _equal_batches(ingredients.texts) if equal_shapes else _sorted_batches(ingredients.texts)
         self._feeds: Iterator[dict[str, NDArray[np.int64]]] = (
             Batch.of(texts, pad_id=ingredients.pad_id, width=width).feed(ingredients.model.inputs)
             for texts, width in batches
@@ -98,12 +98,13 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 Batches = Iterator[tuple[Sequence[TokenizedText], int | None]]
 
 
-def _of_like_length(texts: Sequence[TokenizedText]) -> Batches:
+def _sorted_batches(texts: Sequence[TokenizedText]) -> Batches:
+    """Batches of similar lengths, as the runtime makes them."""
     for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
         yield [texts[index] for index in indices], None
 
 
-def _alike(texts: Sequence[TokenizedText]) -> Batches:
+def _equal_batches(texts: Sequence[TokenizedText]) -> Batches:
     """Batches of one shape: a sample of the texts, padded to the longest of them."""
     rows = min(_ROWS, len(texts))
     count = min(_BATCHES, len(texts) // rows)
@@ -113,13 +114,13 @@ def _alike(texts: Sequence[TokenizedText]) -> Batches:
         yield sample[start : start + rows], width
 
 
-def _without_shapes(ingredients: Ingredients) -> onnx.ModelProto:
+def _load_without_shapes(ingredients: Ingredients) -> onnx.ModelProto:
     # The tracer's shapes of inner values contradict those that the quantizer infers, and it stops.
     model = onnx.load(ingredients.portable_file)
     del model.graph.value_info[:]
     return model
 
 
-def _of_attention(model: onnx.ModelProto) -> list[str]:
+def _attention_matmuls(model: onnx.ModelProto) -> list[str]:
     constants = {tensor.name for tensor in model.graph.initializer}
     return [node.name for node in model.graph.node if node.op_type == "MatMul" and node.input[1] not in constants]

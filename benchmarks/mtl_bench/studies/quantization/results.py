@@ -1,4 +1,4 @@
-"""benchmarks/results/quantization.json <-> Study: what every method cost and brought, on one machine."""
+"""benchmarks/results/quantization.json <-> QuantizationResults: cost and gain of every method, on one machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from mtl_runtime.core import records
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import Estimate
 
-__all__ = ["SCHEMA_VERSION", "Figures", "Neighbours", "Result", "Study", "TaskFigures"]
+__all__ = ["SCHEMA_VERSION", "MethodFigures", "MethodResult", "NeighbourEffect", "QuantizationResults", "TaskFigures"]
 
 SCHEMA_VERSION = 1
 
@@ -27,8 +27,8 @@ class TaskFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbours:
-    """The same sentences alone and in shuffled batches: how far the rows beside a sentence change its answer."""
+class NeighbourEffect:
+    """The same sentences alone and in shuffled batches: how far the other rows of a batch change an answer."""
 
     sentences: int
     batch_size: int
@@ -37,28 +37,28 @@ class Neighbours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What was measured of a graph."""
+class MethodFigures:
+    """The measurements of a graph."""
 
     bytes: int
     operators: Mapping[str, int]  # of the graph after onnxruntime's optimizations: what really runs
     tasks: Mapping[str, TaskFigures]
-    neighbours: Neighbours
+    neighbours: NeighbourEffect
     speed: Estimate  # throughput, times the portable fp32 graph in the same round
     ratios: tuple[float, ...]  # by round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class MethodResult:
     """One method: figures, or why there are none."""
 
     title: str
-    figures: Figures | None = None
+    figures: MethodFigures | None = None
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
+class QuantizationResults:
     """Content of the results file."""
 
     schema_version: int
@@ -72,4 +72,4 @@ class Study:
     timed_sentences: int
     max_batch_tokens: int = field(metadata=records.keys("max_batch_tokens", "token_budget"))
     baseline: tuple[float, ...]  # sentences per second of the portable fp32 graph, by round
-    methods: Mapping[str, Result] = field(default_factory=dict)
+    methods: Mapping[str, MethodResult] = field(default_factory=dict)

@@ -5,15 +5,15 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from mtl_export.graphs.graph_edits import replace_node
 
-__all__ = ["with_skip_norms"]
+__all__ = ["fuse_skip_norms"]
 
 
-def with_skip_norms(model: ir.Model) -> ir.Model:
-    """A copy of ``model``, fused as onnxruntime's optimizer would (the runtime keeps it from doing so)."""
+def fuse_skip_norms(model: ir.Model) -> ir.Model:
+    """A copy of ``model``, fused as onnxruntime's optimizer would (the runtime does not let it)."""
     result = model.clone()
     for node in list(result.graph):
         addition = node.inputs[0].producer() if node.op_type == "LayerNormalization" and node.inputs[0] else None
-        if addition is not None and _fits(addition):
+        if addition is not None and _is_fusable(addition):
             fused = ir.node(
                 "SkipLayerNormalization",
                 [*addition.inputs, *node.inputs[1:]],
@@ -27,11 +27,11 @@ def with_skip_norms(model: ir.Model) -> ir.Model:
     return RemoveUnusedNodesPass()(result).model
 
 
-def _fits(addition: ir.Node) -> bool:
+def _is_fusable(addition: ir.Node) -> bool:
     """Two values of one shape, added for the normalization alone."""
     if addition.op_type != "Add" or len(addition.outputs[0].uses()) != 1:
         return False
-    one, other = addition.inputs
-    if one is None or other is None or one.is_initializer() or other.is_initializer():
+    left, right = addition.inputs
+    if left is None or right is None or left.is_initializer() or right.is_initializer():
         return False
-    return one.shape == other.shape
+    return left.shape == right.shape

@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 from mtl_export.graphs.int8.matmuls import constant
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR
 
-__all__ = ["of_the_tensor", "seven_bits", "with_steps"]
+__all__ = ["requantize_weights", "seven_bit_steps", "tensor_steps"]
 
-Steps = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (inputs, outputs) -> (1, outputs) or (1, 1)
+StepsOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (inputs, outputs) -> (1, outputs) or (1, 1)
 
 
-def with_steps(quantized: ir.Model, original: ir.Model, steps: Steps) -> ir.Model:
-    """A copy of ``quantized``; its products' weights are rounded anew from those of ``original``."""
+def requantize_weights(quantized: ir.Model, original: ir.Model, steps_of: StepsOf) -> ir.Model:
+    """A copy of ``quantized``, whose MatMul weights are rounded from those of ``original`` to other steps."""
     result = quantized.clone()
     for node in result.graph:
         if node.op_type == INT8_OPERATOR:
-            whole, scale = node.inputs[1], node.inputs[3]
-            assert whole is not None and scale is not None  # noqa: S101, PT018 - int8_products sets both
-            matrix = constant(original.graph.initializers[str(whole.name).removesuffix(".int8")])
-            found = steps(matrix)
-            _set(whole, np.rint(matrix / found).astype(np.int8))
-            _set(scale, found.reshape(-1) if found.size > 1 else found.reshape(()))
+            weight, scale = node.inputs[1], node.inputs[3]
+            assert weight is not None and scale is not None  # noqa: S101, PT018 - quantize_matmuls sets both
+            matrix = constant(original.graph.initializers[str(weight.name).removesuffix(".int8")])
+            steps = steps_of(matrix)
+            _set(weight, np.rint(matrix / steps).astype(np.int8))
+            _set(scale, steps.reshape(-1) if steps.size > 1 else steps.reshape(()))
     return result
 
 
-def of_the_tensor(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+def tensor_steps(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """One step for the whole weight."""
     return np.asarray(np.abs(matrix).max(keepdims=True) / 127, dtype=np.float32)
 
 
-def seven_bits(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+def seven_bit_steps(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """One step per column, values -63 to 63: a sum of two products stays within 16 bits."""
     return np.asarray(np.abs(matrix).max(axis=0, keepdims=True) / 63, dtype=np.float32)
 

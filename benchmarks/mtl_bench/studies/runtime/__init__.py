@@ -1,1 +1,1 @@
-"""checkpoint + bundle + sentences -> how fast the runtime answers beside other ways; see docs/runtime-speed.md."""
+"""checkpoint + bundle + sentences -> how fast the runtime answers, compared with others; see docs/runtime-speed.md."""

@@ -1,6 +1,7 @@
-"""variants -> ColdStart: seconds from a fresh process to its first answer, ours beside a bare script."""
+"""variants -> ColdStartMeasurement: seconds from a fresh process to its first answer, ours and a bare script's."""
 
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -9,25 +10,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mtl_runtime.inference.options import ClassifierInfo
-
-from mtl_bench.processes.interleave import interleaved
-from mtl_bench.studies.runtime.bench import Bench
+from mtl_bench.processes.interleave import run_interleaved
+from mtl_bench.studies.runtime.context import StudyContext
 from mtl_bench.studies.runtime.overhead import SHORT_TEXT
-from mtl_bench.studies.runtime.results import ColdStart, Line, circumstances
+from mtl_bench.studies.runtime.results import ColdStartMeasurement, TargetCheck, current_circumstances
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import logits_output
 from mtl_runtime.errors import CheckFailedError
+from mtl_runtime.inference.settings import ClassifierInfo
 from mtl_runtime.providers.registry import PROVIDERS
 
-__all__ = ["WANTED_SECONDS", "cold_start", "cold_start_lines"]
+__all__ = ["TARGET_SECONDS", "cold_start_checks", "measure_cold_start"]
 
-WANTED_SECONDS = 0.12
+TARGET_SECONDS = 0.12
 
 Seconds = Mapping[str, Sequence[float]]
+Commands = Mapping[str, Mapping[str, Sequence[str]]]  # by variant and side
 
-# What is started.
+_LOGGER = logging.getLogger(__name__)
 _OURS, _BARE, _BARE_WITH_CACHE = "ours", "bare", "bare with a warm cache"
 
 _OUR_SCRIPT = """
@@ -37,54 +38,54 @@ bundle, variant, text = sys.argv[1:]
 prediction = load(bundle, variant=variant)(text)
 print(*(prediction[task].label for task in prediction), sep="\\t", flush=True)
 """
-# What someone writes who knows the graph: nothing is checked, onnxruntime's settings are as they come. The provider's
+# The script of somebody who knows the graph: nothing is checked, onnxruntime has its default settings. The provider's
 # options are those of the variant, for another precision would be another graph.
 _BARE_SCRIPT = """
 import json, sys
 import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
-given, text = json.loads(sys.argv[1]), sys.argv[2]
-options, chosen = ort.SessionOptions(), {"providers": [(given["provider"], given["options"])]}
-if given["provider"] not in ort.get_available_providers():
+arguments, text = json.loads(sys.argv[1]), sys.argv[2]
+options, providers = ort.SessionOptions(), {"providers": [(arguments["provider"], arguments["options"])]}
+if arguments["provider"] not in ort.get_available_providers():
     import importlib
-    plugin = importlib.import_module(given["plugin"])
-    ort.register_execution_provider_library(given["plugin"], plugin.get_library_path())
-    device = next(d for d in ort.get_ep_devices() if d.ep_name == given["provider"])
-    options.add_provider_for_devices([device], given["options"])
-    chosen = {}
-session = ort.InferenceSession(given["graph"], options, **chosen)
-encoding = Tokenizer.from_file(given["tokenizer"]).encode(text)
+    plugin = importlib.import_module(arguments["plugin"])
+    ort.register_execution_provider_library(arguments["plugin"], plugin.get_library_path())
+    device = next(d for d in ort.get_ep_devices() if d.ep_name == arguments["provider"])
+    options.add_provider_for_devices([device], arguments["options"])
+    providers = {}
+session = ort.InferenceSession(arguments["graph"], options, **providers)
+encoding = Tokenizer.from_file(arguments["tokenizer"]).encode(text)
 fields = {"input_ids": encoding.ids, "attention_mask": encoding.attention_mask, "token_type_ids": encoding.type_ids}
-feed = {name: np.array([fields[name]], dtype=np.int64) for name in given["inputs"]}
-rows = session.run(given["outputs"], feed)
-print(*(labels[row[0].argmax()] for labels, row in zip(given["labels"], rows)), sep="\\t", flush=True)
+feed = {name: np.array([fields[name]], dtype=np.int64) for name in arguments["inputs"]}
+rows = session.run(arguments["outputs"], feed)
+print(*(labels[row[0].argmax()] for labels, row in zip(arguments["labels"], rows)), sep="\\t", flush=True)
 """
 
 
-def cold_start(bench: Bench) -> ColdStart:
+def measure_cold_start(context: StudyContext) -> ColdStartMeasurement:
     """Start fresh processes of all kinds in turn; the first of each only fills the caches."""
-    now = circumstances(bench.sentences)
-    commands = {variant: _commands(bench.bundle, variant, bench.folder) for variant in bench.variants}
-    named = {
+    circumstances = current_circumstances(context.sentences)
+    commands = {variant: _commands(context.bundle, variant, context.folder) for variant in context.variants}
+    runs = {
         f"{variant} {side}": partial(_first_answer, command)
         for variant, sides in commands.items()
         for side, command in sides.items()
     }
-    bench.report(f"fresh processes: {', '.join(named)}")
-    _check_alike(interleaved(named, rounds=1), commands)
-    done = interleaved(named, rounds=bench.amounts.processes, report=bench.report)
+    _LOGGER.info("cold start: fresh processes: %s", ", ".join(runs))
+    _check_same_answers(run_interleaved(runs, rounds=1), commands)
+    starts = run_interleaved(runs, rounds=context.effort.launches, stage="cold start")
     seconds = {
         side: {
-            variant: tuple(seconds for seconds, _ in done[f"{variant} {side}"])
+            variant: tuple(seconds for seconds, _ in starts[f"{variant} {side}"])
             for variant, sides in commands.items()
             if side in sides
         }
         for side in (_OURS, _BARE, _BARE_WITH_CACHE)
     }
-    return ColdStart(
-        circumstances=now,
-        lines=tuple(cold_start_lines(seconds[_OURS], seconds[_BARE], seconds[_BARE_WITH_CACHE])),
+    return ColdStartMeasurement(
+        circumstances=circumstances,
+        checks=tuple(cold_start_checks(seconds[_OURS], seconds[_BARE], seconds[_BARE_WITH_CACHE])),
         text=SHORT_TEXT,
         ours=seconds[_OURS],
         bare=seconds[_BARE],
@@ -92,20 +93,21 @@ def cold_start(bench: Bench) -> ColdStart:
     )
 
 
-def cold_start_lines(ours: Seconds, bare: Seconds, bare_with_cache: Seconds) -> Iterator[Line]:
+def cold_start_checks(ours: Seconds, bare: Seconds, bare_with_cache: Seconds) -> Iterator[TargetCheck]:
     """How much later the first answer comes than a bare script's; all three: variant -> seconds by round."""
-    for script, theirs in (("a bare script", bare), ("a bare script with a warm cache", bare_with_cache)):
-        for variant, others in theirs.items():
-            above = tuple(one - other for one, other in zip(ours[variant], others, strict=True))
+    for script, by_variant in (("a bare script", bare), ("a bare script with a warm cache", bare_with_cache)):
+        for variant, seconds in by_variant.items():
+            delays = tuple(own - other for own, other in zip(ours[variant], seconds, strict=True))
             what = f"first answer of a fresh process above {script}, {variant}"
-            yield Line.of(what, "s", above, at_most=WANTED_SECONDS)
+            yield TargetCheck.of(what, "s", delays, at_most=TARGET_SECONDS)
 
 
 def _commands(bundle: Bundle, variant: str, folder: Path) -> dict[str, list[str]]:
     info = load(bundle.path, variant=variant).info
 
-    def bare(more: Mapping[str, str]) -> list[str]:
-        return [sys.executable, "-c", _BARE_SCRIPT, json.dumps(_given(bundle, info, more)), SHORT_TEXT]
+    def bare(options: Mapping[str, str]) -> list[str]:
+        arguments = json.dumps(_script_arguments(bundle, info, options))
+        return [sys.executable, "-c", _BARE_SCRIPT, arguments, SHORT_TEXT]
 
     commands = {_OURS: [sys.executable, "-c", _OUR_SCRIPT, str(bundle.path), variant, SHORT_TEXT], _BARE: bare({})}
     option = PROVIDERS[bundle.manifest.variants[variant].provider].cache_option
@@ -114,14 +116,15 @@ def _commands(bundle: Bundle, variant: str, folder: Path) -> dict[str, list[str]
     return commands
 
 
-def _given(bundle: Bundle, info: ClassifierInfo, more: Mapping[str, str]) -> Mapping[str, Any]:
-    """All that the bare script knows beforehand; ``more`` are further options of the provider."""
+def _script_arguments(bundle: Bundle, info: ClassifierInfo, options: Mapping[str, str]) -> Mapping[str, Any]:
+    """Everything that the bare script knows beforehand; ``options`` are further ones of the provider."""
     manifest, spec = bundle.manifest, bundle.manifest.variants[info.variant]
-    row = PROVIDERS[spec.provider]
+    provider = PROVIDERS[spec.provider]
+    all_options = {**provider.defaults, **spec.provider_options, **options}
     return {
-        "provider": row.ort_name,
-        "plugin": row.plugin,
-        "options": row.encode({**row.defaults, **spec.provider_options, **more}, info.threads, info.workers),
+        "provider": provider.ort_name,
+        "plugin": provider.plugin,
+        "options": provider.encode(all_options, info.threads, info.workers),
         "graph": str(bundle.path / spec.graph),
         "tokenizer": str(bundle.path / "tokenizer.json"),
         "inputs": manifest.inputs,
@@ -134,7 +137,7 @@ def _first_answer(command: Sequence[str]) -> tuple[float, str]:
     """Seconds from the start of the process to its answer, and the answer; its end is not counted."""
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        assert process.stdout is not None  # noqa: S101 - it was asked for
+        assert process.stdout is not None  # noqa: S101 - Popen was asked for a pipe
         answer = process.stdout.readline().strip()
         seconds = time.perf_counter() - start
     if process.returncode:
@@ -142,9 +145,7 @@ def _first_answer(command: Sequence[str]) -> tuple[float, str]:
     return seconds, answer
 
 
-def _check_alike(
-    first: Mapping[str, Sequence[tuple[float, str]]], commands: Mapping[str, Mapping[str, Sequence[str]]]
-) -> None:
+def _check_same_answers(first: Mapping[str, Sequence[tuple[float, str]]], commands: Commands) -> None:
     for variant, sides in commands.items():
         answers = {side: first[f"{variant} {side}"][0][1] for side in sides}
         if len(set(answers.values())) != 1 or not all(answers.values()):

@@ -1,36 +1,40 @@
-"""sentences -> KernelBound: the pipeline, text in and answers out, against its own batches in session.run alone."""
+"""sentences -> KernelBoundMeasurement: the pipeline, text to answers, against its own batches in session.run alone."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mtl_bench.processes.interleave import interleaved, ratios
+from mtl_bench.processes.interleave import round_ratios, run_interleaved
 from mtl_bench.processes.worker_process import start_worker
-from mtl_bench.studies.runtime.bench import Bench
-from mtl_bench.studies.runtime.results import KernelBound, Line, circumstances
+from mtl_bench.studies.runtime.context import StudyContext
+from mtl_bench.studies.runtime.results import KernelBoundMeasurement, TargetCheck, current_circumstances
 from mtl_bench.systems.batches import batches_of
-from mtl_bench.worker.child import Worker
+from mtl_bench.worker.serve import Worker
 from mtl_runtime import load
 from mtl_runtime.bundle.manifest import logits_output
 
-__all__ = ["WANTED", "kernel_bound", "prepare"]
+__all__ = ["TARGET", "measure_kernel_bound", "prepare"]
 
-WANTED = 0.90
+TARGET = 0.90
+
+_LOGGER = logging.getLogger(__name__)
 _SIDES = ("pipeline", "kernel")
 
 
-def kernel_bound(bench: Bench) -> KernelBound:
+def measure_kernel_bound(context: StudyContext) -> KernelBoundMeasurement:
     """Time both in each round, in one process and on the same session."""
-    now = circumstances(bench.sentences)
-    bench.report("preparing batches")
-    with start_worker(f"{__name__}:prepare", bundle=str(bench.bundle.path), texts=bench.sentences.texts) as process:
+    circumstances = current_circumstances(context.sentences)
+    _LOGGER.info("kernel bound: preparing batches")
+    bundle, texts = str(context.bundle.path), context.sentences.texts
+    with start_worker(f"{__name__}:prepare", bundle=bundle, texts=texts) as process:
         for side in _SIDES:
             process.run(side)
         runs = {side: (lambda side=side: process.run(side).seconds) for side in _SIDES}
-        seconds = interleaved(runs, rounds=bench.rounds, report=bench.report)
-    share = ratios(seconds["kernel"], seconds["pipeline"])
-    return KernelBound(
-        circumstances=now,
-        lines=(Line.of("pipeline, share of its kernel bound", "share", share, at_least=WANTED),),
+        seconds = run_interleaved(runs, rounds=context.effort.rounds, stage="kernel bound")
+    share = round_ratios(seconds["kernel"], seconds["pipeline"])
+    return KernelBoundMeasurement(
+        circumstances=circumstances,
+        checks=(TargetCheck.of("pipeline, share of its kernel bound", "share", share, at_least=TARGET),),
         variant=process.facts["variant"],
         workers=process.facts["workers"],
         batches=process.facts["batches"],
@@ -41,7 +45,7 @@ def kernel_bound(bench: Bench) -> KernelBound:
 
 
 def prepare(*, bundle: str, texts: Sequence[str]) -> Worker:
-    """In the child: the classifier that ``load`` gives, and the batches that it would make of ``texts``."""
+    """In the worker process: the classifier that ``load`` gives, and the batches that it would make of ``texts``."""
     classifier = load(bundle)
     batches = batches_of(classifier, texts)
     outputs = [logits_output(task) for task in classifier.tasks]
@@ -52,13 +56,13 @@ def prepare(*, bundle: str, texts: Sequence[str]) -> Worker:
         classifier(texts)
 
     def kernel() -> None:
-        for _ in pool.map(lambda batch: classifier.run(batch, outputs), batches):
+        for _ in pool.map(lambda batch: classifier.run_batch(batch, outputs), batches):
             pass
 
     facts = {
         "variant": classifier.info.variant,
         "workers": classifier.info.workers,
         "batches": len(batches),
-        "max_batch_tokens": classifier.max_batch_tokens,
+        "max_batch_tokens": classifier.info.max_batch_tokens,
     }
     return Worker({"pipeline": pipeline, "kernel": kernel}, facts)

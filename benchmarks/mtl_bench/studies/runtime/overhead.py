@@ -1,17 +1,18 @@
-"""one short text -> Overhead: what a classifier's call adds to tokenizer and session.run written by hand."""
+"""one short text -> OverheadMeasurement: what a classifier's call adds to tokenizer and session.run by hand."""
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from mtl_bench.processes.interleave import interleaved
+from mtl_bench.processes.interleave import run_interleaved
 from mtl_bench.processes.worker_process import WorkerProcess, start_worker
-from mtl_bench.studies.runtime.bench import Bench
-from mtl_bench.studies.runtime.results import Line, Overhead, circumstances
-from mtl_bench.worker.child import Worker
+from mtl_bench.studies.runtime.context import StudyContext
+from mtl_bench.studies.runtime.results import OverheadMeasurement, TargetCheck, current_circumstances
+from mtl_bench.worker.serve import Worker
 from mtl_runtime import Classifier, load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import logits_output
@@ -19,62 +20,60 @@ from mtl_runtime.providers.fork_safe_session import ForkSafeSession
 from mtl_runtime.providers.session import Session
 from mtl_runtime.providers.variant_session import open_session
 
-__all__ = ["SHORT_TEXT", "WANTED_MS", "overhead", "prepare"]
+__all__ = ["SHORT_TEXT", "TARGET_MS", "measure_overhead", "prepare"]
 
-WANTED_MS = 0.15
+TARGET_MS = 0.15
 SHORT_TEXT = "The battery died after two days."
+
+_LOGGER = logging.getLogger(__name__)
 _BLOCK = 20  # calls in a row: enough that the other side's traces in the caches do not count
 _WARM_UPS = 3  # calls before each block
 _OPTIMIZED_FOR = ("throughput", "latency")
 _SIDES = ("ours", "bare")
 
 
-def overhead(bench: Bench) -> Overhead:
+def measure_overhead(context: StudyContext) -> OverheadMeasurement:
     """Alternate blocks of calls of both sides, for each way to optimize."""
-    now = circumstances(bench.sentences)
-    blocks = max(1, bench.amounts.calls // _BLOCK)
-    found = {}
+    circumstances = current_circumstances(context.sentences)
+    blocks = max(1, context.effort.short_calls // _BLOCK)
+    milliseconds = {}
     for purpose in _OPTIMIZED_FOR:
-        bench.report(f"one text, optimized for {purpose}: {blocks} blocks")
-        with start_worker(f"{__name__}:prepare", bundle=str(bench.bundle.path), optimize_for=purpose) as process:
-            found[purpose] = _medians(process, blocks)
-    lines = tuple(
-        Line.of(
-            f"overhead of one short text, optimized for {purpose}",
-            "ms",
-            tuple(ours - bare for ours, bare in zip(sides["ours"], sides["bare"], strict=True)),
-            at_most=WANTED_MS,
-        )
-        for purpose, sides in found.items()
-    )
-    return Overhead(
-        circumstances=now,
-        lines=lines,
+        _LOGGER.info("overhead: one text, optimized for %s: %d blocks", purpose, blocks)
+        with start_worker(f"{__name__}:prepare", bundle=str(context.bundle.path), optimize_for=purpose) as process:
+            milliseconds[purpose] = _block_medians(process, blocks)
+    return OverheadMeasurement(
+        circumstances=circumstances,
+        checks=tuple(_check(purpose, sides) for purpose, sides in milliseconds.items()),
         text=SHORT_TEXT,
         calls=blocks * _BLOCK,
         block=_BLOCK,
-        ours={purpose: sides["ours"] for purpose, sides in found.items()},
-        bare={purpose: sides["bare"] for purpose, sides in found.items()},
+        ours={purpose: sides["ours"] for purpose, sides in milliseconds.items()},
+        bare={purpose: sides["bare"] for purpose, sides in milliseconds.items()},
     )
 
 
-def _medians(process: WorkerProcess, blocks: int) -> dict[str, tuple[float, ...]]:
+def _check(purpose: str, sides: dict[str, tuple[float, ...]]) -> TargetCheck:
+    differences = tuple(ours - bare for ours, bare in zip(sides["ours"], sides["bare"], strict=True))
+    return TargetCheck.of(f"overhead of one short text, optimized for {purpose}", "ms", differences, at_most=TARGET_MS)
+
+
+def _block_medians(process: WorkerProcess, blocks: int) -> dict[str, tuple[float, ...]]:
     """Milliseconds of a call, the median of each block, by side."""
     runs = {side: (lambda side=side: process.run(side).value) for side in _SIDES}
-    seconds = interleaved(runs, rounds=blocks)
+    seconds = run_interleaved(runs, rounds=blocks)
     return {side: tuple(1000 * float(np.median(block)) for block in seconds[side]) for side in _SIDES}
 
 
 def prepare(*, bundle: str, optimize_for: Any) -> Worker:
-    """In the child: both sides on one session, so that no second one's place in memory makes a difference."""
+    """In the worker process: both sides on one session, so that memory layout makes no difference between them."""
     opened = Bundle.open(bundle)
-    loaded = load(bundle, optimize_for=optimize_for)
-    info = loaded.info
+    classifier = load(bundle, optimize_for=optimize_for)
+    info = classifier.info
     session = open_session(opened, info.variant, threads=info.threads, runs=info.workers)
-    classifier = dataclasses.replace(loaded, run=ForkSafeSession(session, lambda: session))
+    classifier = dataclasses.replace(classifier, run_batch=ForkSafeSession(session, lambda: session))
     by_hand = _by_hand(opened, session)
     ours, bare = _block(lambda: classifier(SHORT_TEXT)), _block(by_hand)
-    if _labels(classifier) != _argmaxes(opened, by_hand):
+    if _labels(classifier) != _argmax_labels(opened, by_hand):
         raise AssertionError("both sides run one session, and must give the same labels")
     return Worker({"ours": ours, "bare": bare})
 
@@ -86,15 +85,15 @@ def _by_hand(bundle: Bundle, session: Session) -> Callable[[], list[Any]]:
     tokenizer = Tokenizer.from_str(bundle.read("tokenizer.json").decode())
     tokenizer.enable_truncation(manifest.encoder.max_length)
     outputs = [logits_output(task.name) for task in manifest.tasks]
-    inputs = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-    named = [(name, inputs[name]) for name in manifest.inputs]
+    fields = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+    inputs = [(name, fields[name]) for name in manifest.inputs]
     run = session._ort.run
 
     def answer() -> list[Any]:
         encoding = tokenizer.encode(SHORT_TEXT)
-        feed = {name: np.array([getattr(encoding, field)], dtype=np.int64) for name, field in named}
-        found: list[Any] = run(outputs, feed)
-        return found
+        feed = {name: np.array([getattr(encoding, field)], dtype=np.int64) for name, field in inputs}
+        logits: list[Any] = run(outputs, feed)
+        return logits
 
     return answer
 
@@ -118,5 +117,5 @@ def _labels(classifier: Classifier) -> list[str]:
     return [prediction[task].label for task in classifier.tasks]
 
 
-def _argmaxes(bundle: Bundle, by_hand: Callable[[], list[Any]]) -> list[str]:
+def _argmax_labels(bundle: Bundle, by_hand: Callable[[], list[Any]]) -> list[str]:
     return [task.labels[int(rows[0].argmax())] for task, rows in zip(bundle.manifest.tasks, by_hand(), strict=True)]

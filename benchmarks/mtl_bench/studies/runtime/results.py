@@ -1,11 +1,12 @@
-"""benchmarks/results/runtime.json <-> RuntimeSpeed: each measurement with its raw values, moment and machine."""
+"""benchmarks/results/runtime.json <-> RuntimeResults: each measurement with its raw values, moment and machine."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from mtl_bench.studies.runtime.sentences import Sentences
+from mtl_bench.studies.runtime.sentences import LabelledSentences
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import MAKERS, installed_versions
@@ -16,24 +17,24 @@ from mtl_runtime.gate.speed import median_ratio
 __all__ = [
     "SCHEMA_VERSION",
     "Circumstances",
-    "ColdStart",
-    "KernelBound",
-    "Line",
-    "Measurement",
-    "Overhead",
-    "RuntimeSpeed",
-    "Soak",
-    "Tasks",
-    "Throughput",
-    "Unit",
-    "WayResult",
-    "circumstances",
+    "ColdStartMeasurement",
+    "FigureUnit",
+    "KernelBoundMeasurement",
+    "OverheadMeasurement",
+    "RuntimeMeasurement",
+    "RuntimeResults",
+    "SoakMeasurement",
+    "TargetCheck",
+    "TasksMeasurement",
+    "ThroughputMeasurement",
+    "TimedSystemResult",
+    "current_circumstances",
 ]
 
 SCHEMA_VERSION = 1
 _PACKAGES = (*MAKERS, "onnxruntime-openvino", "onnxruntime-ep-openvino", "numpy")
 
-Unit = Literal["times", "share", "ms", "s"]
+FigureUnit = Literal["times", "share", "ms", "s"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,62 +51,62 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One thing that was measured against what is wanted of it."""
+class TargetCheck:
+    """A measured figure, compared with the target for it."""
 
     what: str
-    unit: Unit
+    unit: FigureUnit
     values: tuple[float, ...]  # by round
-    found: Estimate  # median of the values, with its 95 % interval
+    estimate: Estimate = field(metadata=records.keys("found"))  # median of the values, with its 95 % interval
     wanted: float
-    at_most: bool = False  # the median must not exceed what is wanted; else it must reach it
-    doubts: tuple[str, ...] = ()  # why the values prove nothing
+    at_most: bool = False  # the median must not exceed the target; else it must reach it
+    warnings: tuple[str, ...] = field(default=(), metadata=records.keys("doubts"))  # why the values prove nothing
 
     @classmethod
     def of(
         cls,
         what: str,
-        unit: Unit,
+        unit: FigureUnit,
         values: tuple[float, ...],
         *,
         at_least: float | None = None,
         at_most: float | None = None,
-        doubts: tuple[str, ...] = (),
-    ) -> "Line":
-        """A line with its median; exactly one of ``at_least`` and ``at_most`` is given."""
+        warnings: tuple[str, ...] = (),
+    ) -> "TargetCheck":
+        """A check of the values' median; exactly one of ``at_least`` and ``at_most`` is the target."""
         wanted = at_least if at_least is not None else at_most
-        assert wanted is not None  # noqa: S101 - a line without a target is a bug
+        assert wanted is not None  # noqa: S101 - a check without a target is a bug
         return cls(
             what=what,
             unit=unit,
             values=values,
-            found=median_ratio(values),
+            estimate=median_ratio(values),
             wanted=wanted,
             at_most=at_most is not None,
-            doubts=doubts,
+            warnings=warnings,
         )
 
     @property
     def holds(self) -> bool:
-        """Whether the median is as wanted, and nothing stands against the values."""
-        kept = self.found.median <= self.wanted if self.at_most else self.found.median >= self.wanted
-        return kept and not self.doubts
+        """Whether the median meets the target, and there is no warning about the values."""
+        median = self.estimate.median
+        return (median <= self.wanted if self.at_most else median >= self.wanted) and not self.warnings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """What every measurement has."""
+class RuntimeMeasurement:
+    """The fields that every measurement has."""
 
     circumstances: Circumstances
-    lines: tuple[Line, ...]
+    checks: tuple[TargetCheck, ...] = field(metadata=records.keys("lines"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayResult:
-    """One way to answer the sentences: its time and its answers, or why it has none."""
+class TimedSystemResult:
+    """One system that answered the sentences: its time and its answers, or why it has none."""
 
     title: str
-    facts: Mapping[str, str] = field(default_factory=dict)  # what it chose, such as its variant or batch size
+    facts: Mapping[str, str] = field(default_factory=dict)  # its own choices, such as variant or batch size
     seconds: tuple[float, ...] = ()  # for all sentences, by round
     accuracy: Mapping[str, float] = field(default_factory=dict)  # by task, of the worst round
     agreement: Mapping[str, float] = field(default_factory=dict)  # with the baseline's labels, of the worst round
@@ -113,14 +114,14 @@ class WayResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Throughput(Measurement):
-    """Text in, labels out, beside other ways."""
+class ThroughputMeasurement(RuntimeMeasurement):
+    """Text in, labels out, compared with other systems."""
 
-    ways: Mapping[str, WayResult]
+    systems: Mapping[str, TimedSystemResult] = field(metadata=records.keys("ways"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KernelBound(Measurement):
+class KernelBoundMeasurement(RuntimeMeasurement):
     """The whole pipeline against its own batches in session.run alone."""
 
     variant: str
@@ -132,19 +133,19 @@ class KernelBound(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tasks(Measurement):
-    """What further tasks cost: one, eight, and one of eight on the same encoder."""
+class TasksMeasurement(RuntimeMeasurement):
+    """The cost of further tasks: one, eight, and one of eight on the same encoder."""
 
     variant: str
     heads: str  # where their weights come from
-    seconds: Mapping[str, tuple[float, ...]]  # by way and round
+    seconds: Mapping[str, tuple[float, ...]]  # by number of tasks, and round
     parameters: float  # share of the model that eight heads are
     flops: float  # share of the multiplications for a sentence of average length
-    agreement: float  # share of sentences to which all of the eight tasks answer as the one alone
+    agreement: float  # share of sentences to which all of the eight tasks answer like the single one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overhead(Measurement):
+class OverheadMeasurement(RuntimeMeasurement):
     """One short text: a classifier's call against tokenizer and session.run by hand, in the same session."""
 
     text: str
@@ -155,18 +156,18 @@ class Overhead(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColdStart(Measurement):
-    """A fresh process until its first answer, beside a bare script on the same graph."""
+class ColdStartMeasurement(RuntimeMeasurement):
+    """A fresh process until its first answer, compared with a bare script on the same graph."""
 
     text: str
     ours: Mapping[str, tuple[float, ...]]  # by variant: seconds of each process
     bare: Mapping[str, tuple[float, ...]]
-    # The same script where the provider finds what it compiled before; absent: it keeps nothing.
+    # The same script where the provider has a cache of compiled graphs; absent: it has none.
     bare_with_cache: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Soak(Measurement):
+class SoakMeasurement(RuntimeMeasurement):
     """Many ragged calls from several threads at once."""
 
     variant: str
@@ -183,28 +184,38 @@ class Soak(Measurement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeSpeed:
+class RuntimeResults:
     """Content of the results file; what has not been measured yet is absent."""
 
     schema_version: int = SCHEMA_VERSION
-    throughput: Throughput | None = None
-    kernel_bound: KernelBound | None = None
-    tasks: Tasks | None = None
-    overhead: Overhead | None = None
-    cold_start: ColdStart | None = None
-    soak: Soak | None = None
+    throughput: ThroughputMeasurement | None = None
+    kernel_bound: KernelBoundMeasurement | None = None
+    tasks: TasksMeasurement | None = None
+    overhead: OverheadMeasurement | None = None
+    cold_start: ColdStartMeasurement | None = None
+    soak: SoakMeasurement | None = None
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def measurements(self) -> Mapping[str, RuntimeMeasurement]:
+        """Those that were made, by field."""
+        fields: Mapping[str, RuntimeMeasurement | None] = {
+            "throughput": self.throughput,
+            "kernel_bound": self.kernel_bound,
+            "tasks": self.tasks,
+            "overhead": self.overhead,
+            "cold_start": self.cold_start,
+            "soak": self.soak,
+        }
+        return {name: measurement for name, measurement in fields.items() if measurement is not None}
+
+    @property
+    def checks(self) -> tuple[TargetCheck, ...]:
         """Those of all measurements."""
-        found = (self.throughput, self.kernel_bound, self.tasks, self.overhead, self.cold_start, self.soak)
-        return tuple(line for measurement in found if measurement is not None for line in measurement.lines)
+        return tuple(check for measurement in self.measurements.values() for check in measurement.checks)
 
 
-def circumstances(sentences: Sentences) -> Circumstances:
-    """Those of now."""
-    import os
-
+def current_circumstances(sentences: LabelledSentences) -> Circumstances:
+    """Moment, machine and versions now."""
     return Circumstances(
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine_facts(),

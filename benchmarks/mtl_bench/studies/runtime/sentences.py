@@ -1,4 +1,4 @@
-"""bundle + labelled file -> Sentences: the texts that every way answers, and the labels they are judged by."""
+"""bundle + labelled file -> LabelledSentences: the texts that every system answers, and their true labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
 from mtl_runtime.errors import MtlError
 
-__all__ = ["Labels", "Sentences", "accuracy", "agreement", "read_sentences"]
+__all__ = ["LabelledSentences", "TaskLabels", "label_accuracy", "label_agreement", "read_sentences"]
 
-Labels = Mapping[str, Sequence[str | None]]  # by task, one for each sentence; None: unlabelled
+TaskLabels = Mapping[str, Sequence[str | None]]  # by task, one for each sentence; None: unlabelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sentences:
+class LabelledSentences:
     """Texts in the file's order."""
 
     texts: list[str]
-    labels: Labels
+    labels: TaskLabels
     files: Mapping[str, FileSpec]
     digest: str  # of the bundle's manifest
 
 
-def read_sentences(bundle: Bundle, data: Path, *, count: int | None = None) -> Sentences:
+def read_sentences(bundle: Bundle, data: Path, *, count: int | None = None) -> LabelledSentences:
     """Read ``data``; the columns are ``text`` and the tasks' names.
 
     Args:
         bundle: with single_label tasks only.
         data: labelled sentences.
-        count: how many to take, evenly spread; default: all.
+        count: number of sentences, evenly spread; default: all.
 
     Raises:
         MtlError: a task is of another kind.
@@ -44,32 +44,32 @@ def read_sentences(bundle: Bundle, data: Path, *, count: int | None = None) -> S
         raise MtlError("this measurement is made for single_label tasks")
     columns = {task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels) for task in tasks}
     rows = list(read_labelled_file(data, text="text", tasks=columns))
-    chosen = evenly_spaced(rows, count or len(rows))
-    return Sentences(
-        texts=[row.text for row in chosen],
-        labels={name: [_name(row.labels.get(name)) for row in chosen] for name in columns},
+    rows = evenly_spaced(rows, count or len(rows))
+    return LabelledSentences(
+        texts=[row.text for row in rows],
+        labels={name: [_label_name(row.labels.get(name)) for row in rows] for name in columns},
         files={data.name: FileSpec.of_file(data)},
         digest=bundle.digest,
     )
 
 
-def accuracy(answers: Labels, truth: Labels) -> dict[str, float]:
-    """Share of labelled sentences with their own label, by task; a task without labels is absent."""
-    found = {}
+def label_accuracy(answers: TaskLabels, truth: TaskLabels) -> dict[str, float]:
+    """Share of labelled sentences that got their own label, by task; a task without labels is absent."""
+    shares = {}
     for task, labels in truth.items():
-        hits = [given == label for given, label in zip(answers[task], labels, strict=True) if label is not None]
+        hits = [answer == label for answer, label in zip(answers[task], labels, strict=True) if label is not None]
         if hits:
-            found[task] = float(np.mean(hits))
-    return found
+            shares[task] = float(np.mean(hits))
+    return shares
 
 
-def agreement(answers: Labels, reference: Labels) -> dict[str, float]:
+def label_agreement(answers: TaskLabels, reference: TaskLabels) -> dict[str, float]:
     """Share of sentences with the reference's label, by task."""
     return {
-        task: float(np.mean([given == label for given, label in zip(answers[task], labels, strict=True)]))
+        task: float(np.mean([answer == label for answer, label in zip(answers[task], labels, strict=True)]))
         for task, labels in reference.items()
     }
 
 
-def _name(label: object) -> str | None:
+def _label_name(label: object) -> str | None:
     return None if label is None else str(label)

@@ -1,26 +1,28 @@
-"""results file -> the tables of docs/runtime-speed.md, put between their marks.
+"""results file -> the tables of docs/runtime-speed.md, between their markers.
 
 python -m mtl_bench.studies.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
-import click
 import numpy as np
 
-from mtl_bench.processes.interleave import ratios
-from mtl_bench.report.markdown_table import markdown_table
-from mtl_bench.studies.runtime.results import Circumstances, Line, RuntimeSpeed, Unit, WayResult
-from mtl_runtime.core import records
+from mtl_bench.processes.interleave import round_ratios
+from mtl_bench.report.markdown_table import markdown_table, tables_command
+from mtl_bench.studies.runtime.results import (
+    Circumstances,
+    FigureUnit,
+    RuntimeResults,
+    TargetCheck,
+    TimedSystemResult,
+)
 from mtl_runtime.gate.speed import median_ratio
 
-__all__ = ["TABLES", "filled", "line_rows", "main"]
+__all__ = ["CHECK_COLUMNS", "check_rows", "page_tables"]
 
-_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
-# How a value of each unit is written: Python's format and what follows.
-_WRITTEN: Mapping[Unit, tuple[str, str]] = {
+CHECK_COLUMNS = ("what", "median", "95 % interval", "wanted", "holds")
+# Python's format of a value, and the text after it, by unit.
+_FORMATS: Mapping[FigureUnit, tuple[str, str]] = {
     "times": (".2f", "x"),
     "share": (".1%", ""),
     "ms": (".3f", " ms"),
@@ -28,134 +30,115 @@ _WRITTEN: Mapping[Unit, tuple[str, str]] = {
 }
 
 
-def filled(page: str, speed: RuntimeSpeed) -> str:
-    """``page`` with each table between its marks made anew; a measurement that is absent has none."""
-    return _MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]](speed)}{found[3]}", page)
+def page_tables(results: RuntimeResults) -> dict[str, str]:
+    """All tables by the name of their markers; one whose measurement is absent is empty."""
+    return {
+        "targets": markdown_table(CHECK_COLUMNS, check_rows(results.checks), "lrrrl"),
+        "systems": _systems(results),
+        "heads": _heads(results),
+        "cold starts": _cold_starts(results),
+        "circumstances": _circumstances(results),
+    }
 
 
-def line_rows(lines: Iterable[Line]) -> list[list[str]]:
-    """Cells of what was measured against what is wanted: what, median, interval, wanted, verdict."""
+def check_rows(checks: Iterable[TargetCheck]) -> list[list[str]]:
+    """Cells under :data:`CHECK_COLUMNS`."""
     return [
         [
-            line.what.replace("**", ""),
-            _value(line.found.median, line.unit),
-            _interval(line),
-            f"{'at most' if line.at_most else 'at least'} {_value(line.wanted, line.unit)}",
-            _verdict(line),
+            check.what.replace("**", ""),
+            _value(check.estimate.median, check.unit),
+            _interval(check),
+            f"{'at most' if check.at_most else 'at least'} {_value(check.wanted, check.unit)}",
+            _verdict(check),
         ]
-        for line in lines
+        for check in checks
     ]
 
 
-def _lines(speed: RuntimeSpeed) -> str:
-    return markdown_table(["what", "median", "95 % interval", "wanted", "holds"], line_rows(speed.lines), "lrrrl")
-
-
-def _ways(speed: RuntimeSpeed) -> str:
-    if speed.throughput is None:
+def _systems(results: RuntimeResults) -> str:
+    if results.throughput is None:
         return ""
-    tasks = list(speed.throughput.ways[next(iter(speed.throughput.ways))].accuracy)
+    systems, count = results.throughput.systems, results.throughput.circumstances.sentences
+    tasks = list(next(iter(systems.values())).accuracy)
     header = [
-        "way",
+        "system",
         "sentences/s",
         *(f"{task}: accuracy" for task in tasks),
         *(f"{task}: fp32's label" for task in tasks),
     ]
-    count = speed.throughput.circumstances.sentences
-    rows = [[way.title, *_way_cells(way, tasks, count)] for way in speed.throughput.ways.values()]
+    rows = [[system.title, *_system_cells(system, tasks, count)] for system in systems.values()]
     return markdown_table(header, rows, "l" + "r" * (len(header) - 1))
 
 
-def _way_cells(way: WayResult, tasks: Sequence[str], count: int) -> list[str]:
-    if way.error is not None:
-        return [f"failed: {way.error.splitlines()[0]}", *[""] * (2 * len(tasks))]
+def _system_cells(system: TimedSystemResult, tasks: Sequence[str], count: int) -> list[str]:
+    if system.error is not None:
+        return [f"failed: {system.error.splitlines()[0]}", *[""] * (2 * len(tasks))]
     return [
-        f"{count / float(np.median(way.seconds)):.0f}",
-        *(f"{way.accuracy[task]:.3f}" for task in tasks),
-        *(f"{way.agreement[task]:.1%}" for task in tasks),
+        f"{count / float(np.median(system.seconds)):.0f}",
+        *(f"{system.accuracy[task]:.3f}" for task in tasks),
+        *(f"{system.agreement[task]:.1%}" for task in tasks),
     ]
 
 
-def _heads(speed: RuntimeSpeed) -> str:
-    if speed.tasks is None:
+def _heads(results: RuntimeResults) -> str:
+    if results.tasks is None:
         return ""
-    one, *_ = speed.tasks.seconds.values()
+    one_task, *_ = results.tasks.seconds.values()
     rows = [
-        [name, f"{float(np.median(values)):.2f}", f"{median_ratio(ratios(values, one)).median:.3f}"]
-        for name, values in speed.tasks.seconds.items()
+        [name, f"{float(np.median(seconds)):.2f}", f"{median_ratio(round_ratios(seconds, one_task)).median:.3f}"]
+        for name, seconds in results.tasks.seconds.items()
     ]
     return markdown_table(["asked", "seconds", "times one task, by round"], rows, "lrr")
 
 
-def _starts(speed: RuntimeSpeed) -> str:
-    if speed.cold_start is None:
+def _cold_starts(results: RuntimeResults) -> str:
+    if results.cold_start is None:
         return ""
-    found = speed.cold_start
+    ours, bare = results.cold_start.ours, results.cold_start.bare
     rows = [
-        [f"`{name}`", f"{float(np.median(found.ours[name])):.3f}", f"{float(np.median(found.bare[name])):.3f}"]
-        for name in found.ours
+        [f"`{variant}`", f"{float(np.median(ours[variant])):.3f}", f"{float(np.median(bare[variant])):.3f}"]
+        for variant in ours
     ]
     return markdown_table(["variant", "ours, s", "bare script, s"], rows, "lrr")
 
 
-def _circumstances(speed: RuntimeSpeed) -> str:
-    rows = [[name.replace("_", " "), *_circumstance_cells(found)] for name, found in _measured(speed)]
+def _circumstances(results: RuntimeResults) -> str:
+    rows = [
+        [name.replace("_", " "), *_circumstance_cells(measurement.circumstances)]
+        for name, measurement in results.measurements.items()
+    ]
     return markdown_table(
         ["measurement", "at", "processor", "cores", "load before", "onnxruntime", "torch"], rows, "lllrrll"
     )
 
 
-def _measured(speed: RuntimeSpeed) -> Iterator[tuple[str, Circumstances]]:
-    for name in ("throughput", "kernel_bound", "tasks", "overhead", "cold_start", "soak"):
-        if (found := getattr(speed, name)) is not None:
-            yield name, found.circumstances
-
-
-def _circumstance_cells(found: Circumstances) -> list[str]:
-    machine, made_with = found.machine, found.made_with
+def _circumstance_cells(circumstances: Circumstances) -> list[str]:
+    machine, made_with = circumstances.machine, circumstances.made_with
     runtime = made_with.get("onnxruntime") or f"{made_with.get('onnxruntime-openvino')} (openvino wheel)"
     return [
-        found.measured_at,
+        circumstances.measured_at,
         machine.cpu,
         str(machine.cores_allowed),
-        f"{found.load:.1f}",
+        f"{circumstances.load:.1f}",
         runtime,
         made_with.get("torch", ""),
     ]
 
 
-TABLES: Mapping[str, Callable[[RuntimeSpeed], str]] = {
-    "lines": _lines,
-    "ways": _ways,
-    "heads": _heads,
-    "starts": _starts,
-    "circumstances": _circumstances,
-}
-
-
-def _value(value: float, unit: Unit) -> str:
-    form, after = _WRITTEN[unit]
+def _value(value: float, unit: FigureUnit) -> str:
+    form, after = _FORMATS[unit]
     return f"{value:{form}}{after}"
 
 
-def _interval(line: Line) -> str:
-    if line.found.n == 1:
+def _interval(check: TargetCheck) -> str:
+    if check.estimate.n == 1:
         return ""
-    return f"{_value(line.found.low, line.unit)} to {_value(line.found.high, line.unit)}"
+    return f"{_value(check.estimate.low, check.unit)} to {_value(check.estimate.high, check.unit)}"
 
 
-def _verdict(line: Line) -> str:
-    return "; ".join(["no", *line.doubts]).replace("**", "") if not line.holds else "yes"
-
-
-@click.command()
-@click.argument("results", type=click.Path(path_type=Path, exists=True))
-@click.argument("page", type=click.Path(path_type=Path, exists=True))
-def main(results: Path, page: Path) -> None:
-    """Put the tables of RESULTS into PAGE."""
-    speed = records.from_json(RuntimeSpeed, results.read_text("utf-8"), where=results.name)
-    page.write_text(filled(page.read_text("utf-8"), speed), "utf-8")
+def _verdict(check: TargetCheck) -> str:
+    return "; ".join(["no", *check.warnings]).replace("**", "") if not check.holds else "yes"
 
 
 if __name__ == "__main__":
-    main()
+    tables_command(RuntimeResults, page_tables)()

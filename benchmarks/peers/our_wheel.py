@@ -1,4 +1,4 @@
-"""bundle -> its evidence of the onnxruntime in this environment: what the gate says of a variant, and its pace."""
+"""bundle -> its evidence for the onnxruntime in this environment: a variant's status and execution settings."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""bundle + its separate graphs -> Prepared: their labels in batches of 32, with plain onnxruntime."""
+"""bundle + its separate graphs + texts -> Worker: plain onnxruntime answers them in batches of 32."""
 
 from collections.abc import Sequence
 
 from mtl_bench.systems.separate_graphs import BATCH_SIZE, open
-from mtl_bench.worker.child import Worker
+from mtl_bench.worker.serve import Worker
 
 __all__ = ["prepare"]
 

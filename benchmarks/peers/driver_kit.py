@@ -1,4 +1,4 @@
-"""kit folder -> tasks, heads and the loop over batches that drivers share: numpy and safetensors, no other library."""
+"""kit folder -> tasks, heads and the loop over batches that all drivers use: numpy and safetensors, nothing else."""
 
 import importlib.metadata
 import json
@@ -18,7 +18,7 @@ DEFAULT_SIZE = 32
 
 
 class PeerError(Exception):
-    """This system cannot express or run the model; the message says why and becomes its row."""
+    """This system cannot express or run the model; the message is shown in its row."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Task:
             return [self.labels[index] for index in rows.argmax(axis=1).tolist()]
         if self.kind == "regression":
             return [float(value) for value in rows[:, 0]]
-        given = 1 / (1 + np.exp(-rows / self.temperature)) >= np.asarray(self.thresholds)
-        return ["|".join(name for name, is_given in zip(self.labels, row, strict=True) if is_given) for row in given]
+        positive = 1 / (1 + np.exp(-rows / self.temperature)) >= np.asarray(self.thresholds)
+        return ["|".join(name for name, is_set in zip(self.labels, row, strict=True) if is_set) for row in positive]
 
 
 @dataclass(frozen=True)
 class Kit:
-    """What kit.py wrote."""
+    """The folder that kit.py wrote."""
 
     folder: Path
     tasks: Sequence[Task]
@@ -59,7 +59,7 @@ class Kit:
         tasks = [Task(**task) for task in content["tasks"]]
         return cls(Path(folder), tasks, content["max_length"], content["pooling"], content["family"])
 
-    def of_task(self, task: Task) -> str:
+    def task_folder(self, task: Task) -> str:
         """The folder of the model that answers ``task`` alone."""
         return str(self.folder / "sequence-classification" / task.name)
 
@@ -67,9 +67,9 @@ class Kit:
         """Arrays of the head of ``task``, float32, named as in training: ``output.weight`` (width, H) and so on."""
         from safetensors.numpy import load_file
 
-        begin = f"{task.name}."
-        everything = load_file(self.folder / "heads.safetensors")
-        return {name.removeprefix(begin): value for name, value in everything.items() if name.startswith(begin)}
+        prefix = f"{task.name}."
+        weights = load_file(self.folder / "heads.safetensors")
+        return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
     def linear(self, task: Task) -> tuple[Any, Any]:
         """Weight (width, H) and bias (width,) of a head that is one linear layer.
@@ -107,24 +107,24 @@ def versions(*packages: str) -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in packages}
 
 
-def batched(kit: Kit, run: Callable[[list[str]], Logits], *, by_length: bool) -> Callable[..., Labels]:
-    """Texts and a size -> labels, through batches of that many texts, as they come or longest first."""
+def answer_in_batches(kit: Kit, run: Callable[[list[str]], Logits], *, by_length: bool) -> Callable[..., Labels]:
+    """Texts and a size -> labels, through batches of that many texts, in arrival order or longest first."""
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
         order = sorted(range(len(texts)), key=lambda index: -len(texts[index])) if by_length else range(len(texts))
-        given: dict[str, list[Any]] = {task.name: [None] * len(texts) for task in kit.tasks}
+        labels: dict[str, list[Any]] = {task.name: [None] * len(texts) for task in kit.tasks}
         for start in range(0, len(texts), size or DEFAULT_SIZE):
             indices = order[start : start + (size or DEFAULT_SIZE)]
             logits = run([texts[index] for index in indices])
             for task in kit.tasks:
                 for index, label in zip(indices, task.answers(logits[task.name]), strict=True):
-                    given[task.name][index] = label
-        return given
+                    labels[task.name][index] = label
+        return labels
 
     return answer
 
 
-def system(
+def make_system(
     answer: Callable[..., Labels], facts: Mapping[str, str], *, sizes: Sequence[int] = SIZES, warm_up: int = 1
 ) -> SystemDriver:
     """A peer whose batches are counted in texts."""

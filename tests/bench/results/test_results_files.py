@@ -1,0 +1,89 @@
+"""Results files: every one that is committed can still be read, by the records that it was written from."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtl_bench.results.files import read_report, read_results, write_results
+from mtl_bench.results.schema import Report
+from mtl_bench.studies.bulk_files import BulkFilesResults
+from mtl_bench.studies.joint_training import JointTrainingResults
+from mtl_bench.studies.quantization.results import QuantizationResults
+from mtl_bench.studies.runtime.results import RuntimeResults
+from mtl_runtime.core import records
+from mtl_runtime.errors import MtlError
+from mtl_runtime.evidence.schema import Evidence
+
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "benchmarks" / "results"
+RECORDED = sorted((ROOT / "tests" / "bench" / "compare" / "data").glob("*/*.json"))
+KINDS = {
+    "bench.json": Report,
+    "bulk.json": BulkFilesResults,
+    "demo_evidence.json": Evidence,
+    "demo_evidence_openvino.json": Evidence,
+    "joint_vs_single.json": JointTrainingResults,
+    "quantization.json": QuantizationResults,
+    "runtime.json": RuntimeResults,
+    "runtime_openvino.json": RuntimeResults,
+}
+# Earlier names of keys, which are read and no longer written.
+RENAMED = {"token_budget": "max_batch_tokens"}
+
+
+def keys_of(content):
+    """All keys of a document, wherever they are."""
+    if isinstance(content, dict):
+        return set(content) | set().union(*map(keys_of, content.values()))
+    return set().union(*map(keys_of, content)) if isinstance(content, list) else set()
+
+
+def test_every_committed_results_file_has_a_record():
+    assert {file.name for file in RESULTS.glob("*.json")} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_committed_results_file_is_read_by_its_own_record_and_written_with_the_same_keys(name):
+    results = read_results(KINDS[name], RESULTS / name)
+    assert records.from_json(KINDS[name], records.to_json(results)) == results
+    written = keys_of(json.loads(records.to_json(results)))
+    assert {RENAMED.get(key, key) for key in keys_of(json.loads((RESULTS / name).read_bytes()))} <= written
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_a_recorded_run_is_read_and_written_with_the_same_keys(file):
+    written = keys_of(json.loads(records.to_json(read_report(file))))
+    assert keys_of(json.loads(file.read_bytes())) <= written
+
+
+def test_the_benchmarks_results_file_has_warnings_under_the_key_that_it_always_had():
+    content = json.loads((RESULTS / "bench.json").read_bytes())
+    report = read_report(RESULTS / "bench.json")
+    assert [list(result.warnings) for result in report.systems.values()] == [
+        row["doubts"] for row in content["systems"].values()
+    ]
+    assert any(result.warnings for result in report.systems.values())
+    assert report.workload.scored == content["workload"]["judged"]
+    assert records.to_dict(report)["doubts"] == content["doubts"]
+
+
+def test_a_study_s_file_is_read_as_it_was_written(tmp_path):
+    write_results(RuntimeResults(), tmp_path / "runtime.json")
+    assert read_results(RuntimeResults, tmp_path / "runtime.json") == RuntimeResults()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"results\.json cannot be read \(No such file or directory\); name the results file of a study"),
+        ("no json", r"results\.json: not valid JSON"),
+        ('{"machine": 3}', r"results\.json\.machine: unknown key"),
+    ],
+)
+def test_a_file_that_is_no_study_s_is_refused_in_one_line(tmp_path, content, message):
+    file = tmp_path / "results.json"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    with pytest.raises(MtlError, match=message):
+        read_results(RuntimeResults, file)
