@@ -1,1 +1,1 @@
-"""answers of PyTorch and of a graph on the same sentences -> evidence and a verdict, task by task."""
+"""PyTorch's and a graph's answers to the same sentences -> evidence and a status, task by task."""

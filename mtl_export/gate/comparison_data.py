@@ -40,7 +40,7 @@ class Outputs:
     """What one model answers to the comparison data."""
 
     compared: Logits  # to the sentences compared, edge cases last
-    validation: Logits | None  # None where there is no validation data
+    validation: Logits | None  # None where these were not asked, or are not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class ComparisonData:
         """The sentences, then the edge cases."""
         return (*self.sentences.examples, *self.edges)
 
-    def answer(self, logits_of: Callable[[list[str]], Logits]) -> Outputs:
-        """Let one model answer each set of sentences once."""
+    def answer(self, logits_of: Callable[[list[str]], Logits], *, validation: bool = True) -> Outputs:
+        """Let one model answer each set of sentences once, or leave the ``validation`` sentences out."""
         answers = logits_of(self.sentences.texts)
         edges = logits_of([example.text for example in self.edges])
         compared = {task: np.concatenate([rows, edges[task]]) for task, rows in answers.items()}
-        if self.validation is None or self.validation is self.sentences:
-            return Outputs(compared, None if self.validation is None else answers)
-        return Outputs(compared, logits_of(self.validation.texts))
+        if self.validation is None or not validation:
+            return Outputs(compared, None)
+        return Outputs(compared, answers if self.validation is self.sentences else logits_of(self.validation.texts))
 
 
 def load_comparison_data(checkpoint: Checkpoint, files: Sequence[Path], edge_texts: Sequence[str]) -> ComparisonData:

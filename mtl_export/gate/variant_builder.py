@@ -123,7 +123,7 @@ class VariantBuilder:
             return unverified_evidence(recipe.provider, problem)
         classifier = self.sessions.classifier(name, _emulation(recipe), self.reference.tasks)
         _log.info("%s: answering %d sentences on %s", name, len(self.data.compared), recipe.emulated_on)
-        outputs = self.data.answer(classifier.logits)
+        outputs = self.data.answer(classifier.logits, validation=False)  # an emulation is not calibrated
         tasks = compare_tasks(
             self.reference.tasks, name, self.data.compared, outputs.compared, self.reference, self.gate
         )

@@ -39,7 +39,7 @@ __all__ = ["GraphBuilder", "count_fused_attention"]
 
 # Ranges of all of an encoder's values cost much memory, and settle after few sentences.
 _SENTENCES_FOR_VALUES = 64
-# Ways of smoothing are told apart by far fewer sentences than a gate needs. Dozens are tried, so where sentences are
+# Comparing ways of smoothing needs far fewer sentences than a gate. Dozens are tried, so where sentences are
 # long there are still fewer.
 _SENTENCES_FOR_LOSS = 128
 _TOKENS_FOR_LOSS = 4096
@@ -88,31 +88,31 @@ class GraphBuilder:
         model = apply(trace_to_onnx(self.model, fused=True), steps)
         config: Any = self.model.encoder.config
         # albert may run several attentions in each of its layers.
-        found, layers = count_fused_attention(model), config.num_hidden_layers * getattr(config, "inner_group_num", 1)
-        if found != layers:
+        fused, layers = count_fused_attention(model), config.num_hidden_layers * getattr(config, "inner_group_num", 1)
+        if fused != layers:
             family = self.model.spec.encoder.family
-            raise ExportError(f"{family}: attention was fused in {found} of {layers} layers; report this")
+            raise ExportError(f"{family}: attention was fused in {fused} of {layers} layers; report this")
         return model
 
     @cached_property
     def fused_ranges(self) -> dict[str, ActivationRange]:
-        """Ranges of the inputs of the fused graph's matrix products."""
-        return self._product_ranges(self.fused)
+        """Ranges of the inputs of the fused graph's MatMuls."""
+        return self._matmul_ranges(self.fused)
 
     @cached_property
     def portable_ranges(self) -> dict[str, ActivationRange]:
-        """Ranges of the inputs of the portable graph's matrix products."""
-        return self._product_ranges(self.portable)
+        """Ranges of the inputs of the portable graph's MatMuls."""
+        return self._matmul_ranges(self.portable)
 
     @cached_property
-    def smoothed_fused(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
-        """The fused graph ready for int8, and the ranges of its matrix products' inputs."""
+    def fused_for_int8(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
+        """The fused graph ready for int8, and the ranges of its MatMuls' inputs."""
         loss = partial(self._loss, self._logits(self.fused))
         return search_smoothquant(self.fused, self.fused_ranges, loss)
 
     @cached_property
-    def smoothed_portable(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
-        """The portable graph ready for int8, and the ranges of its matrix products' inputs."""
+    def portable_for_int8(self) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
+        """The portable graph ready for int8, and the ranges of its MatMuls' inputs."""
         loss = partial(self._loss, self._logits(self.portable))
         return search_smoothquant(self.portable, self.portable_ranges, loss)
 
@@ -124,7 +124,7 @@ class GraphBuilder:
         )
 
     def _loss(self, exact: NDArray[np.float32], model: ir.Model, ranges: Mapping[str, ActivationRange]) -> float:
-        """What int8 matrix products do to the logits of calibration sentences: mean |difference| from ``exact``."""
+        """What int8 MatMuls do to the logits of calibration sentences: mean |difference| from ``exact``."""
         return float(np.abs(exact - self._logits(quantize_matmuls(model, ranges))).mean())
 
     def _logits(self, model: ir.Model) -> NDArray[np.float32]:
@@ -140,8 +140,8 @@ class GraphBuilder:
             logits[indices] = np.concatenate(session.run(batch, outputs), axis=1)
         return logits
 
-    def _product_ranges(self, model: ir.Model) -> dict[str, ActivationRange]:
-        return self._ranges(model, [str(product.data.name) for product in find_matmuls(model)], self._texts)
+    def _matmul_ranges(self, model: ir.Model) -> dict[str, ActivationRange]:
+        return self._ranges(model, [str(matmul.data.name) for matmul in find_matmuls(model)], self._texts)
 
     def _ranges(self, model: ir.Model, names: list[str], texts: list[TokenizedText]) -> dict[str, ActivationRange]:
         return collect_activation_ranges(

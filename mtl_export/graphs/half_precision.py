@@ -20,7 +20,7 @@ __all__ = ["convert_encoder", "encoder_float_values", "fp16_overflow_nodes"]
 
 # The largest fp16 is 65504; sentences that nobody measured may go further than those that somebody did.
 _SAFE_FP16 = 65504 / 2
-# What a mask adds where nothing may be seen; exp of it is 0 beside any score.
+# What a mask adds where nothing may be seen; exp of it is 0 next to any score.
 _MASKED = -1e4
 _NUMPY = {ir.DataType.FLOAT16: np.float16, ir.DataType.BFLOAT16: ml_dtypes.bfloat16}
 # Positions times frequencies need more bits than fp16 has: what leads to these stays fp32.
@@ -53,16 +53,16 @@ def fp16_overflow_nodes(model: ir.Model, ranges: Mapping[str, ActivationRange]) 
     ]
 
 
-def convert_encoder(model: ir.Model, to: ir.DataType, *, kept: frozenset[str] = frozenset()) -> ir.Model:
+def convert_encoder(model: ir.Model, to: ir.DataType, *, excluded: frozenset[str] = frozenset()) -> ir.Model:
     """A copy of ``model`` whose encoder computes in ``to``.
 
     Args:
         model: an fp32 graph with named modules.
         to: FLOAT16 or BFLOAT16.
-        kept: names of nodes that stay fp32 besides those that lead to an angle.
+        excluded: names of nodes that stay fp32 in addition to those that lead to an angle.
     """
     result = model.clone()
-    stays = kept | set(_leading_to_angles(result.graph))
+    stays = excluded | set(_leading_to_angles(result.graph))
     narrow = [
         node
         for node in result.graph

@@ -35,7 +35,7 @@ __all__ = [
 
 Pass = Callable[[ir.Model], ir.Model]
 
-# protobuf cannot hold more in one message; the rest of the graph is small beside the weights.
+# protobuf cannot hold more in one message; the rest of the graph is small compared with the weights.
 SINGLE_FILE_LIMIT = 2 * 1024**3 - 64 * 1024**2
 
 
@@ -80,7 +80,7 @@ def check(model: ir.Model, step: str, *, loads: bool = True) -> None:
     """Accept a graph that is valid, unambiguous and, if ``loads``, one that onnxruntime's CPU provider opens.
 
     Raises:
-        ExportError: it is not; ``step`` tells after what.
+        ExportError: it is not; ``step`` names the step before.
     """
     names = [value.name for value in _values(model)]
     doubled = sorted({str(name) for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []

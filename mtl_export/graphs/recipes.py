@@ -10,7 +10,7 @@ from mtl_export.errors import ConfigError
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.half_precision import convert_encoder, fp16_overflow_nodes
 from mtl_export.graphs.int8.qdq import insert_qdq
-from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PRODUCTS_INSIDE, fuse_qattention
+from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PROJECTIONS, fuse_qattention
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_embeddings, quantize_matmuls
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.providers.registry import get_provider
@@ -31,10 +31,10 @@ class Recipe:
     provider: str
     graph: str = PORTABLE_GRAPH
     build: Build | None = None  # None: the portable graph as it is
-    base: Callable[[GraphBuilder], ir.Model] = lambda material: material.portable  # what build starts from
+    base: Callable[[GraphBuilder], ir.Model] = lambda graphs: graphs.portable  # what build starts from
     options: Options = lambda _: {}
-    repairable: bool = False  # products of the base can go back to fp32 one by one
-    # The provider has to run these for all products, and each stands for so many; others would be slow.
+    repairable: bool = False  # MatMuls of the base can go back to fp32 one by one
+    # The provider has to run these for all MatMuls, and each stands for so many; others would be slow.
     operators: Mapping[str, int] = field(default_factory=dict)
     emulated_on: str | None = None  # a provider that runs the graph with other arithmetic, where its own is absent
 
@@ -44,44 +44,44 @@ class Recipe:
         return "cpu" in (self.provider, self.emulated_on)
 
 
-def _fused_base(material: GraphBuilder) -> ir.Model:
-    return material.fused
+def _fused_base(graphs: GraphBuilder) -> ir.Model:
+    return graphs.fused
 
 
-def _int8(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
-    return quantize_embeddings(fuse_qattention(quantize_matmuls(*material.smoothed_fused, kept=kept)))
+def _int8(graphs: GraphBuilder, excluded: frozenset[str]) -> ir.Model:
+    return quantize_embeddings(fuse_qattention(quantize_matmuls(*graphs.fused_for_int8, excluded=excluded)))
 
 
-def _qdq(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
-    return insert_qdq(*material.smoothed_portable, kept=kept)
+def _qdq(graphs: GraphBuilder, excluded: frozenset[str]) -> ir.Model:
+    return insert_qdq(*graphs.portable_for_int8, excluded=excluded)
 
 
-def _fused(material: GraphBuilder, _kept: frozenset[str]) -> ir.Model:
-    return material.fused
+def _fused(graphs: GraphBuilder, _excluded: frozenset[str]) -> ir.Model:
+    return graphs.fused
 
 
-def _fp16(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
-    kept |= set(fp16_overflow_nodes(material.fused, material.value_ranges))
-    return convert_encoder(material.fused, ir.DataType.FLOAT16, kept=kept)
+def _fp16(graphs: GraphBuilder, excluded: frozenset[str]) -> ir.Model:
+    excluded |= set(fp16_overflow_nodes(graphs.fused, graphs.value_ranges))
+    return convert_encoder(graphs.fused, ir.DataType.FLOAT16, excluded=excluded)
 
 
-def _bf16(material: GraphBuilder, kept: frozenset[str]) -> ir.Model:
-    return convert_encoder(material.fused, ir.DataType.BFLOAT16, kept=kept)
+def _bf16(graphs: GraphBuilder, excluded: frozenset[str]) -> ir.Model:
+    return convert_encoder(graphs.fused, ir.DataType.BFLOAT16, excluded=excluded)
 
 
-def _tensorrt(material: GraphBuilder) -> Mapping[str, str]:
+def _tensorrt(graphs: GraphBuilder) -> Mapping[str, str]:
     """Engines for one token alone up to a full batch of the longest texts, tuned for 16 of 32 tokens.
 
     A shape outside of that is an error, so the runtime keeps its batches within.
     """
-    spec = material.model.spec.encoder
+    spec = graphs.model.spec.encoder
     shapes = {
         "min": (1, 1),
         "opt": (16, min(32, spec.max_length)),
         "max": (get_provider("tensorrt").max_batch_size, spec.max_length),
     }
     profiles = {
-        f"trt_profile_{name}_shapes": ",".join(f"{value}:{rows}x{tokens}" for value in material.model.inputs)
+        f"trt_profile_{name}_shapes": ",".join(f"{value}:{rows}x{tokens}" for value in graphs.model.inputs)
         for name, (rows, tokens) in shapes.items()
     }
     return {"trt_fp16_enable": "1", "trt_engine_cache_enable": "1", **profiles}
@@ -95,7 +95,7 @@ RECIPES: Mapping[str, Recipe] = {
         build=_int8,
         base=_fused_base,
         repairable=True,
-        operators={INT8_OPERATOR: 1, INT8_ATTENTION: PRODUCTS_INSIDE},
+        operators={INT8_OPERATOR: 1, INT8_ATTENTION: PROJECTIONS},
     ),
     "openvino-fp32": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "f32"}),
     "openvino-bf16": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "bf16"}),
@@ -113,7 +113,7 @@ _REFUSED: Mapping[str, str] = {
     "cpu-fp16": "onnxruntime's CPU provider computes fp16 in fp32 and casts at every node: slower, and no smaller in "
     "memory; use cpu-int8, or openvino-bf16",
     "cpu-bf16": "onnxruntime's CPU provider has no bf16 kernels; use openvino-bf16",
-    "cuda-int8": "CUDA has no kernel for the whole-number products, which fall back to the CPU with a copy each way; "
+    "cuda-int8": "CUDA has no kernel for integer MatMuls, which fall back to the CPU with a copy each way; "
     "use cuda-fp16",
     "openvino-fp16": "OpenVINO's CPU device computes in fp32 or bf16; use openvino-bf16",
     "tensorrt-fp32": "TensorRT without lower precision has nothing over cuda-fp32; use that, or tensorrt-fp16",
@@ -125,7 +125,7 @@ def resolve_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     """The recipes of ``names``, cpu-fp32 first: every bundle has it, as what the others are compared with.
 
     Raises:
-        ConfigError: a name is unknown, or stands for something that makes no sense; the message tells why.
+        ConfigError: a name is unknown, or stands for a combination that makes no sense; the message says why.
     """
     if not names:
         raise ConfigError(f"no variant is named; known: {', '.join(RECIPES)}, or auto")

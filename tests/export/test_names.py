@@ -30,7 +30,7 @@ RETIRED = {
 }
 KEYS_OF_FILES = {"made_with"}  # checkpoint.json and manifest.json have this key
 # Folders whose names are still to be revised.
-TO_COME = ("bundling", "gate", "graphs")
+TO_COME = ()
 
 
 def words_of(name):

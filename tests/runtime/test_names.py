@@ -30,7 +30,7 @@ RETIRED = {
     "workshop",
 }
 # Folders whose names are still being changed.
-TO_COME = {"bundle", "evidence", "gate", "inference", "loading"}
+TO_COME = set()
 
 
 def is_public(name):

@@ -51,19 +51,19 @@ def collect_activation_ranges(
     written = save(watched, file)
     session = Session.open(file)
     outputs = session.outputs[len(model.graph.outputs) :]
-    found: dict[str, ActivationRange] = {}
+    ranges: dict[str, ActivationRange] = {}
     for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
         batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
         if not batch.attention_mask.any():
             continue  # texts without a token say nothing of activations
         for name, values in zip(outputs, session.run(batch, outputs), strict=True):
             seen = _extremes(values, batch.attention_mask)
-            found[name] = _union(found[name], seen) if name in found else seen
+            ranges[name] = _union(ranges[name], seen) if name in ranges else seen
     for part in written:
         part.unlink()
-    if broken := [name for name, seen in found.items() if not np.isfinite([seen.low, seen.high]).all()]:
+    if broken := [name for name, seen in ranges.items() if not np.isfinite([seen.low, seen.high]).all()]:
         raise ExportError(f"calibration sentences make {broken[0]} NaN or infinite; train again with a lower rate")
-    return found
+    return ranges
 
 
 def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:

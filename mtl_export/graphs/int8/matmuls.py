@@ -1,4 +1,4 @@
-"""graph -> its matrix products with constant weights: what an encoder spends its time on, and what int8 replaces."""
+"""graph -> its MatMuls with constant weights: where an encoder spends its time, and what int8 replaces."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class MatMul:
 
     @property
     def data(self) -> ir.Value:
-        """What is multiplied, (..., inputs); read anew each time, since what it comes from may have been replaced."""
+        """What is multiplied, (..., inputs); looked up each time, because its producer may have been replaced."""
         assert self.node.inputs[0] is not None  # noqa: S101 - a MatMul has both
         return self.node.inputs[0]
 
@@ -43,7 +43,7 @@ class MatMul:
 
 
 def find_matmuls(model: ir.Model) -> list[MatMul]:
-    """The products of ``model`` in its order; heads and poolers are Gemm nodes, too small to matter."""
+    """The MatMuls of ``model`` in its order; heads and poolers are Gemm nodes, too small to matter."""
     return list(_products(model.graph))
 
 
@@ -64,9 +64,9 @@ def _products(graph: ir.Graph) -> Iterator[MatMul]:
         yield MatMul(str(node.name), node, bias, addition)
 
 
-def _bias(product: ir.Value) -> tuple[ir.Node | None, ir.Value | None]:
-    uses = product.uses()
-    if len(uses) != 1 or product.is_graph_output():
+def _bias(matmul: ir.Value) -> tuple[ir.Node | None, ir.Value | None]:
+    uses = matmul.uses()
+    if len(uses) != 1 or matmul.is_graph_output():
         return None, None
     (use,) = uses
     if use.node.op_type != "Add":

@@ -1,7 +1,7 @@
-"""fp32 graph + activation ranges -> int8 graph: whole-number matrix products with scales that are fixed at export.
+"""fp32 graph + activation ranges -> int8 graph: integer MatMuls with scales that are fixed at export.
 
-Each product ``x @ W + b`` becomes QuantizeLinear (uint8, one scale) and MatMulIntegerToFloat (int8 weights, one scale
-per output column). A fixed scale makes a row's answer independent of the rows beside it, which a scale taken from
+Each MatMul ``x @ W + b`` becomes QuantizeLinear (uint8, one scale) and MatMulIntegerToFloat (int8 weights, one scale
+per output column). A fixed scale makes a row's answer independent of the other rows, which a scale taken from
 the batch (onnxruntime's dynamic quantization) does not.
 """
 
@@ -39,19 +39,22 @@ class Scale:
         return cls(step, round(-low / step))
 
 
-def quantize_matmuls(model: ir.Model, ranges: Mapping[str, ActivationRange], *, kept: Container[str] = ()) -> ir.Model:
-    """A copy of ``model`` with int8 matrix products.
+def quantize_matmuls(
+    model: ir.Model, ranges: Mapping[str, ActivationRange], *, excluded: Container[str] = ()
+) -> ir.Model:
+    """A copy of ``model`` with int8 MatMuls.
 
     Args:
         model: an fp32 graph.
-        ranges: of each product's input, by value name; see :func:`mtl_export.graphs.int8.activation_ranges.ranges`.
-        kept: names of matrix products that stay as they are.
+        ranges: of each MatMul's input, by value name, from
+            :func:`mtl_export.graphs.int8.activation_ranges.collect_activation_ranges`.
+        excluded: names of MatMuls that stay as they are.
     """
     result = model.clone()
     builder = _Builder(result.graph)
-    for product in find_matmuls(result):
-        if product.name not in kept:
-            builder.replace(product, ranges[str(product.data.name)])
+    for matmul in find_matmuls(result):
+        if matmul.name not in excluded:
+            builder.replace(matmul, ranges[str(matmul.data.name)])
     result.opset_imports["com.microsoft"] = 1
     return RemoveUnusedNodesPass()(result).model
 
@@ -70,43 +73,43 @@ def quantize_embeddings(model: ir.Model) -> ir.Model:
 
 
 class _Builder:
-    """Replaces matrix products one by one; what several of them share is made once."""
+    """Replaces MatMuls one by one; what several of them share is stored once."""
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
         self._inputs: dict[str, tuple[ir.Value, ir.Value, ir.Value]] = {}
         self._weights: dict[str, tuple[ir.Value, ir.Value]] = {}
 
-    def replace(self, product: MatMul, seen: ActivationRange) -> None:
-        whole, step, zero = self._input(product, seen)
-        matrix, steps = self._weight(product)
+    def replace(self, matmul: MatMul, seen: ActivationRange) -> None:
+        whole, step, zero = self._input(matmul, seen)
+        matrix, steps = self._weight(matmul)
         node = ir.node(
             INT8_OPERATOR,
-            [whole, matrix, step, steps, zero, None, product.bias],
+            [whole, matrix, step, steps, zero, None, matmul.bias],
             domain="com.microsoft",
             version=1,
-            name=product.name,
+            name=matmul.name,
         )
-        replace_node(self._graph, product.addition or product.node, node, product.output)
+        replace_node(self._graph, matmul.addition or matmul.node, node, matmul.output)
 
-    def _input(self, product: MatMul, seen: ActivationRange) -> tuple[ir.Value, ir.Value, ir.Value]:
-        key = str(product.data.name)
+    def _input(self, matmul: MatMul, seen: ActivationRange) -> tuple[ir.Value, ir.Value, ir.Value]:
+        key = str(matmul.data.name)
         if key not in self._inputs:
             scale = Scale.affine_scale(float(seen.low.min()), float(seen.high.max()))
             step = initializer(self._graph, f"{key}.scale", np.float32(scale.step))
             zero = initializer(self._graph, f"{key}.zero", np.uint8(scale.zero))
-            quantize = ir.node("QuantizeLinear", [product.data, step, zero], name=f"{product.name}.input")
+            quantize = ir.node("QuantizeLinear", [matmul.data, step, zero], name=f"{matmul.name}.input")
             quantize.outputs[0].name = f"{key}.int8"
-            self._graph.insert_before(product.node, quantize)
+            self._graph.insert_before(matmul.node, quantize)
             self._inputs[key] = quantize.outputs[0], step, zero
         return self._inputs[key]
 
-    def _weight(self, product: MatMul) -> tuple[ir.Value, ir.Value]:
-        key = str(product.weight.name)
+    def _weight(self, matmul: MatMul) -> tuple[ir.Value, ir.Value]:
+        key = str(matmul.weight.name)
         if key not in self._weights:
-            steps = column_steps(product.matrix, axis=0)
+            steps = column_steps(matmul.matrix, axis=0)
             self._weights[key] = (
-                initializer(self._graph, f"{key}.int8", np.rint(product.matrix / steps).astype(np.int8)),
+                initializer(self._graph, f"{key}.int8", np.rint(matmul.matrix / steps).astype(np.int8)),
                 initializer(self._graph, f"{key}.scale", steps[0]),
             )
         return self._weights[key]
@@ -129,5 +132,5 @@ def _shrink(graph: ir.Graph, node: ir.Node, table: ir.Value) -> None:
     for added in (rows, floats, scale):
         added.outputs[0].name = added.name
         graph.insert_before(node, added)
-    product = ir.node("Mul", [floats.outputs[0], scale.outputs[0]], name=str(node.name))
-    replace_node(graph, node, product, node.outputs[0])
+    rescaled = ir.node("Mul", [floats.outputs[0], scale.outputs[0]], name=str(node.name))
+    replace_node(graph, node, rescaled, node.outputs[0])

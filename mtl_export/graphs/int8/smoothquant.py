@@ -1,8 +1,8 @@
 """fp32 graph + ranges -> fp32 graph with the same answers that loses less in int8, and its ranges.
 
-SmoothQuant (G. Xiao, J. Lin, M. Seznec, H. Wu, J. Demouth and S. Han, ICML 2023): channel j of a product's input is
+SmoothQuant (G. Xiao, J. Lin, M. Seznec, H. Wu, J. Demouth and S. Han, ICML 2023): channel j of a MatMul's input is
 divided by s_j, and row j of the weight multiplied by it, with s_j = max|x_j|^alpha / max|w_j|^(1 - alpha). The paper
-folds the division into the normalization before the product. In an encoder that normalizes after each block that
+folds the division into the normalization before the matmul. In an encoder that normalizes after each block that
 value is also the residual, so the division stays an operator here.
 """
 
@@ -47,11 +47,11 @@ def search_smoothquant(
 
     Args:
         model: an fp32 graph.
-        ranges: of each product's input, by channel.
-        loss: what int8 matrix products do to the answers of a graph with such ranges.
+        ranges: of each MatMul's input, by channel.
+        loss: what int8 MatMuls do to the answers of a graph with such ranges.
 
     Returns:
-        The graph, which may be ``model`` itself, and the ranges of its matrix products' inputs.
+        The graph, which may be ``model`` itself, and the ranges of its MatMuls' inputs.
     """
     _log.info("smoothing: trying %d strengths", len(ALPHAS))
     untouched = loss(model, ranges)
@@ -86,36 +86,36 @@ def _prune_scales(
 def apply_smoothquant(
     model: ir.Model, ranges: Mapping[str, ActivationRange], *, alpha: float, plain: Container[str] = ()
 ) -> tuple[ir.Model, dict[str, ActivationRange]]:
-    """A copy of ``model`` with one division per product input, which matrix products of the same input share.
+    """A copy of ``model`` with one division per MatMul input, which MatMuls of the same input share.
 
     Args:
         model: an fp32 graph.
-        ranges: of each product's input, by channel.
+        ranges: of each MatMul's input, by channel.
         alpha: 0 leaves the spread over channels to the activations, 1 puts all of it into the weights.
         plain: names of inputs that stay as they are.
 
     Returns:
-        The copy, and the ranges of its matrix products' inputs.
+        The copy, and the ranges of its MatMuls' inputs.
     """
     result = model.clone()
     readers: dict[str, list[MatMul]] = defaultdict(list)
-    for product in find_matmuls(result):
-        readers[str(product.data.name)].append(product)
-    found = {}
+    for matmul in find_matmuls(result):
+        readers[str(matmul.data.name)].append(matmul)
+    new_ranges = {}
     for name, group in readers.items():
         # A weight that layers share would be stored once for each of them.
-        if name in plain or any(len(product.weight.uses()) > 1 for product in group):
-            found[name] = ranges[name]
+        if name in plain or any(len(matmul.weight.uses()) > 1 for matmul in group):
+            new_ranges[name] = ranges[name]
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)
-        found[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
-    return RemoveUnusedNodesPass()(result).model, found
+        new_ranges[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
+    return RemoveUnusedNodesPass()(result).model, new_ranges
 
 
 def _scale(group: Sequence[MatMul], seen: ActivationRange, alpha: float) -> NDArray[np.float32]:
     """s_j of the input that ``group`` shares, float32 (inputs,)."""
-    rows = np.max([np.abs(product.matrix).max(axis=1) for product in group], axis=0)
+    rows = np.max([np.abs(matmul.matrix).max(axis=1) for matmul in group], axis=0)
     data = np.maximum(np.abs(seen.low), np.abs(seen.high))
     scale = np.maximum(data, _SMALLEST) ** alpha / np.maximum(rows, _SMALLEST) ** (1 - alpha)
     return np.asarray(scale, dtype=np.float32)
@@ -128,8 +128,8 @@ def _smooth(graph: ir.Graph, group: Sequence[MatMul], scale: NDArray[np.float32]
     divided = node.outputs[0]
     divided.name, divided.type, divided.shape = f"{data.name}.smooth", data.type, data.shape
     graph.insert_before(group[0].node, node)
-    for product in group:
-        matrix = np.asarray(product.matrix * scale[:, None], dtype=np.float32)
-        product.node.replace_input_with(0, divided)
-        product.node.replace_input_with(1, initializer(graph, f"{product.name}.smooth_weight", matrix))
+    for matmul in group:
+        matrix = np.asarray(matmul.matrix * scale[:, None], dtype=np.float32)
+        matmul.node.replace_input_with(0, divided)
+        matmul.node.replace_input_with(1, initializer(graph, f"{matmul.name}.smooth_weight", matrix))
     return divided

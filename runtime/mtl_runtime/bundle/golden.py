@@ -14,7 +14,7 @@ GOLDEN_NAME = "golden.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenText:
-    """What the PyTorch model said of one text when the bundle was made."""
+    """A text with the PyTorch model's token ids and logits, computed when the bundle was made."""
 
     text: str
     ids: tuple[int, ...]  # token ids, special tokens included, truncated to max_length
@@ -31,7 +31,7 @@ def parse_golden(data: bytes) -> list[GoldenText]:
     """The inverse of :func:`render_golden`.
 
     Raises:
-        RecordError: a line is no golden text; the message tells which.
+        RecordError: a line is no golden text; the message names it.
     """
     if not data.endswith(b"\n"):
         raise RecordError(GOLDEN_NAME, "the last line is cut off")

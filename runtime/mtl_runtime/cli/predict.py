@@ -1,6 +1,5 @@
 """``mtl predict``: texts of a file, of stdin or of the command line -> their answers."""
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from mtl_runtime.inference.classifier import Classifier
 
 __all__ = ["predict"]
-
-_log = logging.getLogger(__name__)
 
 _OUTPUT_FORMATS = [name for name in FORMATS if name != "txt"]
 _LONGEST_TITLE = 60
@@ -82,9 +79,7 @@ def _load(options: PredictOptions) -> "Classifier":
     """
     from mtl_runtime.loading.load import load
 
-    classifier = load(options.bundle, **{**_recorded_arguments(options), **options.load_arguments})
-    _log.info("running %s: %s", classifier.info.variant, classifier.info.reason)
-    return classifier
+    return load(options.bundle, **{**_recorded_arguments(options), **options.load_arguments})
 
 
 def _recorded_arguments(options: PredictOptions) -> dict[str, Any]:

@@ -30,8 +30,6 @@ __all__ = [
 
 PACKAGES = ("mtl_runtime", "mtl_export", "mtl_bench")  # whose log records are the project's own
 
-_log = logging.getLogger("mtl_runtime.cli")
-
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -85,14 +83,11 @@ class _EscapingStream:
 
 
 @contextmanager
-def stages() -> Iterator[Callable[[str], None]]:
+def stages() -> Iterator[None]:
     """Show the INFO log records of the project's packages as the stage at work, on stderr, until the block ends.
 
     On a terminal that is a line with a spinner, elsewhere one line each. If the log shows INFO already, as with
     ``mtl -v``, nothing is added.
-
-    Yields:
-        A function that logs a line as a stage.
     """
     loggers = [logging.getLogger(package) for package in PACKAGES]
     with ExitStack() as stack:
@@ -100,7 +95,7 @@ def stages() -> Iterator[Callable[[str], None]]:
             handler = _StageHandler(stack.enter_context(_stage_line()))
             for logger in loggers:
                 stack.enter_context(_handle_info_records(logger, handler))
-        yield lambda line: _log.info("%s", line)
+        yield
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""bundle -> its evidence files, in the bundle and in the user's cache; Evidence -> files of one machine."""
+"""bundle -> its evidence, read from files in the bundle and in the user's cache."""
 
 import os
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def read_evidence(bundle: Bundle) -> "list[Evidence]":
 
 
 def read_evidence_summaries(bundle: Bundle) -> list[EvidenceSummary]:
-    """What opening the bundle goes by, of the same files in the same order.
+    """Summaries of the same files in the same order, which decide what `load` opens.
 
     Raises:
         RecordError: what is read of a file is malformed.
@@ -59,7 +59,7 @@ def _files(bundle: Bundle) -> Iterator[Path]:
 
 
 def _evidence(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and content of each file; not of those of another bundle, or written in another version's schema."""
+    """Name and content of each file, except those of another bundle or of a schema that cannot be read."""
     for file in _files(bundle):
         where = f"{file.parent.name}/{file.name}"
         data = records.parse_json(file.read_bytes(), where=where)

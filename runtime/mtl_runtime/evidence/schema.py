@@ -1,4 +1,4 @@
-"""evidence/<machine>.json <-> Evidence: what a gate measured on one machine (schema version 1).
+"""evidence/<machine>.json <-> Evidence: what a gate measured on one machine (schema version 2).
 
 Plain frozen records, read and written by :mod:`mtl_runtime.core.records`; where the files lie is
 :mod:`mtl_runtime.evidence.files`' to know.
@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 # verified: measured on its own provider, inside the budget. failed: measured, and outside. emulated: its numbers
-# were imitated on another provider, which tells of rounding and proves nothing. unverified: nothing was measured.
+# were imitated on another provider, which shows the rounding and proves nothing. unverified: nothing was measured.
 Status = Literal["verified", "failed", "emulated", "unverified"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A sentence that the variant answers otherwise than the reference."""
+    """A sentence whose answer differs from the reference's."""
 
     text: str
     reference: str
@@ -98,7 +98,7 @@ class TaskEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StabilityCheck:
-    """The same sentences answered in two ways that must not matter."""
+    """The same sentences answered in two batchings that must give the same answers."""
 
     name: str  # such as "batches of 32, shuffled"
     sentences: int
@@ -138,7 +138,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantEvidence:
-    """The verdict on one variant."""
+    """What was measured of one variant, and its status."""
 
     status: Status
     provider: str
@@ -155,7 +155,7 @@ class VariantEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that one run of the gate found out."""
+    """Everything that one run of the gate measured."""
 
     schema_version: int
     bundle_digest: str  # SHA-256 of the manifest that was measured

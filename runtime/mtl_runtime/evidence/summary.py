@@ -1,4 +1,4 @@
-"""evidence/<machine>.json -> EvidenceSummary: the little of it that opening a bundle goes by.
+"""evidence/<machine>.json -> EvidenceSummary: the part of it that decides what `load` opens.
 
 The whole record is :class:`mtl_runtime.evidence.schema.Evidence`, which takes a tenth of a cold start to read.
 """
@@ -30,7 +30,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantSummary:
-    """What the gate found of one variant."""
+    """What the gate measured of one variant."""
 
     status: str
     execution: ExecutionConfig | None = field(default=None, metadata=records.keys("pace"))
@@ -39,7 +39,7 @@ class VariantSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSummary:
-    """What the gate found on one machine."""
+    """What the gate measured on one machine."""
 
     measured_at: str
     machine: MachineFacts
@@ -49,19 +49,19 @@ class EvidenceSummary:
 
 
 def read_summary(data: Mapping[str, Any], *, where: str) -> EvidenceSummary:
-    """Those of an evidence file, parsed from its JSON.
+    """The summary of an evidence file, from its parsed JSON.
 
     Raises:
         RecordError: what is read of it is malformed; the message names the place.
     """
-    told = _some_of(EvidenceSummary, data)
-    variants = told.get("variants")
+    known = _known_keys(EvidenceSummary, data)
+    variants = known.get("variants")
     if isinstance(variants, Mapping):
-        told["variants"] = {name: _some_of(VariantSummary, found) for name, found in variants.items()}
-    return records.from_dict(EvidenceSummary, told, where=where)
+        known["variants"] = {name: _known_keys(VariantSummary, variant) for name, variant in variants.items()}
+    return records.from_dict(EvidenceSummary, known, where=where)
 
 
-def _some_of(cls: Any, data: Any) -> Any:
+def _known_keys(cls: Any, data: Any) -> Any:
     """The keys that ``cls`` has fields for; what is no table is left for the reader to refuse."""
     if not isinstance(data, Mapping):
         return data

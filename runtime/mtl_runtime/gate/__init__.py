@@ -1,1 +1,1 @@
-"""bundle + sentences -> evidence: what every variant answers, compared with the reference, and a verdict."""
+"""bundle + sentences -> evidence: the answers of every variant compared with the reference, and a status."""

@@ -15,9 +15,9 @@ from mtl_runtime.inference.decode import probabilities
 
 __all__ = ["calibrate", "calibrate_tasks", "calibration_error", "encode_targets", "reliability_bins"]
 
-# Fewer labelled rows tell more of themselves than of the model.
+# Fewer labelled rows would be fitted themselves, not the model.
 _LEAST_ROWS = 30
-# Outside this range the rows are told apart without error, and the best temperature is a limit, not a fit.
+# Where every answer is right, the best temperature is 0; this range keeps it finite.
 _COLDEST, _HOTTEST = 0.1, 10.0
 _STEPS = 60  # halvings of the range on a log scale, far below float precision
 _BINS = 10

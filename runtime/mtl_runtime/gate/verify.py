@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """One thing that was checked, and the result."""
 
     name: str
     passed: bool | None  # None: this machine cannot say
@@ -131,7 +131,7 @@ def _check_files(bundle: Bundle) -> Iterator[Check]:
 
 
 def _check_unknown_files(bundle: Bundle) -> Check:
-    """Files that the manifest does not know; the manifest itself and the evidence stand outside it."""
+    """Files that the manifest does not list; the manifest itself and the evidence are not part of it."""
     known = {MANIFEST_NAME, EVIDENCE_FOLDER, *bundle.manifest.files}
     extra = sorted(file.name for file in bundle.path.iterdir() if file.name not in known)
     detail = f"not in the manifest: {', '.join(extra)}; remove them" if extra else "none"

@@ -92,9 +92,9 @@ class Classifier:
         more texts than memory holds there is :meth:`stream`.
 
         Raises:
-            InvalidTextError: a text is no str, holds a lone surrogate or is too long; tells the index.
+            InvalidTextError: a text is no str, holds a lone surrogate or is too long; the error has the index.
             UnknownTaskError: the bundle has no such task.
-            NonFiniteError: the model answered NaN or infinity; tells the index.
+            NonFiniteError: the model answered NaN or infinity; the error has the index.
         """
         return self._predict(texts, tasks)
 

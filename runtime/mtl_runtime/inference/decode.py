@@ -1,4 +1,4 @@
-"""logits -> predictions: plain numpy, no session in sight."""
+"""logits -> predictions, in plain numpy."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,7 +107,7 @@ def decode(task: TaskSpec, logits: Logits) -> Sequence[Answer]:
         logits: float32 (N, task.width).
 
     Raises:
-        NonFiniteError: a row holds NaN or infinity; the error tells its index.
+        NonFiniteError: a row holds NaN or infinity; the error has its index.
     """
     rows: list[list[float]] = logits.tolist()
     for index, row in enumerate(rows):

@@ -79,6 +79,7 @@ def load(
         workers=workers,
         max_batch_tokens=max_batch_tokens,
     )
+    _log.info("opening %s of %s: %s", plan.variant, bundle.path, plan.reason)
     return open_classifier(bundle, plan, inputs=inputs)
 
 
@@ -94,7 +95,6 @@ def open_classifier(bundle: Bundle, plan: LoadPlan, *, inputs: InputOptions | No
         IntegrityError, BundleError, MissingPackageError, ProviderError: as :func:`load`.
     """
     options, execution = inputs or InputOptions(), plan.execution
-    _log.info("%s: opening %s; %s", bundle.path, plan.variant, plan.reason)
     with loading_session(bundle, plan.variant, threads=execution.threads, runs=execution.workers) as finish:
         tokenizer = open_tokenizer(bundle, long_text=options.long_text)
         from mtl_runtime.inference.classifier import Classifier

@@ -21,7 +21,7 @@ class VariantChoice:
 def measured_here(
     evidence: Sequence[EvidenceSummary], machine: MachineFacts, *, onnxruntime: str
 ) -> list[EvidenceSummary]:
-    """What was measured on machines like this one; the most telling evidence comes last.
+    """What was measured on machines like this one; what counts most comes last.
 
     "Like this one" means the same processor, with the same flags and GPUs, and the same onnxruntime: others have
     other kernels. The same number of cores says most about the speed here, so that evidence has the last word.

@@ -56,7 +56,7 @@ def loading_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1
                     graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs
                 )
             _check_names(bundle, spec, session)
-            _log.info("opened %s of %s on %s: runs %d, threads %d", variant, bundle.path, spec.provider, runs, threads)
+            _log.debug("opened %s of %s on %s: runs %d, threads %d", variant, bundle.path, spec.provider, runs, threads)
             return session
 
         yield finish

@@ -56,13 +56,13 @@ def test_a_family_costs_what_torch_counts_at_any_size(tmp_path, family, pooling)
 
 
 def test_all_forms_of_a_graph_cost_the_same(tmp_path):
-    material = GraphBuilder(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, ragged(8, 40, seed=1), tmp_path)
+    graphs = GraphBuilder(model_of(tmp_path / "encoder", "bert", "mean"), TASKS, ragged(8, 40, seed=1), tmp_path)
     forms = {
-        "MatMul": material.portable,
-        "MultiHeadAttention": material.fused,
-        INT8_OPERATOR: quantize_matmuls(*material.smoothed_fused),
-        INT8_ATTENTION: fuse_qattention(quantize_matmuls(*material.smoothed_fused)),
-        "DequantizeLinear": insert_qdq(*material.smoothed_portable),
+        "MatMul": graphs.portable,
+        "MultiHeadAttention": graphs.fused,
+        INT8_OPERATOR: quantize_matmuls(*graphs.fused_for_int8),
+        INT8_ATTENTION: fuse_qattention(quantize_matmuls(*graphs.fused_for_int8)),
+        "DequantizeLinear": insert_qdq(*graphs.portable_for_int8),
     }
     found = []
     for operator, graph in forms.items():

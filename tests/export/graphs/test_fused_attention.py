@@ -25,22 +25,22 @@ def material_of(folder, family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_layers_attention_is_fused_where_the_family_allows_it(tmp_path, family):
-    material = material_of(tmp_path, family)
-    layers = material.model.encoder.config.num_hidden_layers
-    assert can_fuse(material.model.encoder) == (family not in EAGER)
-    assert count_fused_attention(material.fused) == (0 if family in EAGER else layers)
-    assert count_fused_attention(material.portable) == 0
-    answers_like_pytorch(material, tmp_path)
+    graphs = material_of(tmp_path, family)
+    layers = graphs.model.encoder.config.num_hidden_layers
+    assert can_fuse(graphs.model.encoder) == (family not in EAGER)
+    assert count_fused_attention(graphs.fused) == (0 if family in EAGER else layers)
+    assert count_fused_attention(graphs.portable) == 0
+    answers_like_pytorch(graphs, tmp_path)
 
 
-def answers_like_pytorch(material, folder):
+def answers_like_pytorch(graphs, folder):
     onnx_file = folder / "fused.onnx"
-    save(material.fused, onnx_file)
+    save(graphs.fused, onnx_file)
     session = Session.open(onnx_file)
     for shape in SHAPES:
-        batch = Batch.of(ragged(*shape, seed=sum(shape)), pad_id=material.model.spec.encoder.pad_id)
+        batch = Batch.of(ragged(*shape, seed=sum(shape)), pad_id=graphs.model.spec.encoder.pad_id)
         with torch.inference_mode():
-            output = material.model(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
+            output = graphs.model(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
         expected = [*output.logits.values(), output.sentence_embedding]
         for name, got, wanted in zip(OUTPUTS, session.run(batch, OUTPUTS), expected, strict=True):
             assert np.abs(got - wanted.numpy()).max() < 2e-5, (name, shape)
@@ -52,8 +52,8 @@ def test_the_fused_graph_has_no_reshape_between_projections_and_attention(tmp_pa
 
 
 def test_padding_is_not_attended(tmp_path):
-    material = material_of(tmp_path, "bert")
-    save(material.fused, tmp_path / "fused.onnx")
+    graphs = material_of(tmp_path, "bert")
+    save(graphs.fused, tmp_path / "fused.onnx")
     session = Session.open(tmp_path / "fused.onnx")
     (text,) = ragged(1, 5, seed=0)
     alone, padded = (session.run(Batch.of([text], pad_id=0, width=width), OUTPUTS) for width in (None, MAX_LENGTH))
@@ -62,10 +62,10 @@ def test_padding_is_not_attended(tmp_path):
 
 
 def test_a_fusion_that_misses_a_layer_is_an_error(tmp_path, monkeypatch):
-    material = material_of(tmp_path, "bert")
+    graphs = material_of(tmp_path, "bert")
     monkeypatch.setattr("mtl_export.graphs.graph_builder.count_fused_attention", lambda _model: 1)
     with pytest.raises(ExportError, match="bert: attention was fused in 1 of 2 layers"):
-        _ = material.fused
+        _ = graphs.fused
 
 
 def test_what_really_runs_has_fused_attention_and_activations_and_plain_norms(tmp_path):

@@ -22,12 +22,12 @@ def material_of(folder, family, pooling="mean"):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_fp16_graph_of_every_family_answers_close_to_fp32_where_the_cpu_emulates_it(tmp_path, family):
-    material = material_of(tmp_path, family)
-    graph = convert_encoder(material.fused, ir.DataType.FLOAT16)
+    graphs = material_of(tmp_path, family)
+    graph = convert_encoder(graphs.fused, ir.DataType.FLOAT16)
     save(graph, tmp_path / "half.onnx")
     onnx.checker.check_model(tmp_path / "half.onnx", full_check=True)
-    save(material.fused, tmp_path / "full.onnx")
-    batch = Batch.of(ragged(16, 33, seed=2), pad_id=material.model.spec.encoder.pad_id)
+    save(graphs.fused, tmp_path / "full.onnx")
+    batch = Batch.of(ragged(16, 33, seed=2), pad_id=graphs.model.spec.encoder.pad_id)
     exact, rounded = (Session.open(tmp_path / name).run(batch, OUTPUTS) for name in ("full.onnx", "half.onnx"))
     for before, after in zip(exact, rounded, strict=True):
         assert after.dtype == np.float32
@@ -51,29 +51,29 @@ def test_products_and_attention_are_narrow_while_pooling_heads_and_ends_stay_fp3
 
 
 def test_weights_are_stored_in_the_narrow_type_once(tmp_path):
-    material = material_of(tmp_path, "bert")
+    graphs = material_of(tmp_path, "bert")
     full, half = (
         sum(value.const_value.nbytes for value in graph.graph.initializers.values())
-        for graph in (material.fused, convert_encoder(material.fused, ir.DataType.BFLOAT16))
+        for graph in (graphs.fused, convert_encoder(graphs.fused, ir.DataType.BFLOAT16))
     )
     assert half < 0.62 * full
     stored = {
         value.const_value.numpy().dtype
-        for value in convert_encoder(material.fused, ir.DataType.BFLOAT16).graph.initializers.values()
+        for value in convert_encoder(graphs.fused, ir.DataType.BFLOAT16).graph.initializers.values()
     }
     assert np.dtype(ml_dtypes.bfloat16) in stored
 
 
 def test_what_would_overflow_stays_fp32(tmp_path):
-    material = material_of(tmp_path, "bert")
-    found = dict(material.value_ranges)
-    assert set(found) == set(encoder_float_values(material.fused))
-    assert fp16_overflow_nodes(material.fused, found) == []
-    node = next(node for node in material.fused.graph if node.op_type == "Gelu")
+    graphs = material_of(tmp_path, "bert")
+    found = dict(graphs.value_ranges)
+    assert set(found) == set(encoder_float_values(graphs.fused))
+    assert fp16_overflow_nodes(graphs.fused, found) == []
+    node = next(node for node in graphs.fused.graph if node.op_type == "Gelu")
     value = str(node.outputs[0].name)
     found[value] = ActivationRange(found[value].low, np.full_like(found[value].high, 70_000.0))
-    assert fp16_overflow_nodes(material.fused, found) == [node.name]
-    graph = convert_encoder(material.fused, ir.DataType.FLOAT16, kept=frozenset([str(node.name)]))
+    assert fp16_overflow_nodes(graphs.fused, found) == [node.name]
+    graph = convert_encoder(graphs.fused, ir.DataType.FLOAT16, excluded=frozenset([str(node.name)]))
     kept = next(other for other in graph.graph if other.name == node.name)
     assert kept.outputs[0].dtype == kept.inputs[0].dtype == ir.DataType.FLOAT
     save(graph, tmp_path / "mixed.onnx")

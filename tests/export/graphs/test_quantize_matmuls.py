@@ -26,14 +26,14 @@ LOGITS = OUTPUTS[:2]
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory):
+def graphs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("int8")
     return GraphBuilder(model_of(folder / "encoder", "bert", "mean"), TASKS, ragged(64, 40, seed=1), folder)
 
 
 @pytest.fixture(scope="module")
-def int8_graph(material):
-    return quantize_matmuls(material.fused, material.fused_ranges)
+def int8_graph(graphs):
+    return quantize_matmuls(graphs.fused, graphs.fused_ranges)
 
 
 def opened(model, folder, **options):
@@ -47,8 +47,8 @@ def answers(session, texts, *, alone=False):
     return [np.concatenate([row[index] for row in rows]) for index in range(len(LOGITS))]
 
 
-def test_every_product_of_the_encoder_runs_in_int8(material, int8_graph, tmp_path):
-    count = len(find_matmuls(material.fused))
+def test_every_product_of_the_encoder_runs_in_int8(graphs, int8_graph, tmp_path):
+    count = len(find_matmuls(graphs.fused))
     assert count == 12
     session = opened(int8_graph, tmp_path, optimized=tmp_path / "running.onnx")
     running = Counter(node.op_type for node in onnx.load(tmp_path / "running.onnx").graph.node)
@@ -58,9 +58,9 @@ def test_every_product_of_the_encoder_runs_in_int8(material, int8_graph, tmp_pat
     check(int8_graph, "int8")
 
 
-def test_int8_answers_lie_close_to_fp32(material, int8_graph, tmp_path):
+def test_int8_answers_lie_close_to_fp32(graphs, int8_graph, tmp_path):
     texts = ragged(40, 40, seed=2)
-    exact, rounded = (answers(opened(graph, tmp_path), texts) for graph in (material.fused, int8_graph))
+    exact, rounded = (answers(opened(graph, tmp_path), texts) for graph in (graphs.fused, int8_graph))
     for before, after in zip(exact, rounded, strict=True):
         assert np.abs(after - before).max() < 0.25 * before.std() + 0.05
         assert np.abs(after - before).max() > 0
@@ -72,14 +72,14 @@ def test_an_answer_does_not_depend_on_the_batch(int8_graph, tmp_path):
         np.testing.assert_allclose(alone, together, atol=1e-4)
 
 
-def test_products_that_are_kept_stay_what_they_were(material):
-    kept = {find_matmuls(material.fused)[0].name, find_matmuls(material.fused)[5].name}
-    graph = quantize_matmuls(material.fused, material.fused_ranges, kept=kept)
-    assert {product.name for product in find_matmuls(graph)} == kept
+def test_matmuls_that_are_excluded_stay_as_they_were(graphs):
+    excluded = {find_matmuls(graphs.fused)[0].name, find_matmuls(graphs.fused)[5].name}
+    graph = quantize_matmuls(graphs.fused, graphs.fused_ranges, excluded=excluded)
+    assert {matmul.name for matmul in find_matmuls(graph)} == excluded
     assert sum(node.op_type == INT8_OPERATOR for node in graph.graph) == 10
-    everything = [product.name for product in find_matmuls(material.fused)]
-    untouched = quantize_matmuls(material.fused, material.fused_ranges, kept=everything)
-    assert [product.name for product in find_matmuls(untouched)] == everything
+    everything = [matmul.name for matmul in find_matmuls(graphs.fused)]
+    untouched = quantize_matmuls(graphs.fused, graphs.fused_ranges, excluded=everything)
+    assert [matmul.name for matmul in find_matmuls(untouched)] == everything
 
 
 def test_inputs_that_products_share_are_rounded_once(int8_graph):
@@ -87,28 +87,28 @@ def test_inputs_that_products_share_are_rounded_once(int8_graph):
     assert operators["QuantizeLinear"] == 8  # query, key and value share theirs: four per layer
 
 
-def test_large_embedding_tables_shrink_and_small_ones_stay(material, tmp_path, monkeypatch):
-    assert len(quantize_embeddings(material.fused).graph) == len(material.fused.graph)
+def test_large_embedding_tables_shrink_and_small_ones_stay(graphs, tmp_path, monkeypatch):
+    assert len(quantize_embeddings(graphs.fused).graph) == len(graphs.fused.graph)
     monkeypatch.setattr("mtl_export.graphs.int8.quantize_matmuls._TABLE_ROWS", 16)
-    shrunk = quantize_embeddings(material.fused)
+    shrunk = quantize_embeddings(graphs.fused)
     tables = {name: value for name, value in shrunk.graph.initializers.items() if "embeddings.weight" in name}
     assert tables["model.encoder.embeddings.word_embeddings.weight.int8"].dtype == ir.DataType.INT8
     assert tables["model.encoder.embeddings.token_type_embeddings.weight"].dtype == ir.DataType.FLOAT
     texts = ragged(20, 30, seed=4)
-    exact, rounded = (answers(opened(graph, tmp_path), texts) for graph in (material.fused, shrunk))
+    exact, rounded = (answers(opened(graph, tmp_path), texts) for graph in (graphs.fused, shrunk))
     for before, after in zip(exact, rounded, strict=True):
         assert 0 < np.abs(after - before).max() < 0.1
 
 
-def test_the_qdq_graph_is_portable_and_answers_like_the_int8_graph(material, int8_graph, tmp_path):
-    graph = insert_qdq(material.portable, material.portable_ranges)
+def test_the_qdq_graph_is_portable_and_answers_like_the_int8_graph(graphs, int8_graph, tmp_path):
+    graph = insert_qdq(graphs.portable, graphs.portable_ranges)
     assert {node.domain for node in graph.graph} <= {"", "ai.onnx"}
     check(graph, "qdq")
-    replaced = {str(product.weight.name) for product in find_matmuls(material.portable)}
+    replaced = {str(matmul.weight.name) for matmul in find_matmuls(graphs.portable)}
     assert not replaced & graph.graph.initializers.keys()  # the fp32 weights are gone
     texts = ragged(40, 40, seed=5)
     pairs, explicit = (answers(opened(model, tmp_path), texts) for model in (graph, int8_graph))
-    exact = answers(opened(material.portable, tmp_path), texts)
+    exact = answers(opened(graphs.portable, tmp_path), texts)
     for one, other, before in zip(pairs, explicit, exact, strict=True):
         assert np.abs(one - other).max() < 0.25 * before.std() + 0.05
 
@@ -124,12 +124,12 @@ def test_a_scale_holds_zero_exactly_and_every_value_to_half_a_step(one, other, s
     assert (scale.zero - scale.zero) * scale.step == 0.0
 
 
-def test_smoothing_changes_no_fp32_answer(material, tmp_path):
-    smooth, seen = apply_smoothquant(material.fused, material.fused_ranges, alpha=0.75)
+def test_smoothing_changes_no_fp32_answer(graphs, tmp_path):
+    smooth, seen = apply_smoothquant(graphs.fused, graphs.fused_ranges, alpha=0.75)
     check(smooth, "smoothing")
-    assert set(seen) == {str(product.data.name) for product in find_matmuls(smooth)}
+    assert set(seen) == {str(matmul.data.name) for matmul in find_matmuls(smooth)}
     texts = ragged(40, 40, seed=7)
-    exact, equal = (answers(opened(graph, tmp_path), texts) for graph in (material.fused, smooth))
+    exact, equal = (answers(opened(graph, tmp_path), texts) for graph in (graphs.fused, smooth))
     for before, after in zip(exact, equal, strict=True):
         np.testing.assert_allclose(before, after, atol=2e-5)
 
@@ -138,60 +138,58 @@ def divisions(model):
     return sorted(str(node.outputs[0].name) for node in model.graph if str(node.outputs[0].name).endswith(".smooth"))
 
 
-def test_the_smoothing_that_harms_the_logits_least_is_taken_and_none_where_none_is_best(material):
+def test_the_smoothing_that_harms_the_logits_least_is_taken_and_none_where_none_is_best(graphs):
     asked = []
 
     def loss(model, ranges):
         asked.append(model)
         return [3.0, 2.0, 0.5, 1.0, 4.0, *[9.0] * 8][len(asked) - 1]
 
-    model, seen = search_smoothquant(material.fused, material.fused_ranges, loss)
+    model, seen = search_smoothquant(graphs.fused, graphs.fused_ranges, loss)
     assert len(asked) == 5 + 8  # none, each alpha, and the best of them without each of its divisions
-    second, _ = apply_smoothquant(material.fused, material.fused_ranges, alpha=smoothquant.ALPHAS[1])
+    second, _ = apply_smoothquant(graphs.fused, graphs.fused_ranges, alpha=smoothquant.ALPHAS[1])
     assert ir.to_proto(model) == ir.to_proto(second)
-    assert set(seen) == {str(product.data.name) for product in find_matmuls(model)}
-    unsmoothed, _ = search_smoothquant(
-        material.fused, material.fused_ranges, lambda model, _: model is not material.fused
-    )
-    assert unsmoothed is material.fused
+    assert set(seen) == {str(matmul.data.name) for matmul in find_matmuls(model)}
+    unsmoothed, _ = search_smoothquant(graphs.fused, graphs.fused_ranges, lambda model, _: model is not graphs.fused)
+    assert unsmoothed is graphs.fused
 
 
-def test_no_smoothing_is_taken_where_it_is_as_good_as_the_best_within_the_slack(material):
+def test_no_smoothing_is_taken_where_it_is_as_good_as_the_best_within_the_slack(graphs):
     model, _ = search_smoothquant(
-        material.fused, material.fused_ranges, lambda model, _: 1.0 if divisions(model) else 1.019
+        graphs.fused, graphs.fused_ranges, lambda model, _: 1.0 if divisions(model) else 1.019
     )
-    assert model is material.fused
+    assert model is graphs.fused
 
 
-def test_the_slack_is_one_for_all_divisions_together_and_not_for_each(material):
+def test_the_slack_is_one_for_all_divisions_together_and_not_for_each(graphs):
     model, _ = search_smoothquant(
-        material.fused,
-        material.fused_ranges,
+        graphs.fused,
+        graphs.fused_ranges,
         lambda model, _: 1.0 + 0.006 * (8 - len(here)) if (here := divisions(model)) else 2.0,
     )
     assert len(divisions(model)) == 8 - 3
 
 
-def test_divisions_without_which_the_loss_is_no_higher_are_left_out(material):
-    needed = divisions(apply_smoothquant(material.fused, material.fused_ranges, alpha=0.75)[0])[2:5]
+def test_divisions_without_which_the_loss_is_no_higher_are_left_out(graphs):
+    needed = divisions(apply_smoothquant(graphs.fused, graphs.fused_ranges, alpha=0.75)[0])[2:5]
 
     def loss(model, _):
         here = divisions(model)
         return 1.0 + sum(name not in here for name in needed) + 0.001 * len(here) + (not here)
 
-    model, seen = search_smoothquant(material.fused, material.fused_ranges, loss)
+    model, seen = search_smoothquant(graphs.fused, graphs.fused_ranges, loss)
     assert divisions(model) == needed
-    assert set(seen) == {str(product.data.name) for product in find_matmuls(model)}
+    assert set(seen) == {str(matmul.data.name) for matmul in find_matmuls(model)}
 
 
-def test_only_so_many_divisions_are_tried_and_the_widest_first(material, monkeypatch):
+def test_only_so_many_divisions_are_tried_and_the_widest_first(graphs, monkeypatch):
     monkeypatch.setattr(smoothquant, "_MOST_TRIALS", 2)
     model, seen = search_smoothquant(
-        material.fused, material.fused_ranges, lambda model, _: 1.0 if divisions(model) else 2.0
+        graphs.fused, graphs.fused_ranges, lambda model, _: 1.0 if divisions(model) else 2.0
     )
-    left_out = [name for name in material.fused_ranges if name in seen]
+    left_out = [name for name in graphs.fused_ranges if name in seen]
     assert len(divisions(model)) == 6
-    assert [material.fused_ranges[name].low.size for name in left_out] == [64, 64]  # what the inner layers give
+    assert [graphs.fused_ranges[name].low.size for name in left_out] == [64, 64]  # what the inner layers give
 
 
 @pytest.mark.parametrize(("longest", "all_of_them"), [(4, True), (40, False)])
@@ -207,19 +205,19 @@ def test_where_sentences_are_long_fewer_tell_ways_of_smoothing_apart(tmp_path, m
         return float(len(asked))  # none is best
 
     monkeypatch.setattr(own, "_loss", loss)
-    assert own.smoothed_fused[0] is own.fused
+    assert own.fused_for_int8[0] is own.fused
     (sentences,) = set(asked)
     tokens = sentences * np.mean([len(text) for text in texts])
     assert 50 < tokens <= 100 or all_of_them
     assert (sentences == 16) == all_of_them
 
 
-def test_padding_is_left_out_of_the_ranges(material, tmp_path):
-    names = [str(find_matmuls(material.fused)[1].data.name)]
+def test_padding_is_left_out_of_the_ranges(graphs, tmp_path):
+    names = [str(find_matmuls(graphs.fused)[1].data.name)]
     texts = ragged(3, 30, seed=6)
     alone = [
-        collect_activation_ranges(material.fused, names, [text], pad_id=0, folder=tmp_path)[names[0]] for text in texts
+        collect_activation_ranges(graphs.fused, names, [text], pad_id=0, folder=tmp_path)[names[0]] for text in texts
     ]
-    together = collect_activation_ranges(material.fused, names, texts, pad_id=0, folder=tmp_path)[names[0]]
+    together = collect_activation_ranges(graphs.fused, names, texts, pad_id=0, folder=tmp_path)[names[0]]
     np.testing.assert_allclose(together.low, np.min([one.low for one in alone], axis=0), atol=1e-5)
     np.testing.assert_allclose(together.high, np.max([one.high for one in alone], axis=0), atol=1e-5)

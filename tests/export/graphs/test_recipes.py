@@ -61,8 +61,8 @@ def test_a_decoders_causal_mask_is_fused_and_not_lost(tmp_path):
 def test_weights_that_layers_share_are_not_multiplied_by_smoothing(tmp_path):
     save_encoder(tmp_path / "encoder", "albert", num_hidden_layers=4)
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
-    material = GraphBuilder(model, TASKS, ragged(16, 30, seed=1), tmp_path)
-    graphs = (material.portable, RECIPES["cpu-int8"].build(material, frozenset()))
+    graphs = GraphBuilder(model, TASKS, ragged(16, 30, seed=1), tmp_path)
+    graphs = (graphs.portable, RECIPES["cpu-int8"].build(graphs, frozenset()))
     fp32, int8 = (sum(value.const_value.nbytes for value in each.graph.initializers.values()) for each in graphs)
     assert int8 < fp32
 
@@ -95,9 +95,9 @@ def checkpoint(tmp_path_factory):
     return folder / "checkpoint"
 
 
-def broken_fp16(material, _kept):
+def broken_fp16(graphs, _kept):
     """A graph whose every weight is rounded away."""
-    graph = material.fused.clone()
+    graph = graphs.fused.clone()
     for value in graph.graph.initializers.values():
         if value.dtype == ir.DataType.FLOAT and value.const_value.numpy().ndim == 2:
             value.const_value = ir.tensor(value.const_value.numpy() * 0, name=value.name)

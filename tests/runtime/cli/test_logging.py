@@ -106,8 +106,8 @@ def test_v_shows_the_bundle_the_provider_and_the_rows_but_no_text(bundle_path, t
     source.write_text("text\nthe secret soup\nbad\n")
     result = mtl("-v", "predict", bundle_path, source, "-o", target)
     assert result.exit_code == 0, result.output
-    assert f"variant_session: opened cpu-fp32 of {bundle_path} on cpu" in result.stderr
-    assert re.search(r"INFO mtl_runtime\.cli\.predict: running cpu-fp32: .+ threads?", result.stderr)
+    opening = rf"INFO mtl_runtime\.loading\.load: opening cpu-fp32 of {re.escape(str(bundle_path))}: .+ threads?"
+    assert re.search(opening, result.stderr)
     assert (
         f"INFO mtl_runtime.bulk.resumable: 2 rows of {source} were written to {target}, 0 were left out"
         in result.stderr
@@ -152,13 +152,6 @@ def test_without_a_terminal_stages_are_the_messages_alone(capsys):
         logging.getLogger("mtl_export.gate").debug("a detail")
         logging.getLogger(OTHER).info("chatter")
     assert capsys.readouterr() == ("", "8 sentences\nlaunch 1\\u0007\n")
-
-
-def test_the_yielded_function_logs_a_stage(capsys, caplog):
-    with stages() as report:
-        report("100 % of cpu-int8")
-    assert capsys.readouterr().err == "100 % of cpu-int8\n"
-    assert ("mtl_runtime.cli", logging.INFO, "100 % of cpu-int8") in caplog.record_tuples
 
 
 def test_a_warning_is_no_stage(capsys):
