@@ -95,7 +95,7 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 bulk: install    ## does `mtl predict` stay within its memory on a million texts, and write the same bytes after kills? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
 
-runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` first)
+runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` before)
 	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.studies.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
@@ -105,7 +105,7 @@ peers: install   ## prepare the environments, weights and graphs of the systems 
 	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
 	$(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle
 
-bench: install   ## compare the bundle of `make demo` with the systems of `make peers`; writes build/report/report.html (40 minutes)
+bench: install   ## the bundle of `make demo` compared with the systems of `make peers`; leaves build/report/report.html (40 minutes)
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo
 	$(BIN)/mtl bench $(DEMO)/bundle --data $(DEMO)/data/test.csv --peers benchmarks/peers -o build/report --force
 
