@@ -1,9 +1,9 @@
-# `make demo` and `make test` set up all they need: Python 3.11 or newer and a package index.
+# `make demo` and `make test` set up everything they need: Python 3.11 or newer and a package index.
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := build/demo
-# QUICK=1 trains on a sixth of the sentences, and makes the portable graph alone.
+# QUICK=1 trains on a sixth of the sentences, and exports only the portable graph.
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
@@ -33,11 +33,11 @@ demo: install    ## train, export, verify and predict on real sentences (QUICK=1
 	  --text "The council will vote on the new budget in March."
 	$(BIN)/mtl inspect $(DEMO)/bundle
 
-# A file of tests stays in one process, so that what its tests share is made once.
+# All tests of a file run in one process, so that what they share is built once.
 test: install    ## run all tests, on all cores
 	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
 
-check: lint types test   ## all that must hold before a commit
+check: lint types test   ## everything that must hold before a commit
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -47,7 +47,7 @@ lint: install
 types: install
 	$(BIN)/mypy
 
-format: install  ## mend formatting and what ruff can mend
+format: install  ## fix formatting and what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -55,7 +55,7 @@ wheel: install   ## build dist/*.whl
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist
 
-test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], no torch in sight
+test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], without torch
 	rm -rf build/bare
 	$(PYTHON) -m venv build/bare
 	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu]" pytest hypothesis
@@ -68,14 +68,14 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu pytest hypothesis
 	build/gpu-wheel/bin/python -m pytest -q tests/runtime
 
-node-example:    ## install what examples/node needs (node and npm must be here); `make test` then runs it too
+node-example:    ## install what examples/node needs (node and npm must be installed); `make test` then runs it too
 	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm ci --no-audit --no-fund
 
-results: demo results-openvino   ## keep the demo's evidence as the README's results files, and renew its table
+results: demo results-openvino   ## keep the demo's evidence as the README's results files, and update its table
 	cp $(DEMO)/bundle/evidence/*-onnxruntime-$$($(BIN)/python -c 'import onnxruntime; print(onnxruntime.__version__)').json benchmarks/results/demo_evidence.json
 	$(BIN)/python -m mtl_bench.report.evidence_table README.md benchmarks/results/demo_evidence.json benchmarks/results/demo_evidence_openvino.json
 
-results-openvino: wheel   ## the same bundle on the wheel that has OpenVINO inside, which runs on processors of any maker
+results-openvino: wheel   ## the same bundle on the wheel with OpenVINO built in, which runs on processors of any maker
 	rm -rf build/openvino-wheel build/openvino-bundle
 	$(PYTHON) -m venv build/openvino-wheel
 	build/openvino-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-openvino
@@ -84,15 +84,15 @@ results-openvino: wheel   ## the same bundle on the wheel that has OpenVINO insi
 	build/openvino-wheel/bin/mtl verify build/openvino-bundle --data $(DEMO)/data/test.csv
 	cp build/openvino-bundle/evidence/*.json benchmarks/results/demo_evidence_openvino.json
 
-compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` before)
+compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.joint_training examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
 
-quantization-study: install   ## which int8 method suits onnxruntime's CPU provider? (a quarter of an hour; needs `make demo` before)
+quantization-study: install   ## which int8 method suits onnxruntime's CPU provider? (a quarter of an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.quantization $(DEMO)/checkpoint \
 	  --calibration $(DEMO)/data/train.csv --data $(DEMO)/data/test.csv -o benchmarks/results/quantization.json
 	$(BIN)/python -m mtl_bench.studies.quantization.tables benchmarks/results/quantization.json docs/quantization.md
 
-bulk: install    ## does `mtl predict` keep to its memory on a million texts, and to its bytes when killed? (half an hour; needs `make demo` before)
+bulk: install    ## does `mtl predict` stay within its memory on a million texts, and write the same bytes after kills? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
 
 runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` before)
@@ -100,7 +100,7 @@ runtime-speed: install   ## how fast is the runtime compared with plain onnxrunt
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.studies.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 
-peers: install   ## make the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 9 GB; needs `make demo` before)
+peers: install   ## prepare the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 9 GB; needs `make demo` first)
 	$(BIN)/python benchmarks/peers/install.py
 	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
 	$(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle
@@ -109,12 +109,12 @@ bench: install   ## the bundle of `make demo` compared with the systems of `make
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo
 	$(BIN)/mtl bench $(DEMO)/bundle --data $(DEMO)/data/test.csv --peers benchmarks/peers -o build/report --force
 
-bench-results:   ## keep the report of `make bench` as the README's results file, and renew its table and pictures
+bench-results:   ## keep the report of `make bench` as the README's results file, and update its table and pictures
 	cp build/report/results.json benchmarks/results/bench.json
 	$(BIN)/python -m mtl_bench.report.readme_table README.md benchmarks/results/bench.json --short
 	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md benchmarks/results/bench.json
 	$(BIN)/python -m mtl_bench.report benchmarks/results/bench.json build/report/report.html
 	$(BIN)/python -m mtl_bench.report.screenshots build/report/report.html docs
 
-clean:           ## remove all that was built
+clean:           ## remove everything that was built
 	rm -rf build dist .venv examples/node/node_modules
