@@ -95,7 +95,7 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 bulk: install    ## does `mtl predict` stay within its memory on a million texts, and write the same bytes after kills? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
 
-runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` before)
+runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.studies.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md

@@ -68,6 +68,6 @@ def worker_layouts(provider: str, *, threads: int) -> Iterator[tuple[int, int]]:
 
 
 def candidate_batch_tokens(provider: str) -> tuple[int, ...]:
-    """List token budgets worth trying, around the provider's default."""
+    """List batch sizes in tokens worth trying, around the provider's default."""
     default = get_provider(provider).max_batch_tokens
     return default // 2, default, default * 2, default * 4
