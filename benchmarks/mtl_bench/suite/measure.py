@@ -8,8 +8,8 @@ from mtl_bench.effort import Effort
 from mtl_bench.results.scenarios import Values
 from mtl_bench.results.schema import SystemResult
 from mtl_bench.suite.final_scenarios import FinalScenarios
-from mtl_bench.suite.fold_launches import failed_result, fold_launches
 from mtl_bench.suite.launches import LaunchResult, SystemMeasurements, run_launch
+from mtl_bench.suite.merge_launches import failed_result, merge_launches
 from mtl_bench.suite.scoring import score
 from mtl_bench.suite.system_processes import start_process
 from mtl_bench.systems.systems import REFERENCE, System
@@ -69,7 +69,7 @@ def measure(
         of_system = [launch.systems[name] for launch in launches]
         answers = score(tasks, _labels(of_system[-1]), reference_labels, workload.true_labels)
         texts, soak_calls = len(workload.timed), effort.soak_calls
-        return fold_launches(system, commands[name], of_system, answers, texts=texts, soak_calls=soak_calls)
+        return merge_launches(system, commands[name], of_system, answers, texts=texts, soak_calls=soak_calls)
 
     return Measurements(
         systems={name: row(name, system) for name, system in systems.items()},

@@ -139,7 +139,8 @@ def reopen(source: ModelSource, settings: InferenceSettings) -> "Classifier":
 
 def open_tokenizer(bundle: Bundle, *, long_text: LongText = "truncate") -> "Tokenizer":
     """Load the bundle's tokenizer; its file is hashed first."""
-    from mtl_runtime.text.tokenizer import Tokenizer, window_overlap
+    from mtl_runtime.text.tokenizer import Tokenizer
+    from mtl_runtime.text.windows import window_overlap
 
     length = bundle.manifest.encoder.max_length
     overlap = window_overlap(length) if long_text == "windows" else None

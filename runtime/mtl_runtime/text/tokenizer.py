@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as HfTokenizer
 from mtl_runtime.core.fork_hooks import is_forked_child
 from mtl_runtime.errors import BundleError
 
-__all__ = ["Span", "TokenizedText", "Tokenizer", "window_overlap"]
+__all__ = ["Span", "TokenizedText", "Tokenizer"]
 
 Span = tuple[int, int]  # characters of a text: first, and the one after the last
 
@@ -106,11 +106,6 @@ class Tokenizer:
     def vocabulary_size(self) -> int:
         """Number of tokens, added ones included: one more than the largest id."""
         return max(self._tokenizer.get_vocab().values()) + 1
-
-
-def window_overlap(max_length: int) -> int:
-    """Tokens that a window shares with the previous one: a quarter, so that few sentences are split in both."""
-    return max_length // 4
 
 
 def _token_spans(encoding: Encoding) -> list[Span]:

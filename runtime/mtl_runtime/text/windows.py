@@ -8,9 +8,14 @@ from numpy.typing import NDArray
 from mtl_runtime.text.tokenizer import TokenizedText
 from mtl_runtime.text.validation import Aggregate
 
-__all__ = ["aggregate_windows", "flatten_windows"]
+__all__ = ["aggregate_windows", "flatten_windows", "window_overlap"]
 
 Rows = NDArray[np.float32]
+
+
+def window_overlap(max_length: int) -> int:
+    """Tokens that a window shares with the previous one: a quarter, so that few sentences are split in both."""
+    return max_length // 4
 
 
 def flatten_windows(texts: Sequence[TokenizedText]) -> tuple[Sequence[TokenizedText], NDArray[np.intp] | None]:

@@ -14,7 +14,7 @@ from mtl_bench.report.markdown_table import fill_tables
 from mtl_bench.results.files import read_results
 from mtl_bench.studies.quantization import command
 from mtl_bench.studies.quantization.clipping import Histogram, range_by_entropy, range_by_percentile
-from mtl_bench.studies.quantization.ingredients import Ingredients
+from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_bench.studies.quantization.methods import BASELINE, DEFAULT, METHODS, Method
 from mtl_bench.studies.quantization.results import QuantizationResults
 from mtl_bench.studies.quantization.tables import page_tables
@@ -37,10 +37,10 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ingredients(trained, tmp_path_factory):
+def inputs(trained, tmp_path_factory):
     model = load_checkpoint(trained / "checkpoint").model
     texts = model.tokenize([row["text"] for row in rows(64, seed=1)])
-    return Ingredients(model, texts, tmp_path_factory.mktemp("graphs"))
+    return MethodInputs(model, texts, tmp_path_factory.mktemp("graphs"))
 
 
 def test_the_command_writes_figures_or_an_error_for_each_method(trained, tmp_path, monkeypatch):
@@ -86,10 +86,10 @@ def test_the_command_writes_figures_or_an_error_for_each_method(trained, tmp_pat
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 0.75, 1.0])
-def test_smoothing_leaves_the_answers_of_fp32(ingredients, tmp_path, alpha):
-    fused = ingredients.graphs.fused
-    model, _ = apply_smoothquant(fused, ingredients.graphs.fused_ranges, alpha=alpha)
-    batch = Batch.of(ingredients.texts[:16], pad_id=0)
+def test_smoothing_leaves_the_answers_of_fp32(inputs, tmp_path, alpha):
+    fused = inputs.graphs.fused
+    model, _ = apply_smoothquant(fused, inputs.graphs.fused_ranges, alpha=alpha)
+    batch = Batch.of(inputs.texts[:16], pad_id=0)
     before, after = (run(save(graph, tmp_path / f"{at}.onnx"), batch) for at, graph in enumerate((fused, model)))
     for a, b in zip(before, after, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -97,13 +97,13 @@ def test_smoothing_leaves_the_answers_of_fp32(ingredients, tmp_path, alpha):
     assert sum(node.op_type == "Mul" and str(node.name).endswith(".smooth") for node in model.graph) == 8
 
 
-def test_a_sentence_s_company_shows_in_dynamic_int8_and_not_in_ours(ingredients, tmp_path):
+def test_a_sentence_s_company_shows_in_dynamic_int8_and_not_in_ours(inputs, tmp_path):
     movements = {}
     for name in ("dynamic", DEFAULT):
         file = tmp_path / f"{name}.onnx"
-        METHODS[name].build(ingredients, file)
-        alone = np.concatenate([run(file, Batch.of([text], pad_id=0))[0] for text in ingredients.texts])
-        together = run(file, Batch.of(ingredients.texts, pad_id=0))[0]
+        METHODS[name].build(inputs, file)
+        alone = np.concatenate([run(file, Batch.of([text], pad_id=0))[0] for text in inputs.texts])
+        together = run(file, Batch.of(inputs.texts, pad_id=0))[0]
         movements[name] = np.abs(alone - together).max()
     assert movements[DEFAULT] < 1e-4
     assert movements["dynamic"] > 1e-2

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mtl_runtime import load
 from mtl_runtime.errors import BundleError, InvalidTextError, UnknownTaskError
-from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer, window_overlap
-from mtl_runtime.text.windows import aggregate_windows, flatten_windows
+from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.text.windows import aggregate_windows, flatten_windows, window_overlap
 
 words = st.sampled_from(["good", "bad", "soup", "goal", "bank", "the", "."])
 long_texts = st.lists(words, min_size=1, max_size=200).map(" ".join)

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from mtl_bench.studies.quantization.ingredients import Ingredients
+from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.providers.session import Session
@@ -36,9 +36,9 @@ class Histogram:
 ChooseRange = Callable[[Histogram], tuple[float, float]]
 
 
-def clip_ranges(ingredients: Ingredients, choose: ChooseRange) -> dict[str, ActivationRange]:
+def clip_ranges(inputs: MethodInputs, choose: ChooseRange) -> dict[str, ActivationRange]:
     """Ranges of the inputs of the fused graph's products, as ``choose`` cuts them."""
-    histograms = collect_histograms(ingredients, ingredients.graphs.fused, ingredients.graphs.fused_ranges)
+    histograms = collect_histograms(inputs, inputs.graphs.fused, inputs.graphs.fused_ranges)
     return {
         name: ActivationRange(*(np.array([edge], np.float32) for edge in choose(histogram)))
         for name, histogram in histograms.items()
@@ -66,27 +66,27 @@ def range_by_entropy(histogram: Histogram) -> tuple[float, float]:
 
 
 def collect_histograms(
-    ingredients: Ingredients, model: ir.Model, bounds: Mapping[str, ActivationRange]
+    inputs: MethodInputs, model: ir.Model, bounds: Mapping[str, ActivationRange]
 ) -> dict[str, Histogram]:
     """Histograms of the values named in ``bounds``, at tokens only."""
     edges = {name: (float(bound.low.min()), float(bound.high.max())) for name, bound in bounds.items()}
     counts = {name: np.zeros(_BINS, np.int64) for name in bounds}
-    for name, values in _run_values(ingredients, model, list(bounds)):
+    for name, values in _run_values(inputs, model, list(bounds)):
         counts[name] += np.histogram(values, _BINS, edges[name])[0]
     return {name: Histogram(counts[name], *edges[name]) for name in bounds}
 
 
 def _run_values(
-    ingredients: Ingredients, model: ir.Model, names: Sequence[str]
+    inputs: MethodInputs, model: ir.Model, names: Sequence[str]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     watched = model.clone()
     by_name = {value.name: value for node in watched.graph for value in node.outputs}
     watched.graph.outputs.extend(by_name[name] for name in names)
-    file = ingredients.folder / "histograms.onnx"
+    file = inputs.folder / "histograms.onnx"
     ir.save(watched, file)
     session = Session.open(file)
-    for indices in plan_batches([len(text) for text in ingredients.texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
-        batch = Batch.of([ingredients.texts[index] for index in indices], pad_id=ingredients.pad_id)
+    for indices in plan_batches([len(text) for text in inputs.texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
+        batch = Batch.of([inputs.texts[index] for index in indices], pad_id=inputs.pad_id)
         for name, values in zip(names, session.run(batch, names), strict=True):
             yield name, values[batch.attention_mask == 1]
     file.unlink()

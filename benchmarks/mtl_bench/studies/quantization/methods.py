@@ -1,4 +1,4 @@
-"""name of a method -> how its graph is built from a checkpoint's Ingredients."""
+"""name of a method -> how its graph is built from a checkpoint's MethodInputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from mtl_bench.studies.quantization import quantizers
 from mtl_bench.studies.quantization.clipping import ChooseRange, clip_ranges, range_by_entropy, range_by_percentile
-from mtl_bench.studies.quantization.ingredients import Ingredients
+from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_bench.studies.quantization.skip_norms import fuse_skip_norms
 from mtl_bench.studies.quantization.weights import StepsOf, requantize_weights, seven_bit_steps, tensor_steps
 from mtl_export.graphs.int8.qdq import insert_qdq
@@ -28,72 +28,72 @@ class Method:
     """One row of the study."""
 
     title: str
-    build: Callable[[Ingredients, Path], None]  # writes the graph to the file
+    build: Callable[[MethodInputs, Path], None]  # writes the graph to the file
 
 
-def _saves(graph: Callable[[Ingredients], ir.Model]) -> Callable[[Ingredients, Path], None]:
-    return lambda ingredients, file: ir.save(graph(ingredients), file)
+def _saves(graph: Callable[[MethodInputs], ir.Model]) -> Callable[[MethodInputs, Path], None]:
+    return lambda inputs, file: ir.save(graph(inputs), file)
 
 
-def _int8_matmuls(ingredients: Ingredients) -> ir.Model:
-    return quantize_matmuls(*ingredients.graphs.fused_for_int8)
+def _int8_matmuls(inputs: MethodInputs) -> ir.Model:
+    return quantize_matmuls(*inputs.graphs.fused_for_int8)
 
 
 def _complete(int8_matmuls: ir.Model) -> ir.Model:
     return quantize_embeddings(fuse_qattention(int8_matmuls))
 
 
-def _default_graph(ingredients: Ingredients) -> ir.Model:
-    return _complete(_int8_matmuls(ingredients))
+def _default_graph(inputs: MethodInputs) -> ir.Model:
+    return _complete(_int8_matmuls(inputs))
 
 
-def _graph_with_steps(ingredients: Ingredients, *, steps_of: StepsOf) -> ir.Model:
-    original = ingredients.graphs.fused_for_int8[0]
-    return _complete(requantize_weights(_int8_matmuls(ingredients), original, steps_of))
+def _graph_with_steps(inputs: MethodInputs, *, steps_of: StepsOf) -> ir.Model:
+    original = inputs.graphs.fused_for_int8[0]
+    return _complete(requantize_weights(_int8_matmuls(inputs), original, steps_of))
 
 
-def _clipped_graph(ingredients: Ingredients, *, choose: ChooseRange) -> ir.Model:
-    return _complete(quantize_matmuls(ingredients.graphs.fused, clip_ranges(ingredients, choose)))
+def _clipped_graph(inputs: MethodInputs, *, choose: ChooseRange) -> ir.Model:
+    return _complete(quantize_matmuls(inputs.graphs.fused, clip_ranges(inputs, choose)))
 
 
-def _smoothed_graph(ingredients: Ingredients, *, alpha: float) -> ir.Model:
-    model, ranges = apply_smoothquant(ingredients.graphs.fused, ingredients.graphs.fused_ranges, alpha=alpha)
+def _smoothed_graph(inputs: MethodInputs, *, alpha: float) -> ir.Model:
+    model, ranges = apply_smoothquant(inputs.graphs.fused, inputs.graphs.fused_ranges, alpha=alpha)
     return _complete(quantize_matmuls(model, ranges))
 
 
-def _unsmoothed_graph(ingredients: Ingredients) -> ir.Model:
-    return _complete(quantize_matmuls(ingredients.graphs.fused, ingredients.graphs.fused_ranges))
+def _unsmoothed_graph(inputs: MethodInputs) -> ir.Model:
+    return _complete(quantize_matmuls(inputs.graphs.fused, inputs.graphs.fused_ranges))
 
 
-def _qdq_graph(ingredients: Ingredients) -> ir.Model:
-    return insert_qdq(*ingredients.graphs.portable_for_int8)
+def _qdq_graph(inputs: MethodInputs) -> ir.Model:
+    return insert_qdq(*inputs.graphs.portable_for_int8)
 
 
-def _fused_qdq_graph(ingredients: Ingredients) -> ir.Model:
-    return insert_qdq(*ingredients.graphs.fused_for_int8)
+def _fused_qdq_graph(inputs: MethodInputs) -> ir.Model:
+    return insert_qdq(*inputs.graphs.fused_for_int8)
 
 
 METHODS: Mapping[str, Method] = {
-    BASELINE: Method("fp32, portable graph", _saves(lambda ingredients: ingredients.graphs.portable)),
-    "fp32-fused": Method("fp32, fused attention", _saves(lambda ingredients: ingredients.graphs.fused)),
+    BASELINE: Method("fp32, portable graph", _saves(lambda inputs: inputs.graphs.portable)),
+    "fp32-fused": Method("fp32, fused attention", _saves(lambda inputs: inputs.graphs.fused)),
     "fp32-skip-norms": Method(
         "fp32, portable, SkipLayerNormalization",
-        _saves(lambda ingredients: fuse_skip_norms(ingredients.graphs.portable)),
+        _saves(lambda inputs: fuse_skip_norms(inputs.graphs.portable)),
     ),
     DEFAULT: Method("**cpu-int8, our default**", _saves(_default_graph)),
     "default-products-apart": Method(
         "default, attention and its products apart",
-        _saves(lambda ingredients: quantize_embeddings(_int8_matmuls(ingredients))),
+        _saves(lambda inputs: quantize_embeddings(_int8_matmuls(inputs))),
     ),
     "default-float-embeddings": Method(
-        "default, fp32 embeddings", _saves(lambda ingredients: fuse_qattention(_int8_matmuls(ingredients)))
+        "default, fp32 embeddings", _saves(lambda inputs: fuse_qattention(_int8_matmuls(inputs)))
     ),
     "default-per-tensor": Method(
         "default, one scale per weight", _saves(partial(_graph_with_steps, steps_of=tensor_steps))
     ),
     "default-7-bits": Method("default, 7-bit weights", _saves(partial(_graph_with_steps, steps_of=seven_bit_steps))),
     "default-skip-norms": Method(
-        "default, SkipLayerNormalization", _saves(lambda ingredients: fuse_skip_norms(_default_graph(ingredients)))
+        "default, SkipLayerNormalization", _saves(lambda inputs: fuse_skip_norms(_default_graph(inputs)))
     ),
     "smoothed-50": Method("every input smoothed, alpha 0.5", _saves(partial(_smoothed_graph, alpha=0.5))),
     "smoothed-75": Method("every input smoothed, alpha 0.75", _saves(partial(_smoothed_graph, alpha=0.75))),

@@ -17,7 +17,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from mtl_bench.studies.quantization.ingredients import Ingredients
+from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
@@ -31,14 +31,14 @@ FLOAT_OUTPUTS = {"OpTypesToExcludeOutputQuantization": ["MatMul"]}
 _ROWS, _BATCHES = 16, 8
 
 
-def write_dynamic(ingredients: Ingredients, file: Path, *, reduce_range: bool = False) -> None:
+def write_dynamic(inputs: MethodInputs, file: Path, *, reduce_range: bool = False) -> None:
     """Write a graph whose scales come from each batch while it runs."""
-    model = _load_without_shapes(ingredients)
+    model = _load_without_shapes(inputs)
     quantize_dynamic(model, file, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
 
 
 def write_static(
-    ingredients: Ingredients,
+    inputs: MethodInputs,
     file: Path,
     *,
     method: str = "MinMax",
@@ -49,18 +49,18 @@ def write_static(
     """Write a graph with scales from calibration, as QuantizeLinear and DequantizeLinear around MatMul.
 
     Args:
-        ingredients: of the study.
+        inputs: of the study.
         file: to write.
         method: of calibration: MinMax, Entropy or Percentile.
         activations: type of the activations.
         weights_only: whether the products of attention, which have no constant side, stay in fp32.
         options: ``extra_options`` of quantize_static.
     """
-    model = _load_without_shapes(ingredients)
+    model = _load_without_shapes(inputs)
     quantize_static(
         model,
         file,
-        _CalibrationReader(ingredients, equal_shapes=method != "MinMax"),
+        _CalibrationReader(inputs, equal_shapes=method != "MinMax"),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["MatMul"],
         nodes_to_exclude=_attention_matmuls(model) if weights_only else [],
@@ -72,10 +72,10 @@ def write_static(
     )
 
 
-def write_weight_only(ingredients: Ingredients, file: Path, *, accuracy_level: int) -> None:
+def write_weight_only(inputs: MethodInputs, file: Path, *, accuracy_level: int) -> None:
     """Write 8-bit weights in blocks of 32; level 0 multiplies floats, level 4 rounds activations by block."""
     quantizer = MatMulNBitsQuantizer(
-        onnx.load(ingredients.portable_file), bits=8, block_size=32, is_symmetric=True, accuracy_level=accuracy_level
+        onnx.load(inputs.portable_file), bits=8, block_size=32, is_symmetric=True, accuracy_level=accuracy_level
     )
     quantizer.process()
     quantizer.model.save_model_to_file(str(file))
@@ -84,11 +84,10 @@ def write_weight_only(ingredients: Ingredients, file: Path, *, accuracy_level: i
 class _CalibrationReader(CalibrationDataReader):  # type: ignore[misc]
     """Calibration batches, one by one."""
 
-    def __init__(self, ingredients: Ingredients, *, equal_shapes: bool) -> None:
-        batches = _equal_batches(ingredients.texts) if equal_shapes else _sorted_batches(ingredients.texts)
+    def __init__(self, inputs: MethodInputs, *, equal_shapes: bool) -> None:
+        batches = _equal_batches(inputs.texts) if equal_shapes else _sorted_batches(inputs.texts)
         self._feeds: Iterator[dict[str, NDArray[np.int64]]] = (
-            Batch.of(texts, pad_id=ingredients.pad_id, width=width).feed(ingredients.model.inputs)
-            for texts, width in batches
+            Batch.of(texts, pad_id=inputs.pad_id, width=width).feed(inputs.model.inputs) for texts, width in batches
         )
 
     def get_next(self) -> dict[str, NDArray[np.int64]] | None:
@@ -114,9 +113,9 @@ def _equal_batches(texts: Sequence[TokenizedText]) -> Batches:
         yield sample[start : start + rows], width
 
 
-def _load_without_shapes(ingredients: Ingredients) -> onnx.ModelProto:
+def _load_without_shapes(inputs: MethodInputs) -> onnx.ModelProto:
     # The tracer's shapes of inner values contradict those that the quantizer infers, and it stops.
-    model = onnx.load(ingredients.portable_file)
+    model = onnx.load(inputs.portable_file)
     del model.graph.value_info[:]
     return model
 

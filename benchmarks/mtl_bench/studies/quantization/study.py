@@ -15,7 +15,6 @@ from pathlib import Path
 
 from mtl_bench.effort import Effort
 from mtl_bench.processes.interleave import round_ratios, run_interleaved
-from mtl_bench.studies.quantization.ingredients import Ingredients
 from mtl_bench.studies.quantization.measures import (
     TokenizedSentences,
     answer,
@@ -25,6 +24,7 @@ from mtl_bench.studies.quantization.measures import (
     measure_neighbours,
     plan_by_budget,
 )
+from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_bench.studies.quantization.methods import BASELINE, METHODS, Method
 from mtl_bench.studies.quantization.results import (
     SCHEMA_VERSION,
@@ -110,9 +110,9 @@ def run_study(
         raise ConfigError("the answers to keep are those of other sentences")
     texts = train.texts
     sample = [texts[index] for index in even_indices(len(texts), effort.calibration_texts)]
-    ingredients = Ingredients(trained.model, trained.model.tokenize(sample), folder)
+    inputs = MethodInputs(trained.model, trained.model.tokenize(sample), folder)
     sentences = _tokenize(trained, test)
-    graphs, errors = _build_all(ingredients)
+    graphs, errors = _build_all(inputs)
     answers = _compare_all(graphs, sentences, effort) if earlier is None else _earlier_answers(earlier)
     timing = _time_all(graphs, sentences, effort)
     results = {
@@ -133,27 +133,27 @@ def _tokenize(trained: Checkpoint, test: Sentences) -> TokenizedSentences:
     return TokenizedSentences(spec.tasks, texts, targets, spec.encoder.pad_id)
 
 
-def _build_all(ingredients: Ingredients) -> tuple[dict[str, _Graph], dict[str, str]]:
+def _build_all(inputs: MethodInputs) -> tuple[dict[str, _Graph], dict[str, str]]:
     """Each method's graph, opened and run once, or its error."""
     graphs: dict[str, _Graph] = {}
     errors: dict[str, str] = {}
     for name, method in METHODS.items():
         _LOGGER.info("building %s", name)
         try:
-            graphs[name] = _build(method, ingredients, ingredients.folder / f"{name}.onnx")
+            graphs[name] = _build(method, inputs, inputs.folder / f"{name}.onnx")
         except Exception as error:  # a quantizer may raise anything, and a failure is a result
             if name == BASELINE:
                 raise
             _LOGGER.info("%s drops out: %s", name, error)
-            errors[name] = f"{type(error).__name__}: {error}".replace(f"{ingredients.folder}{os.sep}", "")
+            errors[name] = f"{type(error).__name__}: {error}".replace(f"{inputs.folder}{os.sep}", "")
     return graphs, errors
 
 
-def _build(method: Method, ingredients: Ingredients, file: Path) -> _Graph:
-    method.build(ingredients, file)
+def _build(method: Method, inputs: MethodInputs, file: Path) -> _Graph:
+    method.build(inputs, file)
     optimized = file.with_suffix(".optimized")
     session = Session.open(file, threads=allowed_cores(), optimized=optimized)
-    session.run(Batch.of(ingredients.texts[:1], pad_id=ingredients.pad_id), session.outputs)
+    session.run(Batch.of(inputs.texts[:1], pad_id=inputs.pad_id), session.outputs)
     return _Graph(session, file.stat().st_size, count_operators(optimized))
 
 

@@ -1,4 +1,4 @@
-"""checkpoint + calibration sentences -> Ingredients: what every method builds its graph from."""
+"""checkpoint + calibration sentences -> MethodInputs: what every method builds its graph from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +10,11 @@ from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["Ingredients"]
+__all__ = ["MethodInputs"]
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class MethodInputs:
     """One trained model and its calibration sentences."""
 
     model: MultiTaskModel

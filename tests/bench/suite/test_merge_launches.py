@@ -6,8 +6,8 @@ from mtl_bench.results.scenarios import Server, SweepPoint
 from mtl_bench.results.schema import AnswerScores
 from mtl_bench.suite.batch_size_sweep import BatchSize
 from mtl_bench.suite.final_scenarios import FinalResults
-from mtl_bench.suite.fold_launches import failed_result, fold_launches
 from mtl_bench.suite.launches import SystemMeasurements
+from mtl_bench.suite.merge_launches import failed_result, merge_launches
 from mtl_bench.systems.systems import System
 
 OURS = System(
@@ -49,7 +49,7 @@ LAST = dataclasses.replace(
 
 
 def fold(*launches, system=OURS, scores=SCORES):
-    return fold_launches(system, "mtl bench", launches, scores, texts=12, soak_calls=50)
+    return merge_launches(system, "mtl bench", launches, scores, texts=12, soak_calls=50)
 
 
 def test_a_row_has_the_values_of_every_launch_in_their_order():

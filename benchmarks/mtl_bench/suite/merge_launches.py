@@ -10,7 +10,7 @@ from mtl_bench.suite.final_scenarios import FinalResults
 from mtl_bench.suite.launches import SystemMeasurements
 from mtl_bench.systems.systems import System
 
-__all__ = ["failed_result", "fold_launches"]
+__all__ = ["failed_result", "merge_launches"]
 
 
 def failed_result(system: System, command: str, error: str) -> SystemResult:
@@ -27,7 +27,7 @@ def failed_result(system: System, command: str, error: str) -> SystemResult:
     )
 
 
-def fold_launches(
+def merge_launches(
     system: System,
     command: str,
     launches: Sequence[SystemMeasurements],
