@@ -189,10 +189,10 @@ def test_the_kernel_bound_runs_the_batches_that_the_pipeline_runs(context):
 
     def run(batch, outputs):
         seen.append(batch.input_ids.tobytes())
-        return classifier.run(batch, outputs)
+        return classifier.run_batch(batch, outputs)
 
     texts = [*context.sentences.texts, context.sentences.texts[0]]
-    dataclasses.replace(classifier, run=run)(texts)
+    dataclasses.replace(classifier, run_batch=run)(texts)
     ready = [batch.input_ids.tobytes() for batch in batches_of(classifier, texts)]
     assert sorted(seen) == sorted(ready)
     assert len(ready) > 2
