@@ -119,6 +119,7 @@ def export_bundle(
             gate=budgets,
         )
         built, refused = _build_all(builder, recipes, asked)
+        builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
         measured = {name: variant.evidence for name, variant in built.items()}
         evidence = new_evidence(digest, reference.name, comparison.sentences.files, measured, refused)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,10 +93,7 @@ def _expand_source(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def name_as_written(problem: str) -> str:
     """A problem of GateConfig's fields, with the names that stand in the file: gate.int8.min_agreement."""
-    if not problem.startswith("gate."):
-        return problem
-    place, colon, text = problem.partition(":")
-    return place.replace("gate.precisions.", "gate.").replace(".budget.", ".") + colon + text
+    return re.sub(r"^gate\.precisions\.(\w+)(\.budget)?", r"gate.\1", re.sub(r"^gate\.budget\.", "gate.", problem))
 
 
 def _gate(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """graph written by this process -> Classifier: opened once for each set of options, and never hashed."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_runtime.bundle.manifest import EncoderSpec, TaskSpec, VariantSpec
@@ -18,7 +17,7 @@ _Options = tuple[str, str, tuple[tuple[str, str], ...], int, int]  # graph, prov
 
 
 class GraphSessions:
-    """Sessions of the graphs in one folder, kept open until their graph is written again.
+    """Sessions of the graphs in one folder, open until somebody closes them or their graph is written again.
 
     Args:
         folder: of the graphs.
@@ -45,7 +44,7 @@ class GraphSessions:
             MissingPackageError, ProviderError, BundleError: as :meth:`mtl_runtime.providers.session.Session.open`.
         """
         config = execution or choose_execution(spec.provider, variant, ()).config
-        session = self._session(spec.graph, spec.provider, spec.provider_options, config)
+        session = self._session(spec, config)
         return Classifier(
             specs=tasks,
             encoder=self._encoder,
@@ -67,17 +66,30 @@ class GraphSessions:
         )
 
     def close(self, graph: str) -> None:
-        """Forget the sessions of a graph, because it was written again or is no longer needed."""
+        """Close the sessions of a graph, because it is about to be written again."""
         self._sessions = {options: session for options, session in self._sessions.items() if options[0] != graph}
 
-    def _session(self, graph: str, provider: str, options: Mapping[str, str], config: ExecutionConfig) -> Session:
-        key = (graph, provider, tuple(sorted(options.items())), config.threads, config.workers)
-        if key not in self._sessions:
-            self._sessions[key] = Session.open(
-                self._folder / graph,
-                provider=provider,
-                provider_options=options,
+    def close_all_but(self, variant: str, spec: VariantSpec) -> None:
+        """Close all sessions, except the one with the provider's default config for ``spec``."""
+        baseline = _options(spec, choose_execution(spec.provider, variant, ()).config)
+        self._sessions = {options: session for options, session in self._sessions.items() if options == baseline}
+
+    def close_all(self) -> None:
+        """Close all sessions."""
+        self._sessions = {}
+
+    def _session(self, spec: VariantSpec, config: ExecutionConfig) -> Session:
+        options = _options(spec, config)
+        if options not in self._sessions:
+            self._sessions[options] = Session.open(
+                self._folder / spec.graph,
+                provider=spec.provider,
+                provider_options=spec.provider_options,
                 threads=config.threads,
                 runs=config.workers,
             )
-        return self._sessions[key]
+        return self._sessions[options]
+
+
+def _options(spec: VariantSpec, config: ExecutionConfig) -> _Options:
+    return spec.graph, spec.provider, tuple(sorted(spec.provider_options.items())), config.threads, config.workers

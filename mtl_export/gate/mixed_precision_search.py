@@ -38,6 +38,7 @@ def search_mixed_precision(
     first: VariantEvidence,
     matmuls: Sequence[str],
     *,
+    variant: str,
     answers: Callable[[frozenset[str]], Logits],
     judge: Callable[[frozenset[str]], VariantEvidence],
     seconds: float,
@@ -47,6 +48,7 @@ def search_mixed_precision(
     Args:
         first: evidence of the variant with everything quantized.
         matmuls: names of all MatMuls that could be excluded.
+        variant: its name, for the log.
         answers: names of excluded MatMuls -> logits of the sensitivity sentences.
         judge: names of excluded MatMuls -> evidence.
         seconds: after so many, sensitivities that are not yet measured count as the mean of the others.
@@ -55,13 +57,13 @@ def search_mixed_precision(
         The first trial inside the budget (None: there is none), and how the search went.
     """
     start = time.perf_counter()
-    ranked = _rank_by_sensitivity(_worst_task(first), matmuls, answers, seconds=seconds)
+    ranked = _rank_by_sensitivity(variant, _worst_task(first), matmuls, answers, seconds=seconds)
     curve = [_step(frozenset(), first)]
     count, most = 1, max(1, int(len(matmuls) * _MAX_EXCLUDED))
     trial = None
     while trial is None and count <= most:
         excluded = frozenset(node.node for node in ranked[:count])
-        _log.info("repair: trying %d of %d MatMuls in fp32", count, len(matmuls))
+        _log.info("%s: trying %d of %d MatMuls in fp32", variant, count, len(matmuls))
         evidence = judge(excluded)
         curve.append(_step(excluded, evidence))
         if evidence.status != "failed":
@@ -73,7 +75,7 @@ def search_mixed_precision(
 
 
 def _rank_by_sensitivity(
-    task: str, matmuls: Sequence[str], answers: Callable[[frozenset[str]], Logits], *, seconds: float
+    variant: str, task: str, matmuls: Sequence[str], answers: Callable[[frozenset[str]], Logits], *, seconds: float
 ) -> list[HighPrecisionNode]:
     """Most sensitive first: the mean |logit difference| from fp32 with that MatMul alone quantized."""
     everything = frozenset(matmuls)
@@ -82,9 +84,9 @@ def _rank_by_sensitivity(
     deadline = time.perf_counter() + seconds
     for number, name in enumerate(matmuls, 1):
         if time.perf_counter() > deadline:
-            _log.info("repair: time is up after %d of %d sensitivities", len(measured), len(matmuls))
+            _log.info("%s: time is up after %d of %d sensitivities", variant, len(measured), len(matmuls))
             break
-        _log.info("repair: measuring the sensitivity of MatMul %d of %d", number, len(matmuls))
+        _log.info("%s: measuring the sensitivity of MatMul %d of %d", variant, number, len(matmuls))
         measured[name] = float(np.abs(answers(everything - {name})[task] - exact).mean())
     mean = float(np.mean(list(measured.values()))) if measured else 0.0
     nodes = [HighPrecisionNode(node=name, sensitivity=measured.get(name, mean)) for name in matmuls]

@@ -16,7 +16,7 @@ from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.mixed_precision_search import SENSITIVITY_SENTENCES, search_mixed_precision
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.int8.matmuls import find_matmuls
-from mtl_export.graphs.passes import check, save
+from mtl_export.graphs.passes import check, save, value_names
 from mtl_export.graphs.recipes import RECIPES, Recipe
 from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Calibration, TaskSpec, VariantSpec
@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 # What a search for the most sensitive MatMuls may take.
 REPAIR_SECONDS = 300.0
 _NOTHING: frozenset[str] = frozenset()
+_BASELINE = VariantSpec(graph=RECIPES[DEFAULT_VARIANT].graph, provider="cpu", provider_options={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,15 @@ class VariantBuilder:
 
     def build_and_gate(self, name: str, recipe: Recipe) -> BuiltVariant:
         """Build and gate ``name``; its evidence says whether it may be let out."""
-        built = self._attempt(name, recipe, _NOTHING)
-        if built.evidence.status == "failed" and recipe.repairable:
-            built = self._repaired(name, recipe, built)
-        built = self._autotuned(name, built)
-        if recipe.graph != RECIPES[DEFAULT_VARIANT].graph:  # which speed is measured against
-            self.sessions.close(recipe.graph)
-        return built
+        try:
+            built = self._attempt(name, recipe, _NOTHING)
+            if built.evidence.status == "failed" and recipe.repairable:
+                built = self._repair(name, recipe, built)
+            return self._autotune(name, built)
+        finally:
+            self.sessions.close_all_but(DEFAULT_VARIANT, _BASELINE)  # which speed is measured against
 
-    def _repaired(self, name: str, recipe: Recipe, failed: BuiltVariant) -> BuiltVariant:
+    def _repair(self, name: str, recipe: Recipe, failed: BuiltVariant) -> BuiltVariant:
         trials: dict[frozenset[str], BuiltVariant] = {}
 
         def judge(excluded: frozenset[str]) -> VariantEvidence:
@@ -79,6 +80,7 @@ class VariantBuilder:
         trial, record = search_mixed_precision(
             failed.evidence,
             [matmul.name for matmul in find_matmuls(recipe.base(self.graphs))],
+            variant=name,
             answers=partial(self._sensitivity_logits, name, recipe),
             judge=judge,
             seconds=REPAIR_SECONDS,
@@ -109,7 +111,7 @@ class VariantBuilder:
         self._require_operators(name, recipe, operators, excluded)
         return BuiltVariant(self._calibrated(spec, tasks), dataclasses.replace(evidence, operators=operators))
 
-    def _autotuned(self, name: str, built: BuiltVariant) -> BuiltVariant:
+    def _autotune(self, name: str, built: BuiltVariant) -> BuiltVariant:
         """The same, with the execution config that runs it fastest here."""
         if built.evidence.status != "verified":
             return built
@@ -151,24 +153,26 @@ class VariantBuilder:
         """Write the graph, where the recipe has one of its own."""
         if recipe.build is not None:
             _log.info("%s: building the graph", name)
+            self.sessions.close(recipe.graph)
             graph = recipe.build(self.graphs, excluded)
+            if value_names(graph) != value_names(self.graphs.portable):
+                raise ExportError(f"{name}: the graph has other inputs or outputs than the portable one; report this")
             check(graph, f"building {name}", loads=recipe.loads_on_cpu)
             save(graph, self.folder / recipe.graph)
-            self.sessions.close(recipe.graph)
         return VariantSpec(graph=recipe.graph, provider=recipe.provider, provider_options=recipe.options(self.graphs))
 
     def _baseline(self) -> Classifier:
-        spec = VariantSpec(graph=RECIPES[DEFAULT_VARIANT].graph, provider="cpu", provider_options={})
-        return self.sessions.classifier(DEFAULT_VARIANT, spec, self.reference.tasks)
+        return self.sessions.classifier(DEFAULT_VARIANT, _BASELINE, self.reference.tasks)
 
     def _fit_calibration(self, logits: Logits | None) -> tuple[TaskSpec, ...]:
         """The tasks with temperatures and thresholds that fit the variant's own logits of the validation sentences.
 
         Where nothing can be fitted, the reference's own hold.
         """
-        if logits is None or self.data.validation is None:
+        validation = self.data.validation
+        if logits is None or validation is None:
             return self.reference.tasks
-        return calibrate_tasks(self.reference.tasks, logits, self.data.validation.examples)
+        return calibrate_tasks(self.reference.tasks, logits, validation.examples)
 
     def _calibrated(self, spec: VariantSpec, tasks: Sequence[TaskSpec]) -> VariantSpec:
         calibration = {

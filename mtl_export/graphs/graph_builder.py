@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
 from mtl_export.graphs.fused_attention import FUSED_OPERATOR, can_fuse
+from mtl_export.graphs.graph_runs import run_batches
 from mtl_export.graphs.half_precision import encoder_float_values
 from mtl_export.graphs.int8.activation_ranges import ActivationRange, collect_activation_ranges
 from mtl_export.graphs.int8.matmuls import find_matmuls
@@ -22,7 +23,7 @@ from mtl_export.graphs.passes import (
     deduplicate_initializers,
     drop_debug_info,
     drop_inverse_reshapes,
-    portable,
+    require_portable,
     save,
 )
 from mtl_export.graphs.trace import trace_to_onnx
@@ -30,7 +31,6 @@ from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.manifest import TaskSpec, logits_output
 from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.core.sampling import evenly_spaced
-from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
@@ -72,7 +72,7 @@ class GraphBuilder:
         """The fp32 graph, of standard ONNX operators."""
         return apply(
             trace_to_onnx(self.model),
-            [drop_debug_info, deduplicate_initializers, portable, add_task_metadata(self._tasks)],
+            [drop_debug_info, deduplicate_initializers, require_portable, add_task_metadata(self._tasks)],
         )
 
     @cached_property
@@ -132,12 +132,14 @@ class GraphBuilder:
         usual = max(1.0, float(np.mean([len(text) for text in self._texts])))
         texts = evenly_spaced(self._texts, min(_SENTENCES_FOR_LOSS, max(1, int(_TOKENS_FOR_LOSS / usual))))
         save(model, self._folder / "candidate.onnx")
-        session = Session.open(self._folder / "candidate.onnx", threads=allowed_cores())
+        session = Session.open(self._folder / "candidate.onnx", runs=allowed_cores())
         outputs = [logits_output(task.name) for task in self._tasks]
         logits = np.empty((len(texts), sum(task.width for task in self._tasks)), np.float32)
-        for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
-            batch = Batch.of([texts[index] for index in indices], pad_id=self.model.spec.encoder.pad_id)
-            logits[indices] = np.concatenate(session.run(batch, outputs), axis=1)
+        pad_id = self.model.spec.encoder.pad_id
+        for indices, rows in run_batches(
+            session, texts, outputs, lambda _, r: np.concatenate(r, axis=1), pad_id=pad_id
+        ):
+            logits[indices] = rows
         return logits
 
     def _matmul_ranges(self, model: ir.Model) -> dict[str, ActivationRange]:
@@ -147,6 +149,10 @@ class GraphBuilder:
         return collect_activation_ranges(
             model, names, texts, pad_id=self.model.spec.encoder.pad_id, folder=self._folder
         )
+
+
+def _side_by_side(_batch: Batch, outputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate(outputs, axis=1)
 
 
 def count_fused_attention(model: ir.Model) -> int:

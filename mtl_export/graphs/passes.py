@@ -29,8 +29,9 @@ __all__ = [
     "deduplicate_initializers",
     "drop_debug_info",
     "drop_inverse_reshapes",
-    "portable",
+    "require_portable",
     "save",
+    "value_names",
 ]
 
 Pass = Callable[[ir.Model], ir.Model]
@@ -48,10 +49,10 @@ def apply(model: ir.Model, steps: Sequence[Pass]) -> ir.Model:
     Raises:
         ExportError: a step broke the graph; the message names the step.
     """
-    result = _apply(model.clone(), steps)
     try:
+        result = _apply(model.clone(), steps)
         check(result, "all steps")
-    except ExportError:
+    except Exception:
         check(model, "torch.onnx.export")
         _apply(model, steps, check)
         raise
@@ -74,6 +75,13 @@ def signature(model: ir.Model) -> tuple[tuple[str, str, str], ...]:
     """Name, type and shape of every input and output."""
     values = (*model.graph.inputs, *model.graph.outputs)
     return tuple((str(value.name), str(value.dtype), str(value.shape)) for value in values)
+
+
+def value_names(model: ir.Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the inputs and of the outputs, in their order."""
+    return tuple(str(value.name) for value in model.graph.inputs), tuple(
+        str(value.name) for value in model.graph.outputs
+    )
 
 
 def check(model: ir.Model, step: str, *, loads: bool = True) -> None:
@@ -131,7 +139,7 @@ def drop_inverse_reshapes(model: ir.Model) -> ir.Model:
     return RemoveUnusedNodesPass()(model).model
 
 
-def portable(model: ir.Model) -> ir.Model:
+def require_portable(model: ir.Model) -> ir.Model:
     """Refuse operators outside the ONNX standard, so that any runtime can load the graph.
 
     Raises:
@@ -148,13 +156,13 @@ def portable(model: ir.Model) -> ir.Model:
 def add_task_metadata(tasks: Iterable[TaskSpec]) -> Pass:
     """A step that writes tasks and labels into the graph's metadata, for users of plain onnxruntime."""
 
-    def described(model: ir.Model) -> ir.Model:
+    def add_metadata(model: ir.Model) -> ir.Model:
         model.producer_name, model.producer_version = "mtl-export", ""
         model.graph.name = "multi_task_sentence_classifier"
         model.metadata_props.update(graph_metadata(tasks))
         return model
 
-    return described
+    return add_metadata
 
 
 def _values(model: ir.Model) -> list[ir.Value]:

@@ -17,7 +17,7 @@ from mtl_export.model.pooling import POOLINGS
 from mtl_export.model.spec import HeadSpec, ModelSpec
 from mtl_runtime.bundle.manifest import Pooling, TaskSpec
 from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
-from mtl_runtime.inference.decode import Prediction, predictions
+from mtl_runtime.inference.decode import Prediction, assemble_predictions
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.text.validation import validate_texts
@@ -149,7 +149,7 @@ class MultiTaskModel(nn.Module):
         logits, _ = self._compute(tokenized)
         specs = {task.name: task for task in self.spec.tasks}
         names = list(specs) if tasks is None else list(tasks)
-        decoded = predictions([specs[name] for name in names], [logits[name] for name in names], tokenized)
+        decoded = assemble_predictions([specs[name] for name in names], [logits[name] for name in names], tokenized)
         return decoded[0] if isinstance(texts, str) else decoded
 
     def encode(self, texts: str | Iterable[str]) -> NDArray[np.float32]:

@@ -386,6 +386,10 @@ def test_a_gate_budget_may_be_of_one_precision_and_of_one_task_in_it():
         ({"int8": {"min_agreement": 90}}, "gate.int8.min_agreement: 90.0 is not a share; write 0.99 for 99 %"),
         ({"int8": 0.9}, "gate.int8: expected a table of keys, found float 0.9"),
         (
+            {"tasks": {"budget": {"min_agreement": 7}}},
+            "gate.tasks.budget.min_agreement: 7.0 is not a share; write 0.99 for 99 %",
+        ),
+        (
             {"fp16": {"tasks": {"star": {"max_metric_drop": 1.0}}}},
             "gate.fp16.tasks.star: no such task; known: sentiment, tags, stars",
         ),

@@ -29,17 +29,11 @@ RETIRED = {
     "overflowing",
 }
 KEYS_OF_FILES = {"made_with"}  # checkpoint.json and manifest.json have this key
-# Folders whose names are still to be revised.
-TO_COME = ()
 
 
 def words_of(name):
     """The words of a snake_case or CamelCase name, in lower case."""
     return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
-
-
-def revised(module):
-    return module.relative_to(ROOT).parts[0] not in TO_COME
 
 
 def definitions(tree):
@@ -68,7 +62,7 @@ def test_no_two_public_classes_share_a_name():
     assert {name: places for name, places in modules.items() if len(places) > 1} == {}
 
 
-@pytest.mark.parametrize("module", [*filter(revised, MODULES)], ids=lambda module: str(module.relative_to(ROOT)))
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(ROOT)))
 def test_no_public_name_has_a_retired_word(module):
     names = {module.stem, *module.relative_to(ROOT).parts[:-1], *public_definitions(module)}
     assert {name for name in names - KEYS_OF_FILES if words_of(name) & RETIRED} == set()
@@ -81,7 +75,3 @@ def test_the_check_sees_the_words_of_every_kind_of_name():
     names = set(definitions(ast.parse(source)))
     assert {name for name in names if words_of(name) & RETIRED} == names - {"field"}
     assert words_of("ONNXProduct") == {"onnx", "product"}
-
-
-def test_only_folders_that_exist_are_still_to_come():
-    assert all((ROOT / folder).is_dir() for folder in TO_COME)

@@ -29,8 +29,6 @@ RETIRED = {
     "verdict",
     "workshop",
 }
-# Folders whose names are still being changed.
-TO_COME = set()
 
 
 def is_public(name):
@@ -83,14 +81,10 @@ def test_no_two_public_classes_share_a_name():
     assert len(homes) > 50
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module.parts[0] not in TO_COME], ids=str)
+@pytest.mark.parametrize("module", list(MODULES), ids=str)
 def test_no_module_and_no_public_name_uses_a_retired_word(module):
     names = [*module.parts, *public_names(ast.parse(MODULES[module].read_text("utf-8")))]
     assert [name for name in names if words(name) & RETIRED] == []
-
-
-def test_the_folders_still_to_come_exist():
-    assert {path.name for path in ROOT.iterdir() if path.is_dir()} >= TO_COME
 
 
 @pytest.mark.parametrize(

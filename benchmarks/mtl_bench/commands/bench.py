@@ -92,7 +92,7 @@ def bench(
     report = run_bench(
         config,
         make_log_folder=lambda: _make_log_folder(output, force=force),
-        show_stages=lambda count: stages(lambda show: ProgressEstimate(show, count)),
+        show_stages=lambda count: stages(lambda show: ProgressEstimate(show, count), packages=("mtl_bench",)),
     )
     _write(report, output)
     _show(report, output, as_json=as_json, markdown=markdown)

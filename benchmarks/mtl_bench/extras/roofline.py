@@ -20,7 +20,7 @@ from mtl_runtime.providers.session import provider_problem
 
 __all__ = ["measure_roofline", "prepare_offline"]
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _PREPARE_OFFLINE = f"{__name__}:prepare_offline"
 _ANSWER = "answer"
 
@@ -50,7 +50,7 @@ def measure_roofline(
     flops: dict[str, int] = {}
     with ExitStack() as stack:
         for variant in variants:
-            _LOGGER.info("%s: its operations, and the peak of its precision", variant)
+            _log.info("%s: its operations, and the peak of its precision", variant)
             try:
                 peak = _check_peak(bundle, variant)
                 flops[variant] = flops_of(bundle, variant).of(lengths)
@@ -60,7 +60,7 @@ def measure_roofline(
                 start = start_worker(_PREPARE_OFFLINE, bundle=str(bundle.path), variant=variant, texts=distinct)
                 passes[variant] = stack.enter_context(start)
             except MtlError as error:
-                _LOGGER.info("%s is left out: %s", variant, error)
+                _log.info("%s is left out: %s", variant, error)
         seconds = _time_all(peaks, passes, rounds)
     return Roofline(
         peaks={name: _peak(name, process, seconds[name]) for name, process in peaks.items()},

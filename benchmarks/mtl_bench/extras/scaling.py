@@ -17,7 +17,7 @@ from mtl_runtime.providers.execution_config import worker_layouts
 
 __all__ = ["core_counts", "measure_lengths", "measure_threads"]
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def measure_lengths(bundle: Bundle, systems: Mapping[str, System], *, rounds: int) -> tuple[Lengths, ...]:
@@ -31,7 +31,7 @@ def measure_lengths(bundle: Bundle, systems: Mapping[str, System], *, rounds: in
     settings = {name: dict(system.settings) for name, system in systems.items()}
     lengths = []
     for profile, row in PROFILES.items():
-        _LOGGER.info("lengths: %s", row.title)
+        _log.info("lengths: %s", row.title)
         workload = synthetic_workload(profile, words)
         seconds = _time_settings(settings, workload.timed, rounds)
         lengths.append(
@@ -55,7 +55,7 @@ def measure_threads(
     """
     threads = []
     for name, system in systems.items():
-        _LOGGER.info("threads: %s", name)
+        _log.info("threads: %s", name)
         layouts = _layouts(bundle.manifest.variants[name].provider)
         settings = {
             f"{workers} x {each}": {**system.settings, "workers": workers, "threads": workers * each}

@@ -25,7 +25,7 @@ COUNTS = tuple(range(1, 9))
 # noise.
 PASSES = 8
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _ONE_GRAPH, _SEPARATE = "one graph", "separate models"
 # An open graph takes its file's size, and about as much again for packed weights and activations.
 _MEMORY_FACTOR = 2
@@ -52,7 +52,7 @@ def measure_tasks_curve(bundle: Bundle, variant: str, texts: Sequence[str], *, r
     """
     _check_memory(bundle, variant)
     distinct = list(dict.fromkeys(texts))
-    _LOGGER.info("%s: bundles with 1 to %d tasks", variant, COUNTS[-1])
+    _log.info("%s: bundles with 1 to %d tasks", variant, COUNTS[-1])
     whole, single = _write_bundles(bundle, variant, folder)
     arguments = {"texts": distinct, **_execution_settings(load(bundle.path, variant=variant))}
     with (

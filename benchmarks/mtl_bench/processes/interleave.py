@@ -10,7 +10,7 @@ __all__ = ["round_ratios", "run_interleaved"]
 
 T = TypeVar("T")
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def run_interleaved(
@@ -28,7 +28,7 @@ def run_interleaved(
     values: dict[str, list[T]] = {name: [] for name in runs}
     for number, order in enumerate(_orders(list(runs), rounds, shuffle_seed), 1):
         line = f"round {number} of {rounds}"
-        _LOGGER.log(logging.INFO if stage else logging.DEBUG, "%s", f"{stage}, {line}" if stage else line)
+        _log.log(logging.INFO if stage else logging.DEBUG, "%s", f"{stage}, {line}" if stage else line)
         for name in order:
             values[name].append(runs[name]())
     return values

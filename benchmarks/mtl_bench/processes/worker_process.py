@@ -28,7 +28,7 @@ __all__ = [
 
 PREPARE_SCENARIOS = "mtl_bench.worker.scenarios:prepare"  # the function of a process that is measured
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _MODULE = "mtl_bench.worker.serve"
 _RUN_SECONDS = 900.0  # a run that takes longer hangs
 _END_SECONDS = 30.0  # that a process has to end by itself
@@ -106,7 +106,7 @@ def start_worker(
         stderr = stack.enter_context(log.open("ab")) if log is not None else None
         started = time.perf_counter()
         process = _spawn(function, environment, stderr)
-        _LOGGER.debug("process %d started: %s", process.pid, function)
+        _log.debug("process %d started: %s", process.pid, function)
         stack.callback(_stop, process)
         try:
             yield WorkerProcess(_request(process, arguments)["facts"], started, process.pid, process)
@@ -141,7 +141,7 @@ def _stop(process: "subprocess.Popen[str]") -> None:
         process.wait(_END_SECONDS)
     _kill(process)
     _pipe(process.stdout).close()
-    _LOGGER.debug("process %d ended with code %s", process.pid, process.returncode)
+    _log.debug("process %d ended with code %s", process.pid, process.returncode)
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:

@@ -35,7 +35,7 @@ __all__ = ["BulkFilesResults", "KilledRuns", "ProcessKill", "UninterruptedRun", 
 
 SCHEMA_VERSION = 1
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _MTL = (sys.executable, "-c", "from mtl_runtime.cli.app import main; main()")
 _WORDS = """
     the film was warm funny slow great awful a plot and cast we loved hated nothing council votes on budget next week
@@ -152,7 +152,7 @@ def run_killed(
         delay = draw.uniform(0, uninterrupted.seconds) if len(kills) < count else None
         if _resume(command, source, target, delay):
             kills.append(ProcessKill(after_seconds=delay or 0.0, chunks_done=_chunks_done(target)))
-            _LOGGER.debug("kill %d of %d", len(kills), count)
+            _log.debug("kill %d of %d", len(kills), count)
         if target.exists() and not work_folder_path(target).exists():
             outputs += 1
             identical += _sha256(target) == uninterrupted.sha256
@@ -195,12 +195,12 @@ def _measure(bundle: Path, effort: Effort, *, variant: str, limit_mb: float, see
         write_texts(small, effort.killed_rows, seed=seed + 1)
         large_run = run_uninterrupted(command, large, folder / "large.out.csv", effort.bulk_rows)
         rows, rate = f"{effort.bulk_rows:,}", f"{large_run.rows_per_second:,.0f}"
-        _LOGGER.info("%s rows: %s rows/s, %.0f MB", rows, rate, large_run.peak_rss_mb)
+        _log.info("%s rows: %s rows/s, %.0f MB", rows, rate, large_run.peak_rss_mb)
         small_run = run_uninterrupted(command, small, folder / "small.out.csv", effort.killed_rows)
         killed = run_killed(
             command, small, folder / "killed.csv", uninterrupted=small_run, count=effort.kills, seed=seed
         )
-    _LOGGER.info("%d kills: %d of %d outputs identical", len(killed.kills), killed.identical, killed.outputs)
+    _log.info("%d kills: %d of %d outputs identical", len(killed.kills), killed.identical, killed.outputs)
     return BulkFilesResults(
         schema_version=SCHEMA_VERSION,
         machine=machine_facts(),

@@ -37,7 +37,7 @@ __all__ = ["JointTrainingResults", "TaskTrainingResult", "compare_training"]
 
 SCHEMA_VERSION = 1
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def compare_training(config: Config, effort: Effort, folder: Path) -> JointTrain
 
 
 def _fit(config: Config, output: Path) -> MultiTaskModel:
-    _LOGGER.info("training %s with seed %d", ", ".join(config.tasks), config.training.seed)
+    _log.info("training %s with seed %d", ", ".join(config.tasks), config.training.seed)
     return train(config, output).model
 
 

@@ -10,7 +10,7 @@ from mtl_bench.results.scenarios import SweepPoint
 
 __all__ = ["BatchSize", "choose_batch_size", "find_batch_size", "sweep_batch_sizes"]
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _WARM_UP_TEXTS = 32  # a size needs them to have its buffers
 _MIN_SECONDS = 0.5  # for which a size is timed, where a pass takes less
 _MAX_PASSES = 5
@@ -35,7 +35,7 @@ def find_batch_size(process: WorkerProcess, count: int) -> BatchSize:
     """
     sweep = sweep_batch_sizes(process, count)
     size = choose_batch_size(process, sweep, process.facts["usual"], count)
-    _LOGGER.debug("batches of %d, chosen from %s", size, sweep)
+    _log.debug("batches of %d, chosen from %s", size, sweep)
     return BatchSize(size, sweep)
 
 

@@ -26,7 +26,7 @@ __all__ = ["LaunchResult", "MachineReference", "SystemMeasurements", "run_launch
 
 T = TypeVar("T")
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _REFERENCE = "reference product"
 
 
@@ -82,7 +82,7 @@ class _Running:
             return run()
         except WorkerError as error:
             self.failures[name] = _first_line(error)
-            _LOGGER.info("%s drops out: %s", name, self.failures[name])
+            _log.info("%s drops out: %s", name, self.failures[name])
             return None
 
     def run_rounds(
@@ -149,7 +149,7 @@ def _start_all(
 ) -> _Running:
     running = _Running()
     for name, system in systems.items():
-        _LOGGER.info("%s: starting, warming up", name)
+        _log.info("%s: starting, warming up", name)
         size = batch_sizes.get(name)
         start = partial(start_system, system, texts, sweep_texts=sweep_texts, earlier_size=size, stack=stack)
         if (processes := running.attempt(name, start)) is not None:
@@ -209,7 +209,7 @@ def _collect(
 
 
 def _run_final(name: str, processes: SystemProcesses, final: FinalScenarios, seconds: Sequence[float]) -> FinalResults:
-    _LOGGER.info("%s: answers, server, soak", name)
+    _log.info("%s: answers, server, soak", name)
     return run_final_scenarios(processes.main, final, size=processes.batch_size.size, seconds=seconds)
 
 

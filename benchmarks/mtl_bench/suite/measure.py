@@ -19,7 +19,7 @@ from mtl_runtime.bundle.manifest import TaskSpec
 
 __all__ = ["Measurements", "measure"]
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def _run_launches(
     remaining = {name: system for name, system in systems.items() if system.problem is None}
     launches: list[LaunchResult] = []
     for number in range(effort.launches):
-        _LOGGER.debug("launch %d of %d", number + 1, effort.launches)
+        _log.debug("launch %d of %d", number + 1, effort.launches)
         first = launches[0].systems if launches else {}
         launch = run_launch(
             remaining,
@@ -110,7 +110,7 @@ def _reference_labels(last: LaunchResult, reference: System, workload: Workload)
     """Labels of cpu-fp32, which need not be among the systems."""
     if REFERENCE in last.systems:
         return _labels(last.systems[REFERENCE])
-    _LOGGER.info("%s: answers", REFERENCE)
+    _log.info("%s: answers", REFERENCE)
     with start_process(reference, reference.settings, workload.timed) as process:
         labels: Labels = process.run("labels", size=None, texts=list(workload.scored)).value
         return labels

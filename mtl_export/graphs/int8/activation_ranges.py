@@ -9,8 +9,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
+from mtl_export.graphs.graph_runs import run_batches
 from mtl_export.graphs.passes import save
-from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
+from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
@@ -49,15 +50,12 @@ def collect_activation_ranges(
     watched = _with_outputs(model, list(dict.fromkeys(names)))
     file = folder / "watched.onnx"
     written = save(watched, file)
-    session = Session.open(file)
+    session = Session.open(file, runs=allowed_cores())
     outputs = session.outputs[len(model.graph.outputs) :]
     ranges: dict[str, ActivationRange] = {}
-    for indices in plan_batches([len(text) for text in texts], max_batch_tokens=DEFAULT_MAX_BATCH_TOKENS):
-        batch = Batch.of([texts[index] for index in indices], pad_id=pad_id)
-        if not batch.attention_mask.any():
-            continue  # texts without a token say nothing of activations
-        for name, values in zip(outputs, session.run(batch, outputs), strict=True):
-            seen = _extremes(values, batch.attention_mask)
+    with_tokens = [text for text in texts if len(text)]  # others say nothing of activations
+    for _, batch_ranges in run_batches(session, with_tokens, outputs, _extremes_of_all, pad_id=pad_id):
+        for name, seen in zip(outputs, batch_ranges, strict=True):
             ranges[name] = _union(ranges[name], seen) if name in ranges else seen
     for part in written:
         part.unlink()
@@ -73,6 +71,10 @@ def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
     }
     watched.graph.outputs.extend(values[name] for name in names)
     return watched
+
+
+def _extremes_of_all(batch: Batch, outputs: list[NDArray[np.float32]]) -> list[ActivationRange]:
+    return [_extremes(values, batch.attention_mask) for values in outputs]
 
 
 def _extremes(values: NDArray[np.float32], mask: NDArray[np.int64]) -> ActivationRange:

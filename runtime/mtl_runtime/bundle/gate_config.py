@@ -113,8 +113,8 @@ def limits_for(gate: GateConfig, task: str, precision: str) -> Limits:
 
     def closest(name: str) -> float | None:
         values = (getattr(budget, name) for budget in budgets)
-        chosen: float | None = next((value for value in values if value is not None), getattr(default, name))
-        return chosen
+        limit: float | None = next((value for value in values if value is not None), getattr(default, name))
+        return limit
 
     return Limits(
         max_logit_difference=closest("max_logit_difference"),

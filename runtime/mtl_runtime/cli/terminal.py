@@ -85,16 +85,19 @@ class _EscapingStream:
 
 
 @contextmanager
-def stages(annotate: Callable[[ShowLine], ShowLine] = lambda show: show) -> Iterator[None]:
-    """Show the INFO log records of the project's packages as the stage at work, on stderr, until the block ends.
+def stages(
+    annotate: Callable[[ShowLine], ShowLine] = lambda show: show, *, packages: Sequence[str] = PACKAGES
+) -> Iterator[None]:
+    """Show the INFO log records of these packages as the stage at work, on stderr, until the block ends.
 
     On a terminal that is a line with a spinner, elsewhere one line each. If the log shows INFO already, as with
     ``mtl -v``, nothing is added.
 
     Args:
         annotate: what shows a line -> what shows it with more to it, such as the time left.
+        packages: whose records are stages; default: all of the project.
     """
-    loggers = [logging.getLogger(package) for package in PACKAGES]
+    loggers = [logging.getLogger(package) for package in packages]
     with ExitStack() as stack:
         if not all(logger.isEnabledFor(logging.INFO) for logger in loggers):
             handler = _StageHandler(annotate(stack.enter_context(_stage_line())))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.targets import Targets, has_label
-from mtl_runtime.inference.decode import probabilities
+from mtl_runtime.inference.decode import compute_probabilities
 
 __all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
 
@@ -58,7 +58,7 @@ def best_thresholds(task: TaskSpec, targets: Targets, logits: NDArray[np.float32
     without a positive row keep 0.5. Of equally good thresholds, the one nearest to 0.5 is used.
     """
     rows = has_label(targets)
-    scores, truth = probabilities(task, logits[rows]), targets[rows] == 1
+    scores, truth = compute_probabilities(task, logits[rows]), targets[rows] == 1
     return tuple(_best_threshold(scores[:, label], truth[:, label]) for label in range(task.width))
 
 
@@ -95,7 +95,7 @@ def _indicators(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which labels apply and which are predicted, each bool (N, labels)."""
     if task.kind == "multi_label":
-        return targets == 1, probabilities(task, logits) >= np.array(task.thresholds)
+        return targets == 1, compute_probabilities(task, logits) >= np.array(task.thresholds)
     labels = np.arange(task.width)
     return targets[:, None] == labels, logits.argmax(axis=1)[:, None] == labels
 

@@ -12,7 +12,7 @@ from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
 from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.evidence.schema import Flip, Histogram, TaskEvidence
 from mtl_runtime.gate.calibration import calibration_error, reliability_bins
-from mtl_runtime.inference.decode import check_finite, decode, probabilities
+from mtl_runtime.inference.decode import check_finite, compute_probabilities, decode
 
 __all__ = ["TaskOutputs", "measure_agreement", "wilson_interval"]
 
@@ -36,7 +36,7 @@ class TaskOutputs:
         """Probabilities before temperature, (N, width); zeros for a regression, which has none."""
         if self.task.kind == "regression":
             return np.zeros(self.logits.shape)
-        return probabilities(dataclasses.replace(self.task, temperature=1.0), self.logits)
+        return compute_probabilities(dataclasses.replace(self.task, temperature=1.0), self.logits)
 
 
 def measure_agreement(
@@ -142,7 +142,10 @@ def _other_label(reference: TaskOutputs, candidate: TaskOutputs) -> NDArray[np.b
 
 
 def _other_label_set(reference: TaskOutputs, candidate: TaskOutputs) -> NDArray[np.bool_]:
-    given = [probabilities(side.task, side.logits) >= np.array(side.task.thresholds) for side in (reference, candidate)]
+    given = [
+        compute_probabilities(side.task, side.logits) >= np.array(side.task.thresholds)
+        for side in (reference, candidate)
+    ]
     return np.asarray((given[0] != given[1]).any(axis=1))
 
 

@@ -25,8 +25,10 @@ _TEXTS = 256
 _ROUNDS = 5
 # By which another config has to be faster than the default: less is noise, and not worth another number.
 _WORTH = 1.03
-# A config that is so much faster in none of its first rounds drops out.
-_ROUNDS_TO_SHOW = 2
+# After so many rounds a config drops out that was so much faster, compared with the default, in none of them.
+_DROP_BELOW = {1: 0.95, 2: _WORTH, 3: _WORTH, 4: _WORTH}
+# Longest texts of a warm-up: enough for a few of the largest batches.
+_WARM_UP_TEXTS = 64
 
 
 def autotune(
@@ -35,7 +37,7 @@ def autotune(
     """Try how the cores are divided among runs, then how many tokens a batch should hold.
 
     All configs of a step are timed in turn, several rounds long, so that what slows the machine slows all of them.
-    The default stays unless another one is clearly faster; one that shows nothing of it in two rounds drops out.
+    The default stays unless another one is clearly faster; one that shows nothing of it in the first rounds drops out.
 
     Args:
         classifier: of the variant; it serves all configs whose session is the same as its own.
@@ -70,16 +72,16 @@ def _open(
 def _fastest(
     classifiers: Mapping[ExecutionConfig, Classifier], default: ExecutionConfig, texts: Sequence[str]
 ) -> ExecutionConfig:
+    longest = sorted(texts, key=len, reverse=True)[:_WARM_UP_TEXTS]
     for classifier in classifiers.values():
-        classifier.logits(texts)
+        classifier.logits(longest)
     racing = [config for config in classifiers if config != default]
     gains: dict[ExecutionConfig, list[float]] = {config: [] for config in racing}
     for number in range(1, _ROUNDS + 1):
         own = _seconds(classifiers[default], texts)
         for config in racing:
             gains[config].append(own / _seconds(classifiers[config], texts))
-        if number >= _ROUNDS_TO_SHOW:
-            racing = [config for config in racing if max(gains[config]) >= _WORTH]
+        racing = [config for config in racing if max(gains[config]) >= _DROP_BELOW.get(number, 0.0)]
         if not racing:
             return default
     best = max(racing, key=lambda config: statistics.median(gains[config]))

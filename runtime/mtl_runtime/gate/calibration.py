@@ -11,7 +11,7 @@ from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.metrics import best_thresholds
 from mtl_runtime.dataset.targets import Targets, encode_labels, has_label
 from mtl_runtime.evidence.schema import Bin
-from mtl_runtime.inference.decode import probabilities
+from mtl_runtime.inference.decode import compute_probabilities
 
 __all__ = ["calibrate", "calibrate_tasks", "calibration_error", "encode_targets", "reliability_bins"]
 
@@ -86,7 +86,7 @@ def _answers(
     task: TaskSpec, logits: NDArray[np.float32], targets: Targets
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Probability of each answer, and whether it is right, both flat."""
-    scores = probabilities(task, logits)
+    scores = compute_probabilities(task, logits)
     if task.kind == "multi_label":
         return scores.ravel(), np.asarray(targets == 1).ravel()
     best = logits.argmax(axis=1)
@@ -112,4 +112,4 @@ def _temperature(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) 
 def _slope(task: TaskSpec, logits: NDArray[np.float32], targets: Targets) -> float:
     """Derivative of the negative log-likelihood by 1 / T: the logits' mean under the model, less the truth's."""
     truth = targets if task.kind == "multi_label" else np.eye(task.width)[targets.astype(np.int64)]
-    return float(((probabilities(task, logits) - truth) * logits).sum())
+    return float(((compute_probabilities(task, logits) - truth) * logits).sum())

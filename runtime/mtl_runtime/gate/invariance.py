@@ -1,8 +1,9 @@
 """classifier + texts -> what changes in its answers when only batching, padding, order or threads change."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from mtl_runtime.bundle.manifest import logits_output
 from mtl_runtime.evidence.schema import StabilityCheck
 from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.inference.classifier import Classifier
+from mtl_runtime.inference.executor import Cancelled
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
@@ -37,13 +39,13 @@ class _Batching:
 
 
 _ALONE = _Batching("alone", 1)
-_OTHERS = (
+_ONE_AT_A_TIME = (
     _Batching("alone once more", 1),
     _Batching("batches of 7", 7),
     _Batching("batches of 32, shuffled", 32, shuffled=True),
     _Batching("padded to max_length", 1, padded=True),
-    _Batching(f"{_THREADS} threads at once", 1, threads=_THREADS),
 )
+_THREADED = _Batching(f"{_THREADS} threads at once", 1, threads=_THREADS)
 
 
 def check_invariance(
@@ -51,20 +53,31 @@ def check_invariance(
 ) -> tuple[StabilityCheck, ...]:
     """Answer ``texts`` one by one, then in other batches, and count the answers that differ.
 
-    As many of these passes run at a time as the classifier runs batches at a time.
+    The first pass and the one with threads run with nothing next to them. Of the others as many run at a time as the
+    classifier runs batches at a time.
 
     Args:
         classifier: of one variant.
         texts: any sentences; mixed lengths show most.
         tie: a task's name -> margin up to which a decision counts as a tie, in logits.
     """
-    tokens = classifier.tokenize(texts)
+    tokens, stop = classifier.tokenize(texts), threading.Event()
+    alone = _answer(classifier, tokens, _ALONE, stop)
     with ThreadPoolExecutor(classifier.info.workers) as pool:
-        passes = [pool.submit(_answer, classifier, tokens, batching) for batching in (_ALONE, *_OTHERS)]
-        alone, *others = (each.result() for each in passes)
+        # The padded pass takes longest, so it starts first.
+        by_cost = sorted(_ONE_AT_A_TIME, key=lambda batching: not batching.padded)
+        passes = {batching: pool.submit(_answer, classifier, tokens, batching, stop) for batching in by_cost}
+        try:
+            wait(passes.values(), return_when=FIRST_EXCEPTION)
+            others = [passes[batching].result() for batching in _ONE_AT_A_TIME if passes[batching].done()]
+        except BaseException:
+            stop.set()  # whoever interrupts does not wait for passes under way
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    others.append(_answer(classifier, tokens, _THREADED, stop))
     return tuple(
         _compare(batching.name, classifier, texts, (alone, other), tie)
-        for batching, other in zip(_OTHERS, others, strict=True)
+        for batching, other in zip((*_ONE_AT_A_TIME, _THREADED), others, strict=True)
     )
 
 
@@ -98,7 +111,9 @@ def _count_moved(alone: NDArray[np.float32], other: NDArray[np.float32], tie: fl
     return int((np.abs(alone - other) > tie * scale).sum())
 
 
-def _answer(classifier: Classifier, texts: Sequence[TokenizedText], batching: _Batching) -> Logits:
+def _answer(
+    classifier: Classifier, texts: Sequence[TokenizedText], batching: _Batching, stop: threading.Event
+) -> Logits:
     _log.debug("%s: %s", classifier.info.variant, batching.name)
     tasks, encoder = classifier.specs, classifier.encoder
     results = {task.name: np.empty((len(texts), task.width), np.float32) for task in tasks}
@@ -106,6 +121,8 @@ def _answer(classifier: Classifier, texts: Sequence[TokenizedText], batching: _B
     width = encoder.max_length if batching.padded else None
 
     def run(indices: NDArray[np.intp]) -> None:
+        if stop.is_set():
+            raise Cancelled
         batch = Batch.of([texts[index] for index in indices], pad_id=encoder.pad_id, width=width)
         for task, rows in zip(tasks, classifier.run_batch(batch, outputs), strict=True):
             results[task.name][indices] = rows

@@ -146,11 +146,11 @@ def _check_golden_ids(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenTex
         return []
     try:
         golden = parse_golden(bundle.read(GOLDEN_NAME))
-        found = open_tokenizer(bundle).encode([text.text for text in golden])
+        tokenized = open_tokenizer(bundle).encode([text.text for text in golden])
     except (IntegrityError, RecordError, BundleError) as error:
         checks.append(Check(name, False, str(error)))
         return []
-    wrong = [row for row, (a, b) in enumerate(zip(golden, found, strict=True), 1) if a.ids != b.ids]
+    wrong = [row for row, (a, b) in enumerate(zip(golden, tokenized, strict=True), 1) if a.ids != b.ids]
     if wrong or not golden:
         problem = f"text in line {wrong[0]} has other token ids" if wrong else "there is no golden text"
         checks.append(Check(name, False, f"{GOLDEN_NAME}: {problem}; install the tokenizers that made it"))

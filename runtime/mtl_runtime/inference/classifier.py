@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, EncoderSpec, TaskSpec, logits_output
 from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownTaskError
-from mtl_runtime.inference.decode import Prediction, check_finite, predictions
+from mtl_runtime.inference.decode import Prediction, assemble_predictions, check_finite
 from mtl_runtime.inference.executor import RunBatch
 from mtl_runtime.inference.explain import Explanation, explain
 from mtl_runtime.inference.pipeline import ChunkOutput, Pipeline
@@ -46,31 +46,42 @@ class Classifier:
     settings: InferenceSettings
     source: ModelSource
     _factory: Callable[[ModelSource, InferenceSettings], "Classifier"] | None = None  # what unpickling calls
+    # Shared with copies that have as many workers, so that together they run no more batches at once.
+    _pool: WorkerPool = field(default_factory=lambda: WorkerPool(1), repr=False)
     # Derived from the above, once and not for each text.
     info: ClassifierInfo = field(init=False)
-    _pool: WorkerPool = field(init=False, repr=False)
     _pipeline: Pipeline = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        pool = WorkerPool(self.settings.execution.workers)
+        if self._pool.count != self.settings.execution.workers:
+            object.__setattr__(self, "_pool", WorkerPool(self.settings.execution.workers))
         object.__setattr__(self, "info", ClassifierInfo.of(self.source, self.settings))
-        object.__setattr__(self, "_pool", pool)
-        object.__setattr__(self, "_pipeline", Pipeline(self.tokenizer, self.run_batch, self.settings, pool))
+        object.__setattr__(self, "_pipeline", Pipeline(self.tokenizer, self.run_batch, self.settings, self._pool))
 
     def with_settings(self, *, workers: int | None = None, max_batch_tokens: int | None = None) -> Self:
         """The same session with other limits: cheap, since nothing is loaded again.
 
+        With as many workers as this one, both together run no more batches at the same time; with another number, each
+        has a limit of its own. Threads and streams of the session stay as they are.
+
         Args:
-            workers: batches at the same time; default: as they are. The threads of each stay what they are.
-            max_batch_tokens: padded tokens of a batch; default: as they are.
+            workers: batches at the same time; default: as it is.
+            max_batch_tokens: padded tokens of a batch; default: as it is.
 
         Raises:
             RecordError: one of them is less than 1.
         """
         changes = {"workers": workers, "max_batch_tokens": max_batch_tokens}
         asked = {name: value for name, value in changes.items() if value is not None}
+        if not asked:
+            return self
         execution = dataclasses.replace(self.settings.execution, **asked)
-        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, execution=execution))
+        words = ", ".join(f"{name} set to {value}" for name, value in asked.items())
+        return dataclasses.replace(
+            self,
+            settings=dataclasses.replace(self.settings, execution=execution),
+            source=dataclasses.replace(self.source, reason=f"{words}; without: {self.source.reason}"),
+        )
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -285,6 +296,6 @@ def _require_several(texts: Iterable[str]) -> Iterable[str]:
 
 def _decode_chunk(output: ChunkOutput, specs: Sequence[TaskSpec]) -> list[Prediction]:
     try:
-        return predictions(specs, output.rows, output.texts)
+        return assemble_predictions(specs, output.rows, output.texts)
     except NonFiniteError as error:
         raise output.chunk.locate_error(error) from None

@@ -19,10 +19,10 @@ __all__ = [
     "Prediction",
     "RegressionAnswer",
     "SingleLabelAnswer",
+    "assemble_predictions",
     "check_finite",
+    "compute_probabilities",
     "decode",
-    "predictions",
-    "probabilities",
 ]
 
 Logits = NDArray[np.float32]
@@ -116,7 +116,7 @@ def decode(task: TaskSpec, logits: Logits) -> Sequence[Answer]:
     return _DECODE[task.kind](task, logits, rows)
 
 
-def predictions(
+def assemble_predictions(
     tasks: Sequence[TaskSpec], logits: Sequence[Logits], texts: Sequence[TokenizedText]
 ) -> list[Prediction]:
     """Put the answers of several tasks together, one prediction for each of N texts.
@@ -142,7 +142,7 @@ def predictions(
     ]
 
 
-def probabilities(task: TaskSpec, logits: Logits) -> NDArray[np.float64]:
+def compute_probabilities(task: TaskSpec, logits: Logits) -> NDArray[np.float64]:
     """Probabilities (N, width) after the task's temperature; a regression's values as they are."""
     return _SCORE[task.kind](logits.astype(np.float64) / task.temperature)
 
@@ -186,10 +186,10 @@ def _single_label(task: TaskSpec, _logits: Logits, rows: Sequence[list[float]]) 
 def _multi_label(task: TaskSpec, logits: Logits, rows: Sequence[list[float]]) -> list[Answer]:
     """With the very probabilities that thresholds were fitted and gated on: one may lie exactly on its threshold."""
     answers: list[Answer] = []
-    for row, values in zip(probabilities(task, logits).tolist(), rows, strict=True):
+    for row, values in zip(compute_probabilities(task, logits).tolist(), rows, strict=True):
         named = dict(zip(task.labels, row, strict=True))
-        chosen = tuple(name for name, score, bar in zip(task.labels, row, task.thresholds, strict=True) if score >= bar)
-        answers.append(MultiLabelAnswer(chosen, named, tuple(values)))
+        labels = tuple(name for name, score, bar in zip(task.labels, row, task.thresholds, strict=True) if score >= bar)
+        answers.append(MultiLabelAnswer(labels, named, tuple(values)))
     return answers
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mtl_runtime.bundle.manifest import TaskSpec, logits_output
 from mtl_runtime.core import records
 from mtl_runtime.errors import NonFiniteError, UnknownLabelError
-from mtl_runtime.inference.decode import Answer, check_finite, decode, probabilities
+from mtl_runtime.inference.decode import Answer, check_finite, compute_probabilities, decode
 from mtl_runtime.inference.pipeline import Pipeline
 from mtl_runtime.text.text_chunks import TextChunk
 from mtl_runtime.text.tokenizer import TokenizedText
@@ -157,4 +157,4 @@ def _scores(task: TaskSpec, rows: Rows, label: str | None) -> tuple[Answer, str 
         raise error.at(0) from None
     (answer,) = decode(task, rows[:1])
     index = task.labels.index(label) if label is not None else int(rows[0].argmax())
-    return answer, task.labels[index] if task.labels else None, probabilities(task, rows)[:, index].tolist()
+    return answer, task.labels[index] if task.labels else None, compute_probabilities(task, rows)[:, index].tolist()

@@ -42,18 +42,18 @@ class Pipeline:
         tokenizer: cuts texts into tokens, and long ones into windows.
         run_batch: computes one batch.
         settings: limits of a batch, and how long texts are treated.
-        pool: workers that run batches in parallel; default: as many as the settings say.
+        pool: workers that run batches in parallel.
     """
 
     __slots__ = ("_aggregate", "_pool", "_run_batch", "_settings", "tokenizer")
 
     def __init__(
-        self, tokenizer: Tokenizer, run_batch: RunBatch, settings: InferenceSettings, pool: WorkerPool | None = None
+        self, tokenizer: Tokenizer, run_batch: RunBatch, settings: InferenceSettings, pool: WorkerPool
     ) -> None:
         self.tokenizer = tokenizer
         self._run_batch = run_batch
         self._settings = settings
-        self._pool = pool or WorkerPool(settings.execution.workers)
+        self._pool = pool
         self._aggregate: Mapping[str, Aggregate] = {
             logits_output(task): how for task, how in settings.inputs.aggregate.items()
         }

@@ -9,7 +9,7 @@ from mtl_runtime.errors import RecordError, UnknownVariantError
 from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.evidence.summary import EvidenceSummary
 from mtl_runtime.loading.execution_choice import choose_execution
-from mtl_runtime.loading.variant_choice import VariantChoice, choose_variant, measured_here
+from mtl_runtime.loading.variant_choice import VariantChoice, choose_variant, filter_by_machine
 from mtl_runtime.providers.execution_config import ExecutionConfig, OptimizeFor
 from mtl_runtime.providers.session import onnxruntime_version, provider_problem
 
@@ -72,4 +72,4 @@ def _evidence_of_this_machine(bundle: Bundle) -> tuple[list[EvidenceSummary], st
     except (RecordError, OSError) as error:
         # Evidence stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
         return [], f"its evidence cannot be read ({error})"
-    return measured_here(summaries, machine_facts(), onnxruntime=onnxruntime_version()), None
+    return filter_by_machine(summaries, machine_facts(), onnxruntime=onnxruntime_version()), None

@@ -7,7 +7,7 @@ from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.summary import EvidenceSummary
 
-__all__ = ["VariantChoice", "choose_variant", "measured_here"]
+__all__ = ["VariantChoice", "choose_variant", "filter_by_machine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class VariantChoice:
     reason: str
 
 
-def measured_here(
+def filter_by_machine(
     evidence: Sequence[EvidenceSummary], machine: MachineFacts, *, onnxruntime: str
 ) -> list[EvidenceSummary]:
     """What was measured on machines like this one; what counts most comes last.
@@ -40,7 +40,7 @@ def choose_variant(
     Without evidence it is cpu-fp32, the one that PyTorch itself vouches for.
 
     Args:
-        evidence: as :func:`measured_here` sorts it.
+        evidence: as :func:`filter_by_machine` sorts it.
         onnxruntime: its version here.
         problem: a variant's name -> why it cannot run here; None: it can.
     """

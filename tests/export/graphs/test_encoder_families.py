@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtl_export.errors import ExportError
-from mtl_export.graphs.passes import add_task_metadata, apply, drop_debug_info, portable, save
+from mtl_export.graphs.passes import add_task_metadata, apply, drop_debug_info, require_portable, save
 from mtl_export.graphs.trace import OPSET, trace_to_onnx
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, TaskSpec
@@ -41,7 +41,7 @@ def model_of(folder, family, pooling):
 
 
 def graph_of(model):
-    return apply(trace_to_onnx(model), [drop_debug_info, portable, add_task_metadata(model.spec.tasks)])
+    return apply(trace_to_onnx(model), [drop_debug_info, require_portable, add_task_metadata(model.spec.tasks)])
 
 
 def ragged(rows, longest, *, seed):
@@ -147,4 +147,4 @@ def test_an_operator_outside_the_standard_is_refused(tmp_path):
     graph = trace_to_onnx(model_of(tmp_path / "encoder", "bert", "mean"))
     next(iter(graph.graph)).domain = "com.microsoft"
     with pytest.raises(ExportError, match=r"not portable: com\.microsoft"):
-        portable(graph)
+        require_portable(graph)

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics, best_thresholds, score, task_metrics
 from mtl_runtime.dataset.targets import MISSING, encode_labels, has_label
-from mtl_runtime.inference.decode import decode, probabilities
+from mtl_runtime.inference.decode import compute_probabilities, decode
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
 TAGS = TaskSpec(name="tags", kind="multi_label", labels=("x", "y"), thresholds=(0.5, 0.8))
@@ -173,7 +173,7 @@ def test_no_threshold_gives_a_better_f1_than_the_best_one(data):
     targets = encode_labels(TAGS, [None if s is None else tuple(s) for s in sets])
     thresholds = best_thresholds(TAGS, targets, logits)
     rows = has_label(targets)
-    scores = probabilities(TAGS, logits[rows])
+    scores = compute_probabilities(TAGS, logits[rows])
     assert len(thresholds) == 2
     for label, threshold in enumerate(thresholds):
         assert 0.0 <= threshold <= 1.0

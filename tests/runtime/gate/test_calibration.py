@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.targets import MISSING
 from mtl_runtime.gate.calibration import calibrate, calibration_error, reliability_bins
-from mtl_runtime.inference.decode import probabilities
+from mtl_runtime.inference.decode import compute_probabilities
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
 TAGS = TaskSpec(name="tags", kind="multi_label", labels=("x", "y"), thresholds=(0.5, 0.5))
@@ -22,12 +22,12 @@ def drawn(temperature, *, rows=4000, seed=0):
     """Logits, and labels drawn from softmax(logits / temperature)."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(0, 3, (rows, 3)).astype(np.float32)
-    chances = probabilities(dataclasses.replace(TONE, temperature=temperature), logits)
+    chances = compute_probabilities(dataclasses.replace(TONE, temperature=temperature), logits)
     return logits, (generator.random((rows, 1)) > chances.cumsum(axis=1)).sum(axis=1).clip(0, 2)
 
 
 def likelihood(task, logits, targets):
-    return -np.log(probabilities(task, logits)[np.arange(len(logits)), targets]).mean()
+    return -np.log(compute_probabilities(task, logits)[np.arange(len(logits)), targets]).mean()
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])

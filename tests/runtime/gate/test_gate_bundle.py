@@ -71,6 +71,22 @@ def test_an_answer_that_is_drawn_by_lot_fails_the_repetition(classifier):
     assert checks_of(noisy)["alone once more"].flips_outside_ties > 0
 
 
+def test_an_interrupted_check_ends_the_passes_that_are_under_way(classifier):
+    ran = []
+
+    def run(batch, outputs):
+        ran.append(len(batch.input_ids))
+        if len(ran) == len(TEXTS) + 3:  # the pass that answers alone is over
+            raise KeyboardInterrupt
+        time.sleep(0.005)
+        return classifier.run_batch(batch, outputs)
+
+    struck = dataclasses.replace(classifier, run_batch=run).with_settings(workers=2)
+    with pytest.raises(KeyboardInterrupt):
+        checks_of(struck)
+    assert len(ran) < len(TEXTS) + 20  # of five further passes
+
+
 def test_speed_is_the_ratio_of_the_rounds_times(classifier):
     def slow(batch, outputs):
         time.sleep(0.02)

@@ -80,6 +80,12 @@ def test_settings_are_told_once_and_a_copy_keeps_those_that_were_changed(classif
     assert classifier.info.max_batch_tokens != 77
 
 
+def test_changed_settings_are_named_in_the_reason(classifier):
+    reason = classifier.with_settings(max_batch_tokens=77).info.reason
+    assert reason == f"max_batch_tokens set to 77; without: {classifier.info.reason}"
+    assert classifier.with_settings() is classifier
+
+
 def test_settings_that_cannot_be_are_refused(classifier):
     with pytest.raises(RecordError, match="must be at least 1"):
         classifier.with_settings(max_batch_tokens=0)

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import NonFiniteError
-from mtl_runtime.inference.decode import decode, predictions, probabilities
+from mtl_runtime.inference.decode import assemble_predictions, compute_probabilities, decode
 from mtl_runtime.text.tokenizer import TokenizedText
 
 LABELS = ("a", "b", "c")
@@ -24,7 +24,7 @@ rows = st.integers(min_value=0, max_value=6).flatmap(lambda n: arrays(np.float32
 
 @given(rows)
 def test_softmax_rows_sum_to_one_and_keep_the_order(logits):
-    scores = probabilities(SINGLE, logits)
+    scores = compute_probabilities(SINGLE, logits)
     np.testing.assert_allclose(scores.sum(axis=1), np.ones(len(logits)), rtol=1e-12)
     assert ((scores >= 0) & (scores <= 1)).all()
     for row, answer in zip(logits, decode(SINGLE, logits), strict=True):
@@ -35,7 +35,7 @@ def test_softmax_rows_sum_to_one_and_keep_the_order(logits):
 
 @given(rows)
 def test_a_label_applies_exactly_where_its_probability_reaches_its_threshold(logits):
-    scores = probabilities(MULTI, logits)
+    scores = compute_probabilities(MULTI, logits)
     for row, answer in zip(scores, decode(MULTI, logits), strict=True):
         expected = [label for label, p, bar in zip(LABELS, row, MULTI.thresholds, strict=True) if p >= bar]
         assert list(answer.labels) == expected
@@ -45,13 +45,13 @@ def test_a_label_applies_exactly_where_its_probability_reaches_its_threshold(log
 def test_the_temperature_divides_the_logits():
     logits = np.array([[2.0, 0.0, -2.0]], dtype=np.float32)
     expected = np.exp([1.0, 0.0, -1.0]) / np.exp([1.0, 0.0, -1.0]).sum()
-    np.testing.assert_allclose(probabilities(SINGLE, logits)[0], expected)
+    np.testing.assert_allclose(compute_probabilities(SINGLE, logits)[0], expected)
 
 
 def test_extreme_logits_overflow_nowhere():
     logits = np.array([[3e38, -3e38, 0.0]], dtype=np.float32)
-    assert probabilities(SINGLE, logits).tolist() == [[1.0, 0.0, 0.0]]
-    assert probabilities(MULTI, logits).tolist() == [[1.0, 0.0, 0.5]]
+    assert compute_probabilities(SINGLE, logits).tolist() == [[1.0, 0.0, 0.0]]
+    assert compute_probabilities(MULTI, logits).tolist() == [[1.0, 0.0, 0.5]]
 
 
 def test_a_regression_gives_its_logit_as_it_is():
@@ -74,7 +74,9 @@ def test_nan_and_infinity_give_no_answer_but_the_index_of_the_text(logits, poiso
 
 def test_a_prediction_as_a_dictionary_survives_json_with_all_that_it_says():
     logits = [np.array([[2.0, 0.0, -2.0]], dtype=np.float32), np.array([[2.5]], dtype=np.float32)]
-    (prediction,) = predictions([SINGLE, NUMBER], logits, [TokenizedText((2, 7, 3), (0, 0, 0), truncated=True)])
+    (prediction,) = assemble_predictions(
+        [SINGLE, NUMBER], logits, [TokenizedText((2, 7, 3), (0, 0, 0), truncated=True)]
+    )
     tone = prediction["tone"]
     assert json.loads(json.dumps(prediction.to_dict())) == {
         "answers": {

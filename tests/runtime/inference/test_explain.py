@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mtl_runtime import load
 from mtl_runtime.bundle.manifest import logits_output
 from mtl_runtime.errors import InvalidTextError, NonFiniteError, UnknownLabelError, UnknownTaskError
-from mtl_runtime.inference.decode import probabilities
+from mtl_runtime.inference.decode import compute_probabilities
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
@@ -34,7 +34,7 @@ def scores(classifier, task, windows, how=np.mean):
         for ids in windows
     ]
     row = how(np.concatenate([row[0] for row in rows]), axis=0, keepdims=True).astype(np.float32)
-    return probabilities(classifier.task_specs([task])[0], row)[0]
+    return compute_probabilities(classifier.task_specs([task])[0], row)[0]
 
 
 @pytest.mark.parametrize("task", ["sentiment", "topics", "stars"])

@@ -62,6 +62,20 @@ def test_the_callers_together_run_no_more_batches_at_once_than_there_are_workers
     assert answers[1] == classifier("good")
 
 
+def test_a_copy_with_other_batches_shares_the_limit_of_runs_at_the_same_time(classifier, counting):
+    first = replace(classifier, run_batch=counting).with_settings(workers=2, max_batch_tokens=32)
+    second = first.with_settings(max_batch_tokens=16)
+    counting.gate.clear()
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(copy, TEXTS) for copy in (first, second, first, second)]
+        for _ in range(50):
+            time.sleep(0.01)
+        counting.gate.set()
+        labels = [[prediction["sentiment"].label for prediction in call.result()] for call in calls]
+    assert all(answer == labels[0] for answer in labels)
+    assert counting.most == 2
+
+
 def test_a_lone_batch_runs_in_the_callers_own_thread(classifier):
     seen = []
 

@@ -23,7 +23,7 @@ from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.loading.execution_choice import measured_execution
-from mtl_runtime.loading.variant_choice import measured_here
+from mtl_runtime.loading.variant_choice import filter_by_machine
 from mtl_runtime.providers.execution_config import (
     ExecutionConfig,
     candidate_batch_tokens,
@@ -168,7 +168,7 @@ def test_what_verify_measured_is_what_load_takes(bundle_copy):
 
 def measured(summaries, version, *, machine=None, cores=None, variant="cpu-fp32"):
     here = machine_facts()
-    evidence = measured_here(summaries, machine or here, onnxruntime=version)
+    evidence = filter_by_machine(summaries, machine or here, onnxruntime=version)
     return measured_execution(evidence, variant, cores=cores or here.cores_allowed)
 
 

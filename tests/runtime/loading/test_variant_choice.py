@@ -14,7 +14,7 @@ from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.gate.write_evidence import write_evidence
 from mtl_runtime.loading.plan import plan_load
-from mtl_runtime.loading.variant_choice import choose_variant, measured_here
+from mtl_runtime.loading.variant_choice import choose_variant, filter_by_machine
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
 HERE = machine_facts()
@@ -39,7 +39,7 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
 
 
 def chosen(*found, missing=()):
-    here = measured_here(found, HERE, onnxruntime="1.0")
+    here = filter_by_machine(found, HERE, onnxruntime="1.0")
     return choose_variant(here, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
 
 

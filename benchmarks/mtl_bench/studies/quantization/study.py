@@ -48,7 +48,7 @@ from mtl_runtime.text.batch import Batch
 
 __all__ = ["run_study"]
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _SHUFFLE_SEED = 0
 
 
@@ -138,13 +138,13 @@ def _build_all(inputs: MethodInputs) -> tuple[dict[str, _Graph], dict[str, str]]
     graphs: dict[str, _Graph] = {}
     errors: dict[str, str] = {}
     for name, method in METHODS.items():
-        _LOGGER.info("building %s", name)
+        _log.info("building %s", name)
         try:
             graphs[name] = _build(method, inputs, inputs.folder / f"{name}.onnx")
         except Exception as error:  # a quantizer may raise anything, and a failure is a result
             if name == BASELINE:
                 raise
-            _LOGGER.info("%s drops out: %s", name, error)
+            _log.info("%s drops out: %s", name, error)
             errors[name] = f"{type(error).__name__}: {error}".replace(f"{inputs.folder}{os.sep}", "")
     return graphs, errors
 
@@ -164,7 +164,7 @@ def _compare_all(
     reference = answer(graphs[BASELINE].session, sentences, plan)
     figures = {}
     for name, graph in graphs.items():
-        _LOGGER.info("asking %s", name)
+        _log.info("asking %s", name)
         tasks = compare_answers(sentences, answer(graph.session, sentences, plan), reference)
         figures[name] = _AnswerFigures(tasks, measure_neighbours(graph.session, sentences, effort.neighbour_texts))
     return figures

@@ -28,7 +28,7 @@ TARGET_SECONDS = 0.12
 Seconds = Mapping[str, Sequence[float]]
 Commands = Mapping[str, Mapping[str, Sequence[str]]]  # by variant and side
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _OURS, _BARE, _BARE_WITH_CACHE = "ours", "bare", "bare with a warm cache"
 
 _OUR_SCRIPT = """
@@ -72,7 +72,7 @@ def measure_cold_start(context: StudyContext) -> ColdStartMeasurement:
         for variant, sides in commands.items()
         for side, command in sides.items()
     }
-    _LOGGER.info("cold start: fresh processes: %s", ", ".join(runs))
+    _log.info("cold start: fresh processes: %s", ", ".join(runs))
     _check_same_answers(run_interleaved(runs, rounds=1), commands)
     starts = run_interleaved(runs, rounds=context.effort.launches, stage="cold start")
     seconds = {

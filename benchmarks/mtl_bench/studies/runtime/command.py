@@ -39,7 +39,7 @@ MEASUREMENTS: Mapping[str, Callable[[StudyContext], RuntimeMeasurement]] = {
     "cold_start": measure_cold_start,
     "soak": measure_soak,
 }
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _FILE = click.Path(path_type=Path)
 
 
@@ -88,7 +88,7 @@ def main(
             effort=replace(RUNTIME_STUDY, **effort),  # type: ignore[arg-type]
         )
         for name in only:
-            _LOGGER.info("%s:", name)
+            _log.info("%s:", name)
             measurement: dict[str, Any] = {name: MEASUREMENTS[name](context)}
             results = replace(results, **measurement)
             write_results(results, output)

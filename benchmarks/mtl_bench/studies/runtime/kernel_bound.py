@@ -17,14 +17,14 @@ __all__ = ["TARGET", "measure_kernel_bound", "prepare"]
 
 TARGET = 0.90
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _SIDES = ("pipeline", "kernel")
 
 
 def measure_kernel_bound(context: StudyContext) -> KernelBoundMeasurement:
     """Time both in each round, in one process and on the same session."""
     circumstances = current_circumstances(context.sentences)
-    _LOGGER.info("kernel bound: preparing batches")
+    _log.info("kernel bound: preparing batches")
     bundle, texts = str(context.bundle.path), context.sentences.texts
     with start_worker(f"{__name__}:prepare", bundle=bundle, texts=texts) as process:
         for side in _SIDES:

@@ -25,7 +25,7 @@ __all__ = ["SHORT_TEXT", "TARGET_MS", "measure_overhead", "prepare"]
 TARGET_MS = 0.15
 SHORT_TEXT = "The battery died after two days."
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _BLOCK = 20  # calls in a row: enough that the other side's traces in the caches do not count
 _WARM_UPS = 3  # calls before each block
 _OPTIMIZED_FOR = ("throughput", "latency")
@@ -38,7 +38,7 @@ def measure_overhead(context: StudyContext) -> OverheadMeasurement:
     blocks = max(1, context.effort.short_calls // _BLOCK)
     milliseconds = {}
     for purpose in _OPTIMIZED_FOR:
-        _LOGGER.info("overhead: one text, optimized for %s: %d blocks", purpose, blocks)
+        _log.info("overhead: one text, optimized for %s: %d blocks", purpose, blocks)
         with start_worker(f"{__name__}:prepare", bundle=str(context.bundle.path), optimize_for=purpose) as process:
             milliseconds[purpose] = _block_medians(process, blocks)
     return OverheadMeasurement(

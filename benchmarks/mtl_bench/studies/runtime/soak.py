@@ -23,7 +23,7 @@ __all__ = ["TARGET_GROWTH", "measure_soak", "prepare", "ragged_texts"]
 
 TARGET_GROWTH = 1.10
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _THREADS = 8
 _EARLY_SHARE = 10  # the first tenth of the calls: 1,000 of 10,000
 _TEXTS = 512  # that calls draw from
@@ -36,7 +36,7 @@ def measure_soak(context: StudyContext) -> SoakMeasurement:
     """Let a fresh process answer all calls, and ask for its memory after the first tenth and at the end."""
     circumstances = current_circumstances(context.sentences)
     calls = context.effort.soak_calls
-    _LOGGER.info("soak: %d calls from %d threads", calls, _THREADS)
+    _log.info("soak: %d calls from %d threads", calls, _THREADS)
     words = sorted({word for text in context.sentences.texts for word in text.split()})
     texts = ragged_texts(words, _TEXTS)
     with start_worker(f"{__name__}:prepare", bundle=str(context.bundle.path), texts=texts, calls=calls) as process:

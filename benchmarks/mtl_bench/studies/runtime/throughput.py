@@ -36,7 +36,7 @@ COMPILED, COMPILED_FP32 = "torch-compiled", "torch-compiled-fp32"
 # Throughput of ours as a multiple of another system's.
 TARGETS: Mapping[str, float] = {BASELINE: 14.0, COMPILED: 1.2, COMPILED_FP32: 1.2}
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _PACKAGE = "mtl_bench.studies.runtime"
 # A smaller share of fp32's labels than any precision of ours may have: such a system answers something else.
 _MIN_AGREEMENT = min(limits.min_agreement for name, limits in DEFAULTS.items() if name != "fp32")
@@ -134,14 +134,14 @@ def _start_all(
     processes: dict[str, WorkerProcess] = {}
     errors: dict[str, str] = {}
     for name, system in systems.items():
-        _LOGGER.info("throughput: preparing %s", name)
+        _log.info("throughput: preparing %s", name)
         try:
             process = stack.enter_context(start_worker(system.function, texts=texts, **system.arguments))
             process.run("answer")
         except WorkerError as error:
             if name in (BASELINE, OURS):
                 raise
-            _LOGGER.info("%s drops out: %s", name, error)
+            _log.info("%s drops out: %s", name, error)
             errors[name] = str(error).splitlines()[0]
         else:
             processes[name] = process
