@@ -24,7 +24,6 @@ from mtl_export.graphs.passes import (
     drop_debug_info,
     drop_inverse_reshapes,
     require_portable,
-    save,
 )
 from mtl_export.graphs.trace import trace_to_onnx
 from mtl_export.model import MultiTaskModel
@@ -131,7 +130,8 @@ class GraphBuilder:
         """All tasks' logits of some calibration sentences, (N, width of all tasks)."""
         usual = max(1.0, float(np.mean([len(text) for text in self._texts])))
         texts = evenly_spaced(self._texts, min(_SENTENCES_FOR_LOSS, max(1, int(_TOKENS_FOR_LOSS / usual))))
-        save(model, self._folder / "candidate.onnx")
+        # Weights in a file of their own are written without a copy of them in a protobuf message.
+        ir.save(model, self._folder / "candidate.onnx", external_data="candidate.onnx.data")
         session = Session.open(self._folder / "candidate.onnx", runs=allowed_cores())
         outputs = [logits_output(task.name) for task in self._tasks]
         logits = np.empty((len(texts), sum(task.width for task in self._tasks)), np.float32)

@@ -26,9 +26,7 @@ _ROUNDS = 5
 # By which another config has to be faster than the default: less is noise, and not worth another number.
 _WORTH = 1.03
 # After so many rounds a config drops out that was so much faster, compared with the default, in none of them.
-_DROP_BELOW = {1: 0.95, 2: _WORTH, 3: _WORTH, 4: _WORTH}
-# Longest texts of a warm-up: enough for a few of the largest batches.
-_WARM_UP_TEXTS = 64
+_DROP_BELOW = {1: 1.0, 2: _WORTH, 3: _WORTH, 4: _WORTH}
 
 
 def autotune(
@@ -40,7 +38,7 @@ def autotune(
     The default stays unless another one is clearly faster; one that shows nothing of it in the first rounds drops out.
 
     Args:
-        classifier: of the variant; it serves all configs whose session is the same as its own.
+        classifier: of the variant, which has answered texts before; it serves all configs with the same session.
         open_with: opens the variant with another config.
         texts: sentences of the kind that will come; at least one.
     """
@@ -49,7 +47,7 @@ def autotune(
     provider, cores = classifier.info.provider, allowed_cores()
     default = default_execution(provider, threads=cores, optimize_for="throughput")
     divided = (replace(default, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores))
-    layouts = {config: _open(classifier, config, open_with) for config in dict.fromkeys([default, *divided])}
+    layouts = {config: _open(classifier, config, open_with, sample) for config in dict.fromkeys([default, *divided])}
     _log.info("%s: timing %d ways to divide the cores", classifier.info.variant, len(layouts))
     best = _fastest(layouts, default, sample)
     sizes = {
@@ -61,20 +59,23 @@ def autotune(
 
 
 def _open(
-    classifier: Classifier, config: ExecutionConfig, open_with: Callable[[ExecutionConfig], Classifier]
+    classifier: Classifier,
+    config: ExecutionConfig,
+    open_with: Callable[[ExecutionConfig], Classifier],
+    texts: Sequence[str],
 ) -> Classifier:
+    """A classifier with that config, whose session has run before."""
     own = classifier.settings.execution
-    if (own.workers, own.threads) != (config.workers, config.threads):
-        return open_with(config)
-    return classifier.with_settings(max_batch_tokens=config.max_batch_tokens)
+    if (own.workers, own.threads) == (config.workers, config.threads):
+        return classifier.with_settings(max_batch_tokens=config.max_batch_tokens)
+    opened = open_with(config)
+    opened.logits(texts)
+    return opened
 
 
 def _fastest(
     classifiers: Mapping[ExecutionConfig, Classifier], default: ExecutionConfig, texts: Sequence[str]
 ) -> ExecutionConfig:
-    longest = sorted(texts, key=len, reverse=True)[:_WARM_UP_TEXTS]
-    for classifier in classifiers.values():
-        classifier.logits(longest)
     racing = [config for config in classifiers if config != default]
     gains: dict[ExecutionConfig, list[float]] = {config: [] for config in racing}
     for number in range(1, _ROUNDS + 1):
