@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.core.sampling import evenly_spaced
@@ -50,12 +51,20 @@ def autotune(
     layouts = {config: _open(classifier, config, open_with, sample) for config in dict.fromkeys([default, *divided])}
     _log.info("%s: timing %d ways to divide the cores", classifier.info.variant, len(layouts))
     best = _fastest(layouts, default, sample)
-    sizes = {
-        replace(best, max_batch_tokens=tokens): layouts[best].with_settings(max_batch_tokens=tokens)
-        for tokens in candidate_batch_tokens(provider)
-    }
-    _log.info("%s: timing %d batch sizes", classifier.info.variant, len(sizes))
-    return _fastest({best: layouts[best], **sizes}, best, sample)
+    _log.info("%s: timing batch sizes", classifier.info.variant)
+    divided_best, (half, usual, *larger) = layouts[best], candidate_batch_tokens(provider)
+    best = _fastest_size(divided_best, [usual, half, larger[0]], sample)
+    for smaller, tokens in pairwise(larger):  # only as long as larger batches are faster
+        if best.max_batch_tokens == smaller:
+            best = _fastest_size(divided_best, [smaller, tokens], sample)
+    return best
+
+
+def _fastest_size(classifier: Classifier, sizes: Sequence[int], texts: Sequence[str]) -> ExecutionConfig:
+    """The config with one of these batch sizes, of which the first is the default."""
+    sized = [classifier.with_settings(max_batch_tokens=tokens) for tokens in sizes]
+    by_config = {each.settings.execution: each for each in sized}
+    return _fastest(by_config, sized[0].settings.execution, texts)
 
 
 def _open(
