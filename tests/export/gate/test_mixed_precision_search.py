@@ -63,6 +63,7 @@ def search(budget, *, seconds=60.0):
     trial, record = search_mixed_precision(
         evidence_of(harm(frozenset()), budget),
         NAMES,
+        variant="cpu-int8",
         answers=answers,
         judge=lambda excluded: evidence_of(harm(excluded), budget),
         seconds=seconds,
