@@ -66,7 +66,9 @@ def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> fl
     if not truth.any():
         return 0.5
     values = np.unique(np.concatenate([scores, [0.0, 1.0]]))
-    candidates = np.append((values[1:] + values[:-1]) / 2, 0.5)
+    middles = (values[1:] + values[:-1]) / 2
+    # Between two neighbouring floats there is none: then the threshold is the upper one, which still counts.
+    candidates = np.append(np.where(middles > values[:-1], middles, values[1:]), 0.5)
     order = np.argsort(scores)
     hits_from = np.append(np.cumsum(truth[order][::-1])[::-1], 0)  # true rows at or above each position
     position = np.searchsorted(scores[order], candidates, side="left")
