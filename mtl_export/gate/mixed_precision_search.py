@@ -8,14 +8,13 @@ budget holds. After half of them the variant has lost its reason to exist, and i
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.evidence.schema import HighPrecisionNode, Repair, RepairStep, VariantEvidence
 
-__all__ = ["Trial", "search_mixed_precision"]
+__all__ = ["search_mixed_precision"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,14 +25,6 @@ _MAX_EXCLUDED = 0.5  # share of the MatMuls
 Logits = dict[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """The variant with some MatMuls excluded from int8, and what the gate measured of it."""
-
-    excluded: frozenset[str]
-    evidence: VariantEvidence
-
-
 def search_mixed_precision(
     first: VariantEvidence,
     matmuls: Sequence[str],
@@ -42,7 +33,7 @@ def search_mixed_precision(
     answers: Callable[[frozenset[str]], Logits],
     judge: Callable[[frozenset[str]], VariantEvidence],
     seconds: float,
-) -> tuple[Trial | None, Repair]:
+) -> tuple[frozenset[str] | None, Repair]:
     """Search for the fewest MatMuls in fp32 with which the budget holds.
 
     Args:
@@ -54,24 +45,24 @@ def search_mixed_precision(
         seconds: after so many, sensitivities that are not yet measured count as the mean of the others.
 
     Returns:
-        The first trial inside the budget (None: there is none), and how the search went.
+        The excluded MatMuls of the first trial inside the budget (None: there is none), and how the search went.
     """
     start = time.perf_counter()
     ranked = _rank_by_sensitivity(variant, _worst_task(first), matmuls, answers, seconds=seconds)
     curve = [_step(frozenset(), first)]
     count, most = 1, max(1, int(len(matmuls) * _MAX_EXCLUDED))
-    trial = None
-    while trial is None and count <= most:
+    solution = None
+    while solution is None and count <= most:
         excluded = frozenset(node.node for node in ranked[:count])
         _log.info("%s: trying %d of %d MatMuls in fp32", variant, count, len(matmuls))
         evidence = judge(excluded)
         curve.append(_step(excluded, evidence))
         if evidence.status != "failed":
-            trial = Trial(excluded, evidence)
+            solution = excluded
         count = min(2 * count, most) if count < most else most + 1
-    shown = ranked[: len(trial.excluded) if trial else most]
+    shown = ranked[: len(solution) if solution else most]
     record = Repair(candidates=len(matmuls), kept=tuple(shown), curve=tuple(curve), seconds=time.perf_counter() - start)
-    return trial, record
+    return solution, record
 
 
 def _rank_by_sensitivity(

@@ -77,7 +77,7 @@ class VariantBuilder:
             trials[excluded] = self._attempt(name, recipe, excluded)
             return trials[excluded].evidence
 
-        trial, record = search_mixed_precision(
+        excluded, record = search_mixed_precision(
             failed.evidence,
             [matmul.name for matmul in find_matmuls(recipe.base(self.graphs))],
             variant=name,
@@ -85,7 +85,7 @@ class VariantBuilder:
             judge=judge,
             seconds=REPAIR_SECONDS,
         )
-        best = trials[trial.excluded] if trial else failed
+        best = trials[excluded] if excluded else failed
         return dataclasses.replace(best, evidence=dataclasses.replace(best.evidence, repair=record))
 
     def _attempt(self, name: str, recipe: Recipe, excluded: frozenset[str]) -> BuiltVariant:
