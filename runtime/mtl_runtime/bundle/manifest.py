@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, precision_of
+from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
 from mtl_runtime.errors import BundleError, RecordError
 
@@ -30,6 +31,7 @@ __all__ = [
     "Kind",
     "Manifest",
     "Pooling",
+    "Standardization",
     "TaskSpec",
     "VariantSpec",
     "graph_metadata",
@@ -60,6 +62,20 @@ def logits_output(task: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standardization:
+    """A regression's numbers are learnt as (number - mean) / deviation: its logits have mean 0 and deviation 1."""
+
+    mean: float  # of the training rows, in the task's unit
+    deviation: float  # standard deviation of the training rows, in the task's unit
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mean):
+            raise RecordError("mean", f"{self.mean} is not a finite number")
+        if not (math.isfinite(self.deviation) and self.deviation > 0):
+            raise RecordError("deviation", f"{self.deviation} is not a positive number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """One question about a sentence, and how its logits become an answer."""
 
@@ -68,6 +84,8 @@ class TaskSpec:
     labels: tuple[str, ...] = ()  # in the order of the logits; empty for a regression
     thresholds: tuple[float, ...] = ()  # multi_label: a label is given from this probability on
     temperature: float = 1.0  # logits are divided by it before they become probabilities
+    # regression: its number is logit * deviation + mean; absent: the number is the logit
+    standardization: Standardization | None = field(default=None, metadata=records.if_set())
 
     def __post_init__(self) -> None:
         if not TASK_NAME.match(self.name):
@@ -83,6 +101,8 @@ class TaskSpec:
             raise RecordError("thresholds", "a threshold is a probability, from 0 to 1")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise RecordError("temperature", f"{self.temperature} is not a positive number")
+        if self.standardization is not None and self.kind != "regression":
+            raise RecordError("standardization", f"a {self.kind} task has labels, and no numbers to standardize")
 
     @property
     def width(self) -> int:
@@ -165,6 +185,7 @@ class Manifest:
     files: Mapping[str, FileSpec]
     made_with: Mapping[str, str]  # package -> version at export
     gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
+    training: TrainingSummary | None = field(default=None, metadata=records.if_set())
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]

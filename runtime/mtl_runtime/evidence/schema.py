@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mtl_runtime.bundle.manifest import FileSpec, Kind
+from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.summary import SCHEMA_VERSION, Estimate
@@ -167,3 +168,4 @@ class Evidence:
     variants: Mapping[str, VariantEvidence]
     # Tried by `--variants auto`, outside the budget, and so not in the bundle.
     refused: Mapping[str, VariantEvidence] = field(default_factory=dict)
+    training: TrainingSummary | None = None  # the bundle's; absent from files before mtl-export 0.2

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -430,10 +431,28 @@ CHECKPOINT_KEYS = {
         "skipped_rows",
         "fresh_weights",
         "base",
+        "plan",
+        "majority",
+        "probe",
+        "history",
+        "findings",
     },
 }
 
 
-def test_the_keys_of_a_checkpoint_are_those_that_earlier_versions_read(trained):
+def test_the_keys_of_a_checkpoint_are_those_that_other_versions_read(trained):
     written = json.loads((trained.path / "checkpoint.json").read_text())
     assert {"": set(written), **{name: set(written[name]) for name in ("model", "training")}} == CHECKPOINT_KEYS
+
+
+def test_a_checkpoint_of_format_version_1_can_be_loaded(tmp_path, trained):
+    shutil.copytree(trained.path, tmp_path / "old")
+    file = tmp_path / "old" / "checkpoint.json"
+    record = json.loads(file.read_text())
+    record["format_version"] = 1
+    for key in ("plan", "majority", "probe", "history", "findings"):
+        del record["training"][key]
+    file.write_text(json.dumps(record))
+    loaded = load_checkpoint(file.parent)
+    assert loaded.record.training.history == ()
+    assert same_weights(loaded.model.state_dict(), trained.model.state_dict())

@@ -7,7 +7,7 @@ tokenizer.json      padding and truncation stripped
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -15,47 +15,18 @@ import torch
 from safetensors import SafetensorError
 
 from mtl_export.atomic_folder import atomic_folder
-from mtl_export.config import Config
-from mtl_export.data.examples import SkippedRow
+from mtl_export.checkpoint.record import READABLE_VERSIONS, CheckpointRecord
 from mtl_export.errors import CheckpointError
-from mtl_export.model import ModelSpec, MultiTaskModel
-from mtl_runtime.bundle.manifest import FileSpec
+from mtl_export.model import MultiTaskModel
 from mtl_runtime.core import records
-from mtl_runtime.dataset.metrics import TaskMetrics
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.text.tokenizer import Tokenizer
 
-__all__ = ["Checkpoint", "CheckpointRecord", "TrainingRecord", "load_checkpoint", "save_checkpoint"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint"]
 
-FORMAT_VERSION = 1
 RECORD_NAME = "checkpoint.json"
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingRecord:
-    """The run that produced the weights."""
-
-    config: Config  # paths of data files are relative to the checkpoint folder
-    files: Mapping[str, FileSpec]  # of every data file, by its path in the config
-    best_step: int
-    steps: int
-    validation: Mapping[str, TaskMetrics]  # of the saved weights, by task
-    skipped_rows: tuple[SkippedRow, ...]
-    # Encoder weights that its source lacks, so that they started at random.
-    newly_initialized: tuple[str, ...] = field(metadata=records.keys("fresh_weights"))
-    base: str | None = None  # SHA-256 of the weights of the checkpoint that training started from
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointRecord:
-    """Content of checkpoint.json."""
-
-    format_version: int
-    model: ModelSpec
-    training: TrainingRecord
-    made_with: Mapping[str, str]  # package -> version
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +93,9 @@ def _read_record(file: Path) -> CheckpointRecord:
     try:
         data = records.parse_json(file.read_bytes(), where=file.name)
         version = data.get("format_version") if isinstance(data, dict) else None
-        if version != FORMAT_VERSION:
-            raise CheckpointError(
-                f"{file} has format version {version}, this mtl-export reads {FORMAT_VERSION}; train again"
-            )
+        if version not in READABLE_VERSIONS:
+            known = " and ".join(map(str, READABLE_VERSIONS))
+            raise CheckpointError(f"{file} has format version {version}, this mtl-export reads {known}; train again")
         return records.from_dict(CheckpointRecord, data, where=file.name)
     except RecordError as error:
         raise CheckpointError(f"{file.parent} is damaged: {error}") from error

@@ -1,0 +1,23 @@
+"""model and training record <-> checkpoint folder."""
+
+from mtl_export.checkpoint.folder import WEIGHTS_NAME, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from mtl_export.checkpoint.record import (
+    FORMAT_VERSION,
+    CheckpointRecord,
+    Evaluation,
+    TrainingPlan,
+    TrainingRecord,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "WEIGHTS_NAME",
+    "Checkpoint",
+    "CheckpointRecord",
+    "Evaluation",
+    "TrainingPlan",
+    "TrainingRecord",
+    "load_checkpoint",
+    "load_weights",
+    "save_checkpoint",
+]

@@ -1,0 +1,80 @@
+"""The records in checkpoint.json: the model's spec, the run that produced the weights, and what was measured in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mtl_export.config import Config
+from mtl_export.data.examples import SkippedRow
+from mtl_export.model import ModelSpec
+from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core import records
+from mtl_runtime.dataset.metrics import TaskMetrics
+
+__all__ = [
+    "FORMAT_VERSION",
+    "READABLE_VERSIONS",
+    "CheckpointRecord",
+    "Evaluation",
+    "TrainingPlan",
+    "TrainingRecord",
+]
+
+FORMAT_VERSION = 2  # 1 had no plan, history, findings and baselines
+READABLE_VERSIONS = (1, FORMAT_VERSION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """What a run does where its config says "auto", and what the config says elsewhere."""
+
+    epochs: int
+    batch_size: int
+    encoder_learning_rate: float
+    head_learning_rate: float
+    warmup: float  # share of the steps
+    precision: Literal["fp32", "bf16", "fp16"]
+    steps: int  # optimizer steps of all epochs
+    evaluation_steps: int  # between two evaluations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The model in the middle of a run, measured on the validation split."""
+
+    step: int  # optimizer steps done
+    epoch: float
+    training_loss: float | None  # mean over the steps since the evaluation before; None: before the first step
+    validation_loss: Mapping[str, float]  # mean over the labelled rows, by task
+    metrics: Mapping[str, Mapping[str, float]]  # by task, as TaskMetrics.values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """The run that produced the weights."""
+
+    config: Config  # paths of data files are relative to the checkpoint folder
+    files: Mapping[str, FileSpec]  # of every data file, by its path in the config
+    best_step: int
+    steps: int
+    validation: Mapping[str, TaskMetrics]  # of the saved weights, by task
+    skipped_rows: tuple[SkippedRow, ...]
+    # Encoder weights that its source lacks, so that they started at random.
+    newly_initialized: tuple[str, ...] = field(metadata=records.keys("fresh_weights"))
+    base: str | None = None  # SHA-256 of the weights of the checkpoint that training started from
+    # Absent in format version 1.
+    plan: TrainingPlan | None = None
+    majority: Mapping[str, TaskMetrics] = field(default_factory=dict)  # the most frequent answer of training, by task
+    probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # linear heads on the frozen encoder, by task
+    history: tuple[Evaluation, ...] = ()  # from the first step to the last
+    findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the gravest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRecord:
+    """Content of checkpoint.json."""
+
+    format_version: int
+    model: ModelSpec
+    training: TrainingRecord
+    made_with: Mapping[str, str]  # package -> version
