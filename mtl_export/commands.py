@@ -1,5 +1,6 @@
 """The commands ``mtl train`` and ``mtl export``: options -> one library call -> its result as tables or JSON."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ __all__ = ["export", "train"]
 @json_option()
 def train(config: Path, output: Path, base: Path | None, resume: bool, force: bool, as_json: bool) -> None:
     """Train the tasks of CONFIG (TOML) and write a checkpoint."""
+    _let_threads_sleep()
     from mtl_export.training import train as run
 
     parsed = Config.from_toml(config)
@@ -85,6 +87,7 @@ def export(
     as_json: bool,
 ) -> None:
     """Export CHECKPOINT to a bundle, and compare it with PyTorch before it is let out."""
+    _let_threads_sleep()
     from mtl_export.bundling.export_bundle import export_bundle
 
     _quiet_transformers()
@@ -118,6 +121,15 @@ def _print_training(record: "CheckpointRecord") -> None:
         if task.name in training.validation and (confusion := training.validation[task.name].confusion):
             counts = [(name, *row) for name, row in zip(task.labels, confusion, strict=True)]
             print_table(f"{task.name}: true label down, predicted label across", ("", *task.labels), counts)
+
+
+def _let_threads_sleep() -> None:
+    """Let torch's threads sleep while they wait for work, unless the user says otherwise.
+
+    By default they spin, and beside any other busy program each step waits for threads that spin without a core. OpenMP
+    reads the variable when torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _quiet_transformers() -> None:

@@ -58,7 +58,7 @@ def write_kit(checkpoint: Checkpoint, bundle: Bundle, target: Path) -> None:
         raise MtlError(f"{bundle.path} was not exported from {checkpoint.path}: their tasks differ")
     encoder = _rename(state, "encoder.", "")
     backbone = _rename(state, "encoder.", "backbone.")
-    heads = {task.name: _rename(state, f"heads.task_{task.name}.", "") for task in spec.tasks}
+    heads = {task.name: _in_unit(task, _rename(state, f"heads.task_{task.name}.", "")) for task in spec.tasks}
     with atomic_folder(target, force=True) as folder:
         _write(folder / "kit.json", _facts(spec, bundle))
         by_name = {f"{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
@@ -164,6 +164,17 @@ def _sentence_transformers(folder: Path, model: MultiTaskModel, encoder: Weights
 
 def _heads(heads: Mapping[str, Weights]) -> Weights:
     return {f"heads.task_{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
+
+
+def _in_unit(task: TaskSpec, head: Weights) -> Weights:
+    """The head with a regression's standardization in its last layer: peers take the logit for the number."""
+    if (scale := task.standardization) is None:
+        return head
+    changed = {
+        "output.weight": head["output.weight"] * scale.deviation,
+        "output.bias": head["output.bias"] * scale.deviation + scale.mean,
+    }
+    return {**head, **changed}
 
 
 def _rename(state: Weights, prefix: str, instead: str) -> Weights:

@@ -57,7 +57,9 @@ const ANSWERS = {
     const positive = labels.map((_, at) => at).filter((at) => scores[at] >= thresholds[at]);
     return [positive.map((at) => labels[at]).join("|"), positive.map((at) => scores[at]).join("|")];
   },
-  regression: (_task, [value]) => [value, ""],
+  regression({ standardization: { mean, deviation } = { mean: 0, deviation: 1 } }, [value]) {
+    return [value * deviation + mean, ""];
+  },
 };
 
 async function open(folder) {

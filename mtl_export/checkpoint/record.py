@@ -35,7 +35,7 @@ class TrainingPlan:
     warmup: float  # share of the steps
     precision: Literal["fp32", "bf16", "fp16"]
     steps: int  # optimizer steps of all epochs
-    evaluation_steps: int  # between two evaluations
+    evaluation_epochs: int  # between two evaluations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class TrainingRecord:
     # Absent in format version 1.
     plan: TrainingPlan | None = None
     majority: Mapping[str, TaskMetrics] = field(default_factory=dict)  # the most frequent answer of training, by task
-    probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # linear heads on the frozen encoder, by task
+    probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # heads fitted to the frozen encoder, by task
     history: tuple[Evaluation, ...] = ()  # from the first step to the last
     findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the gravest first
 

@@ -2,10 +2,12 @@
 
 from mtl_export.config.config import Config
 from mtl_export.config.sections import (
+    Auto,
     BadRows,
     DataConfig,
     EncoderConfig,
     HeadKind,
+    InitialHeads,
     LossWeighting,
     Precision,
     SourceConfig,
@@ -15,11 +17,13 @@ from mtl_export.config.sections import (
 from mtl_export.config.toml_file import read_gate
 
 __all__ = [
+    "Auto",
     "BadRows",
     "Config",
     "DataConfig",
     "EncoderConfig",
     "HeadKind",
+    "InitialHeads",
     "LossWeighting",
     "Precision",
     "SourceConfig",

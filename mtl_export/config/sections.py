@@ -12,10 +12,12 @@ from mtl_runtime.bundle.manifest import Kind, Pooling
 from mtl_runtime.errors import RecordError
 
 __all__ = [
+    "Auto",
     "BadRows",
     "DataConfig",
     "EncoderConfig",
     "HeadKind",
+    "InitialHeads",
     "LossWeighting",
     "Precision",
     "SourceConfig",
@@ -25,6 +27,8 @@ __all__ = [
 
 HeadKind = Literal["linear", "layernorm", "mlp"]
 Precision = Literal["fp32", "bf16", "fp16"]
+Auto = Literal["auto"]
+InitialHeads = Literal["probe", "random"]
 BadRows = Literal["error", "skip"]
 LossWeighting = Literal["static", "uncertainty"]
 
@@ -109,27 +113,31 @@ class DataConfig:
 class TrainingConfig:
     """How the model is fitted."""
 
-    epochs: int = 3
-    batch_size: int = 32  # sentences per optimizer step and micro-batch, over all processes
+    # "auto" is chosen by the number of training rows, the encoder and the device: see mtl_export.training.plan.
+    epochs: int | Auto = "auto"
+    batch_size: int | Auto = "auto"  # sentences per optimizer step and micro-batch, over all processes
     gradient_accumulation: int = 1  # micro-batches per optimizer step
-    encoder_learning_rate: float = 3e-5
-    head_learning_rate: float = 1e-3
+    encoder_learning_rate: float | Auto = "auto"
+    head_learning_rate: float | Auto = "auto"
     warmup: float = 0.1  # share of the steps in which the learning rates rise from 0
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
     loss_weighting: LossWeighting = "static"
     freeze_encoder: bool = False
     freeze_layers: int = 0  # embeddings and the lowest k layers
-    early_stopping: int | None = None  # epochs without a better validation score; None: never
-    precision: Precision = "fp32"
+    early_stopping: int | None = None  # evaluations without a better validation score; None: never
+    precision: Precision | Auto = "auto"
+    initial_heads: InitialHeads = "probe"  # fitted to the frozen encoder's embeddings, or random
     seed: int = 0
     checkpoint_steps: int = 0  # steps between two resumable states, in addition to one per epoch; 0: epochs only
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "gradient_accumulation"):
-            _require_at_least(name, getattr(self, name), 1)
+            if (count := getattr(self, name)) != "auto":
+                _require_at_least(name, count, 1)
         for name in ("encoder_learning_rate", "head_learning_rate", "max_gradient_norm"):
-            _require_positive(name, getattr(self, name))
+            if (rate := getattr(self, name)) != "auto":
+                _require_positive(name, rate)
         _require_not_negative("weight_decay", self.weight_decay)
         _require_within("warmup", self.warmup, 0.0, 1.0)
         _require_at_least("seed", self.seed, 0)

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from mtl_export.config import TaskConfig
 from mtl_export.data.examples import Examples
 from mtl_export.errors import ConfigError, DataError
-from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.bundle.manifest import Standardization, TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.errors import RecordError, TableError
@@ -35,10 +37,25 @@ def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Exa
             raise ConfigError(f"tasks.{name}.class_weights: needs exactly one weight for each of {', '.join(labels)}")
         thresholds = tuple(DEFAULT_THRESHOLD for _ in labels) if task.kind == "multi_label" else ()
         try:
-            specs.append(TaskSpec(name=name, kind=task.kind, labels=labels, thresholds=thresholds))
+            specs.append(
+                TaskSpec(
+                    name=name,
+                    kind=task.kind,
+                    labels=labels,
+                    thresholds=thresholds,
+                    standardization=_standardization(name, train.rows) if task.kind == "regression" else None,
+                )
+            )
         except RecordError as error:
             raise ConfigError(f"tasks.{name}.{error}") from error
     return tuple(specs)
+
+
+def _standardization(task: str, rows: Iterable[Example]) -> Standardization | None:
+    """Mean and standard deviation of the task's numbers; None where they are all equal."""
+    numbers = np.array([label for row in rows if isinstance(label := row.labels.get(task), float)])
+    deviation = float(numbers.std())
+    return Standardization(mean=float(numbers.mean()), deviation=deviation) if deviation > 0 else None
 
 
 def _label_order(label: str) -> tuple[bool, int, str]:

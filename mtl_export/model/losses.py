@@ -99,14 +99,33 @@ class MultiTaskLoss(nn.Module):
             total = totals[index].to(loss.device)
             # The normalizer is 0 without a label in the step, and with labels of classes with weight 0 alone.
             factor = torch.where(total > 0, 1.0 / total, 0.0).float()
-            logits, target = outputs["logits"][task.name].float(), labels[task.name]
-            smoothing = self.configs[task.name].label_smoothing
-            term = _SUMMED_LOSS[task.kind](logits, target, self._weights(task), smoothing) * factor
+            target = labels[task.name]
+            term = self._summed_loss(task, outputs["logits"][task.name], target) * factor
             if self.weighting == "uncertainty":
                 label_share = self._count_labels(task, target).float() * factor
                 term = self._weigh_by_uncertainty(index, term, label_share)
             loss = loss + self.configs[task.name].loss_weight * term
         return loss
+
+    def by_task(self, logits: Mapping[str, torch.Tensor], labels: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """Mean loss of each task over its labels, not weighted; tasks without any label are absent.
+
+        Args:
+            logits: (N, width) by task.
+            labels: targets by task.
+        """
+        totals = self.normalizers([labels]).tolist()
+        return {
+            task.name: float(self._summed_loss(task, logits[task.name], labels[task.name]).detach()) / total
+            for task, total in zip(self.tasks, totals, strict=True)
+            if total > 0
+        }
+
+    def _summed_loss(self, task: TaskSpec, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        if task.standardization is not None:
+            target = (target - task.standardization.mean) / task.standardization.deviation
+        smoothing = self.configs[task.name].label_smoothing
+        return _SUMMED_LOSS[task.kind](logits.float(), target, self._weights(task, logits.device), smoothing)
 
     def _weigh_by_uncertainty(self, index: int, loss: torch.Tensor, label_share: torch.Tensor) -> torch.Tensor:
         """Apply the formula of the class to a task's loss; ``label_share`` of the step's labels are in this batch."""
@@ -114,15 +133,15 @@ class MultiTaskLoss(nn.Module):
         log_variance = self.log_variances[index]
         return scale * torch.exp(-log_variance) * loss + 0.5 * log_variance * label_share
 
-    def _weights(self, task: TaskSpec) -> torch.Tensor | None:
+    def _weights(self, task: TaskSpec, device: torch.device) -> torch.Tensor | None:
         weights: torch.Tensor | None = getattr(self, f"weights_{task.name}")
-        return weights
+        return None if weights is None else weights.to(device)
 
     def _count_labels(self, task: TaskSpec, target: torch.Tensor) -> torch.Tensor:
         if task.kind == "single_label":
             present = target != MISSING
-            weights = self._weights(task)
-            return present.sum() if weights is None else weights.to(target.device)[target[present]].sum()
+            weights = self._weights(task, target.device)
+            return present.sum() if weights is None else weights[target[present]].sum()
         return (~torch.isnan(target)).sum()
 
 
@@ -148,7 +167,7 @@ def _squared_error(
     logits: torch.Tensor, target: torch.Tensor, _weights: torch.Tensor | None, _smoothing: float
 ) -> torch.Tensor:
     present = ~torch.isnan(target)
-    return ((logits.squeeze(-1) - torch.nan_to_num(target)).square() * present).sum()
+    return ((logits.squeeze(-1) - torch.nan_to_num(target).float()).square() * present).sum()
 
 
 _SUMMED_LOSS: Mapping[Kind, Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None, float], torch.Tensor]] = {

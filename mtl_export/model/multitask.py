@@ -157,6 +157,14 @@ class MultiTaskModel(nn.Module):
         _, embeddings = self._compute(self.tokenize([texts] if isinstance(texts, str) else texts))
         return embeddings[0] if isinstance(texts, str) else embeddings
 
+    def encode_tokens(self, texts: Sequence[TokenizedText]) -> NDArray[np.float32]:
+        """Sentence embeddings of texts from :meth:`tokenize`, float32 (N, hidden_size)."""
+        return self._compute(texts)[1]
+
+    def logits_of_tokens(self, texts: Sequence[TokenizedText]) -> dict[str, NDArray[np.float32]]:
+        """Raw logits by task of texts from :meth:`tokenize`, float32 (N, width)."""
+        return self._compute(texts)[0]
+
     def logits(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Raw logits by task, float32 (N, width)."""
         return self._compute(self.tokenize(texts))[0]

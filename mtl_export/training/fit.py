@@ -1,18 +1,23 @@
-"""model + data -> the same model with its best weights and thresholds, and its metrics on the validation split."""
+"""model + data + plan -> the same model with its best weights and thresholds, and what was measured on the way."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import torch
 from rich.console import Console
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
 
+from mtl_export.checkpoint import Evaluation, TrainingPlan
 from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
 from mtl_export.training.dataset import LabelledTexts, collate
+from mtl_export.training.evaluation_schedule import EvaluationSchedule
+from mtl_export.training.history import SELECTION, read_history
+from mtl_export.training.plan import training_device
+from mtl_export.training.probe import fit_heads
 from mtl_export.training.progress import TrainingProgress
 from mtl_export.training.resume_points import CompletionMark
 from mtl_export.training.trainer import MultiTaskTrainer, TrainedModule, training_arguments
@@ -25,11 +30,13 @@ __all__ = ["FitResult", "fit"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FitResult:
-    """Steps of a run, and the metrics of its best weights."""
+    """Steps of a run, and what was measured on the validation split."""
 
     steps: int
-    best_step: int
-    validation: dict[str, TaskMetrics]  # on the validation split, by task
+    best_step: int  # 0: no step made the model better than it was at the start
+    validation: Mapping[str, TaskMetrics]  # of the best weights, by task
+    probe: Mapping[str, TaskMetrics]  # of the fitted heads before the first step, by task
+    history: tuple[Evaluation, ...]
     wait_for_everyone: Callable[[], None]  # a barrier over all processes
 
 
@@ -37,7 +44,9 @@ def fit(
     model: MultiTaskModel,
     data: TrainingData,
     config: Config,
+    plan: TrainingPlan,
     *,
+    new_heads: frozenset[str],
     folder: Path,
     state: Path | None,
     processes: int,
@@ -45,13 +54,16 @@ def fit(
 ) -> FitResult:
     """Train ``model`` in place, from ``state`` on if there is one.
 
-    Afterwards it has the weights of the epoch with the best validation score, and its multi_label tasks
+    Heads in ``new_heads`` start fitted to the frozen encoder, unless the config says "random". Afterwards the model has
+    the weights with the best validation score, which may be those before the first step, and its multi_label tasks
     have the thresholds with the best F1 on the validation split.
 
     Args:
         model: its frozen parts do not change.
         data: both splits.
         config: of the run.
+        plan: what the config comes to.
+        new_heads: names of tasks whose heads are not trained yet.
         folder: for the resumable states.
         state: a complete state in ``folder``; None: start at the first step.
         processes: number of processes that train together.
@@ -59,32 +71,58 @@ def fit(
     """
     rows = LabelledTexts.of(data.train.rows, data.specs, model)
     validation = LabelledTexts.of(data.validation.rows, data.specs, model, sort=True)
+    fitted = new_heads if config.training.initial_heads == "probe" else frozenset()
+    fit_heads(model.to(training_device()), rows, data.tasks, fitted)
     progress = TrainingProgress(console)
-    patience = config.training.early_stopping
     trainer = MultiTaskTrainer(
         config=config,
+        plan=plan,
         tasks=data.specs,
         model=TrainedModule(model, _build_loss(data, rows, config)),
-        args=training_arguments(config, folder, processes=processes),
+        args=training_arguments(config, plan, folder, processes=processes),
         data_collator=partial(collate, model),
         train_dataset=rows,
         eval_dataset=validation,
-        callbacks=[
-            CompletionMark(config.training.checkpoint_steps),
-            progress,
-            *([EarlyStoppingCallback(early_stopping_patience=patience)] if patience else []),
-        ],
+        callbacks=_callbacks(config, plan, progress),
     )
     for unwanted in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(unwanted)
+    start = _measure_start(trainer, validation, model) if fitted else None
     with progress:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
+    best_step = trainer.state.best_global_step or trainer.state.global_step
+    if start is not None and start.selection > (trainer.state.best_metric or float("-inf")):
+        best_step = 0
+        model.load_state_dict(start.weights, strict=False)
+    history = read_history(trainer.state.log_history)
     return FitResult(
         steps=trainer.state.global_step,
-        best_step=trainer.state.best_global_step or trainer.state.global_step,
+        best_step=best_step,
         validation=_set_thresholds(trainer, validation, model),
+        probe={name: start.metrics[name] for name in fitted} if start else {},
+        history=(start.evaluation, *history) if start else history,
         wait_for_everyone=trainer.accelerator.wait_for_everyone,
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """The model before the first step."""
+
+    weights: Mapping[str, torch.Tensor]  # those that training changes, on the CPU
+    metrics: Mapping[str, TaskMetrics]
+    evaluation: Evaluation
+    selection: float
+
+
+def _callbacks(config: Config, plan: TrainingPlan, progress: TrainingProgress) -> list[TrainerCallback]:
+    patience = config.training.early_stopping
+    return [
+        EvaluationSchedule(plan.evaluation_epochs),
+        CompletionMark(config.training.checkpoint_steps),
+        progress,
+        *([EarlyStoppingCallback(early_stopping_patience=patience)] if patience else []),
+    ]
 
 
 def _build_loss(data: TrainingData, rows: LabelledTexts, config: Config) -> MultiTaskLoss:
@@ -92,20 +130,39 @@ def _build_loss(data: TrainingData, rows: LabelledTexts, config: Config) -> Mult
     return MultiTaskLoss(data.specs, data.tasks, weights, weighting=config.training.loss_weighting)
 
 
+def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: MultiTaskModel) -> _Start:
+    # Not with trainer.predict: it wraps the model for evaluation, and several processes would then train each its own.
+    logits = model.logits_of_tokens(validation.tokens)
+    values = trainer.flat_metrics(logits, validation.targets)
+    (evaluation,) = read_history(
+        [{"step": 0, "epoch": 0.0, **{f"eval_{name}": value for name, value in values.items()}}]
+    )
+    return _Start(
+        weights={
+            name: parameter.detach().to("cpu", copy=True)
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad
+        },
+        metrics=trainer.task_metrics(logits, validation.targets),
+        evaluation=evaluation,
+        selection=values[SELECTION],
+    )
+
+
 def _set_thresholds(
     trainer: MultiTaskTrainer, validation: LabelledTexts, model: MultiTaskModel
 ) -> dict[str, TaskMetrics]:
-    """Put the best thresholds into the specs of model and trainer, and measure with them."""
-    output: Any = trainer.predict(validation)
+    """Put the best thresholds into the specs of model and trainer, and measure with them, in fp32."""
+    logits = model.logits_of_tokens(validation.tokens)
 
     def with_thresholds(spec: TaskSpec) -> TaskSpec:
         if spec.kind != "multi_label":
             return spec
-        thresholds = best_thresholds(spec, output.label_ids[spec.name], output.predictions[spec.name])
+        thresholds = best_thresholds(spec, validation.targets[spec.name], logits[spec.name])
         return dataclasses.replace(spec, thresholds=thresholds)
 
     trainer.tasks = tuple(with_thresholds(spec) for spec in trainer.tasks)
     trained = {spec.name: spec for spec in trainer.tasks}
     tasks = tuple(trained.get(spec.name, spec) for spec in model.spec.tasks)
     model.spec = dataclasses.replace(model.spec, tasks=tasks)
-    return trainer.task_metrics(output.predictions, output.label_ids)
+    return trainer.task_metrics(logits, validation.targets)

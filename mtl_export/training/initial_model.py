@@ -9,7 +9,7 @@ from mtl_export.errors import ConfigError
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 
-__all__ = ["base_digest", "initial_model", "tasks_with_base_labels"]
+__all__ = ["base_digest", "initial_model", "specs_with_base_standardization", "tasks_with_base_labels"]
 
 
 def initial_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpec]) -> MultiTaskModel:
@@ -65,6 +65,15 @@ def tasks_with_base_labels(config: Config, base: Checkpoint) -> dict[str, TaskCo
         tasks[name] = dataclasses.replace(task, labels=spec.labels)
     _check_encoder(config.encoder, base)
     return tasks
+
+
+def specs_with_base_standardization(specs: Sequence[TaskSpec], base: Checkpoint) -> tuple[TaskSpec, ...]:
+    """``specs``; a regression that ``base`` knows keeps the standardization that its head was trained with."""
+    known = {task.name: task for task in base.record.model.tasks}
+    return tuple(
+        dataclasses.replace(spec, standardization=known[spec.name].standardization) if spec.name in known else spec
+        for spec in specs
+    )
 
 
 def extend_model(config: Config, base: Checkpoint, specs: Sequence[TaskSpec]) -> MultiTaskModel:

@@ -1,7 +1,8 @@
 """the Trainer's events -> log records at INFO, and a progress bar where there is a console for it."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from rich.progress import (
 )
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mtl_export.training.trainer import SCORE
+from mtl_export.training.history import SCORE
 
 __all__ = ["TrainingProgress"]
 
@@ -24,17 +25,26 @@ _log = logging.getLogger(__name__)
 
 _HEADLINE_METRICS = (".accuracy", ".macro_f1", ".pearson")
 _LINES_PER_RUN = 10
+_FIRST_LINE_AFTER = 10.0  # seconds of steps: by then their pace says how long the rest will take
 
 
 class TrainingProgress(TrainerCallback):
-    """Logs each evaluation; draws a bar on ``console``, or logs a line for each tenth of the steps without one.
+    """Logs each evaluation; draws a bar on ``console``, or without one logs lines with the time left.
 
-    As a context manager it removes the bar again, also after an error.
+    The first line comes after ten seconds, the others after each tenth of the steps. As a context manager it removes
+    the bar again, also after an error.
+
+    Args:
+        console: of the bar; None: no bar.
+        clock: gives the seconds since some moment.
     """
 
-    def __init__(self, console: Console | None) -> None:
+    def __init__(self, console: Console | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._loss = ""
         self._next_line = 0.0  # step
+        self._clock = clock
+        self._first: tuple[int, float] | None = None  # the first step of this process, and when it was done
+        self._said_time_left = False
         self._bar = console and Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -62,6 +72,12 @@ class TrainingProgress(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._bar and self._bar.tasks:
             self._bar.update(self._bar.tasks[0].id, completed=state.global_step)
+            return
+        self._first = self._first or (state.global_step, self._clock())
+        early = not self._said_time_left and self._clock() - self._first[1] >= _FIRST_LINE_AFTER
+        if early and state.is_world_process_zero:
+            self._said_time_left = True
+            _log.info("step %d/%d%s", state.global_step, state.max_steps, self._time_left(state))
 
     def on_log(
         self,
@@ -76,9 +92,20 @@ class TrainingProgress(TrainerCallback):
         self._loss = f"training loss {logs['loss']:.4f}"
         if self._bar and self._bar.tasks:
             self._bar.update(self._bar.tasks[0].id, description=self._loss)
-        elif state.global_step >= self._next_line:
-            _log.info("step %d/%d · %s", state.global_step, state.max_steps, self._loss)
+        elif state.global_step >= self._next_line and not control.should_evaluate:  # whose line has the loss as well
+            left = self._time_left(state)
+            _log.info("step %d/%d · %s%s", state.global_step, state.max_steps, self._loss, left)
             self._next_line = state.global_step + state.max_steps / _LINES_PER_RUN
+
+    def _time_left(self, state: TrainerState) -> str:
+        """`` · about 4 min left``, at the pace so far; "" where there is none yet."""
+        step, since = self._first or (state.global_step, 0.0)
+        if state.global_step <= step or state.global_step >= state.max_steps:
+            return ""
+        seconds = (self._clock() - since) / (state.global_step - step) * (state.max_steps - state.global_step)
+        if seconds < 5:
+            return ""
+        return f" · about {seconds / 60:.0f} min left" if seconds >= 90 else f" · about {seconds:.0f} s left"
 
     def on_evaluate(
         self,

@@ -1,10 +1,12 @@
 """The folder with the resumable states of a run, next to its output, and the record of what was started there."""
 
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError
 from mtl_export.training.resume_points import last_resume_point, remove_incomplete_points
@@ -25,6 +27,7 @@ class RunRecord:
     files: Mapping[str, FileSpec]
     base: str | None
     processes: int
+    plan: TrainingPlan  # what is timed here may come out differently when the run is resumed: this one is followed
 
 
 def run_folder_path(output: Path) -> Path:
@@ -32,8 +35,10 @@ def run_folder_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.run")
 
 
-def open_run_folder(folder: Path, record: RunRecord, *, resume: bool, force: bool, leader: bool) -> Path | None:
-    """Prepare ``folder`` for the run ``record`` and return the state to resume from; None: start at the first step.
+def open_run_folder(
+    folder: Path, record: RunRecord, *, resume: bool, force: bool, leader: bool
+) -> tuple[RunRecord, Path | None]:
+    """Prepare ``folder``; return the run as it was started, and the state to resume from (None: the first step).
 
     Args:
         folder: see :func:`run_folder_path`.
@@ -47,10 +52,10 @@ def open_run_folder(folder: Path, record: RunRecord, *, resume: bool, force: boo
             nothing to resume, or the unfinished run was started with another config or other data.
     """
     if resume:
-        _check_same_run(folder / _RECORD, record)
+        started = _read_same_run(folder / _RECORD, record)
         if leader:
             remove_incomplete_points(folder)
-        return last_resume_point(folder)
+        return started, last_resume_point(folder)
     if leader:
         if (folder / _RECORD).is_file() and not force:
             raise CheckpointError(
@@ -61,10 +66,10 @@ def open_run_folder(folder: Path, record: RunRecord, *, resume: bool, force: boo
         temporary = folder / f"{_RECORD}.new"
         temporary.write_text(records.to_json(record), "utf-8")
         temporary.replace(folder / _RECORD)
-    return None
+    return record, None
 
 
-def _check_same_run(file: Path, record: RunRecord) -> None:
+def _read_same_run(file: Path, record: RunRecord) -> RunRecord:
     if not file.is_file():
         raise CheckpointError(f"there is no unfinished run in {file.parent}; start it without --resume")
     try:
@@ -76,7 +81,8 @@ def _check_same_run(file: Path, record: RunRecord) -> None:
         raise CheckpointError(
             f"cannot resume: {', '.join(changed)} changed since the run was started; use --force to start again"
         )
-    if started != record:
+    if dataclasses.replace(started, plan=record.plan) != record:
         raise CheckpointError(
             "cannot resume: the config, --from or the number of processes changed; use --force to start again"
         )
+    return started

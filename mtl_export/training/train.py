@@ -22,7 +22,13 @@ from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.fit import FitResult, fit
-from mtl_export.training.initial_model import base_digest, initial_model, tasks_with_base_labels
+from mtl_export.training.initial_model import (
+    base_digest,
+    initial_model,
+    specs_with_base_standardization,
+    tasks_with_base_labels,
+)
+from mtl_export.training.plan import plan_training, training_device
 from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_runtime.core.installed_packages import installed_versions
@@ -65,22 +71,42 @@ def train(
     processes, rank = _processes_and_rank(config)
     start = load_checkpoint(base) if base is not None else None
     data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks)
+    if start is not None:
+        data = dataclasses.replace(data, specs=specs_with_base_standardization(data.specs, start))
+    folder = run_folder_path(target)
+    set_seed(config.training.seed)
+    # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
+    model = initial_model(config, start, data.specs)
     run = RunRecord(
         config=config,
         files=data_digests(config),
         base=base_digest(start) if start else None,
         processes=processes,
+        plan=plan_training(
+            config.training,
+            rows=len(data.train.rows),
+            hidden_size=model.spec.encoder.hidden_size,
+            device=training_device(),
+            processes=processes,
+        ),
     )
-    folder = run_folder_path(target)
-    set_seed(config.training.seed)
-    # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
-    model = initial_model(config, start, data.specs)
-    state = open_run_folder(folder, run, resume=resume, force=force, leader=rank == 0)
+    run, state = open_run_folder(folder, run, resume=resume, force=force, leader=rank == 0)
     if resume and state:
         _log.info("resuming from %s", state.name)
     elif resume:
         _log.info("the run has no complete state; starting at the first step")
-    result = fit(model, data, config, folder=folder, state=state, processes=processes, console=console)
+    trained_before = {task.name for task in start.record.model.tasks} if start else set()
+    result = fit(
+        model,
+        data,
+        config,
+        run.plan,
+        new_heads=frozenset(config.tasks) - trained_before,
+        folder=folder,
+        state=state,
+        processes=processes,
+        console=console,
+    )
     record = CheckpointRecord(
         format_version=FORMAT_VERSION,
         model=model.spec,
@@ -97,7 +123,7 @@ def train(
 def _processes_and_rank(config: Config) -> tuple[int, int]:
     """Number of processes that train together, and the number of this one, as torchrun sets them."""
     processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    if config.training.batch_size % processes:
+    if config.training.batch_size != "auto" and config.training.batch_size % processes:
         raise ConfigError(
             f"training.batch_size {config.training.batch_size} is not a multiple of the {processes} processes"
         )
@@ -128,4 +154,7 @@ def _training_record(
         skipped_rows=data.skipped,
         newly_initialized=model.newly_initialized,
         base=run.base,
+        plan=run.plan,
+        probe=result.probe,
+        history=result.history,
     )

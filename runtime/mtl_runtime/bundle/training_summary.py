@@ -12,7 +12,7 @@ class ValidationScores:
 
     rows: int  # labelled ones
     model: Mapping[str, float]
-    probe: Mapping[str, float] = field(default_factory=dict)  # linear heads on the frozen encoder; empty: not trained
+    probe: Mapping[str, float] = field(default_factory=dict)  # heads on the frozen encoder; empty: not fitted
     majority: Mapping[str, float] = field(default_factory=dict)  # always the most frequent answer of training
 
 

@@ -156,7 +156,19 @@ def _read_union(options: tuple[Any, ...], value: Any, where: str) -> Any:
         except RecordError as error:
             problems.append(error)
     # The deepest place is the option that fitted best, so its message helps most.
-    raise max(problems, key=lambda error: len(error.where))
+    closest = max(problems, key=lambda error: len(error.where))
+    if closest.where == where and len(problems) > 1:
+        expected = " or ".join(_describe(option) for option in options if option is not type(None))
+        raise RecordError(where, f"expected {expected}, found {_show(value)}")
+    raise closest
+
+
+def _describe(hint: Any) -> str:
+    """What a value of this type looks like in a file."""
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", tuple: "a list"}
+    return names.get(get_origin(hint) or hint, "a table of keys")
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:

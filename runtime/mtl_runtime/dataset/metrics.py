@@ -134,8 +134,8 @@ def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
     return TaskMetrics(rows=len(targets), values=values)
 
 
-def _regression(_task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
-    truth, predicted = targets.astype(np.float64), logits[:, 0].astype(np.float64)
+def _regression(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
+    truth, predicted = targets.astype(np.float64), compute_probabilities(task, logits)[:, 0]
     error = predicted - truth
     values = {
         "mse": float(np.mean(error**2)) if len(error) else 0.0,

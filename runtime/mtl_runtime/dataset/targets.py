@@ -2,7 +2,7 @@
 
 single_label: int64 (N,), the label's index, MISSING for a row without a label.
 multi_label: float32 (N, labels), 1 where a label applies, NaN in all columns for a row without labels.
-regression: float32 (N,), NaN for a row without a number.
+regression: float64 (N,), NaN for a row without a number.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ __all__ = ["MISSING", "Targets", "encode_labels", "has_label"]
 
 MISSING = -100  # torch's ignore_index
 
-Targets = NDArray[np.int64] | NDArray[np.float32]
+Targets = NDArray[np.int64] | NDArray[np.float32] | NDArray[np.float64]
 
 
 def encode_labels(task: TaskSpec, labels: Sequence[Label | None]) -> Targets:
     """Encode the labels of one task for N rows; None is a missing label."""
     if task.kind == "regression":
-        return np.array([np.nan if label is None else label for label in labels], dtype=np.float32)
+        return np.array([np.nan if label is None else label for label in labels], dtype=np.float64)
     index = {label: position for position, label in enumerate(task.labels)}
     if task.kind == "single_label":
         return np.array([MISSING if label is None else index[str(label)] for label in labels], dtype=np.int64)

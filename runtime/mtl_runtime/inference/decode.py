@@ -61,8 +61,8 @@ class MultiLabelAnswer:
 class RegressionAnswer:
     """A number."""
 
-    value: float
-    logits: tuple[float, ...]
+    value: float  # in the unit of the training data
+    logits: tuple[float, ...]  # the value before the task's standardization is undone
 
 
 Answer = SingleLabelAnswer | MultiLabelAnswer | RegressionAnswer
@@ -143,8 +143,8 @@ def assemble_predictions(
 
 
 def compute_probabilities(task: TaskSpec, logits: Logits) -> NDArray[np.float64]:
-    """Probabilities (N, width) after the task's temperature; a regression's values as they are."""
-    return _SCORE[task.kind](logits.astype(np.float64) / task.temperature)
+    """Probabilities (N, width) after the task's temperature; of a regression, its numbers (N, 1) in their own unit."""
+    return _SCORE[task.kind](task, logits.astype(np.float64))
 
 
 def check_finite(rows: NDArray[np.float32], output: str) -> None:
@@ -158,16 +158,24 @@ def check_finite(rows: NDArray[np.float32], output: str) -> None:
         raise NonFiniteError(int(np.argmin(finite.all(axis=1))), output)
 
 
-def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _softmax(task: TaskSpec, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    x = logits / task.temperature
     exponentials = np.exp(x - x.max(axis=1, keepdims=True, initial=-np.inf))
     result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
     return result
 
 
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sigmoid(task: TaskSpec, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    x = logits / task.temperature
     # exp of a non-positive number cannot overflow
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
+
+
+def _number(task: TaskSpec, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    if task.standardization is None:
+        return logits
+    return logits * task.standardization.deviation + task.standardization.mean
 
 
 def _single_label(task: TaskSpec, _logits: Logits, rows: Sequence[list[float]]) -> list[Answer]:
@@ -193,14 +201,15 @@ def _multi_label(task: TaskSpec, logits: Logits, rows: Sequence[list[float]]) ->
     return answers
 
 
-def _regression(_task: TaskSpec, _logits: Logits, rows: Sequence[list[float]]) -> list[Answer]:
-    return [RegressionAnswer(row[0], tuple(row)) for row in rows]
+def _regression(task: TaskSpec, logits: Logits, rows: Sequence[list[float]]) -> list[Answer]:
+    numbers = compute_probabilities(task, logits)[:, 0].tolist()
+    return [RegressionAnswer(number, tuple(row)) for number, row in zip(numbers, rows, strict=True)]
 
 
-_SCORE: Mapping[Kind, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+_SCORE: Mapping[Kind, Callable[[TaskSpec, NDArray[np.float64]], NDArray[np.float64]]] = {
     "single_label": _softmax,
     "multi_label": _sigmoid,
-    "regression": lambda x: x,
+    "regression": _number,
 }
 _DECODE: Mapping[Kind, Callable[[TaskSpec, Logits, Sequence[list[float]]], list[Answer]]] = {
     "single_label": _single_label,

@@ -1,5 +1,6 @@
 """The loss: torch's on a full batch, the same however a step is divided, and zero where there are no labels."""
 
+import dataclasses
 import itertools
 import math
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from mtl_export.config import TaskConfig
 from mtl_export.model.losses import MultiTaskLoss, class_weights
-from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.bundle.manifest import Standardization, TaskSpec
 from mtl_runtime.dataset.targets import MISSING, encode_labels
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
@@ -78,8 +79,22 @@ def test_multi_label_smoothing_moves_targets_towards_one_half():
 
 def test_a_regression_is_the_mean_squared_error():
     logits, target = random_logits(STARS, 3), targets_of(STARS, [1.0, -2.0, 0.5])
-    expected = functional.mse_loss(logits.squeeze(-1), target)
+    expected = functional.mse_loss(logits.squeeze(-1), target.float())
     torch.testing.assert_close(value(loss_of(STARS), {"stars": logits}, {"stars": target}), expected)
+
+
+def test_a_standardized_regression_learns_deviations_from_the_mean():
+    task = dataclasses.replace(STARS, standardization=Standardization(mean=2000.0, deviation=500.0))
+    logits, target = random_logits(STARS, 3), targets_of(STARS, [1500.0, 2000.0, 3000.0])
+    expected = functional.mse_loss(logits.squeeze(-1), torch.tensor([-1.0, 0.0, 2.0]))
+    torch.testing.assert_close(value(loss_of(task), {"stars": logits}, {"stars": target}), expected)
+
+
+def test_the_loss_by_task_is_what_each_task_adds_and_leaves_out_tasks_without_labels():
+    logits = {"tone": random_logits(TONE, 3), "stars": random_logits(STARS, 3)}
+    targets = {"tone": targets_of(TONE, [TONE.labels[0], None, TONE.labels[1]]), "stars": targets_of(STARS, [None] * 3)}
+    loss = loss_of(TONE, STARS)
+    assert loss.by_task(logits, targets) == {"tone": pytest.approx(value(loss, logits, targets).item())}
 
 
 @pytest.mark.parametrize(

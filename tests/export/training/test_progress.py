@@ -20,9 +20,11 @@ from mtl_runtime.cli.app import main
 from tests.export.tiny import project
 
 NUMBER = r"\d\.\d{4}"
+PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .* \\(encoder\\) and 0.001 \\(heads\\), fp32"
+FIT = "fitting the heads to the frozen encoder"
 STEP = f"step 50/96 · training loss {NUMBER}"
 EPOCH = f"epoch 1/1 · training loss {NUMBER} · score {NUMBER} · topic.accuracy {NUMBER} · topic.macro_f1 {NUMBER}"
-LINES = ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped", STEP, EPOCH]
+LINES = ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped", PLAN, FIT, STEP, EPOCH]
 
 
 @pytest.fixture
@@ -31,7 +33,8 @@ def command(tmp_path):
     folder = project(tmp_path)
     (folder / "config.toml").write_text(
         '[encoder]\nmodel = "encoder"\nmax_length = 40\n[tasks.topic]\n'
-        '[data]\ntrain = "train.csv"\nvalidation = "validation.csv"\n[training]\nepochs = 1\nbatch_size = 4\n'
+        '[data]\ntrain = "train.csv"\nvalidation = "validation.csv"\n[training]\n'
+        'epochs = 1\nbatch_size = 4\nprecision = "fp32"\n'
     )
     return ["train", str(folder / "config.toml"), "-o", str(folder / "checkpoint")]
 
@@ -75,7 +78,7 @@ def test_with_v_each_stage_is_one_record_with_level_and_module(command):
     done = subprocess.run(program(["-v", *command]), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     ours = [line for line in done.stderr.splitlines() if "mtl_export" in line]
-    modules = ("training_data", "training_data", "progress", "progress")
+    modules = ("training_data", "training_data", "plan", "probe", "progress", "progress")
     records = [f"INFO mtl_export.training.{name}: {line}" for name, line in zip(modules, LINES, strict=True)]
     assert matching(records, ours)
     plain = [line for line in done.stderr.splitlines() if any(re.fullmatch(pattern, line) for pattern in LINES)]
@@ -84,7 +87,7 @@ def test_with_v_each_stage_is_one_record_with_level_and_module(command):
 
 def test_on_a_terminal_the_lines_stand_above_a_bar_that_stays(command):
     shown = [line.strip() for part in run_in_terminal(command).splitlines() for line in part.split("\r")]
-    for pattern in (*LINES[:2], EPOCH):
+    for pattern in (*LINES[:4], EPOCH):
         assert sum(re.fullmatch(pattern, line) is not None for line in shown) == 1, pattern
     assert not any(re.fullmatch(STEP, line) for line in shown)
     bars = [line for line in shown if "steps" in line and "━" in line]
@@ -104,16 +107,17 @@ def state_at(step):
 
 
 ARGUMENTS = SimpleNamespace(num_train_epochs=2)
+CONTROL = SimpleNamespace(should_evaluate=False)
 
 
 def follow(progress, *, losses):
     """The events of a run with an evaluation at its end."""
-    progress.on_train_begin(ARGUMENTS, state_at(0), None)
+    progress.on_train_begin(ARGUMENTS, state_at(0), CONTROL)
     for step, loss in losses.items():
-        progress.on_step_end(ARGUMENTS, state_at(step), None)
-        progress.on_log(ARGUMENTS, state_at(step), None, logs={"loss": loss})
+        progress.on_step_end(ARGUMENTS, state_at(step), CONTROL)
+        progress.on_log(ARGUMENTS, state_at(step), CONTROL, logs={"loss": loss})
     metrics = {"eval_score": 0.5, "eval_topic.accuracy": 0.75, "eval_runtime": 3.0}
-    progress.on_evaluate(ARGUMENTS, state_at(100), None, metrics=metrics)
+    progress.on_evaluate(ARGUMENTS, state_at(100), CONTROL, metrics=metrics)
 
 
 def test_a_line_is_logged_for_each_tenth_of_the_steps(caplog):
@@ -124,12 +128,36 @@ def test_a_line_is_logged_for_each_tenth_of_the_steps(caplog):
     assert caplog.messages[-1] == "epoch 1/2 · training loss 0.2500 · score 0.5000 · topic.accuracy 0.7500"
 
 
+def test_the_first_line_comes_after_ten_seconds_and_says_how_long_the_rest_will_take(caplog):
+    seconds = iter(range(0, 1000, 3))
+    now = [0.0]
+
+    def clock():
+        return now[0]
+
+    with caplog.at_level(logging.INFO, "mtl_export"), TrainingProgress(None, clock) as progress:
+        progress.on_train_begin(ARGUMENTS, state_at(0), CONTROL)
+        for step in range(1, 6):
+            now[0] = float(next(seconds))
+            progress.on_step_end(ARGUMENTS, state_at(step), CONTROL)
+        now[0] = 150.0
+        progress.on_log(ARGUMENTS, state_at(51), CONTROL, logs={"loss": 0.5})
+    assert caplog.messages == ["step 5/100 · about 5 min left", "step 51/100 · training loss 0.5000 · about 2 min left"]
+
+
+def test_an_evaluation_has_one_line_and_not_two(caplog):
+    evaluating = SimpleNamespace(should_evaluate=True)
+    with caplog.at_level(logging.INFO, "mtl_export"), TrainingProgress(None) as progress:
+        progress.on_log(ARGUMENTS, state_at(50), evaluating, logs={"loss": 0.25})
+    assert caplog.messages == []
+
+
 def test_only_the_first_process_logs(caplog):
     progress = TrainingProgress(None)
     other = SimpleNamespace(**{**vars(state_at(10)), "is_world_process_zero": False})
     with caplog.at_level(logging.INFO, "mtl_export"):
-        progress.on_log(ARGUMENTS, other, None, logs={"loss": 1.0})
-        progress.on_evaluate(ARGUMENTS, other, None, metrics={"eval_score": 0.5})
+        progress.on_log(ARGUMENTS, other, CONTROL, logs={"loss": 1.0})
+        progress.on_evaluate(ARGUMENTS, other, CONTROL, metrics={"eval_score": 0.5})
     assert caplog.messages == []
 
 

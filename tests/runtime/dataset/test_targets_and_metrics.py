@@ -53,7 +53,7 @@ def test_label_sets_become_rows_of_zeros_and_ones_and_missing_ones_nan():
 
 def test_numbers_stay_and_missing_ones_become_nan():
     targets = encode_labels(STARS, [2.5, None, 0.0])
-    assert targets.dtype == np.float32
+    assert targets.dtype == np.float64
     np.testing.assert_array_equal(targets, [2.5, np.nan, 0.0])
     assert has_label(targets).tolist() == [True, False, True]
 

@@ -1,5 +1,6 @@
 """Logits to answers."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.errors import NonFiniteError
+from mtl_runtime.bundle.manifest import Standardization, TaskSpec
+from mtl_runtime.errors import NonFiniteError, RecordError
 from mtl_runtime.inference.decode import assemble_predictions, compute_probabilities, decode
 from mtl_runtime.text.tokenizer import TokenizedText
 
@@ -52,6 +53,26 @@ def test_extreme_logits_overflow_nowhere():
     logits = np.array([[3e38, -3e38, 0.0]], dtype=np.float32)
     assert compute_probabilities(SINGLE, logits).tolist() == [[1.0, 0.0, 0.0]]
     assert compute_probabilities(MULTI, logits).tolist() == [[1.0, 0.0, 0.5]]
+
+
+@given(
+    logit=st.floats(-100, 100, width=32),
+    mean=st.floats(-1e9, 1e9),
+    deviation=st.floats(1e-3, 1e6),
+)
+def test_a_standardized_regression_gives_its_number_in_the_unit_of_the_data(logit, mean, deviation):
+    task = dataclasses.replace(NUMBER, standardization=Standardization(mean=mean, deviation=deviation))
+    logits = np.array([[logit]], np.float32)
+    (answer,) = decode(task, logits)
+    assert answer.value == compute_probabilities(task, logits)[0, 0] == logit * deviation + mean
+    assert answer.logits == (logit,)
+
+
+def test_only_a_regression_can_be_standardized():
+    with pytest.raises(RecordError, match="standardization"):
+        dataclasses.replace(SINGLE, standardization=Standardization(mean=0.0, deviation=1.0))
+    with pytest.raises(RecordError, match="deviation"):
+        Standardization(mean=0.0, deviation=0.0)
 
 
 def test_a_regression_gives_its_logit_as_it_is():

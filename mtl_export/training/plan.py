@@ -1,0 +1,83 @@
+"""[training] + number of training rows, encoder and device -> TrainingPlan: every "auto" becomes a number.
+
+docs/training.md tells the rules, docs/small-data.md what they were chosen by.
+"""
+
+import logging
+import math
+
+import torch
+
+from mtl_export.checkpoint import TrainingPlan
+from mtl_export.config import TrainingConfig
+from mtl_export.training.precision import choose_precision
+
+__all__ = ["plan_training", "training_device"]
+
+_log = logging.getLogger(__name__)
+
+# Few rows take many epochs: what counts is the number of steps.
+_LEAST_STEPS = 300
+_LEAST_EPOCHS, _MOST_EPOCHS = 3, 40
+_SMALL_DATA = 2000  # rows; below it, smaller batches make more of them
+_SMALL_BATCH, _BATCH = 16, 32
+# Wide encoders take smaller steps, as their authors' recipes do: 1e-4 at 384 (MiniLM), 5e-5 at 768 (BERT base).
+_LEARNING_RATE_TIMES_WIDTH = 0.0384
+_HEAD_LEARNING_RATE = 1e-3
+_EVALUATIONS = 10  # at most so many where epochs are short
+
+
+def plan_training(
+    training: TrainingConfig, *, rows: int, hidden_size: int, device: torch.device, processes: int = 1
+) -> TrainingPlan:
+    """Choose what the config leaves open, and log the result in one line.
+
+    Args:
+        training: of the config.
+        rows: of the training split.
+        hidden_size: of the encoder.
+        device: that trains.
+        processes: that train together.
+    """
+    batch = _batch_size(rows, processes) if training.batch_size == "auto" else training.batch_size
+    steps_per_epoch = math.ceil(math.ceil(rows / batch) / training.gradient_accumulation)
+    epochs = _epochs(steps_per_epoch) if training.epochs == "auto" else training.epochs
+    plan = TrainingPlan(
+        epochs=epochs,
+        batch_size=batch,
+        encoder_learning_rate=_or_auto(training.encoder_learning_rate, _LEARNING_RATE_TIMES_WIDTH / hidden_size),
+        head_learning_rate=_or_auto(training.head_learning_rate, _HEAD_LEARNING_RATE),
+        warmup=training.warmup,
+        precision=choose_precision(training.precision, device, processes=processes),
+        steps=epochs * steps_per_epoch,
+        evaluation_epochs=math.ceil(epochs / _EVALUATIONS),
+    )
+    _log.info(
+        "plan: %d epochs of %d steps, batches of %d, learning rates %.2g (encoder) and %.2g (heads), %s",
+        plan.epochs,
+        steps_per_epoch,
+        plan.batch_size,
+        plan.encoder_learning_rate,
+        plan.head_learning_rate,
+        plan.precision,
+    )
+    return plan
+
+
+def training_device() -> torch.device:
+    """The device that the Trainer of this process uses."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _or_auto(value: float | str, automatic: float) -> float:
+    return automatic if isinstance(value, str) else value
+
+
+def _batch_size(rows: int, processes: int) -> int:
+    """A multiple of the processes."""
+    size = _SMALL_BATCH if rows < _SMALL_DATA else _BATCH
+    return math.ceil(size / processes) * processes
+
+
+def _epochs(steps_per_epoch: int) -> int:
+    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, math.ceil(_LEAST_STEPS / steps_per_epoch)))
