@@ -33,6 +33,7 @@ class TrainingPlan:
     encoder_learning_rate: float
     head_learning_rate: float
     warmup: float  # share of the steps
+    contrastive_weight: float
     precision: Literal["fp32", "bf16", "fp16"]
     steps: int  # optimizer steps of all epochs
     evaluation_epochs: int  # between two evaluations

@@ -123,6 +123,7 @@ class TrainingConfig:
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
     loss_weighting: LossWeighting = "static"
+    contrastive_weight: float | Auto = "auto"  # of the supervised contrastive loss; 0: none
     freeze_encoder: bool = False
     freeze_layers: int = 0  # embeddings and the lowest k layers
     early_stopping: int | None = None  # evaluations without a better validation score; None: never
@@ -139,6 +140,8 @@ class TrainingConfig:
             if (rate := getattr(self, name)) != "auto":
                 _require_positive(name, rate)
         _require_not_negative("weight_decay", self.weight_decay)
+        if self.contrastive_weight != "auto":
+            _require_not_negative("contrastive_weight", self.contrastive_weight)
         _require_within("warmup", self.warmup, 0.0, 1.0)
         _require_at_least("seed", self.seed, 0)
         if self.seed >= 2**32:

@@ -6,6 +6,7 @@ of a step are divided, and a task without any label in a step contributes exactl
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from mtl_export.config import LossWeighting, TaskConfig
+from mtl_export.model.contrastive import contrastive_loss
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.targets import MISSING, Targets, has_label
 
@@ -51,7 +53,8 @@ class MultiTaskLoss(nn.Module):
     Static weighting multiplies each task's loss by its ``loss_weight``. Uncertainty weighting learns one
     log-variance s per task and uses c * exp(-s) * loss + s / 2 (c = 1 for classification, 1/2 for
     regression), after Kendall, Gal and Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses
-    for Scene Geometry and Semantics", CVPR 2018; ``loss_weight`` then scales that term.
+    for Scene Geometry and Semantics", CVPR 2018; ``loss_weight`` then scales that term. A single_label task adds
+    ``contrastive_weight`` times its :func:`~mtl_export.model.contrastive.contrastive_loss` to its loss.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class MultiTaskLoss(nn.Module):
         weights: Mapping[str, torch.Tensor | None],
         *,
         weighting: LossWeighting = "static",
+        contrastive_weight: float = 0.0,
     ) -> None:
         super().__init__()
+        self.contrastive_weight = contrastive_weight
         self.tasks = tuple(tasks)
         self.configs = dict(configs)
         self.weighting = weighting
@@ -82,14 +87,14 @@ class MultiTaskLoss(nn.Module):
 
     def forward(
         self,
-        outputs: Mapping[str, Mapping[str, torch.Tensor]],
+        outputs: Mapping[str, Any],
         labels: Mapping[str, torch.Tensor],
         num_items_in_batch: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Loss of one micro-batch.
 
         Args:
-            outputs: ``{"logits": {task: (B, width)}}``.
+            outputs: ``{"logits": {task: (B, width)}}``, and ``"embeddings"`` (B, H) for the contrastive loss.
             labels: targets by task (see :mod:`mtl_runtime.dataset.targets`).
             num_items_in_batch: the step's :meth:`normalizers`; default: those of this batch.
         """
@@ -101,8 +106,11 @@ class MultiTaskLoss(nn.Module):
             factor = torch.where(total > 0, 1.0 / total, 0.0).float()
             target = labels[task.name]
             term = self._summed_loss(task, outputs["logits"][task.name], target) * factor
+            label_share = self._count_labels(task, target).float() * factor  # of the step's labels, in this batch
+            if self.contrastive_weight and "embeddings" in outputs and task.kind == "single_label":
+                pairs = contrastive_loss(outputs["embeddings"], target)
+                term = term + self.contrastive_weight * pairs * label_share
             if self.weighting == "uncertainty":
-                label_share = self._count_labels(task, target).float() * factor
                 term = self._weigh_by_uncertainty(index, term, label_share)
             loss = loss + self.configs[task.name].loss_weight * term
         return loss

@@ -78,7 +78,7 @@ def fit(
         config=config,
         plan=plan,
         tasks=data.specs,
-        model=TrainedModule(model, _build_loss(data, rows, config)),
+        model=TrainedModule(model, _build_loss(data, rows, config, plan)),
         args=training_arguments(config, plan, folder, processes=processes),
         data_collator=partial(collate, model),
         train_dataset=rows,
@@ -125,9 +125,15 @@ def _callbacks(config: Config, plan: TrainingPlan, progress: TrainingProgress) -
     ]
 
 
-def _build_loss(data: TrainingData, rows: LabelledTexts, config: Config) -> MultiTaskLoss:
+def _build_loss(data: TrainingData, rows: LabelledTexts, config: Config, plan: TrainingPlan) -> MultiTaskLoss:
     weights = {spec.name: class_weights(spec, data.tasks[spec.name], rows.targets[spec.name]) for spec in data.specs}
-    return MultiTaskLoss(data.specs, data.tasks, weights, weighting=config.training.loss_weighting)
+    return MultiTaskLoss(
+        data.specs,
+        data.tasks,
+        weights,
+        weighting=config.training.loss_weighting,
+        contrastive_weight=plan.contrastive_weight,
+    )
 
 
 def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: MultiTaskModel) -> _Start:

@@ -24,6 +24,7 @@ _SMALL_BATCH, _BATCH = 16, 32
 # Wide encoders take smaller steps, as their authors' recipes do: 1e-4 at 384 (MiniLM), 5e-5 at 768 (BERT base).
 _LEARNING_RATE_TIMES_WIDTH = 0.0384
 _HEAD_LEARNING_RATE = 1e-3
+_CONTRASTIVE_WEIGHT = 1.0  # of small data
 _EVALUATIONS = 10  # at most so many where epochs are short
 
 
@@ -48,17 +49,20 @@ def plan_training(
         encoder_learning_rate=_or_auto(training.encoder_learning_rate, _LEARNING_RATE_TIMES_WIDTH / hidden_size),
         head_learning_rate=_or_auto(training.head_learning_rate, _HEAD_LEARNING_RATE),
         warmup=training.warmup,
+        contrastive_weight=_contrastive_weight(training, rows),
         precision=choose_precision(training.precision, device, processes=processes),
         steps=epochs * steps_per_epoch,
         evaluation_epochs=math.ceil(epochs / _EVALUATIONS),
     )
     _log.info(
-        "plan: %d epochs of %d steps, batches of %d, learning rates %.2g (encoder) and %.2g (heads), %s",
+        "plan: %d epochs of %d steps, batches of %d, learning rates %.2g (encoder) and %.2g (heads), "
+        "contrastive weight %g, %s",
         plan.epochs,
         steps_per_epoch,
         plan.batch_size,
         plan.encoder_learning_rate,
         plan.head_learning_rate,
+        plan.contrastive_weight,
         plan.precision,
     )
     return plan
@@ -77,6 +81,13 @@ def _batch_size(rows: int, processes: int) -> int:
     """A multiple of the processes."""
     size = _SMALL_BATCH if rows < _SMALL_DATA else _BATCH
     return math.ceil(size / processes) * processes
+
+
+def _contrastive_weight(training: TrainingConfig, rows: int) -> float:
+    """0 where it cannot change anything: it teaches the encoder alone."""
+    if training.freeze_encoder:
+        return 0.0
+    return _or_auto(training.contrastive_weight, _CONTRASTIVE_WEIGHT if rows < _SMALL_DATA else 0.0)
 
 
 def _epochs(steps_per_epoch: int) -> int:

@@ -35,9 +35,12 @@ class TrainedModule(nn.Module):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
-    ) -> dict[str, dict[str, torch.Tensor]]:
-        """Logits by task, in the shape that the Trainer gathers."""
-        return {"logits": self.model(input_ids, attention_mask, token_type_ids).logits}
+    ) -> dict[str, Any]:
+        """Logits by task, in the shape that the Trainer gathers, and while training embeddings for the loss."""
+        output = self.model(input_ids, attention_mask, token_type_ids)
+        if self.training and self.loss.contrastive_weight:
+            return {"logits": output.logits, "embeddings": output.sentence_embedding}
+        return {"logits": output.logits}
 
 
 class MultiTaskTrainer(Trainer):

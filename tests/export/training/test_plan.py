@@ -54,6 +54,14 @@ def test_what_the_config_names_is_taken_as_it_is():
     assert (made.encoder_learning_rate, made.head_learning_rate, made.warmup) == (1e-6, 2e-6, 0.5)
 
 
+def test_few_rows_also_learn_from_pairs_unless_the_encoder_is_frozen():
+    assert plan(400).contrastive_weight == 1
+    assert plan(20_000).contrastive_weight == 0
+    assert plan(400, freeze_encoder=True).contrastive_weight == 0
+    assert plan(400, contrastive_weight=0.0).contrastive_weight == 0
+    assert plan(20_000, contrastive_weight=0.5).contrastive_weight == 0.5
+
+
 def test_a_wider_encoder_takes_smaller_steps():
     rates = [plan(400, hidden_size=width).encoder_learning_rate for width in (384, 768, 1024)]
     assert rates == sorted(rates, reverse=True)
@@ -64,7 +72,8 @@ def test_the_plan_is_logged_in_one_line(caplog):
     with caplog.at_level(logging.INFO, "mtl_export"):
         plan(400)
     assert [record.message for record in caplog.records] == [
-        "plan: 12 epochs of 25 steps, batches of 16, learning rates 0.0001 (encoder) and 0.001 (heads), fp32"
+        "plan: 12 epochs of 25 steps, batches of 16, learning rates 0.0001 (encoder) and 0.001 (heads), "
+        "contrastive weight 1, fp32"
     ]
 
 

@@ -20,7 +20,7 @@ from mtl_runtime.cli.app import main
 from tests.export.tiny import project
 
 NUMBER = r"\d\.\d{4}"
-PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .* \\(encoder\\) and 0.001 \\(heads\\), fp32"
+PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .*, contrastive weight 1, fp32"
 FIT = "fitting the heads to the frozen encoder"
 STEP = f"step 50/96 · training loss {NUMBER}"
 EPOCH = f"epoch 1/1 · training loss {NUMBER} · score {NUMBER} · topic.accuracy {NUMBER} · topic.macro_f1 {NUMBER}"
