@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from transformers import EarlyStoppingCallback, PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from mtl_export.checkpoint import Evaluation, TrainingPlan
 from mtl_export.config import Config
@@ -15,11 +15,12 @@ from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
 from mtl_export.training.dataset import LabelledTexts, collate
 from mtl_export.training.evaluation_schedule import EvaluationSchedule
-from mtl_export.training.history import SELECTION, read_history
+from mtl_export.training.history import SCORE, read_history
 from mtl_export.training.plan import training_device
 from mtl_export.training.probe import fit_heads
 from mtl_export.training.progress import TrainingProgress
 from mtl_export.training.resume_points import CompletionMark
+from mtl_export.training.selection import EarlyStopping
 from mtl_export.training.trainer import MultiTaskTrainer, TrainedModule, training_arguments
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
@@ -55,8 +56,8 @@ def fit(
     """Train ``model`` in place, from ``state`` on if there is one.
 
     Heads in ``new_heads`` start fitted to the frozen encoder, unless the config says "random". Afterwards the model has
-    the weights with the best validation score, which may be those before the first step, and its multi_label tasks
-    have the thresholds with the best F1 on the validation split.
+    the best weights (see :mod:`mtl_export.training.selection`), which may be those before the first step, and its
+    multi_label tasks have the thresholds with the best F1 on the validation split.
 
     Args:
         model: its frozen parts do not change.
@@ -88,10 +89,12 @@ def fit(
     for unwanted in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(unwanted)
     start = _measure_start(trainer, validation, model) if fitted else None
+    if start is not None:
+        trainer.start_score = start.score
     with progress:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
     best_step = trainer.state.best_global_step or trainer.state.global_step
-    if start is not None and start.selection > (trainer.state.best_metric or float("-inf")):
+    if start is not None and (trainer.state.best_metric or 0) < 0:
         best_step = 0
         model.load_state_dict(start.weights, strict=False)
     history = read_history(trainer.state.log_history)
@@ -112,7 +115,7 @@ class _Start:
     weights: Mapping[str, torch.Tensor]  # those that training changes, on the CPU
     metrics: Mapping[str, TaskMetrics]
     evaluation: Evaluation
-    selection: float
+    score: float
 
 
 def _callbacks(config: Config, plan: TrainingPlan, progress: TrainingProgress) -> list[TrainerCallback]:
@@ -121,7 +124,7 @@ def _callbacks(config: Config, plan: TrainingPlan, progress: TrainingProgress) -
         EvaluationSchedule(plan.evaluation_epochs),
         CompletionMark(config.training.checkpoint_steps),
         progress,
-        *([EarlyStoppingCallback(early_stopping_patience=patience)] if patience else []),
+        *([EarlyStopping(patience)] if patience else []),
     ]
 
 
@@ -151,7 +154,7 @@ def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: 
         },
         metrics=trainer.task_metrics(logits, validation.targets),
         evaluation=evaluation,
-        selection=values[SELECTION],
+        score=values[SCORE],
     )
 
 

@@ -8,8 +8,8 @@ from mtl_export.checkpoint import Evaluation
 __all__ = ["LOSS", "SCORE", "SELECTION", "read_history"]
 
 SCORE = "score"  # mean headline metric over the tasks
-# The score, less a thousandth of the mean validation loss: of evaluations with the same score, the one with the lowest
-# loss counts as the best. On a small validation split many have the same score.
+# What the Trainer selects by, since it keeps the weights with the highest: the step where the weights are the best so
+# far (see mtl_export.training.selection), -1 elsewhere.
 SELECTION = "selection"
 LOSS = "loss"  # of a task: sentiment.loss
 _PREFIX = "eval_"  # the Trainer's

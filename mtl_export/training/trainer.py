@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,9 +15,11 @@ from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss
 from mtl_export.training.history import LOSS, SCORE, SELECTION
 from mtl_export.training.sampler import MixedLengthSampler
+from mtl_export.training.selection import is_best, read_scores
 from mtl_export.upstream import TRAINER_OVERRIDES, check_overrides
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, score, task_metrics
+from mtl_runtime.dataset.targets import has_label
 
 __all__ = ["MultiTaskTrainer", "TrainedModule", "training_arguments"]
 
@@ -51,6 +53,7 @@ class MultiTaskTrainer(Trainer):
         self._config = config
         self._plan = plan
         self.tasks = tuple(tasks)
+        self.start_score: float | None = None  # of the model before the first step, where that is measured
         self._module: TrainedModule = arguments["model"]
         super().__init__(compute_metrics=self._evaluate_predictions, compute_loss_func=self._module.loss, **arguments)
 
@@ -112,17 +115,23 @@ class MultiTaskTrainer(Trainer):
         }
 
     def _evaluate_predictions(self, prediction: EvalPrediction) -> dict[str, float]:
-        logits_and_targets: tuple[Any, Any] = (prediction.predictions, prediction.label_ids)
-        return self.flat_metrics(*logits_and_targets)
+        logits, targets = cast(tuple[Any, Any], (prediction.predictions, prediction.label_ids))
+        values = self.flat_metrics(logits, targets)
+        best = is_best(
+            values[SCORE],
+            read_scores(self.state.log_history),
+            start=self.start_score,
+            rows=min((int(has_label(of_task).sum()) for of_task in targets.values()), default=0),
+        )
+        return {**values, SELECTION: float(self.state.global_step) if best else -1.0}
 
     def flat_metrics(self, predictions: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, float]:
         """Scores of an evaluation in the Trainer's form: one for all tasks, and ``task.metric`` for each."""
         by_task = self.task_metrics(predictions, labels)
         losses = self._module.loss.by_task(_to_tensors(predictions), _to_tensors(labels))
-        total = score(by_task, {task.name: task.kind for task in self.tasks})
+        kinds = {task.name: task.kind for task in self.tasks}
         return {
-            SCORE: total,
-            SELECTION: total - 1e-3 * float(np.mean(list(losses.values()))),
+            SCORE: score(by_task, kinds),
             **{f"{task}.{name}": value for task, metrics in by_task.items() for name, value in metrics.values.items()},
             **{f"{task}.{LOSS}": value for task, value in losses.items()},
         }

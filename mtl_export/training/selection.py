@@ -1,0 +1,53 @@
+"""scores of the evaluations so far -> whether the weights of this one are the best, and whether training goes on."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from mtl_export.training.history import SCORE
+
+__all__ = ["EarlyStopping", "is_best", "read_scores"]
+
+# With fewer validation rows the score of an evaluation is mostly luck.
+_FEW_ROWS = 200
+
+
+def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows: int) -> bool:
+    """Whether an evaluation's weights replace those kept so far.
+
+    They do if no earlier score is higher. With fewer than 200 validation rows, the later of two evaluations counts as
+    the better one as long as its score is within a standard error of the highest: it has seen more. Weights that score
+    lower than the start are never the best.
+
+    Args:
+        score: of this evaluation.
+        earlier: scores of the evaluations before it.
+        start: score before the first step; None: not measured.
+        rows: labelled validation rows of the task that has the fewest.
+    """
+    highest = max(earlier, default=score)
+    margin = math.sqrt(max(0.0, highest * (1 - highest)) / rows) if 0 < rows < _FEW_ROWS else 0.0
+    return score >= highest - margin and (start is None or score >= start)
+
+
+def read_scores(log: Sequence[Mapping[str, Any]]) -> list[float]:
+    """The scores of all evaluations in ``state.log_history``, in their order."""
+    key = f"eval_{SCORE}"
+    return [float(entry[key]) for entry in log if key in entry]
+
+
+class EarlyStopping(TrainerCallback):
+    """Ends training after ``patience`` evaluations in a row without a higher score."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        scores = read_scores(state.log_history)
+        since_highest = len(scores) - 1 - scores.index(max(scores))
+        control.should_training_stop |= since_highest >= self._patience
+        return control
