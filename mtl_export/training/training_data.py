@@ -8,6 +8,7 @@ from typing import Self
 
 from mtl_export.config import Config, TaskConfig
 from mtl_export.data.examples import Examples, SkippedRow, check_not_empty
+from mtl_export.data.label_counts import LabelCounts, count_labels
 from mtl_export.data.labels import task_specs
 from mtl_export.data.splits import read_splits
 from mtl_export.errors import ConfigError
@@ -44,6 +45,12 @@ class TrainingData:
             _log_rows(split, examples)
         train, validation = splits["train"], splits["validation"]
         return cls(train, validation, tasks, task_specs(tasks, train, validation))
+
+    @property
+    def label_counts(self) -> dict[str, LabelCounts]:
+        """Rows by label, of "train" and "validation"."""
+        splits = {"train": self.train, "validation": self.validation}
+        return {split: count_labels(examples.rows, self.specs) for split, examples in splits.items()}
 
     @property
     def skipped(self) -> tuple[SkippedRow, ...]:

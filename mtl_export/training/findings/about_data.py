@@ -83,15 +83,18 @@ def rare_labels(data: TrainingData) -> Iterator[str]:
         absent, single = ([label for label in spec.labels if counts[label] == number] for number in (0, 1))
         unmeasured = [label for label in spec.labels if counts[label] > 1 and not validation[spec.name][label]]
         if absent:
-            yield f"task {spec.name}: no training row has {_labels(absent)}, so that nothing can be learnt about it"
+            yield f"task {spec.name}: {_have(absent)} no training row, so that nothing can be learnt about it"
         if single:
-            yield f"task {spec.name}: a single training row, too few to learn from, has {_labels(single)}"
+            yield f"task {spec.name}: {_have(single)} a single training row, too few to learn from"
         if unmeasured:
-            yield f"task {spec.name}: no validation row has {_labels(unmeasured)}, so that its answers were not checked"
+            yield f"task {spec.name}: {_have(unmeasured)} no validation row, so that nothing checks its answers"
 
 
-def _labels(names: list[str]) -> str:
-    return f"label {names[0]}" if len(names) == 1 else f"each of {len(names):,} labels ({enumerate_names(names)})"
+def _have(labels: list[str]) -> str:
+    """Subject and verb of a sentence about these labels."""
+    if len(labels) == 1:
+        return f"label {labels[0]} has"
+    return f"each of {len(labels):,} labels ({enumerate_names(labels)}) has"
 
 
 def _label_set(row: Example, spec: TaskSpec) -> frozenset[str]:

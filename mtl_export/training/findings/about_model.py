@@ -29,6 +29,8 @@ _RISING = 0.01
 _WIDE = 0.2
 _LEAST_NUMBERS = 30  # rows of a regression
 _Z95_ONE_SIDED = 1.6448536269514722
+_NEARLY = 0.05  # accuracy above the constant's beyond which a model is not "hardly better"
+_LEAST_UNANSWERED = 3  # rows of labels that are never answered: a good model misses one or two
 _LEAST_OTHERS = 5  # rows with another label than the constant's: with fewer, chance explains any model
 
 _NAMES = {"macro_f1": "macro-F1", "pearson": "Pearson correlation"}
@@ -69,7 +71,7 @@ def unpredicted_labels(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetric
         results = _label_results(spec, model[spec.name])
         occurring = [result for result in results if result.rows]
         never = sorted((result for result in occurring if not result.predicted), key=lambda result: -result.rows)
-        if never:
+        if sum(result.rows for result in never) >= _LEAST_UNANSWERED:
             names = enumerate_names([f"{result.label} ({pluralize(result.rows, 'row')})" for result in never])
             yield (
                 f"task {spec.name} never answers {len(never):,} of the {len(occurring):,} labels that validation has: "
@@ -142,7 +144,7 @@ def _compare_labels(spec: TaskSpec, task: TaskConfig, model: TaskMetrics, consta
             yield f"task {spec.name} is no better than always answering {spec.labels[answer]}: {figures}"
     elif ours["accuracy"] <= theirs["accuracy"]:
         yield f"task {spec.name} is right no more often than by always answering {spec.labels[answer]}: {figures}"
-    elif _chance_explains(np.array(model.confusion), answer):
+    elif ours["accuracy"] - theirs["accuracy"] < _NEARLY and _chance_explains(np.array(model.confusion), answer):
         yield f"task {spec.name} is hardly better than always answering {spec.labels[answer]}: {figures}"
 
 

@@ -154,6 +154,21 @@ def test_a_label_that_is_never_answered_is_named_with_its_rows():
     assert "task tags never answers 1 of the 2 labels that validation has: b (100 rows)" in findings_of(sets, answers)
 
 
+@pytest.mark.parametrize(("rare", "named"), [("c", False), ("cc", False), ("cd", False), ("ccc", True), ("cde", True)])
+def test_one_or_two_rows_that_a_good_model_misses_are_no_finding(rare, named):
+    data = data_of(TONE, repeat("ab", 400) + ["c", "d", "e"] * 2, [*repeat("ab", 100), *rare])
+    answers = ["a" if label in "cde" else label for label in (row.labels["tone"] for row in data.validation.rows)]
+    assert any("never answers" in finding for finding in findings_of(data, answers)) is named
+
+
+def test_few_validation_rows_alone_do_not_make_a_good_model_hardly_better():
+    data = data_of(TONE, repeat("abc", 120), repeat("abc", 13))
+    truth = [row.labels["tone"] for row in data.validation.rows]
+    answers = ["a" if index in (1, 4, 7, 2, 5, 8) else label for index, label in enumerate(truth)]
+    (finding,) = findings_of(data, answers)
+    assert "13 validation rows cannot tell" in finding
+
+
 def test_a_task_that_the_probe_does_better_is_named_and_one_within_half_a_point_is_not():
     right = repeat("ab", 100)
     worse = ["b" if index < 20 and answer == "a" else answer for index, answer in enumerate(right)]
@@ -206,17 +221,17 @@ def test_labels_of_one_training_row_and_labels_that_a_split_lacks_are_named():
     tasks = {"tone": TaskConfig(labels=("a", "b", "c", "d", "e"))}
     data = data_of(tasks, [*repeat("ab", 100), "c", "d", "d"], repeat("ab", 100))
     assert findings_of(data) == (
-        "task tone: no training row has label e, so that nothing can be learnt about it",
-        "task tone: a single training row, too few to learn from, has label c",
-        "task tone: no validation row has label d, so that its answers were not checked",
+        "task tone: label e has no training row, so that nothing can be learnt about it",
+        "task tone: label c has a single training row, too few to learn from",
+        "task tone: label d has no validation row, so that nothing checks its answers",
     )
 
 
 def test_of_many_labels_five_are_named():
     train = [*repeat("ab", 400), *(f"rare{number}" for number in range(8))]
     assert findings_of(data_of(TONE, train, repeat("ab", 100))) == (
-        "task tone: a single training row, too few to learn from, has each of 8 labels "
-        "(rare0, rare1, rare2, rare3, rare4 and 3 more)",
+        "task tone: each of 8 labels (rare0, rare1, rare2, rare3, rare4 and 3 more) has a single training row, too few "
+        "to learn from",
     )
 
 
