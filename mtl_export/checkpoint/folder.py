@@ -1,8 +1,9 @@
-"""model and training record <-> checkpoint folder of safetensors, JSON and a tokenizer, whole or absent.
+"""model and training record <-> checkpoint folder of safetensors, JSON, a tokenizer and a page, whole or absent.
 
-checkpoint.json     the model's spec, the config, the data files' digests, validation metrics
+checkpoint.json     the model's spec, the config, the data files' digests, validation metrics, findings
 model.safetensors   all weights, float32
 tokenizer.json      padding and truncation stripped
+training.html       the page of the training, for people
 """
 
 import os
@@ -27,6 +28,7 @@ __all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "sav
 RECORD_NAME = "checkpoint.json"
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
+PAGE_NAME = "training.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,17 @@ class Checkpoint:
         return Path(os.path.normpath(self.path.absolute() / name))
 
 
-def save_checkpoint(path: Path, model: MultiTaskModel, record: CheckpointRecord, *, force: bool = False) -> None:
+def save_checkpoint(
+    path: Path, model: MultiTaskModel, record: CheckpointRecord, *, page: str, force: bool = False
+) -> None:
     """Write the checkpoint folder ``path``, whole or not at all.
+
+    Args:
+        path: of the folder.
+        model: its weights and tokenizer are written.
+        record: of the model and its training.
+        page: HTML about the training.
+        force: replace an existing folder.
 
     Raises:
         ConfigError: ``path`` exists and ``force`` is not set.
@@ -53,6 +64,7 @@ def save_checkpoint(path: Path, model: MultiTaskModel, record: CheckpointRecord,
         safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
         (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
         (staging / RECORD_NAME).write_text(records.to_json(record), "utf-8")
+        (staging / PAGE_NAME).write_text(page, "utf-8")
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

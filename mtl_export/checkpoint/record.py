@@ -6,6 +6,7 @@ from typing import Literal
 
 from mtl_export.config import Config
 from mtl_export.data.examples import SkippedRow
+from mtl_export.data.label_counts import LabelCounts
 from mtl_export.model import ModelSpec
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
@@ -20,7 +21,7 @@ __all__ = [
     "TrainingRecord",
 ]
 
-FORMAT_VERSION = 2  # 1 had no plan, history, findings and baselines
+FORMAT_VERSION = 2  # 1 had no plan, history, findings, baselines and counts
 READABLE_VERSIONS = (1, FORMAT_VERSION)
 
 
@@ -68,6 +69,7 @@ class TrainingRecord:
     majority: Mapping[str, TaskMetrics] = field(default_factory=dict)  # the most frequent answer of training, by task
     probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # heads fitted to the frozen encoder, by task
     history: tuple[Evaluation, ...] = ()  # from the first step to the last
+    splits: Mapping[str, LabelCounts] = field(default_factory=dict)  # "train" and "validation"
     findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the gravest first
 
 

@@ -79,7 +79,7 @@ class SourceConfig:
     text: str = "text"  # column
     train: tuple[str, ...]
     validation: tuple[str, ...] = ()
-    holdout: float = 0.0  # in place of validation files: this share of the train rows, selected by the hash of the text
+    holdout: float = 0.0  # in place of validation files: this share of the train rows, and of each label in them
     test: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()  # tasks that this source has labels for; empty: all
 

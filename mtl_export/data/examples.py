@@ -1,11 +1,10 @@
-"""data files of a config -> the examples of one split; a bad row stops the run, or is left out and listed."""
+"""data files -> labelled examples; a bad row stops the run, or is left out and listed."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_export.config import BadRows, SourceConfig, TaskConfig
+from mtl_export.config import BadRows, TaskConfig
 from mtl_export.errors import DataError
 from mtl_runtime.dataset.examples import Example, LabelColumn, read_labelled_file
 from mtl_runtime.errors import TableError
@@ -16,26 +15,16 @@ __all__ = [
     "SourceFiles",
     "check_not_empty",
     "read_examples",
-    "source_files",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFiles:
-    """The files of one source for one split, and which of their columns and rows are read."""
+    """Files of one source, and which of their columns are read."""
 
     text: str  # column
     files: tuple[str, ...]
     tasks: tuple[str, ...]  # that have a column of labels in these files
-    holdout: float = 0.0  # share of the rows that is held out for validation
-    held_out: bool = False  # True: read that share; False: read the rest
-
-    def wants(self, text: str) -> bool:
-        """Whether a row is read, by the hash of its text: equal texts are on the same side of a holdout."""
-        if not self.holdout:
-            return True
-        digest = hashlib.sha256(text.encode()).digest()
-        return (int.from_bytes(digest[:8]) / 2**64 < self.holdout) == self.held_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +38,11 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """All examples of one split, in the files' order."""
+    """Examples in the files' order."""
 
     rows: tuple[Example, ...]
     skipped: tuple[SkippedRow, ...]
     files: tuple[str, ...]
-
-
-def source_files(source: SourceConfig, split: str, tasks: tuple[str, ...]) -> SourceFiles:
-    """The part of ``source`` that belongs to the split "train", "validation" or "test"."""
-    held_out = split == "validation" and source.holdout > 0
-    return SourceFiles(
-        text=source.text,
-        files=source.train if held_out else getattr(source, split),
-        tasks=tasks,
-        holdout=0.0 if split == "test" else source.holdout,
-        held_out=held_out,
-    )
 
 
 def read_examples(
@@ -74,7 +51,7 @@ def read_examples(
     *,
     bad_rows: BadRows = "error",
 ) -> Examples:
-    """Read the files of one split.
+    """Read all rows of the files.
 
     Args:
         sources: files and columns; an example has the index of its source.
@@ -90,8 +67,6 @@ def read_examples(
     def handle_bad_row(error: TableError) -> None:
         if bad_rows == "error":
             raise error
-        if source.held_out:  # the same file is read for training too, where the row is listed
-            return
         place = f"column {error.column!r}: " if error.column else ""
         skipped.append(SkippedRow(path=str(error.path), line=error.line or 0, reason=place + error.problem))
 
@@ -101,7 +76,7 @@ def read_examples(
             examples = read_labelled_file(
                 Path(file), text=source.text, tasks=columns, source=index, on_bad=handle_bad_row
             )
-            rows.extend(example for example in examples if source.wants(example.text))
+            rows.extend(examples)
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)
 

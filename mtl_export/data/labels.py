@@ -78,8 +78,11 @@ def _check_counts(name: str, task: TaskConfig, counts: Counter[str], train: Exam
     column = task.column or name
     for split, examples in (("training", train), ("validation", validation)):
         if not any(name in row.labels for row in examples.rows):
+            problem = f"task {name!r} has no labelled row in the {split} data"
             files = ", ".join(examples.files)
-            raise DataError(f"task {name!r} has no labelled row in the {split} data (column {column!r} of {files})")
+            if split == "validation" and set(train.files) & set(validation.files):
+                problem += " (the only row of a label stays in training): add rows, or name validation files"
+            raise DataError(f"{problem} (column {column!r} of {files})")
     least = {"single_label": 2, "multi_label": 1, "regression": 1}[task.kind]
     if len(counts) < least:
         seen = ", ".join(sorted(counts)) or "none"

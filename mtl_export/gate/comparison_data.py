@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_export.checkpoint import Checkpoint
-from mtl_export.config import TaskConfig
-from mtl_export.data.examples import SourceFiles, check_not_empty, read_examples, source_files
+from mtl_export.config import SourceConfig, TaskConfig
+from mtl_export.data.examples import Examples, SourceFiles, check_not_empty, read_examples
+from mtl_export.data.holdout import hash_holdout, stratified_holdout
+from mtl_export.data.splits import read_splits, split_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.dataset.examples import Example, column_names
@@ -93,16 +95,22 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
         CheckpointError: one is missing or has changed since training.
     """
     training = checkpoint.record.training
-    sources = []
     for source in training.config.data.sources:
-        files = source_files(source, split, source.tasks or tuple(training.config.tasks))
-        paths = [checkpoint.data_path(name) for name in files.files]
-        for name, path in zip(files.files, paths, strict=True):
+        for name in split_files(source, split):
+            path = checkpoint.data_path(name)
             if not path.is_file() or FileSpec.of_file(path) != training.files[name]:
                 state = "has changed since training" if path.is_file() else "no longer exists"
                 raise CheckpointError(f"{split} file {path} {state}; name other sentences with {_OPTIONS[split]}")
-        sources.append(replace(files, files=tuple(map(str, paths))))
-    return _read(sources, checkpoint)
+    # The rows that this very run was validated on: format version 1 held them out by another rule.
+    holdout = hash_holdout if checkpoint.record.format_version == 1 else stratified_holdout
+    splits = read_splits(
+        [_with_absolute_paths(source, checkpoint) for source in training.config.data.sources],
+        _trained_tasks(checkpoint),
+        [split],
+        bad_rows=training.config.data.bad_rows,
+        holdout=holdout,
+    )
+    return _to_sentences(splits[split])
 
 
 def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Sentences:
@@ -117,7 +125,8 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Sentences:
         columns = column_names(file)
         tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
-    return _read(sources, checkpoint)
+    bad_rows = checkpoint.record.training.config.data.bad_rows
+    return _to_sentences(read_examples(sources, _task_configs(checkpoint), bad_rows=bad_rows))
 
 
 def _task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
@@ -129,8 +138,20 @@ def _task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
     }
 
 
-def _read(sources: Sequence[SourceFiles], checkpoint: Checkpoint) -> Sentences:
-    bad_rows = checkpoint.record.training.config.data.bad_rows
-    examples = read_examples(sources, _task_configs(checkpoint), bad_rows=bad_rows)
+def _trained_tasks(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
+    """The tasks whose labels the checkpoint's own files hold; those of a base checkpoint have none there."""
+    config = checkpoint.record.training.config.tasks
+    return {name: task for name, task in _task_configs(checkpoint).items() if name in config}
+
+
+def _with_absolute_paths(source: SourceConfig, checkpoint: Checkpoint) -> SourceConfig:
+    train, validation, test = (
+        tuple(str(checkpoint.data_path(name)) for name in files)
+        for files in (source.train, source.validation, source.test)
+    )
+    return replace(source, train=train, validation=validation, test=test)
+
+
+def _to_sentences(examples: Examples) -> Sentences:
     check_not_empty(examples, "comparison")
     return Sentences(examples.rows, {Path(name).name: FileSpec.of_file(Path(name)) for name in examples.files})

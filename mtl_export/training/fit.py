@@ -13,15 +13,15 @@ from mtl_export.checkpoint import Evaluation, TrainingPlan
 from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
-from mtl_export.training.dataset import LabelledTexts, collate
-from mtl_export.training.evaluation_schedule import EvaluationSchedule
-from mtl_export.training.history import SCORE, read_history
+from mtl_export.training.loop.dataset import LabelledTexts, collate
+from mtl_export.training.loop.evaluation_schedule import EvaluationSchedule
+from mtl_export.training.loop.history import SCORE, read_history
+from mtl_export.training.loop.progress import TrainingProgress
+from mtl_export.training.loop.resume_points import CompletionMark
+from mtl_export.training.loop.selection import EarlyStopping
+from mtl_export.training.loop.trainer import MultiTaskTrainer, TrainedModule, training_arguments
 from mtl_export.training.plan import training_device
 from mtl_export.training.probe import fit_heads
-from mtl_export.training.progress import TrainingProgress
-from mtl_export.training.resume_points import CompletionMark
-from mtl_export.training.selection import EarlyStopping
-from mtl_export.training.trainer import MultiTaskTrainer, TrainedModule, training_arguments
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, best_thresholds
@@ -56,7 +56,7 @@ def fit(
     """Train ``model`` in place, from ``state`` on if there is one.
 
     Heads in ``new_heads`` start fitted to the frozen encoder, unless the config says "random". Afterwards the model has
-    the best weights (see :mod:`mtl_export.training.selection`), which may be those before the first step, and its
+    the best weights (see :mod:`mtl_export.training.loop.selection`), which may be those before the first step, and its
     multi_label tasks have the thresholds with the best F1 on the validation split.
 
     Args:

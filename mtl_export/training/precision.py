@@ -11,7 +11,7 @@ import torch
 
 from mtl_export.config import Auto, Precision
 
-__all__ = ["choose_precision", "time_per_product"]
+__all__ = ["choose_precision", "time_matmul"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ def choose_precision(asked: Precision | Auto, device: torch.device, *, processes
         return _choose_on_cuda(device)
     if device.type != "cpu" or processes > 1:
         return "fp32"
-    gain = time_per_product("fp32", device) / time_per_product("bf16", device)
+    gain = time_matmul("fp32", device) / time_matmul("bf16", device)
     chosen: Precision = "bf16" if gain >= _WORTHWHILE_GAIN else "fp32"
     _log.info("precision: %s (bf16 multiplies %.3g times as fast as fp32 here)", chosen, gain)
     return chosen
 
 
-def time_per_product(precision: Precision, device: torch.device) -> float:
+def time_matmul(precision: Precision, device: torch.device) -> float:
     """Seconds that a product of (256, 384) and (384, 384) takes on ``device``, the shortest of five."""
     left = torch.ones(_TOKENS, _HIDDEN, dtype=_DTYPES[precision], device=device)
     right = torch.ones(_HIDDEN, _HIDDEN, dtype=_DTYPES[precision], device=device)
@@ -72,7 +72,7 @@ def _choose_on_cuda(device: torch.device) -> Precision:
 def _warn_if_slow(asked: Precision, device: torch.device) -> None:
     if asked == "fp32" or device.type not in ("cpu", "cuda"):
         return
-    slower = time_per_product(asked, device) / time_per_product("fp32", device)
+    slower = time_matmul(asked, device) / time_matmul("fp32", device)
     if slower >= _WARN_FROM:
         _log.warning(
             '[training] precision is "%s", in which this device multiplies %.3g times slower than in fp32; '

@@ -17,7 +17,7 @@ from torch import nn
 from mtl_export.config import TaskConfig
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
-from mtl_export.training.dataset import LabelledTexts
+from mtl_export.training.loop.dataset import LabelledTexts
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.targets import has_label

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError
-from mtl_export.training.resume_points import last_resume_point, remove_incomplete_points
+from mtl_export.training.loop.resume_points import last_resume_point, remove_incomplete_points
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError

@@ -21,6 +21,7 @@ from mtl_export.checkpoint import (
 from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
+from mtl_export.training.findings import find_problems
 from mtl_export.training.fit import FitResult, fit
 from mtl_export.training.initial_model import (
     base_digest,
@@ -28,9 +29,11 @@ from mtl_export.training.initial_model import (
     specs_with_base_standardization,
     tasks_with_base_labels,
 )
+from mtl_export.training.majority import majority_metrics
 from mtl_export.training.plan import plan_training, training_device
 from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
+from mtl_export.training_page import training_page
 from mtl_runtime.core.installed_packages import installed_versions
 
 __all__ = ["train"]
@@ -114,7 +117,9 @@ def train(
         made_with=installed_versions(),
     )
     if rank == 0:
-        save_checkpoint(target, model, record, force=force)
+        for finding in record.training.findings:
+            _log.warning("%s", finding)
+        save_checkpoint(target, model, record, page=training_page(record, title=target.name), force=force)
         shutil.rmtree(folder)
     result.wait_for_everyone()
     return Checkpoint(target, model.to("cpu").eval(), record)
@@ -145,6 +150,7 @@ def _training_record(
         return dataclasses.replace(source, train=train, validation=validation, test=test)
 
     sources = tuple(with_relative_paths(source) for source in run.config.data.sources)
+    majority = majority_metrics(data)
     return TrainingRecord(
         config=dataclasses.replace(run.config, data=dataclasses.replace(run.config.data, sources=sources)),
         files={relative_path(name): spec for name, spec in run.files.items()},
@@ -155,6 +161,11 @@ def _training_record(
         newly_initialized=model.newly_initialized,
         base=run.base,
         plan=run.plan,
+        majority=majority,
         probe=result.probe,
         history=result.history,
+        splits=data.label_counts,
+        findings=find_problems(
+            data, model=result.validation, majority=majority, probe=result.probe, history=result.history
+        ),
     )

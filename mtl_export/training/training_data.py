@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Self
 
 from mtl_export.config import Config, TaskConfig
-from mtl_export.data.examples import Examples, SkippedRow, check_not_empty, read_examples, source_files
+from mtl_export.data.examples import Examples, SkippedRow, check_not_empty
+from mtl_export.data.label_counts import LabelCounts, count_labels
 from mtl_export.data.labels import task_specs
+from mtl_export.data.splits import read_splits
 from mtl_export.errors import ConfigError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 
@@ -37,8 +39,18 @@ class TrainingData:
         Raises:
             TableError, DataError, ConfigError: see :mod:`mtl_export.data`.
         """
-        train, validation = (_read_split(config, tasks, split) for split in ("train", "validation"))
+        splits = read_splits(config.data.sources, tasks, bad_rows=config.data.bad_rows)
+        for split, examples in splits.items():
+            check_not_empty(examples, split)
+            _log_rows(split, examples)
+        train, validation = splits["train"], splits["validation"]
         return cls(train, validation, tasks, task_specs(tasks, train, validation))
+
+    @property
+    def label_counts(self) -> dict[str, LabelCounts]:
+        """Rows by label, of "train" and "validation"."""
+        splits = {"train": self.train, "validation": self.validation}
+        return {split: count_labels(examples.rows, self.specs) for split, examples in splits.items()}
 
     @property
     def skipped(self) -> tuple[SkippedRow, ...]:
@@ -59,11 +71,7 @@ def data_digests(config: Config) -> dict[str, FileSpec]:
         raise ConfigError(f"data file {error.filename} cannot be read: {error.strerror}") from error
 
 
-def _read_split(config: Config, tasks: Mapping[str, TaskConfig], split: str) -> Examples:
-    sources = [source_files(source, split, source.tasks or tuple(tasks)) for source in config.data.sources]
-    examples = read_examples(sources, tasks, bad_rows=config.data.bad_rows)
-    check_not_empty(examples, split)
+def _log_rows(split: str, examples: Examples) -> None:
     for row in examples.skipped:
         _log.info("skipped %s, line %d: %s", row.path, row.line, row.reason)
     _log.info("%s: %d sentences, %d rows skipped", split, len(examples.rows), len(examples.skipped))
-    return examples

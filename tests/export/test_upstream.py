@@ -23,7 +23,7 @@ from transformers.utils import hub
 
 from mtl_export import upstream
 from mtl_export.errors import IncompatiblePackageError
-from mtl_export.training.trainer import MultiTaskTrainer
+from mtl_export.training.loop.trainer import MultiTaskTrainer
 from tests.export.tiny import FAMILIES, save_encoder
 
 CONSEQUENCES = {

@@ -24,7 +24,8 @@ from mtl_bench.effort import JOINT_TRAINING_STUDY, Effort
 from mtl_bench.results.files import write_results
 from mtl_bench.studies.command_line import study_command
 from mtl_export import Config, MultiTaskModel, train
-from mtl_export.data.examples import Examples, read_examples, source_files
+from mtl_export.data.examples import Examples
+from mtl_export.data.splits import read_splits
 from mtl_export.errors import ConfigError
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.core import records
@@ -110,10 +111,9 @@ def _fit(config: Config, output: Path) -> MultiTaskModel:
 
 
 def _test_split(config: Config) -> Examples:
-    sources = [source_files(source, "test", source.tasks or tuple(config.tasks)) for source in config.data.sources]
-    if not any(source.files for source in sources):
+    if not any(source.test for source in config.data.sources):
         raise ConfigError("the config names no test file")
-    return read_examples(sources, config.tasks)
+    return read_splits(config.data.sources, config.tasks, ["test"])["test"]
 
 
 def _task_result(logits: _TaskLogits) -> TaskTrainingResult:

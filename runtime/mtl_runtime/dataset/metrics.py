@@ -10,7 +10,7 @@ from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.inference.decode import compute_probabilities
 
-__all__ = ["HEADLINE", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
+__all__ = ["HEADLINE", "LabelResult", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
 
 # The metric that represents a task in a single number.
 HEADLINE: Mapping[Kind, str] = {
@@ -21,12 +21,22 @@ HEADLINE: Mapping[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelResult:
+    """How often one label of a multi_label task applies, is given, and both."""
+
+    rows: int
+    predicted: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMetrics:
     """Metrics of one task over ``rows`` labelled rows."""
 
     rows: int
     values: Mapping[str, float]  # fractions of 1, except errors of a regression (in its own unit)
     confusion: tuple[tuple[int, ...], ...] = ()  # single_label: rows by true label (down) and predicted label (across)
+    labels: tuple[LabelResult, ...] = ()  # multi_label: in the order of the logits
 
 
 def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
@@ -131,7 +141,9 @@ def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) 
         "macro_f1": _macro_f1(hits, support, predictions),
         "micro_f1": _ratio(2 * hits.sum(), support.sum() + predictions.sum()),
     }
-    return TaskMetrics(rows=len(targets), values=values)
+    counts = zip(support.tolist(), predictions.tolist(), hits.tolist(), strict=True)
+    labels = tuple(LabelResult(rows=rows, predicted=given, correct=right) for rows, given, right in counts)
+    return TaskMetrics(rows=len(targets), values=values, labels=labels)
 
 
 def _regression(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:

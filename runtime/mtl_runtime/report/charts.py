@@ -12,7 +12,7 @@ from mtl_runtime.evidence.schema import Bin, Histogram
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, tag
 
-__all__ = ["LINEAR_BELOW", "Plot", "difference_histogram", "label", "reliability_diagram", "svg"]
+__all__ = ["LINEAR_BELOW", "Plot", "Scale", "difference_histogram", "label", "reliability_diagram", "svg"]
 
 
 # Counts below this are distinguishable on a linear scale.
@@ -55,6 +55,47 @@ class Plot:
     def title_below(self, words: str, *, drop: float = 33) -> Markup:
         """Draw the title of the horizontal axis."""
         return label(self.x(0.5), self.y(0) + drop, words, class_="axis")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Values -> shares of an axis."""
+
+    low: float
+    high: float
+    step: float  # between two ticks
+
+    @classmethod
+    def around(cls, values: Sequence[float], *, finest: float, ceiling: float = math.inf) -> "Scale":
+        """Make a scale from a round number below the least value to one above the largest, in about four steps."""
+        low, high = min(values), max(values)
+        step = _round_step(max((high - low) / 4, finest))
+        return cls(math.floor(low / step - 0.15) * step, min(ceiling, math.ceil(high / step + 0.15) * step), step)
+
+    @classmethod
+    def up_to(cls, high: float) -> "Scale":
+        """Make a scale from 0 to ``high`` in about four steps."""
+        return cls(0.0, high, _round_step(high / 4))
+
+    def share(self, value: float) -> float:
+        """Convert a value to its share of the axis."""
+        return (value - self.low) / (self.high - self.low)
+
+    @property
+    def ticks(self) -> list[float]:
+        """Values with a tick: multiples of the step, from the lower end on."""
+        return [self.low + number * self.step for number in range(int((self.high - self.low) / self.step + 1e-6) + 1)]
+
+    @property
+    def digits(self) -> int:
+        """Decimals that distinguish the ticks."""
+        return max(0, -math.floor(math.log10(self.step) + 1e-9))
+
+
+def _round_step(rough: float) -> float:
+    """Return the least of 1, 2, 5 and 10 times a power of ten that is not below ``rough``."""
+    unit: float = 10.0 ** math.floor(math.log10(rough))
+    return unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough * 0.999)
 
 
 def label(x: float, y: float, words: str, *, anchor: str = "middle", class_: str | None = None) -> Markup:

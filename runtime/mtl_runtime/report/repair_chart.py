@@ -1,52 +1,21 @@
 """Repair -> inline SVG: the curve of speed against agreement, with a line and markers for each task."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mtl_runtime.evidence.schema import Repair
 from mtl_runtime.report import number_format
-from mtl_runtime.report.charts import Plot, label, svg
+from mtl_runtime.report.charts import Plot, Scale, label, svg
 from mtl_runtime.report.html import Markup, join, tag
 from mtl_runtime.report.markers import MARKERS
 
 __all__ = ["repair_curve"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Values -> shares of an axis."""
-
-    low: float
-    high: float
-    step: float
-
-    @classmethod
-    def around(cls, values: Sequence[float], *, finest: float, ceiling: float = math.inf) -> "_Scale":
-        """Make a scale from a round number below the least value to one above the largest, in about four steps."""
-        low, high = min(values), max(values)
-        rough = max((high - low) / 4, finest)
-        unit = 10.0 ** math.floor(math.log10(rough))
-        step = unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough * 0.999)
-        return cls(math.floor(low / step - 0.15) * step, min(ceiling, math.ceil(high / step + 0.15) * step), step)
-
-    def share(self, value: float) -> float:
-        return (value - self.low) / (self.high - self.low)
-
-    @property
-    def ticks(self) -> list[float]:
-        return [self.low + number * self.step for number in range(round((self.high - self.low) / self.step) + 1)]
-
-    @property
-    def digits(self) -> int:
-        return max(0, -math.floor(math.log10(self.step) + 1e-9))
-
-
 def repair_curve(repair: Repair, tasks: Sequence[str], title: str) -> Markup:
     """Draw speed across and agreement upwards; filled markers hold the budget, the dashed line is the chosen step."""
     plot = Plot(left=62, width=420, height=210)
-    across = _Scale.around([step.speed for step in repair.curve], finest=0.01)
-    up = _Scale.around(
+    across = Scale.around([step.speed for step in repair.curve], finest=0.01)
+    up = Scale.around(
         [100 * step.agreement[task] for step in repair.curve for task in tasks if task in step.agreement],
         finest=0.01,
         ceiling=100,
@@ -68,7 +37,7 @@ def repair_curve(repair: Repair, tasks: Sequence[str], title: str) -> Markup:
     )
 
 
-def _draw_line(repair: Repair, task: str, number: int, plot: Plot, across: _Scale, up: _Scale) -> Markup:
+def _draw_line(repair: Repair, task: str, number: int, plot: Plot, across: Scale, up: Scale) -> Markup:
     """Draw one task's points in the order of speed."""
     steps = sorted((step for step in repair.curve if task in step.agreement), key=lambda step: step.speed)
     points = [(plot.x(across.share(s.speed)), plot.y(up.share(100 * s.agreement[task])), s) for s in steps]
@@ -85,7 +54,7 @@ def _draw_line(repair: Repair, task: str, number: int, plot: Plot, across: _Scal
     return join(tag("polyline", points=path, class_=f"line s{number % len(MARKERS)}"), markers)
 
 
-def _mark_chosen(repair: Repair, plot: Plot, across: _Scale) -> Markup:
+def _mark_chosen(repair: Repair, plot: Plot, across: Scale) -> Markup:
     """Draw a line at the step that the variant was built from."""
     steps = [step for step in repair.curve if step.kept == len(repair.kept)]
     if not steps:

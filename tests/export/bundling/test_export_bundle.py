@@ -22,8 +22,8 @@ from mtl_export.bundling import export_bundle as exporter
 from mtl_export.bundling.golden_texts import EDGE_TEXTS
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
+from mtl_export.data import splits
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
-from mtl_export.gate import comparison_data
 from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
@@ -149,7 +149,7 @@ def shifted(golden_texts):
 
 def test_each_set_of_sentences_is_read_once_and_answered_once(checkpoint, tmp_path, monkeypatch):
     read, answered = Counter(), Counter()
-    count_calls(monkeypatch, comparison_data, "read_examples", lambda sources, *_, **__: read.update(files_in(sources)))
+    count_calls(monkeypatch, splits, "read_examples", lambda sources, *_, **__: read.update(files_in(sources)))
     count_calls(
         monkeypatch,
         Classifier,

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_export.config import SourceConfig, TaskConfig
+from mtl_export.config import TaskConfig
 from mtl_export.data.examples import (
     Examples,
     SkippedRow,
     SourceFiles,
     check_not_empty,
     read_examples,
-    source_files,
 )
 from mtl_export.errors import DataError
 from mtl_runtime.errors import TableError
@@ -347,49 +346,6 @@ def test_a_split_of_which_every_row_was_skipped_is_refused(tmp_path):
     with pytest.raises(DataError, match="the training split has no usable row: 2 rows were skipped"):
         check_not_empty(examples, "training")
     check_not_empty(Examples(rows=read(write(tmp_path, "csv", [{"text": "a"}])).rows, skipped=(), files=()), "training")
-
-
-def parts_of(folder, texts, share, **options):
-    """The texts that a holdout of ``share`` leaves for training and for validation."""
-    path = write(folder, "jsonl", [{"text": text, "tone": "neutral"} for text in texts])
-    source = SourceConfig(train=(str(path),), holdout=share)
-    return [
-        read_examples([source_files(source, split, ("tone",))], {"tone": TONE}, **options)
-        for split in ("train", "validation")
-    ]
-
-
-sentences = st.lists(st.sampled_from([f"sentence {number}" for number in range(40)]), min_size=1, max_size=60)
-
-
-@given(texts=sentences, share=st.floats(0.01, 0.99))
-def test_a_holdout_parts_the_rows_and_keeps_equal_texts_together(tmp_path_factory, texts, share):
-    train, validation = (
-        [row.text for row in part.rows] for part in parts_of(tmp_path_factory.mktemp("h"), texts, share)
-    )
-    assert sorted(train + validation) == sorted(texts)
-    assert not set(train) & set(validation)
-
-
-def test_a_holdout_has_about_its_share_and_a_larger_one_only_adds_rows(tmp_path):
-    texts = [f"sentence {number}" for number in range(2000)]
-    held = [{row.text for row in parts_of(tmp_path, texts, share)[1].rows} for share in (0.05, 0.2, 0.5)]
-    assert [len(part) / 2000 for part in held] == pytest.approx([0.05, 0.2, 0.5], abs=0.03)
-    assert held[0] < held[1] < held[2]
-
-
-def test_the_same_text_is_held_out_whatever_stands_around_it(tmp_path):
-    texts = [f"sentence {number}" for number in range(200)]
-    first, second = (
-        {row.text for row in parts_of(tmp_path, part, 0.3)[1].rows} for part in (texts, [*texts[::-1], "more"])
-    )
-    assert first == second - {"more"}
-
-
-def test_a_bad_row_of_a_file_with_a_holdout_is_listed_once(tmp_path):
-    texts = [f"sentence {number}" for number in range(30)]
-    train, validation = parts_of(tmp_path, [*texts, ""], 0.5, bad_rows="skip")
-    assert [row.line for row in (*train.skipped, *validation.skipped)] == [31]
 
 
 def test_a_file_is_read_without_any_task(tmp_path):

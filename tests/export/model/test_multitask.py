@@ -9,7 +9,7 @@ from torch import nn
 
 from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.model import HeadSpec, MultiTaskModel
-from mtl_export.training.dataset import LabelledTexts, collate
+from mtl_export.training.loop.dataset import LabelledTexts, collate
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.errors import InvalidTextError, NonFiniteError

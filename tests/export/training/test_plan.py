@@ -12,7 +12,7 @@ from mtl_export.config import Config, TrainingConfig
 from mtl_export.errors import ConfigError
 from mtl_export.training import precision
 from mtl_export.training.plan import plan_training
-from mtl_export.training.precision import choose_precision, time_per_product
+from mtl_export.training.precision import choose_precision, time_matmul
 
 CPU = torch.device("cpu")
 FP32 = TrainingConfig(precision="fp32")
@@ -27,7 +27,7 @@ def plan(rows, *, hidden_size=384, processes=1, **changes):
 def products(monkeypatch):
     """Seconds per product by precision, as this machine is said to take."""
     seconds = {"fp32": 1.0, "bf16": 1.0, "fp16": 1.0}
-    monkeypatch.setattr(precision, "time_per_product", lambda name, _device: seconds[name])
+    monkeypatch.setattr(precision, "time_matmul", lambda name, _device: seconds[name])
     return seconds
 
 
@@ -112,7 +112,7 @@ def test_a_gpu_takes_the_lower_precision_that_it_has_units_for(monkeypatch, capa
 
 
 def test_a_product_is_timed_in_every_precision():
-    assert all(0 < time_per_product(name, CPU) < 10 for name in ("fp32", "bf16", "fp16"))
+    assert all(0 < time_matmul(name, CPU) < 10 for name in ("fp32", "bf16", "fp16"))
 
 
 @pytest.mark.parametrize("key", ["epochs", "batch_size", "encoder_learning_rate", "head_learning_rate", "precision"])

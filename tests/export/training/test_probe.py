@@ -9,7 +9,7 @@ import torch
 from mtl_export.config import Config, TaskConfig
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_export.training import train
-from mtl_export.training.dataset import LabelledTexts
+from mtl_export.training.loop.dataset import LabelledTexts
 from mtl_export.training.probe import fit_heads
 from mtl_runtime.bundle.manifest import Standardization, TaskSpec
 from mtl_runtime.dataset.examples import Example

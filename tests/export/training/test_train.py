@@ -383,7 +383,7 @@ def test_a_share_held_out_is_validated_on_and_never_trained_on(tmp_path, caplog)
 def test_the_stages_of_a_run_are_logged(tmp_path, caplog):
     folder = project(tmp_path)
     with caplog.at_level(logging.INFO, "mtl_export"):
-        train(config_of(folder), folder / "checkpoint")
+        checkpoint = train(config_of(folder), folder / "checkpoint")
     data, epochs = caplog.messages[:2], [line for line in caplog.messages if line.startswith("epoch")]
     assert data == ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped"]
     assert [line.partition(" · ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
@@ -392,7 +392,8 @@ def test_the_stages_of_a_run_are_logged(tmp_path, caplog):
     assert steps == ["step 50/96"]
     plan = "plan: 2 epochs of 48 steps, batches of 8, learning rates 0.003 (encoder) and 0.03 (heads), "
     assert sum(line.startswith(plan) for line in caplog.messages) == 1
-    assert {record.levelno for record in caplog.records} == {logging.INFO}
+    warnings = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+    assert warnings == list(checkpoint.record.training.findings)
 
 
 def test_each_skipped_row_is_logged_with_its_place_and_its_reason(tmp_path, caplog):
@@ -441,6 +442,7 @@ CHECKPOINT_KEYS = {
         "majority",
         "probe",
         "history",
+        "splits",
         "findings",
     },
 }
@@ -456,7 +458,7 @@ def test_a_checkpoint_of_format_version_1_can_be_loaded(tmp_path, trained):
     file = tmp_path / "old" / "checkpoint.json"
     record = json.loads(file.read_text())
     record["format_version"] = 1
-    for key in ("plan", "majority", "probe", "history", "findings"):
+    for key in ("plan", "majority", "probe", "history", "splits", "findings"):
         del record["training"][key]
     file.write_text(json.dumps(record))
     loaded = load_checkpoint(file.parent)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics, best_thresholds, score, task_metrics
+from mtl_runtime.dataset.metrics import HEADLINE, LabelResult, TaskMetrics, best_thresholds, score, task_metrics
 from mtl_runtime.dataset.targets import MISSING, encode_labels, has_label
 from mtl_runtime.inference.decode import compute_probabilities, decode
 
@@ -116,6 +116,7 @@ def test_multi_label_metrics_by_hand_at_the_tasks_thresholds():
     assert metrics.values == pytest.approx(
         {"accuracy": 2 / 4, "macro_f1": (2 / 3 + 2 / 3) / 2, "micro_f1": 2 * 3 / (4 + 5)}
     )
+    assert metrics.labels == (LabelResult(rows=3, predicted=3, correct=2), LabelResult(rows=1, predicted=2, correct=1))
 
 
 label_rows = st.integers(1, 12).flatmap(

@@ -9,7 +9,7 @@ __all__ = ["LOSS", "SCORE", "SELECTION", "read_history"]
 
 SCORE = "score"  # mean headline metric over the tasks
 # What the Trainer selects by, since it keeps the weights with the highest: the step where the weights are the best so
-# far (see mtl_export.training.selection), -1 elsewhere.
+# far (see mtl_export.training.loop.selection), -1 elsewhere.
 SELECTION = "selection"
 LOSS = "loss"  # of a task: sentiment.loss
 _PREFIX = "eval_"  # the Trainer's

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mtl_export.training.evaluation_schedule import EvaluationSchedule
-from mtl_export.training.history import read_history
+from mtl_export.training.loop.evaluation_schedule import EvaluationSchedule
+from mtl_export.training.loop.history import read_history
 
 
 def evaluated(step, **values):

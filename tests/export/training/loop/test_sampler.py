@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_export.training.sampler import MixedLengthSampler, source_shares
+from mtl_export.training.loop.sampler import MixedLengthSampler, source_shares
 
 BATCH = 8
 

@@ -13,9 +13,9 @@ from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss
-from mtl_export.training.history import LOSS, SCORE, SELECTION
-from mtl_export.training.sampler import MixedLengthSampler
-from mtl_export.training.selection import is_best, read_scores
+from mtl_export.training.loop.history import LOSS, SCORE, SELECTION
+from mtl_export.training.loop.sampler import MixedLengthSampler
+from mtl_export.training.loop.selection import is_best, read_scores
 from mtl_export.upstream import TRAINER_OVERRIDES, check_overrides
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, score, task_metrics

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mtl_export.training.history import SCORE
+from mtl_export.training.loop.history import SCORE
 
 __all__ = ["TrainingProgress"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_export.training.selection import EarlyStopping, is_best, read_scores
+from mtl_export.training.loop.selection import EarlyStopping, is_best, read_scores
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 

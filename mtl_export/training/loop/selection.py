@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mtl_export.training.history import SCORE
+from mtl_export.training.loop.history import SCORE
 
 __all__ = ["EarlyStopping", "is_best", "read_scores"]
 

@@ -1,0 +1,5 @@
+"""training data + metrics + history -> findings: sentences about what is wrong, the gravest first."""
+
+from mtl_export.training.findings.find_problems import find_problems
+
+__all__ = ["find_problems"]

@@ -1,0 +1,189 @@
+"""metrics + history -> sentences about a model that is bad, or of which nobody can tell how good it is."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtl_export.checkpoint import Evaluation
+from mtl_export.config import TaskConfig
+from mtl_export.training.findings.wording import enumerate_names, pluralize
+from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
+from mtl_runtime.gate.agreement import wilson_interval
+
+__all__ = [
+    "no_better_than_constant",
+    "still_rising",
+    "too_few_rows_to_tell",
+    "unpredicted_labels",
+    "worse_than_probe",
+]
+
+# Of a headline metric: differences below half a point are noise on any validation split of a common size.
+_NOTABLE = 0.005
+_RISING = 0.01
+# A 95 % interval this wide does not tell a good model from a mediocre one.
+_WIDE = 0.2
+_LEAST_NUMBERS = 30  # rows of a regression
+_Z95_ONE_SIDED = 1.6448536269514722
+_NEARLY = 0.05  # accuracy above the constant's beyond which a model is not "hardly better"
+_LEAST_UNANSWERED = 3  # rows of labels that are never answered: a good model misses one or two
+_LEAST_OTHERS = 5  # rows with another label than the constant's: with fewer, chance explains any model
+
+_NAMES = {"macro_f1": "macro-F1", "pearson": "Pearson correlation"}
+
+
+def no_better_than_constant(
+    specs: Sequence[TaskSpec],
+    tasks: Mapping[str, TaskConfig],
+    model: Mapping[str, TaskMetrics],
+    majority: Mapping[str, TaskMetrics],
+) -> Iterator[str]:
+    """Tasks that a constant answer does as well, or so nearly as well that chance explains the difference."""
+    for spec in specs:
+        if spec.name in majority and model[spec.name].rows:
+            constant, problem = majority[spec.name], _COMPARE[spec.kind]
+            yield from problem(spec, tasks[spec.name], model[spec.name], constant)
+
+
+def worse_than_probe(
+    specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics], probe: Mapping[str, TaskMetrics]
+) -> Iterator[str]:
+    """Tasks that a linear head on the frozen encoder does better."""
+    for spec in specs:
+        if spec.name not in probe:
+            continue
+        metric = HEADLINE[spec.kind]
+        ours, theirs = model[spec.name].values[metric], probe[spec.name].values[metric]
+        if theirs - ours >= _NOTABLE:
+            yield (
+                f"task {spec.name} is worse than a linear probe on the frozen encoder: {_NAMES[metric]} {ours:.3f} "
+                f"against {theirs:.3f}; freeze_encoder = true trains such a model"
+            )
+
+
+def unpredicted_labels(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[str]:
+    """Labels that validation has and the model never gives there."""
+    for spec in specs:
+        results = _label_results(spec, model[spec.name])
+        occurring = [result for result in results if result.rows]
+        never = sorted((result for result in occurring if not result.predicted), key=lambda result: -result.rows)
+        if sum(result.rows for result in never) >= _LEAST_UNANSWERED:
+            names = enumerate_names([f"{result.label} ({pluralize(result.rows, 'row')})" for result in never])
+            yield (
+                f"task {spec.name} never answers {len(never):,} of the {len(occurring):,} labels that validation has: "
+                f"{names}"
+            )
+
+
+def too_few_rows_to_tell(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[str]:
+    """Tasks whose validation rows leave a wide interval around what was measured on them."""
+    for spec in specs:
+        rows = model[spec.name].rows
+        problem = f"task {spec.name}: {pluralize(rows, 'validation row')} cannot tell how good it is"
+        if spec.kind == "regression":
+            if rows < _LEAST_NUMBERS:
+                yield problem
+            continue
+        accuracy = model[spec.name].values["accuracy"]
+        low, high = wilson_interval(round(accuracy * rows), rows)
+        if high - low > _WIDE:
+            yield f"{problem}: an accuracy of {accuracy:.2f} on them means {low:.2f} to {high:.2f} (95 % interval)"
+
+
+def still_rising(specs: Sequence[TaskSpec], history: Sequence[Evaluation]) -> Iterator[str]:
+    """A score that rose to the very end, while the validation loss fell."""
+    history = [evaluation for evaluation in history if evaluation.step > 0]
+    if len(history) < 2:
+        return
+    scores = [_score(specs, evaluation) for evaluation in history]
+    losses = [sum(evaluation.validation_loss.values()) for evaluation in history[-2:]]
+    rises = scores[-1] == max(scores) and scores[-1] - scores[-2] >= _RISING
+    if rises and losses[1] <= losses[0]:
+        yield (
+            f"the validation score was still rising at the last evaluation: {scores[-2]:.3f} at step "
+            f"{history[-2].step:,}, {scores[-1]:.3f} at step {history[-1].step:,}; more epochs are likely to help"
+        )
+
+
+def _score(specs: Sequence[TaskSpec], evaluation: Evaluation) -> float:
+    values = [evaluation.metrics[spec.name][HEADLINE[spec.kind]] for spec in specs if spec.name in evaluation.metrics]
+    return float(np.mean(values)) if values else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelResult:
+    label: str
+    rows: int  # that have it
+    predicted: int  # rows that it is predicted for
+
+
+def _label_results(spec: TaskSpec, metrics: TaskMetrics) -> list[_LabelResult]:
+    """One for each label; none for a regression."""
+    matrix = np.array(metrics.confusion)
+    counts = (
+        zip(matrix.sum(axis=1).tolist(), matrix.sum(axis=0).tolist(), strict=True)
+        if metrics.confusion
+        else ((result.rows, result.predicted) for result in metrics.labels)
+    )
+    return [_LabelResult(label, *pair) for label, pair in zip(spec.labels, counts, strict=True)]
+
+
+def _compare_labels(spec: TaskSpec, task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
+    ours, theirs = model.values, constant.values
+    answer = int(np.array(constant.confusion).sum(axis=0).argmax())
+    figures = (
+        f"accuracy {ours['accuracy']:.3f} against {theirs['accuracy']:.3f}, macro-F1 {ours['macro_f1']:.3f} against "
+        f"{theirs['macro_f1']:.3f} on {pluralize(model.rows, 'validation row')}"
+    )
+    if task.class_weights is not None:
+        # Class weights give up right answers on the frequent label for the rare ones.
+        if ours["macro_f1"] <= theirs["macro_f1"]:
+            yield f"task {spec.name} is no better than always answering {spec.labels[answer]}: {figures}"
+    elif ours["accuracy"] <= theirs["accuracy"]:
+        yield f"task {spec.name} is right no more often than by always answering {spec.labels[answer]}: {figures}"
+    elif ours["accuracy"] - theirs["accuracy"] < _NEARLY and _chance_explains(np.array(model.confusion), answer):
+        yield f"task {spec.name} is hardly better than always answering {spec.labels[answer]}: {figures}"
+
+
+def _chance_explains(confusion: NDArray[np.int64], answer: int) -> bool:
+    """Whether rows that the model alone gets right are not clearly more than those that the constant alone does.
+
+    The one-sided test of Q. McNemar, Psychometrika 12 (1947) 153-157, with Edwards' correction for continuity. False
+    where validation has too few rows with another label for any model to pass it.
+    """
+    rows_of_answer = int(confusion[answer].sum())
+    if int(confusion.sum()) - rows_of_answer < _LEAST_OTHERS:
+        return False
+    model_alone = int(np.trace(confusion) - confusion[answer, answer])
+    constant_alone = rows_of_answer - int(confusion[answer, answer])
+    return model_alone - constant_alone - 1 < _Z95_ONE_SIDED * math.sqrt(model_alone + constant_alone)
+
+
+def _compare_label_sets(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
+    ours, theirs = model.values["macro_f1"], constant.values["macro_f1"]
+    if ours <= theirs:
+        yield (
+            f"task {spec.name} is no better than always answering every label: macro-F1 {ours:.3f} against "
+            f"{theirs:.3f} on {pluralize(model.rows, 'validation row')}"
+        )
+
+
+def _compare_numbers(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
+    ours, theirs = model.values, constant.values
+    if ours["mse"] >= theirs["mse"]:
+        yield (
+            f"task {spec.name} is no better than always answering the mean: mean squared error {ours['mse']:.4g} "
+            f"against {theirs['mse']:.4g}, mean absolute error {ours['mae']:.4g} against {theirs['mae']:.4g} on "
+            f"{pluralize(model.rows, 'validation row')}"
+        )
+
+
+_COMPARE: Mapping[Kind, Callable[[TaskSpec, TaskConfig, TaskMetrics, TaskMetrics], Iterator[str]]] = {
+    "single_label": _compare_labels,
+    "multi_label": _compare_label_sets,
+    "regression": _compare_numbers,
+}

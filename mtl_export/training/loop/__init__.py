@@ -1,0 +1,1 @@
+"""One run of transformers' Trainer: sampler, optimizer, evaluations, best weights, states to resume from."""

@@ -1,0 +1,66 @@
+"""one task's metrics and counts -> a table of its labels: rows in each split, precision, recall and F1."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mtl_export.checkpoint import TrainingRecord
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.metrics import TaskMetrics
+from mtl_runtime.report import number_format
+from mtl_runtime.report.html import Content, Markup, table, tag
+
+__all__ = ["label_table"]
+
+_MOST_OPEN = 12  # labels; longer tables are folded
+
+_HEAD = ("label", "training rows", "validation rows", "answered", "precision", "recall", "F1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """One label on the validation rows."""
+
+    name: str
+    rows: int
+    predicted: int
+    correct: int
+
+
+def label_table(task: TaskSpec, training: TrainingRecord) -> Markup | None:
+    """Make the table; None: the task has no labels, or format version 1 did not count them."""
+    labels = list(_count(task, training.validation[task.name]))
+    if not labels:
+        return None
+    trained = training.splits["train"].by_label[task.name] if "train" in training.splits else {}
+    rows = [_row(label, trained.get(label.name)) for label in labels]
+    whole = table(f"Labels of {task.name}, on the validation rows", _HEAD, rows)
+    if len(labels) <= _MOST_OPEN:
+        return whole
+    summary = tag("summary", tag("h3", f"All {number_format.count(len(labels))} labels"))
+    return tag("details", summary, tag("div", whole, class_="body"))
+
+
+def _count(task: TaskSpec, metrics: TaskMetrics) -> Iterator[_Label]:
+    if metrics.confusion:
+        predicted = [sum(column) for column in zip(*metrics.confusion, strict=True)]
+        for index, name in enumerate(task.labels):
+            row = metrics.confusion[index]
+            yield _Label(name, sum(row), predicted[index], row[index])
+    for name, result in zip(task.labels, metrics.labels, strict=False):
+        yield _Label(name, result.rows, result.predicted, result.correct)
+
+
+def _row(label: _Label, trained: int | None) -> Sequence[Content]:
+    return (
+        label.name,
+        number_format.DASH if trained is None else number_format.count(trained),
+        number_format.count(label.rows),
+        number_format.count(label.predicted),
+        _share(label.correct, label.predicted),
+        _share(label.correct, label.rows),
+        _share(2 * label.correct, label.rows + label.predicted),
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return number_format.share(part / whole) if whole else number_format.DASH
