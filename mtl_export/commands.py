@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from mtl_runtime.core import records
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
+    from mtl_runtime.dataset.metrics import TaskMetrics
 
 __all__ = ["export", "train"]
 
@@ -49,7 +51,7 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
         print_json(records.to_dict(checkpoint.record.training))
         return
     _print_training(checkpoint.record)
-    click.echo(f"checkpoint written to {checkpoint.path}")
+    click.echo(f"checkpoint written to {checkpoint.path}; how it was trained: {checkpoint.path / 'training.html'}")
 
 
 @click.command()
@@ -111,16 +113,23 @@ def export(
 def _print_training(record: "CheckpointRecord") -> None:
     """Print the metrics of the best weights on the validation split, and the confusion matrices."""
     training = record.training
+    sides = (training.validation, training.probe, training.majority)
     rows = [
-        (name, metrics.rows, ", ".join(f"{key} {value:.4f}" for key, value in metrics.values.items()))
+        (name, metric, metrics.rows, *(_format_metric(side, name, metric) for side in sides))
         for name, metrics in training.validation.items()
+        for metric in metrics.values
+        if metric != "majority"  # which has a column
     ]
     title = f"Validation (step {training.best_step} of {training.steps})"
-    print_table(title, ("task", "labelled rows", "metrics"), rows)
+    print_table(title, ("task", "metric", "rows", "this model", "probe", "majority"), rows)
     for task in record.model.tasks:
         if task.name in training.validation and (confusion := training.validation[task.name].confusion):
             counts = [(name, *row) for name, row in zip(task.labels, confusion, strict=True)]
             print_table(f"{task.name}: true label down, predicted label across", ("", *task.labels), counts)
+
+
+def _format_metric(side: "Mapping[str, TaskMetrics]", task: str, metric: str) -> str:
+    return f"{side[task].values[metric]:.4f}" if task in side and metric in side[task].values else ""
 
 
 def _let_threads_sleep() -> None:
