@@ -102,7 +102,7 @@ def fit(
         steps=trainer.state.global_step,
         best_step=best_step,
         validation=_set_thresholds(trainer, validation, model),
-        probe={name: start.metrics[name] for name in fitted} if start else {},
+        probe={spec.name: start.metrics[spec.name] for spec in data.specs if spec.name in fitted} if start else {},
         history=(start.evaluation, *history) if start else history,
         wait_for_everyone=trainer.accelerator.wait_for_everyone,
     )
