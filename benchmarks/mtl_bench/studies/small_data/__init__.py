@@ -1,1 +1,1 @@
-"""few and many rows -> what `mtl train` makes of them, compared with a linear probe and SetFit; see docs/small-data.md."""
+"""small and full data sets -> the scores of `mtl train`, of a linear probe and of SetFit; see docs/small-data.md."""

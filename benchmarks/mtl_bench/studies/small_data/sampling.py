@@ -90,7 +90,7 @@ def _alternate(rows: Sequence[Row], task: str, generator: random.Random, *, firs
 
 
 def _shares(sizes: Sequence[int], total: int) -> list[int]:
-    """``total`` rows over strata in proportion to their sizes, two at least for each; the largest give up the excess."""
+    """``total`` rows over strata in proportion to their sizes, at least two for each."""
     whole = sum(sizes)
     shares = [max(2, size * total // whole) for size in sizes]
     # Rounding down leaves some rows over, the minimum takes some too many: both are made good one by one.
