@@ -237,6 +237,7 @@ URGENCIES: Mapping[str, _Phrases] = {
     ),
 }
 
+_URGENCY_WEIGHTS = (0.25, 0.5, 0.25)  # half of the tickets are of normal urgency
 _ITEMS = ("kettle", "headphones", "backpack", "desk lamp", "coffee machine", "rain jacket", "keyboard", "tent")
 _PLACES = ("Leeds", "Graz", "Porto", "Utrecht", "Malmo")
 _OPENINGS = ("", "", "", "Hello, ", "Hi there, ", "Dear team, ", "Good morning, ")
@@ -245,7 +246,7 @@ _ENDINGS = (".", ".", "", "!", "...")
 
 
 def draw_train_tickets(count: int = 400, *, seed: int) -> list[Ticket]:
-    """Distinct tickets, to train on and to hold a part of out; their classes are about equally frequent."""
+    """Distinct tickets, to train on and to hold a part of out; topics are about equally frequent, urgencies are not."""
     generator = random.Random(f"train {seed}")  # noqa: S311 - drawn for repeatability, not for secrecy
     return _distinct(_draw(generator, _UnseenShares(topic=0.0, urgency=0.0)), count)
 
@@ -259,7 +260,8 @@ def draw_test_tickets(count: int = 150, *, seed: int, train: Sequence[Ticket] = 
 def _draw(generator: random.Random, unseen_shares: _UnseenShares) -> Iterator[Ticket]:
     """Tickets without end."""
     while True:
-        topic, urgency = generator.choice(list(TOPICS)), generator.choice(list(URGENCIES))
+        topic = generator.choice(list(TOPICS))
+        (urgency,) = generator.choices(list(URGENCIES), _URGENCY_WEIGHTS)
         sentences = [
             _sentence(generator, TOPICS[topic], unseen_shares.topic),
             _sentence(generator, URGENCIES[urgency], unseen_shares.urgency),
