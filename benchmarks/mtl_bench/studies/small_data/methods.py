@@ -18,7 +18,7 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
 from mtl_runtime.errors import CheckFailedError, MtlError
 
-__all__ = ["METHODS", "Method", "MethodAnswers", "TrainingInput", "read_rows"]
+__all__ = ["METHODS", "VERSION_0_1", "Method", "MethodAnswers", "TrainingInput", "config_text", "read_rows"]
 
 _ROOT = Path(__file__).parents[4]
 _PEER_SCRIPT = _ROOT / "benchmarks" / "peers" / "small_data_peer.py"
@@ -28,7 +28,7 @@ _PEER_PATH = os.pathsep.join((str(_PEER_SCRIPT.parent), str(_ROOT / "benchmarks"
 _MAX_LENGTH = 128  # tokens: the default of [encoder]
 _HOLDOUT = 0.1
 # The defaults of version 0.1, which did not look at the data.
-_VERSION_0_1: Mapping[str, Any] = {
+VERSION_0_1: Mapping[str, Any] = {
     "epochs": 3,
     "batch_size": 32,
     "encoder_learning_rate": 3e-5,
@@ -82,7 +82,7 @@ def read_rows(path: Path, tasks: Sequence[str]) -> tuple[list[str], dict[str, li
 def answer_with_mtl_train(training: Mapping[str, Any], given: TrainingInput) -> MethodAnswers:
     """Run ``mtl train`` in a fresh process with these keys of [training], and answer with its checkpoint."""
     config, output = given.folder / "config.toml", given.folder / "checkpoint"
-    config.write_text(_config(given, training), "utf-8")
+    config.write_text(config_text(given, training), "utf-8")
     seconds = _run([*_MTL, "train", str(config), "-o", str(output), "--force"])
     checkpoint = load_checkpoint(output)
     texts, _ = read_rows(given.files.test, given.tasks)
@@ -137,7 +137,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "version-0.1": Method(
         title="`mtl train`, the defaults of version 0.1",
-        answer=partial(answer_with_mtl_train, _VERSION_0_1),
+        answer=partial(answer_with_mtl_train, VERSION_0_1),
     ),
     "setfit": Method(
         title="SetFit, a model per task",
@@ -147,7 +147,7 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def _config(given: TrainingInput, training: Mapping[str, Any]) -> str:
+def config_text(given: TrainingInput, training: Mapping[str, Any]) -> str:
     """A config file as somebody writes it who knows only what the README shows, with these keys of [training]."""
     files = given.files
     lines = ["[encoder]", f"model = {_toml(str(given.encoder))}"]
