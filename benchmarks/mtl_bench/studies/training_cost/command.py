@@ -50,8 +50,8 @@ CONDITIONS: Mapping[str, Condition] = {
         environment={**_PASSIVE, "ONEDNN_MAX_CPU_ISA": "AVX2"},
     ),
     "quiet-spinning": Condition(title="nothing else runs, threads spin"),
-    "busy": Condition(title="beside a program that keeps all cores busy", environment=_PASSIVE, busy=True),
-    "busy-spinning": Condition(title="beside a program that keeps all cores busy, threads spin", busy=True),
+    "busy": Condition(title="another program keeps all cores busy", environment=_PASSIVE, busy=True),
+    "busy-spinning": Condition(title="another program keeps all cores busy, threads spin", busy=True),
 }
 
 
