@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from mtl_bench.report.markdown_table import fill_tables
 from mtl_bench.results.files import read_results
-from mtl_bench.studies.small_data import command
+from mtl_bench.studies.small_data import command, methods
 from mtl_bench.studies.small_data.command import PlannedRun, plan_runs
 from mtl_bench.studies.small_data.data_sets import DATA_SETS, SetFiles
 from mtl_bench.studies.small_data.methods import METHODS, VERSION_0_1, TrainingInput, config_text
@@ -213,6 +214,35 @@ def test_a_training_that_fails_ends_the_study_with_the_reason(prepared):
     done = CliRunner().invoke(command.main, arguments)
     assert done.exit_code == 1
     assert "a training ended with exit code 2: error: " in done.output
+
+
+_PEER = """
+import json, sys
+request = json.load(open(sys.argv[1]))
+answer = {task: [of_task[0]] * len(request["texts"]) for task, of_task in request["train_labels"].items()}
+json.dump({"labels": answer, "facts": {"method": request["method"]}}, open(sys.argv[2], "w"))
+"""
+
+
+def test_a_peer_answers_in_the_interpreter_of_its_environment(prepared, monkeypatch):
+    (prepared / "peer.py").write_text(_PEER)
+    monkeypatch.setattr(methods, "_PEER_PYTHON", Path(sys.executable))
+    monkeypatch.setattr(methods, "_PEER_SCRIPT", prepared / "peer.py")
+    output = prepared / "results.json"
+    arguments = [str(prepared), "-o", str(output), "--sets", "trec-coarse-8", "--methods", "setfit", "--seeds", "0"]
+    done = CliRunner().invoke(command.main, arguments)
+    assert done.exit_code == 0, done.output
+    (run,) = read_results(SmallDataResults, output).runs
+    assert run.facts == {"method": "setfit"}
+    assert run.tasks["coarse"].accuracy == pytest.approx(4 / 12)
+
+
+def test_a_missing_environment_is_named_with_the_command_that_makes_it(prepared, monkeypatch):
+    monkeypatch.setattr(methods, "_PEER_PYTHON", prepared / "missing")
+    arguments = [str(prepared), "-o", str(prepared / "results.json"), "--sets", "trec-coarse-8", "--methods", "probe"]
+    done = CliRunner().invoke(command.main, arguments)
+    assert done.exit_code == 1
+    assert "run benchmarks/peers/install.py torch" in done.output
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -20,6 +20,7 @@ from mtl_runtime.core.sampling import evenly_spaced
 __all__ = ["DATA_SETS", "DataSet", "SetFiles"]
 
 TEXT = "text"
+_FEW_SHOTS = 8  # SetFit's pairs take an hour and more where there are 32
 _TEST_ROWS = 1000  # at most: evenly spread over the test split
 
 
@@ -39,7 +40,7 @@ class DataSet:
     title: str
     tasks: tuple[str, ...]
     draw: Callable[[Path, int], tuple[Split, Sequence[Row]]]  # prepared files, seed -> what a user has, and test rows
-    few_shot: bool = False  # SetFit, which is made for a few rows of each class, is compared
+    few_shot: bool = False  # SetFit, which is made for a few rows of each class, is compared on this set
 
     def write(self, prepared: Path, folder: Path, *, seed: int) -> SetFiles:
         """Write the files of ``seed`` to ``folder``.
@@ -100,7 +101,7 @@ def _few_shot_set(source: _Source, title: str, shots: int, *tasks: str, balance:
         title=f"{title}, {shots} rows a class",
         tasks=tasks,
         draw=source.sampled(lambda rows, seed: draw_few_shot(rows, shots, task=tasks[-1], balance=balance, seed=seed)),
-        few_shot=True,
+        few_shot=shots <= _FEW_SHOTS,
     )
 
 

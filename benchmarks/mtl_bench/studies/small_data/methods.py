@@ -100,30 +100,30 @@ def answer_with_mtl_train(training: Mapping[str, Any], given: TrainingInput) -> 
 
 
 def answer_with_peer(method: str, given: TrainingInput) -> MethodAnswers:
-    """Run a method of benchmarks/peers/small_data_peer.py, in a fresh process for each task."""
+    """Run a method of benchmarks/peers/small_data_peer.py for all tasks, in a fresh process.
+
+    Raises:
+        MtlError: its environment is missing.
+        CheckFailedError: it failed.
+    """
     if not _PEER_PYTHON.is_file():
         raise MtlError("the environment of scikit-learn and SetFit is missing; run benchmarks/peers/install.py torch")
-    train_texts, train_labels = read_rows(given.files.train, given.tasks)
+    train, train_labels = read_rows(given.files.train, given.tasks)
     texts, _ = read_rows(given.files.test, given.tasks)
+    content = {
+        "method": method,
+        "encoder": str(given.encoder),
+        "max_length": _MAX_LENGTH,
+        "seed": given.seed,
+        "train": train,
+        "train_labels": train_labels,
+        "texts": texts,
+    }
     request, answer = given.folder / "request.json", given.folder / "answer.json"
-    labels: dict[str, Sequence[str]] = {}
-    facts: dict[str, str] = {}
-    seconds = 0.0
-    for task in given.tasks:
-        content = {
-            "method": method,
-            "encoder": str(given.encoder),
-            "max_length": _MAX_LENGTH,
-            "seed": given.seed,
-            "train": list(zip(train_texts, train_labels[task], strict=True)),
-            "texts": texts,
-        }
-        request.write_text(json.dumps(content), "utf-8")
-        seconds += _run([str(_PEER_PYTHON), str(_PEER_SCRIPT), str(request), str(answer)], PYTHONPATH=_PEER_PATH)
-        replied = json.loads(answer.read_text("utf-8"))
-        labels[task] = replied["labels"]
-        facts |= replied["facts"]
-    return MethodAnswers(labels=labels, seconds=seconds, facts=facts)
+    request.write_text(json.dumps(content), "utf-8")
+    seconds = _run([str(_PEER_PYTHON), str(_PEER_SCRIPT), str(request), str(answer)], PYTHONPATH=_PEER_PATH)
+    replied = json.loads(answer.read_text("utf-8"))
+    return MethodAnswers(labels=replied["labels"], seconds=seconds, facts=replied["facts"])
 
 
 METHODS: Mapping[str, Method] = {
