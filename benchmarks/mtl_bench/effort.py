@@ -82,4 +82,4 @@ QUANTIZATION_STUDY = Effort(rounds=31, timed_texts=128, calibration_texts=512, n
 BULK_STUDY = Effort(bulk_rows=1_000_000, killed_rows=30_000, kills=20)
 JOINT_TRAINING_STUDY = Effort(seeds=(0, 1))
 SMALL_DATA_STUDY = Effort(seeds=(0, 1, 2))
-TRAINING_COST_STUDY = Effort(rounds=5, steps=40)
+TRAINING_COST_STUDY = Effort(rounds=3, steps=24)

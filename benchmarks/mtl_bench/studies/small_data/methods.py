@@ -18,7 +18,7 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
 from mtl_runtime.errors import CheckFailedError, MtlError
 
-__all__ = ["METHODS", "VERSION_0_1", "Method", "MethodAnswers", "TrainingInput", "config_text", "read_rows"]
+__all__ = ["METHODS", "VERSION_0_1", "MethodAnswers", "TrainingInput", "TrainingMethod", "config_text", "read_rows"]
 
 _ROOT = Path(__file__).parents[4]
 _PEER_SCRIPT = _ROOT / "benchmarks" / "peers" / "small_data_peer.py"
@@ -60,7 +60,7 @@ class MethodAnswers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class TrainingMethod:
     """One row of the comparison."""
 
     title: str
@@ -126,20 +126,20 @@ def answer_with_peer(method: str, given: TrainingInput) -> MethodAnswers:
     return MethodAnswers(labels=replied["labels"], seconds=seconds, facts=replied["facts"])
 
 
-METHODS: Mapping[str, Method] = {
-    "probe": Method(
+METHODS: Mapping[str, TrainingMethod] = {
+    "probe": TrainingMethod(
         title="logistic regression on frozen embeddings",
         answer=partial(answer_with_peer, "probe"),
     ),
-    "default": Method(
+    "default": TrainingMethod(
         title="`mtl train`, all defaults",
         answer=partial(answer_with_mtl_train, {}),
     ),
-    "version-0.1": Method(
+    "version-0.1": TrainingMethod(
         title="`mtl train`, the defaults of version 0.1",
         answer=partial(answer_with_mtl_train, VERSION_0_1),
     ),
-    "setfit": Method(
+    "setfit": TrainingMethod(
         title="SetFit, a model per task",
         answer=partial(answer_with_peer, "setfit"),
         few_shot_only=True,
