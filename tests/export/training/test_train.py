@@ -218,7 +218,8 @@ import json, logging, os, signal, sys
 from pathlib import Path
 import torch
 from mtl_export.config import Config
-from mtl_export.training import train, trainer
+from mtl_export.training import train
+from mtl_export.training.loop import trainer
 
 torch.set_num_threads(1)
 logging.basicConfig(format="%(message)s")

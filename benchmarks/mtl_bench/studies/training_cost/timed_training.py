@@ -25,7 +25,7 @@ from mtl_bench.studies.training_cost.matrix_products import MatrixProducts
 from mtl_bench.studies.training_cost.piece_clock import PieceClock
 from mtl_bench.studies.training_cost.results import OTHER, PIECES, TimedTraining
 from mtl_export import Config, train
-from mtl_export.training.trainer import MultiTaskTrainer
+from mtl_export.training.loop.trainer import MultiTaskTrainer
 from mtl_runtime.errors import CheckFailedError
 
 __all__ = ["time_training"]
