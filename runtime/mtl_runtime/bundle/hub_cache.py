@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["find_regular_file", "is_link_to_blob"]
+__all__ = ["display_name", "find_regular_file", "is_link_to_blob"]
 
 _SNAPSHOTS, _BLOBS = "snapshots", "blobs"
 
@@ -19,6 +19,14 @@ def find_regular_file(folder: Path, name: str) -> Path | None:
     if file.is_symlink():
         return _blob(folder, file)
     return file if file.is_file() else None
+
+
+def display_name(folder: Path) -> str:
+    """Name ``folder`` as people know it: by its own name, or a snapshot of a hub by its repository's id."""
+    folder = folder.absolute()
+    kind, *names = folder.parent.parent.name.split("--")
+    is_snapshot = folder.parent.name == _SNAPSHOTS and kind == "models" and names
+    return "/".join(names) if is_snapshot else folder.name
 
 
 def is_link_to_blob(folder: Path, name: str) -> bool:

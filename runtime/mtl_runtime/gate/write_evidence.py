@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.clock import utc_timestamp
@@ -71,7 +72,7 @@ def store_evidence(evidence: Evidence, bundle: Bundle) -> Path:
     problems = []
     for folder in evidence_folders(bundle):
         try:
-            return write_evidence(evidence, folder, title=bundle.path.absolute().name)
+            return write_evidence(evidence, folder, title=display_name(bundle.path))
         except OSError as error:
             problems.append(f"{folder}: {error.strerror or error}")
     raise MtlError(

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,10 @@ def test_verify_passes_there_and_leaves_the_hubs_cache_as_it_is(snapshot, tmp_pa
     assert report.page is not None
     assert report.page.startswith(str(user_cache))
     assert "verified on this kind of machine" in load(snapshot).info.reason
+
+
+def test_the_page_is_named_after_the_repository_and_not_after_its_revision(snapshot):
+    assert "somebody/something" in Path(verify(snapshot).page).read_text("utf-8")
 
 
 def test_evidence_that_was_uploaded_with_the_bundle_counts(bundle_copy, tmp_path):
