@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-newest node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -55,7 +55,7 @@ wheel: install   ## build dist/*.whl
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist
 
-test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], without torch
+test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], without torch (PYTHON=python3.13: on that Python)
 	rm -rf build/bare
 	$(PYTHON) -m venv build/bare
 	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu]" pytest hypothesis
@@ -67,6 +67,17 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	$(PYTHON) -m venv build/gpu-wheel
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu pytest hypothesis
 	build/gpu-wheel/bin/python -m pytest -q tests/runtime
+
+# torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
+# newer version that pyproject.toml allows.
+PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+test-newest: install   ## tests/runtime and tests/export with the newest versions that pyproject.toml allows, torch as pinned
+	rm -rf build/newest
+	$(BIN)/python -m venv build/newest
+	$(BIN)/python $(PURELIB) > "$$(build/newest/bin/python $(PURELIB))/pinned.pth"
+	grep '^torch==' constraints.txt > build/newest/torch.txt
+	build/newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint build/newest/torch.txt --editable '.[all]'
+	build/newest/bin/python -m pytest -q --numprocesses auto --dist loadfile tests/runtime tests/export
 
 node-example:    ## install what examples/node needs (node and npm must be installed); `make test` then runs it too
 	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm ci --no-audit --no-fund

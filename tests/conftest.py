@@ -5,6 +5,8 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Tiny models on several threads only wait for each other; subprocesses inherit this.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Tests that import onnxruntime themselves must not fill the developer's cache; test_telemetry.py removes this.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from hypothesis import settings
 

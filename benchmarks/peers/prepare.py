@@ -29,7 +29,8 @@ _LAST_LINES = 12  # of the output that an error holds
 
 def prepare(peer: Peer) -> str | None:
     """Run the preparation of ``peer`` in its environment, and return its error, or None."""
-    environment = {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}", "HF_HUB_OFFLINE": "1"}
+    offline = {"HF_HUB_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}", **offline}
     process = subprocess.run(
         [str(peer.python), "-c", _CALL, str(peer.prepare), json.dumps(dict(peer.settings))],
         env=environment,

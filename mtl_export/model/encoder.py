@@ -12,6 +12,7 @@ from torch import nn
 
 from mtl_export.errors import EncoderError
 from mtl_export.upstream import encoder_class, find_file
+from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
 from mtl_runtime.errors import BundleError
 from mtl_runtime.text.tokenizer import Tokenizer
@@ -139,7 +140,7 @@ def _encoder_spec(
     pad_id = config.pad_token_id
     return EncoderSpec(
         family=config.model_type,
-        source=Path(source).name if Path(source).is_absolute() else source,
+        source=display_name(Path(source)) if Path(source).is_absolute() else source,
         hidden_size=config.hidden_size,
         pooling=pooling,
         max_length=max_length,

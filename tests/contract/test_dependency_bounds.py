@@ -42,6 +42,14 @@ def test_a_pin_lies_inside_the_range(requirement):
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
 
 
+def test_the_newest_python_that_is_promised_and_the_newest_versions_are_tested_in_ci():
+    pythons = re.findall(r"Python :: (3\.\d+)$", "\n".join(PROJECT["classifiers"]), re.MULTILINE)
+    newest = max(pythons, key=lambda version: int(version.removeprefix("3.")))
+    steps = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert f"python313=python{newest}" in steps
+    assert {'make test-wheel PYTHON="$python313"', "make test-newest"} <= set(steps)
+
+
 def test_every_range_has_a_pin():
     ours = {"mtl-export"}
     assert {canonicalize_name(requirement.name) for requirement in REQUIREMENTS} - ours <= PINS.keys()

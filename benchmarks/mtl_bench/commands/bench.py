@@ -94,8 +94,10 @@ def bench(
         make_log_folder=lambda: _make_log_folder(output, force=force),
         show_stages=lambda count: stages(lambda show: ProgressEstimate(show, count), packages=("mtl_bench",)),
     )
+    _show(report, as_json=as_json, markdown=markdown)  # first, in case that the disk is full
     _write(report, output)
-    _show(report, output, as_json=as_json, markdown=markdown)
+    if not (as_json or markdown):
+        click.echo(f"report: {output / _PAGE}")
 
 
 def _unwind_on_sigterm() -> None:
@@ -136,14 +138,13 @@ def _write(report: Report, output: Path) -> None:
     unfinished.rename(output)
 
 
-def _show(report: Report, output: Path, *, as_json: bool, markdown: bool) -> None:
+def _show(report: Report, *, as_json: bool, markdown: bool) -> None:
     if as_json:
         print_json(records.to_dict(report))
     elif markdown:
         click.echo(report_markdown(report), nl=False)
     else:
         print_report(report)
-        click.echo(f"report: {output / _PAGE}")
 
 
 def _unfinished_folder(output: Path) -> Path:

@@ -33,7 +33,7 @@ _MODULE = "mtl_bench.worker.serve"
 _RUN_SECONDS = 900.0  # a run that takes longer hangs
 _END_SECONDS = 30.0  # that a process has to end by itself
 # Everything measured lies on this disk: what a hub or a usage counter answers must not be in the figures.
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class WorkerError(MtlError):

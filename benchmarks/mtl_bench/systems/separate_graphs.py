@@ -12,6 +12,7 @@ from mtl_bench.worker.system import Labels, SystemDriver
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Kind, TaskSpec, logits_output
 from mtl_runtime.inference.decode import decode
+from mtl_runtime.providers.session import import_onnxruntime
 
 __all__ = ["BATCH_SIZE", "open", "write_separate_graphs"]
 
@@ -47,7 +48,6 @@ def open(*, bundle: str, graphs: Mapping[str, str]) -> SystemDriver:
         bundle: its folder.
         graphs: as :func:`write_separate_graphs` wrote them.
     """
-    import onnxruntime
     from tokenizers import Tokenizer
 
     opened = Bundle.open(bundle)
@@ -55,6 +55,7 @@ def open(*, bundle: str, graphs: Mapping[str, str]) -> SystemDriver:
     tokenizer = Tokenizer.from_str(opened.read("tokenizer.json").decode())
     tokenizer.enable_truncation(manifest.encoder.max_length)
     tokenizer.enable_padding(pad_id=manifest.encoder.pad_id)
+    onnxruntime = import_onnxruntime()
     sessions = [(task, onnxruntime.InferenceSession(graphs[task.name])) for task in manifest.tasks]
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:

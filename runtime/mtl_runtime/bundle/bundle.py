@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from mtl_runtime.bundle.hub_cache import find_regular_file
 from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec, Manifest
 from mtl_runtime.errors import BundleError, IntegrityError
 
 __all__ = ["Bundle"]
 
 _MAX_MANIFEST_BYTES = 16 * 2**20
+_STRANGE_LINK = "is a link, but not to a blob of a hub cache that holds the bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,21 @@ class Bundle:
 
         Raises:
             BundleError: no bundle is there, or one of another format version.
+            IntegrityError: the manifest is a link that leads out of the hub cache.
             RecordError: the manifest is malformed.
         """
         folder = Path(path)
-        file = folder / MANIFEST_NAME
         if not folder.is_dir():
             raise BundleError(f"{folder} is not a folder; give the folder that `mtl export` wrote")
-        if not file.is_file():
+        file = find_regular_file(folder, MANIFEST_NAME)
+        if file is None and (folder / MANIFEST_NAME).is_symlink():
+            raise IntegrityError(MANIFEST_NAME, _STRANGE_LINK)
+        if file is None:
             raise BundleError(f"{folder} holds no {MANIFEST_NAME}: it is no bundle; make one with `mtl export`")
         if file.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise BundleError(f"{file} is larger than {_MAX_MANIFEST_BYTES} bytes, so it is no manifest")
+            raise BundleError(
+                f"{folder / MANIFEST_NAME} is larger than {_MAX_MANIFEST_BYTES} bytes, so it is no manifest"
+            )
         data = file.read_bytes()
         return cls(folder, Manifest.from_json(data), hashlib.sha256(data).hexdigest())
 
@@ -54,7 +61,7 @@ class Bundle:
         return data
 
     def check(self, name: str) -> Path:
-        """Path of the file ``name``, hashed piece by piece: for files too large to hold in memory.
+        """Path of the regular file behind ``name``, hashed piece by piece: for files too large to hold in memory.
 
         Raises:
             IntegrityError: the file is missing or its bytes differ.
@@ -69,9 +76,10 @@ class Bundle:
         return tuple(name for name in self.manifest.files if name.startswith(f"{graph}.data"))
 
     def _file_of_its_size(self, name: str) -> Path:
-        file, promised = self.path / name, self.manifest.files[name].bytes
-        if file.is_symlink() or not file.is_file():
-            raise IntegrityError(name, "is missing or not a regular file")
+        file, promised = find_regular_file(self.path, name), self.manifest.files[name].bytes
+        if file is None:
+            link = (self.path / name).is_symlink()
+            raise IntegrityError(name, _STRANGE_LINK if link else "is missing or not a regular file")
         if file.stat().st_size != promised:
             raise IntegrityError(name, f"has {file.stat().st_size} bytes, the manifest says {promised}")
         return file

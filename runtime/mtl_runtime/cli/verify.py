@@ -6,7 +6,7 @@ import click
 
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.options import bundle_argument, json_option
-from mtl_runtime.cli.terminal import print_json, print_table, stages
+from mtl_runtime.cli.terminal import print_json, print_table, printable, stages
 from mtl_runtime.core import records
 from mtl_runtime.gate.verify import verify as verify_bundle
 
@@ -29,7 +29,8 @@ def verify(
 
     The gate compares the variants' answers with the reference's, task by task, and writes its evidence into the bundle;
     from then on the fastest variant that passed runs on this machine. Labelled sentences need a column for each task.
-    Exits 1 if a check failed. A variant is "unavailable" if this machine lacks its provider.
+    Where the evidence cannot be stored, a warning says so. Exits 1 if a check failed. A variant is "unavailable" if
+    this machine lacks its provider.
     """
     with stages():
         report = verify_bundle(bundle, variants=variants or None, data=data, text=column)
@@ -40,5 +41,8 @@ def verify(
         print_table(f"Checks of {report.bundle}", ("check", "result", "detail"), rows)
         if report.evidence is not None:
             print_evidence(report.evidence)
+        if report.page is not None:
             click.echo(f"evidence: {report.page}")
+    if report.storage_problem is not None:
+        click.echo(f"warning: {printable(report.storage_problem)}", err=True)
     ctx.exit(0 if report.passed else 1)

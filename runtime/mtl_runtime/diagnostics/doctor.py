@@ -92,13 +92,21 @@ def _try_variant(bundle: Bundle, variant: str, problems: list[str]) -> VariantTr
     try:
         classifier = load(bundle.path, variant=variant)
         classifier(_TRIAL_TEXT)
-        nodes = count_providers(running_nodes(bundle, variant, text=_TRIAL_TEXT))
+        nodes, placement = _placement(bundle, variant)
     except (ProviderError, MissingPackageError) as error:
         return VariantTrial(variant, False, str(error))
     except MtlError as error:
         problems.append(f"variant {variant}: {error} (run `mtl verify {bundle.path}`)")
         return VariantTrial(variant, False, str(error))
     info = classifier.info
-    placement = describe_placement(info.provider, nodes)
     detail = f"runs on {info.provider} with {info.workers} x {info.threads} threads: {placement}"
     return VariantTrial(variant, True, detail, nodes)
+
+
+def _placement(bundle: Bundle, variant: str) -> tuple[dict[str, int], str]:
+    """Nodes by provider, and a sentence about them."""
+    try:
+        nodes = count_providers(running_nodes(bundle, variant, text=_TRIAL_TEXT))
+    except OSError as error:  # the variant works; only onnxruntime's profile needs a folder that can be written
+        return {}, f"where its nodes run cannot be listed ({error.strerror or error})"
+    return nodes, describe_placement(bundle.manifest.variants[variant].provider, nodes)

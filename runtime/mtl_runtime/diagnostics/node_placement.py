@@ -54,6 +54,7 @@ def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNod
 
     Raises:
         IntegrityError, MissingPackageError, ProviderError, BundleError: as :func:`mtl_runtime.load`.
+        OSError: there is no folder for temporary files, to which onnxruntime could write its profile.
     """
     spec = bundle.manifest.variants[variant]
     batch = Batch.of(open_tokenizer(bundle).encode([text]), pad_id=bundle.manifest.encoder.pad_id)

@@ -1,11 +1,12 @@
 """bundle -> its evidence, read from files in the bundle and in the user's cache."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.hub_cache import is_link_to_blob
+from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.core import records
 from mtl_runtime.core.user_cache import cache_folder
 from mtl_runtime.evidence.summary import READABLE_VERSIONS, EvidenceSummary, read_summary
@@ -13,7 +14,7 @@ from mtl_runtime.evidence.summary import READABLE_VERSIONS, EvidenceSummary, rea
 if TYPE_CHECKING:
     from mtl_runtime.evidence.schema import Evidence
 
-__all__ = ["EVIDENCE_FOLDER", "evidence_folder", "read_evidence", "read_evidence_summaries"]
+__all__ = ["EVIDENCE_FOLDER", "evidence_folders", "read_evidence", "read_evidence_summaries"]
 
 EVIDENCE_FOLDER = "evidence"
 
@@ -38,13 +39,15 @@ def read_evidence_summaries(bundle: Bundle) -> list[EvidenceSummary]:
     return [read_summary(data, where=where) for where, data in _evidence(bundle)]
 
 
-def evidence_folder(bundle: Bundle) -> Path:
-    """Where new evidence goes: into the bundle, or into the user's cache where the bundle is read-only."""
-    inside = bundle.path / EVIDENCE_FOLDER
-    cached = _cached(bundle)
-    if cached is None or os.access(inside if inside.is_dir() else bundle.path, os.W_OK):
-        return inside
-    return cached
+def evidence_folders(bundle: Bundle) -> tuple[Path, ...]:
+    """Where new evidence may go, the best place first: the bundle, then the user's cache.
+
+    For a bundle in a hub cache, whose folders are managed by the hub's client, it is the other way round.
+    """
+    inside, cached = bundle.path / EVIDENCE_FOLDER, _cached(bundle)
+    if cached is None:
+        return (inside,)
+    return (cached, inside) if is_link_to_blob(bundle.path, MANIFEST_NAME) else (inside, cached)
 
 
 def _cached(bundle: Bundle) -> Path | None:

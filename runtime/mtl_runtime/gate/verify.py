@@ -12,6 +12,7 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig, limits_for, logit_limit, precision_of
 from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, MANIFEST_NAME, graph_metadata
+from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.errors import (
     BundleError,
     IntegrityError,
@@ -21,10 +22,10 @@ from mtl_runtime.errors import (
     RecordError,
     UnknownVariantError,
 )
-from mtl_runtime.evidence.files import EVIDENCE_FOLDER, evidence_folder
+from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.gate.gate_bundle import gate_bundle
-from mtl_runtime.gate.write_evidence import write_evidence
+from mtl_runtime.gate.write_evidence import store_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load, open_tokenizer
 from mtl_runtime.providers.variant_session import open_session
@@ -32,6 +33,9 @@ from mtl_runtime.providers.variant_session import open_session
 __all__ = ["Check", "VerificationReport", "verify"]
 
 _log = logging.getLogger(__name__)
+
+# What git and a hub's client add to a folder, and the page that a hub shows for it; nothing of it is read here.
+_HUB_FILES = {".cache", ".git", ".gitattributes", ".gitignore", "README.md"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class VerificationReport:
     checks: tuple[Check, ...]
     evidence: Evidence | None  # of the gate; None where a check failed before it
     page: str | None  # the evidence as a page; the .json of the same name holds the same
+    storage_problem: str | None = None  # why there is no page: no folder for evidence can be written
 
     @property
     def passed(self) -> bool:
@@ -69,8 +74,9 @@ def verify(
     """Check the files of the bundle in folder ``path``, let ``variants`` answer the golden texts, and gate them.
 
     The gate repeats what ``mtl export`` measured, on this machine, and writes its evidence into the bundle, or into
-    the user's cache where the bundle is read-only; :func:`mtl_runtime.load` decides by it. A variant whose provider
-    is not available here fails if it was asked for by name; else it is left open.
+    the user's cache where the bundle is read-only; :func:`mtl_runtime.load` decides by it. Where neither can be
+    written, the report says so and holds the evidence all the same. A variant whose provider is not available here
+    fails if it was asked for by name; else it is left open.
 
     Args:
         path: folder written by ``mtl export``.
@@ -79,11 +85,13 @@ def verify(
         text: column of the sentences in ``data``.
 
     Raises:
-        BundleError, RecordError: no bundle that this version reads.
+        BundleError, RecordError, IntegrityError: no bundle that this version reads.
         TableError: ``data`` cannot be read.
+        MtlError: SOURCE_DATE_EPOCH is no number of seconds.
         UnknownVariantError: the bundle has no such variant.
     """
     bundle = Bundle.open(path)
+    utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     known = bundle.manifest.variants
     names = list(variants or known)
     for name in names:
@@ -95,17 +103,21 @@ def verify(
     # With a file of the user's, cpu-fp32 is the reference, and has to hold PyTorch's answers itself.
     for name in dict.fromkeys([DEFAULT_VARIANT, *names] if data else names):
         checks += _check_variant(bundle, name, golden, asked=variants is not None)
-    evidence, page = None, None
+    evidence, page, storage_problem = None, None, None
     if all(check.passed is not False for check in checks):
         evidence = gate_bundle(bundle, data=Path(data) if data else None, text=text, variants=names)
-        page = write_evidence(evidence, evidence_folder(bundle), title=bundle.path.absolute().name)
         checks += _gate_checks(evidence)
+        try:
+            page = store_evidence(evidence, bundle)
+        except MtlError as error:
+            storage_problem = str(error)
     return VerificationReport(
         bundle=str(bundle.path),
         digest=bundle.digest,
         checks=tuple(checks),
         evidence=evidence,
         page=str(page) if page else None,
+        storage_problem=storage_problem,
     )
 
 
@@ -131,8 +143,8 @@ def _check_files(bundle: Bundle) -> Iterator[Check]:
 
 
 def _check_unknown_files(bundle: Bundle) -> Check:
-    """Files that the manifest does not list; the manifest itself and the evidence are not part of it."""
-    known = {MANIFEST_NAME, EVIDENCE_FOLDER, *bundle.manifest.files}
+    """Files that neither the manifest lists nor a hub adds; the manifest itself and the evidence are not listed."""
+    known = {MANIFEST_NAME, EVIDENCE_FOLDER, *bundle.manifest.files, *_HUB_FILES}
     extra = sorted(file.name for file in bundle.path.iterdir() if file.name not in known)
     detail = f"not in the manifest: {', '.join(extra)}; remove them" if extra else "none"
     return Check("unknown files", not extra, detail)

@@ -1,21 +1,24 @@
-"""measurements of this moment -> Evidence -> its .json and .html in a folder."""
+"""measurements of this moment -> Evidence -> its .json and .html in a folder that can be written."""
 
 import dataclasses
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.errors import RecordError
+from mtl_runtime.errors import MtlError, RecordError
+from mtl_runtime.evidence.files import evidence_folders
 from mtl_runtime.evidence.schema import SCHEMA_VERSION, Evidence, VariantEvidence
 from mtl_runtime.providers.session import onnxruntime_version
 from mtl_runtime.report.document import evidence_page
 
-__all__ = ["GOLDEN", "new_evidence", "unverified_evidence", "write_evidence"]
+__all__ = ["GOLDEN", "new_evidence", "store_evidence", "unverified_evidence", "write_evidence"]
 
 GOLDEN = "golden texts (PyTorch)"
 
@@ -55,6 +58,27 @@ def new_evidence(
 def unverified_evidence(provider: str, problem: str) -> VariantEvidence:
     """A variant that was not measured here, and why."""
     return VariantEvidence(status="unverified", provider=provider, threads=0, tasks={}, problems=(problem,))
+
+
+def store_evidence(evidence: Evidence, bundle: Bundle) -> Path:
+    """Write evidence where `load` looks for it: into the bundle, or into the user's cache.
+
+    Returns:
+        The page's path, as :func:`write_evidence`.
+
+    Raises:
+        MtlError: none of these folders can be written; the message says why not.
+    """
+    problems = []
+    for folder in evidence_folders(bundle):
+        try:
+            return write_evidence(evidence, folder, title=display_name(bundle.path))
+        except OSError as error:
+            problems.append(f"{folder}: {error.strerror or error}")
+    raise MtlError(
+        f"the evidence could not be stored, and `load` does not know it ({'; '.join(problems)}); "
+        f"let one of these folders be written, or set XDG_CACHE_HOME to a folder that can be"
+    )
 
 
 def write_evidence(evidence: Evidence, folder: Path, *, title: str) -> Path:

@@ -1,6 +1,7 @@
 """graph file -> Session: the only file that imports onnxruntime."""
 
 import logging
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -138,10 +139,14 @@ def onnxruntime_version() -> str:
 def import_onnxruntime() -> Any:
     """Import the module onnxruntime, which is the first thing that opening a session does.
 
+    From 1.31 on it looks up a telemetry host and stores a device id and a database in the user's cache, from its import
+    on. ``ORT_DISABLE_TELEMETRY`` is set before that, unless the environment has it already.
+
     Raises:
         MissingPackageError: onnxruntime is absent, or two of its wheels are installed.
     """
     check_one_wheel()
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

@@ -72,10 +72,14 @@ def verified_graph_path(bundle: Bundle, name: str) -> Path:
     """Hash a graph's files, weights outside the graph included, and return the path of the graph.
 
     onnxruntime then reads the file itself: passing it the bytes takes a second copy of all weights, and twice the time.
+    It looks for weights next to the path it is given, by the name in the graph: in a hub cache, where contents have
+    other names, that path is then the link.
     """
-    for file in bundle.external_data(name):
+    weights = bundle.external_data(name)
+    for file in weights:
         bundle.check(file)
-    return bundle.check(name)
+    graph = bundle.check(name)
+    return bundle.path / name if weights else graph
 
 
 def _check_names(bundle: Bundle, spec: VariantSpec, session: Session) -> None:

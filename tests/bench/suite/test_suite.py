@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -395,6 +396,17 @@ def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path)
     assert "--quick --systems cpu-fp32" in data["command"]
     assert "<html" in (tmp_path / "report" / "report.html").read_text("utf-8")
     assert "cpu-fp32" in outcome.stdout
+
+
+def test_a_report_that_cannot_be_written_is_printed_all_the_same(run, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(command, "report_page", full)
+    outcome = run(TINY_BUNDLE, "-o", tmp_path / "report", "--quick", "--systems", "cpu-fp32")
+    assert isinstance(outcome.exception, OSError)
+    assert "cpu-fp32" in outcome.stdout
+    assert "report:" not in outcome.stdout
 
 
 def test_an_earlier_report_is_replaced_only_with_force_and_other_folders_never(run, tmp_path):

@@ -28,6 +28,7 @@ from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget
+from mtl_runtime.bundle.golden import parse_golden
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 from mtl_runtime.cli.app import main
 from mtl_runtime.evidence.files import read_evidence
@@ -35,6 +36,7 @@ from mtl_runtime.gate.verify import verify
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.providers.session import Session
 from tests.export.tiny import CONFIG, project, rows, write_csv
+from tests.runtime.bundle.hub_layout import snapshot_of
 
 # The fp32 graph alone; variants have tests of their own.
 export_bundle = partial(exporter.export_bundle, variants=["cpu-fp32"])
@@ -238,6 +240,14 @@ def test_a_checkpoint_and_its_data_can_move_together(checkpoint, tmp_path):
     export_bundle(tmp_path / "moved" / "checkpoint", tmp_path / "bundle")
 
 
+def test_a_checkpoint_in_a_hub_cache_answers_like_the_folder_that_was_uploaded(checkpoint, tmp_path):
+    snapshot = snapshot_of(checkpoint, tmp_path / "hub")
+    assert (snapshot / "model.safetensors").is_symlink()
+    texts = ["the film was good", "awful soup"]
+    logits, expected = (load_checkpoint(folder).model.logits(texts) for folder in (snapshot, checkpoint))
+    assert all(np.array_equal(logits[task], expected[task]) for task in TASKS)
+
+
 def test_a_checkpoint_with_a_nan_weight_is_refused(checkpoint, tmp_path):
     shutil.copytree(checkpoint.parent, tmp_path / "copy")
     file = tmp_path / "copy" / "checkpoint" / "model.safetensors"
@@ -252,6 +262,10 @@ def test_weights_above_the_single_file_limit_lie_beside_the_graph_and_are_hashed
     monkeypatch.setattr("mtl_export.graphs.passes.SINGLE_FILE_LIMIT", 1000)
     bundle = export_bundle(checkpoint, tmp_path / "bundle").bundle
     assert {"model.onnx", "model.onnx.data"} <= set(bundle.manifest.files)
+    in_hub_cache = mtl_runtime.load(snapshot_of(bundle.path, tmp_path / "hub"), variant="cpu-fp32")
+    golden = [text.text for text in parse_golden(bundle.read("golden.jsonl"))]
+    logits, expected = in_hub_cache.logits(golden), mtl_runtime.load(bundle.path, variant="cpu-fp32").logits(golden)
+    assert all(np.array_equal(logits[task], expected[task]) for task in TASKS)
     file = bundle.path / "model.onnx.data"
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1

@@ -14,6 +14,7 @@ from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.errors import InvalidTextError, NonFiniteError
 from tests.export.tiny import FAMILIES, VOCABULARY, WITH_POOLER, save_encoder, tiny_tokenizer
+from tests.runtime.bundle.hub_layout import snapshot_of
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("negative", "neutral", "positive"))
 TAGS = TaskSpec(name="tags", kind="multi_label", labels=("film", "food"), thresholds=(0.5, 0.5))
@@ -386,6 +387,13 @@ def accepts(folder, length):
     except EncoderError:
         return False
     return True
+
+
+def test_an_encoder_in_a_hub_cache_is_loaded_and_named_by_its_repository(encoders, tmp_path):
+    snapshot = snapshot_of(encoders("bert"), tmp_path / "hub")
+    model, expected = build(snapshot), answers(build(encoders("bert")), TEXTS)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in answers(model, TEXTS).items())
+    assert model.spec.encoder.source == "somebody/something"
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):

@@ -52,7 +52,7 @@ def test_a_missing_longer_or_linked_file_is_refused(bundle_copy, tmp_path, name)
         bundle.check(name)
     (tmp_path / "elsewhere").write_bytes(original)
     file.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(IntegrityError, match="not a regular file"):
+    with pytest.raises(IntegrityError, match="is a link, but not to a blob"):
         bundle.read(name)
 
 

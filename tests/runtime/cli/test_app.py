@@ -339,6 +339,25 @@ def test_verify_exits_1_and_still_prints_every_check(mtl, bundle_copy):
     assert [check["name"] for check in content["checks"] if check["passed"] is False] == ["file MODEL_CARD.md"]
 
 
+def test_verify_prints_its_verdict_where_no_folder_can_be_written(mtl, bundle_copy, tmp_path, monkeypatch):
+    for file in (bundle_copy / "evidence", tmp_path / "cache"):
+        file.write_text("a file in the folder's place, which stops root too")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    result = mtl("verify", bundle_copy)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("passed") >= 2  # the gate's checks of both variants
+    assert "cpu-int8: gate" in result.stdout
+    (warning,) = (line for line in result.stderr.splitlines() if line.startswith("warning: "))
+    assert str(bundle_copy / "evidence") in warning
+    assert str(tmp_path / "cache") in warning
+    content = json.loads(mtl("verify", bundle_copy, "--json").stdout)
+    assert content["passed"] is True
+    assert content["evidence"]["variants"]["cpu-int8"]["status"] == "verified"
+    assert f"warning: {content['storage_problem']}" == warning
+    (bundle_copy / "MODEL_CARD.md").write_text("changed")
+    assert mtl("verify", bundle_copy).exit_code == 1
+
+
 def test_doctor_shows_the_environment(mtl, bundle_path):
     result = mtl("doctor", bundle_path)
     assert result.exit_code == 0, result.output

@@ -9,7 +9,7 @@ import pytest
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.evidence.files import evidence_folder, read_evidence
+from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.gate.write_evidence import write_evidence
@@ -98,17 +98,6 @@ def test_load_takes_what_verify_has_measured_and_says_so(bundle_copy):
     assert info.variant in ("cpu-fp32", "cpu-int8")
 
 
-def test_evidence_of_a_read_only_bundle_lies_in_the_users_cache_and_is_read_from_there(
-    bundle_copy, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("mtl_runtime.evidence.files.os.access", lambda *_: False)
-    report = verify(bundle_copy)
-    assert str(tmp_path / "cache") in report.page
-    assert not (bundle_copy / "evidence").exists()
-    assert "verified on this kind of machine" in load(bundle_copy).info.reason
-
-
 def test_a_broken_evidence_file_keeps_no_bundle_from_loading(bundle_copy):
     (bundle_copy / "evidence").mkdir()
     (bundle_copy / "evidence" / "broken.json").write_text("{")
@@ -182,7 +171,3 @@ def test_variant_and_execution_come_out_of_one_plan(bundle_copy):
         ExecutionConfig(workers=1, threads=2, max_batch_tokens=99),
     )
     assert plan.reason.startswith("asked for; 1 x 2 threads, batches of 99 tokens")
-
-
-def test_evidence_goes_into_the_bundle_where_it_can(bundle_copy):
-    assert evidence_folder(Bundle.open(bundle_copy)) == bundle_copy / "evidence"

@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
-from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_runtime.inference.batching import DEFAULT_MAX_BATCH_TOKENS, plan_batches
+from mtl_runtime.providers.session import import_onnxruntime
 from mtl_runtime.text.batch import Batch
 from mtl_runtime.text.tokenizer import TokenizedText
 
@@ -33,8 +25,8 @@ _ROWS, _BATCHES = 16, 8
 
 def write_dynamic(inputs: MethodInputs, file: Path, *, reduce_range: bool = False) -> None:
     """Write a graph whose scales come from each batch while it runs."""
-    model = _load_without_shapes(inputs)
-    quantize_dynamic(model, file, weight_type=QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
+    ort, model = _quantization(), _load_without_shapes(inputs)
+    ort.quantize_dynamic(model, file, weight_type=ort.QuantType.QInt8, per_channel=True, reduce_range=reduce_range)
 
 
 def write_static(
@@ -56,33 +48,40 @@ def write_static(
         weights_only: whether the products of attention, which have no constant side, stay in fp32.
         options: ``extra_options`` of quantize_static.
     """
-    model = _load_without_shapes(inputs)
-    quantize_static(
+    ort, model = _quantization(), _load_without_shapes(inputs)
+    ort.quantize_static(
         model,
         file,
         _CalibrationReader(inputs, equal_shapes=method != "MinMax"),
-        quant_format=QuantFormat.QDQ,
+        quant_format=ort.QuantFormat.QDQ,
         op_types_to_quantize=["MatMul"],
         nodes_to_exclude=_attention_matmuls(model) if weights_only else [],
         per_channel=True,
-        activation_type=QuantType[activations],
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod[method],
+        activation_type=ort.QuantType[activations],
+        weight_type=ort.QuantType.QInt8,
+        calibrate_method=ort.CalibrationMethod[method],
         extra_options=dict(options or {}),
     )
 
 
 def write_weight_only(inputs: MethodInputs, file: Path, *, accuracy_level: int) -> None:
     """Write 8-bit weights in blocks of 32; level 0 multiplies floats, level 4 rounds activations by block."""
-    quantizer = MatMulNBitsQuantizer(
+    quantizer = _quantization().matmul_nbits_quantizer.MatMulNBitsQuantizer(
         onnx.load(inputs.portable_file), bits=8, block_size=32, is_symmetric=True, accuracy_level=accuracy_level
     )
     quantizer.process()
     quantizer.model.save_model_to_file(str(file))
 
 
-class _CalibrationReader(CalibrationDataReader):  # type: ignore[misc]
-    """Calibration batches, one by one."""
+def _quantization() -> Any:
+    import_onnxruntime()
+    import onnxruntime.quantization.matmul_nbits_quantizer
+
+    return onnxruntime.quantization
+
+
+class _CalibrationReader:
+    """Calibration batches, one by one, as an onnxruntime.quantization.CalibrationDataReader gives them."""
 
     def __init__(self, inputs: MethodInputs, *, equal_shapes: bool) -> None:
         batches = _equal_batches(inputs.texts) if equal_shapes else _sorted_batches(inputs.texts)
