@@ -1,12 +1,12 @@
 """measurements of this moment -> Evidence -> its .json and .html in a folder."""
 
 import dataclasses
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core import records
+from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
@@ -67,8 +67,8 @@ def write_evidence(evidence: Evidence, folder: Path, *, title: str) -> Path:
     suffix = _SUFFIX_BY_REFERENCE.get(evidence.reference, "")
     page = folder / f"{evidence.machine.name}-onnxruntime-{evidence.made_with['onnxruntime']}{suffix}.html"
     whole = _with_earlier(evidence, page.with_suffix(".json"))
-    _replace(page, evidence_page(whole, title=title))
-    _replace(page.with_suffix(".json"), records.to_json(whole))
+    replace_text(page, evidence_page(whole, title=title))
+    replace_text(page.with_suffix(".json"), records.to_json(whole))
     return page
 
 
@@ -81,13 +81,3 @@ def _with_earlier(evidence: Evidence, file: Path) -> Evidence:
     if before.bundle_digest != evidence.bundle_digest:
         return evidence
     return dataclasses.replace(evidence, variants={**before.variants, **evidence.variants})
-
-
-def _replace(file: Path, content: str) -> None:
-    """Whole or not at all, whoever else writes it at the same time."""
-    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
-    try:
-        new.write_text(content, "utf-8")
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)

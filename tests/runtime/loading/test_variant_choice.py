@@ -1,23 +1,25 @@
 """Which variant runs where nobody named one."""
 
-import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import VariantSpec
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import evidence_folder, read_evidence
 from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.gate.write_evidence import write_evidence
 from mtl_runtime.loading.plan import plan_load
-from mtl_runtime.loading.variant_choice import choose_variant, filter_by_machine
+from mtl_runtime.loading.variant_choice import KnownEvidence, choose_variant
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
 HERE = machine_facts()
+BUNDLE = ("cpu-fp32", "cpu-int8", "openvino-bf16", "cuda-fp16")
 
 
 def variant(status="verified", speed=None):
@@ -38,9 +40,26 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
     )
 
 
-def chosen(*found, missing=()):
-    here = filter_by_machine(found, HERE, onnxruntime="1.0")
-    return choose_variant(here, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
+def chosen(*found, missing=(), golden=("cpu-fp32", "cpu-int8"), self_tests=None, trust="golden", bundle=BUNDLE):
+    """The choice on a machine without the providers ``missing``, where the variants ``golden`` have golden answers."""
+    known = replace(KnownEvidence.sort(found, HERE, onnxruntime="1.0"), self_tests=self_tests or {})
+    specs = {
+        name: VariantSpec(
+            graph="model.onnx",
+            provider=name.partition("-")[0],
+            provider_options={},
+            golden_answers="golden.json" if name in golden else None,
+        )
+        for name in bundle
+    }
+    return choose_variant(
+        known,
+        specs,
+        onnxruntime="1.0",
+        trust=trust,
+        problem=lambda provider: "no wheel" if provider in missing else None,
+        is_installed=lambda provider: provider not in missing,
+    )
 
 
 def test_the_fastest_verified_variant_is_taken_and_its_speed_told():
@@ -66,8 +85,8 @@ def test_a_variant_that_failed_once_on_this_kind_of_machine_is_out():
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        {"machine": dataclasses.replace(HERE, cpu="another processor")},
-        {"machine": dataclasses.replace(HERE, cpu_flags=("avx2",))},
+        {"machine": replace(HERE, cpu="another processor")},
+        {"machine": replace(HERE, cpu_flags=("avx2",))},
         {"version": "0.9"},
     ],
 )
@@ -79,13 +98,13 @@ def test_evidence_of_another_processor_or_onnxruntime_does_not_count(elsewhere):
 
 def test_the_number_of_cores_decides_which_speed_is_believed():
     own = evidence(cpu_int8=variant(speed=2.0), openvino_bf16=variant(speed=3.0))
-    larger = dataclasses.replace(HERE, cores_allowed=HERE.cores_allowed + 8)
+    larger = replace(HERE, cores_allowed=HERE.cores_allowed + 8)
     other = evidence(machine=larger, at="2027-01-01", cpu_int8=variant(speed=9.0))
     assert chosen(own, other).variant == chosen(other, own).variant == "openvino-bf16"
 
 
 def test_a_faster_variant_whose_provider_is_missing_is_passed_over_and_named():
-    choice = chosen(evidence(cpu_int8=variant(speed=2.0), openvino_bf16=variant(speed=3.0)), missing=["openvino-bf16"])
+    choice = chosen(evidence(cpu_int8=variant(speed=2.0), openvino_bf16=variant(speed=3.0)), missing=["openvino"])
     assert choice.variant == "cpu-int8"
     assert "openvino-bf16 (no wheel)" in choice.reason
 
@@ -128,7 +147,7 @@ def test_a_variant_that_is_slower_than_cpu_fp32_is_not_taken_even_where_that_was
 
 
 def test_evidence_of_another_gpu_does_not_count():
-    elsewhere = dataclasses.replace(HERE, gpus=("NVIDIA Abacus",))
+    elsewhere = replace(HERE, gpus=("NVIDIA Abacus",))
     assert chosen(evidence(machine=elsewhere, cuda_fp16=variant(speed=9.0))).variant == "cpu-fp32"
 
 
