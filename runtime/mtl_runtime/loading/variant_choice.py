@@ -89,15 +89,21 @@ def choose_variant(
     missing: list[str] = []
     distrusted: list[str] = []
     for candidate in sorted(candidates, key=lambda candidate: (-candidate.speed, candidate.name)):
-        name = candidate.name
-        if (why := problem(variants[name].provider) if name in variants else "not in the bundle") is not None:
-            missing.append(f"{name} ({why})")
+        if (why := _absence(candidate.name, variants, problem)) is not None:
+            missing.append(f"{candidate.name} ({why})")
         elif candidate.distrust is not None:
-            distrusted.append(f"{name} ({candidate.distrust})")
+            distrusted.append(f"{candidate.name} ({candidate.distrust})")
         else:
             distrusted += _never_judged(evidence, variants, problem, is_installed)
             return _choice(candidate, missing, distrusted)
     raise AssertionError("cpu-fp32 runs wherever onnxruntime is")
+
+
+def _absence(name: str, variants: Mapping[str, VariantSpec], problem: Callable[[str], str | None]) -> str | None:
+    """Why a variant cannot run here; cpu-fp32 is not asked, and whoever opens it hears it from there."""
+    if name == DEFAULT_VARIANT:
+        return None
+    return problem(variants[name].provider) if name in variants else "not in the bundle"
 
 
 def _choice(candidate: _Candidate, missing: Sequence[str], distrusted: Sequence[str]) -> VariantChoice:
