@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel node-example results results-openvino compare-joint quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-onnxruntime-versions node-example results results-openvino compare-joint quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -67,6 +67,17 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	$(PYTHON) -m venv build/gpu-wheel
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu pytest hypothesis
 	build/gpu-wheel/bin/python -m pytest -q tests/runtime
+
+# The oldest version that pyproject allows, and the newest that is not the one in .venv; each in a folder of its own.
+OTHER_ONNXRUNTIMES := build/onnxruntime-oldest build/onnxruntime-newest
+
+test-onnxruntime-versions: install   ## a bundle made under one onnxruntime serves its int8 variant under another, both ways
+	rm -rf $(OTHER_ONNXRUNTIMES)
+	here=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("onnxruntime"))'); \
+	  $(BIN)/python -m pip install --quiet --no-deps --target build/onnxruntime-oldest 'onnxruntime~=1.23.0' && \
+	  $(BIN)/python -m pip install --quiet --no-deps --target build/onnxruntime-newest "onnxruntime>=1.23,<2,!=$$here"
+	MTL_OTHER_ONNXRUNTIMES=$$(printf '%s:' $(abspath $(OTHER_ONNXRUNTIMES))) \
+	  $(BIN)/python -m pytest -q tests/contract/test_onnxruntime_versions.py
 
 node-example:    ## install what examples/node needs (node and npm must be installed); `make test` then runs it too
 	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm ci --no-audit --no-fund

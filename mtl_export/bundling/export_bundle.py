@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtl_export.atomic_folder import atomic_folder, check_can_write
 from mtl_export.bundling.golden_answers import write_golden_answers
-from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts
+from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts, self_test_lines
 from mtl_export.bundling.model_card import model_card
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.errors import ConfigError, ExportError, GateError
@@ -111,6 +111,7 @@ def export_bundle(
         reference = _reference(trained, comparison)
         graphs = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch))
         golden = _write_common_files(staging, trained, graphs, comparison)
+        lines = self_test_lines(golden, max_length=trained.record.model.encoder.max_length)
         builder = VariantBuilder(
             folder=staging,
             graphs=graphs,
@@ -118,10 +119,10 @@ def export_bundle(
             data=comparison,
             reference=reference,
             gate=budgets,
+            golden_texts=[golden[line - 1].text for line in lines],
         )
         built, refused = _build_all(builder, recipes, asked)
-        length = trained.record.model.encoder.max_length
-        built = write_golden_answers(staging, builder.sessions, built, reference.tasks, golden, max_length=length)
+        built = write_golden_answers(staging, built, lines)
         builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
         measured = {name: variant.evidence for name, variant in built.items()}

@@ -1,54 +1,33 @@
-"""built variants + golden texts -> the golden answers of those that were verified, as files of the bundle."""
+"""built variants -> the golden answers of those that were verified, as files of the bundle."""
 
 import dataclasses
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from mtl_export.bundling.golden_texts import self_test_lines
-from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.variant_builder import BuiltVariant
-from mtl_runtime.bundle.golden import GoldenAnswers, GoldenText, golden_answers_name, render_golden_answers
-from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.bundle.golden import GoldenAnswers, golden_answers_name, render_golden_answers
 
 __all__ = ["write_golden_answers"]
 
-_log = logging.getLogger(__name__)
-
 
 def write_golden_answers(
-    folder: Path,
-    sessions: GraphSessions,
-    built: Mapping[str, BuiltVariant],
-    tasks: tuple[TaskSpec, ...],
-    golden: Sequence[GoldenText],
-    *,
-    max_length: int,
+    folder: Path, built: Mapping[str, BuiltVariant], lines: tuple[int, ...]
 ) -> dict[str, BuiltVariant]:
-    """Let each verified variant answer some of the golden texts, and name the file in its spec.
+    """Write each variant's golden answers, and name the file in its spec.
 
     A variant that was not measured on its own provider has no answers that another machine could be compared with.
 
     Args:
-        folder: of the bundle; the graphs are there.
-        sessions: of these graphs.
-        built: the variants of the bundle.
-        tasks: in the order of the graphs' outputs; logits depend on neither temperature nor threshold.
-        golden: all golden texts, edge cases first.
-        max_length: tokens that the encoder reads.
+        folder: of the bundle.
+        built: its variants.
+        lines: of golden.jsonl, counted from 1, that they answered.
     """
-    lines = self_test_lines(golden, max_length=max_length)
-    texts = [golden[line - 1].text for line in lines]
     with_answers = dict(built)
     for name, variant in built.items():
-        if variant.evidence.status != "verified":
+        if variant.golden_logits is None:
             continue
-        _log.info("%s: answering %d golden texts", name, len(texts))
-        logits = sessions.classifier(name, variant.spec, tasks).logits(texts)
-        answers = GoldenAnswers(
-            lines=lines, logits={task: tuple(map(tuple, rows.tolist())) for task, rows in logits.items()}
-        )
+        logits = {task: tuple(map(tuple, rows.tolist())) for task, rows in variant.golden_logits.items()}
         file = golden_answers_name(name)
-        (folder / file).write_bytes(render_golden_answers(answers))
+        (folder / file).write_bytes(render_golden_answers(GoldenAnswers(lines=lines, logits=logits)))
         with_answers[name] = dataclasses.replace(variant, spec=dataclasses.replace(variant.spec, golden_answers=file))
     return with_answers
