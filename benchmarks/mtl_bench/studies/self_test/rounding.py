@@ -18,7 +18,7 @@ import click
 from mtl_bench.results.files import write_results
 from mtl_bench.studies.command_line import study_command
 from mtl_bench.studies.self_test.results import GoldenDifferences, KernelDifferences, circumstances
-from mtl_bench.studies.self_test.tables import DIFFERENCE_COLUMNS, difference_rows
+from mtl_bench.studies.self_test.rounding_table import DIFFERENCE_COLUMNS, difference_rows
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.cli.terminal import print_table
 from mtl_runtime.core import records

@@ -1,6 +1,6 @@
 """results file of the golden differences -> the table of docs/adr/0011, between its markers.
 
-python -m mtl_bench.studies.self_test.tables benchmarks/results/golden_differences.json docs/adr/0011-....md
+python -m mtl_bench.studies.self_test.rounding_table benchmarks/results/golden_differences.json docs/adr/0011-....md
 """
 
 from collections.abc import Iterable
