@@ -70,5 +70,5 @@ def test_each_variant_is_compared_with_its_golden_answers_and_earlier_runs_stay(
 
 
 def test_a_process_that_fails_is_an_error_with_its_command(bundle):
-    with pytest.raises(CheckFailedError, match="false .*: cpu-fp32 fails with code 1"):
+    with pytest.raises(CheckFailedError, match=r"false .*: cpu-fp32 fails with code 1"):
         rounding.measure_kernels(Bundle.open(bundle), variants=["cpu-fp32"], kernels="none", emulator="false")

@@ -100,13 +100,21 @@ def measure_kernels(
 )
 @click.option("--emulator", "emulators", multiple=True, help="WORDS=COMMAND that emulates a processor (repeatable).")
 @click.option("--flags", default="", help="Of the emulated processor, separated by commas; default: this one's.")
-def main(bundle: Path, output: Path, versions: tuple[Path, ...], emulators: tuple[str, ...], flags: str) -> None:
+@click.option("--variant", "chosen", multiple=True, help="Only this variant (repeatable); default: all with answers.")
+def main(
+    bundle: Path,
+    output: Path,
+    versions: tuple[Path, ...],
+    emulators: tuple[str, ...],
+    flags: str,
+    chosen: tuple[str, ...],
+) -> None:
     """Measure how far the variants of BUNDLE are from their golden answers with other kernels."""
     with study_command():
         opened = Bundle.open(bundle.absolute())
         variants = [name for name, spec in opened.manifest.variants.items() if spec.golden_answers is not None]
         measured = {run.kernels: run for run in _earlier(output, opened)}
-        measure = partial(measure_kernels, opened, variants=variants)
+        measure = partial(measure_kernels, opened, variants=chosen or variants)
         runs = [partial(measure, onnxruntime=folder) for folder in (None, *versions)]
         for emulator in emulators:
             words, _, command = emulator.partition("=")
