@@ -85,7 +85,9 @@ def measure_kernels(
         tests.append(records.from_dict(SelfTest, json.loads(done.stdout.splitlines()[-1])))
     given = tuple(filter(None, flags.split(",")))
     name = kernels or f"onnxruntime {tests[0].onnxruntime}"
-    return KernelDifferences(kernels=name, emulator=emulator, cpu_flags=given, self_tests=tuple(tests))
+    program, *options = emulator.split() or [""]
+    command_line = " ".join([Path(program).name, *options])
+    return KernelDifferences(kernels=name, emulator=command_line, cpu_flags=given, self_tests=tuple(tests))
 
 
 @click.command()
