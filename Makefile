@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-newest node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -78,6 +78,17 @@ test-newest: install   ## tests/runtime and tests/export with the newest version
 	grep '^torch==' constraints.txt > build/newest/torch.txt
 	build/newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint build/newest/torch.txt --editable '.[all]'
 	build/newest/bin/python -m pytest -q --numprocesses auto --dist loadfile tests/runtime tests/export
+
+# The oldest version that pyproject allows, and the newest that is not the one in .venv; each in a folder of its own.
+OTHER_ONNXRUNTIMES := build/onnxruntime-oldest build/onnxruntime-newest
+
+test-onnxruntime-versions: install   ## a bundle made under one onnxruntime serves its int8 variant under another, both ways
+	rm -rf $(OTHER_ONNXRUNTIMES)
+	here=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("onnxruntime"))'); \
+	  $(BIN)/python -m pip install --quiet --no-deps --target build/onnxruntime-oldest 'onnxruntime~=1.23.0' && \
+	  $(BIN)/python -m pip install --quiet --no-deps --target build/onnxruntime-newest "onnxruntime>=1.23,<2,!=$$here"
+	MTL_OTHER_ONNXRUNTIMES=$$(printf '%s:' $(abspath $(OTHER_ONNXRUNTIMES))) \
+	  $(BIN)/python -m pytest -q tests/contract/test_onnxruntime_versions.py
 
 node-example:    ## install what examples/node needs (node and npm must be installed); `make test` then runs it too
 	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm ci --no-audit --no-fund

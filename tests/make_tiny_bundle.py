@@ -1,8 +1,9 @@
 """nothing -> tests/runtime/data/tiny_bundle: a whole bundle of three tasks in 14 KB, without any training.
 
 Run ``python tests/make_tiny_bundle.py`` (it needs onnx) and commit what it writes; equal code gives equal bytes.
-The graph is written by hand: embedding -> masked mean -> one linear head for each task. The golden logits
-are computed by numpy, not by onnxruntime, so that the golden test can fail.
+The graph is written by hand: embedding -> masked mean -> one linear head for each task. The golden logits, and
+each variant's own golden answers, are computed by numpy, not by onnxruntime, so that the golden test can fail.
+tests/runtime/data/tiny_bundle_version_1 is what this script wrote when a manifest had format version 1.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,14 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer as HfTokenizer
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
-from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, render_golden
+from mtl_runtime.bundle.golden import (
+    GOLDEN_NAME,
+    GoldenAnswers,
+    GoldenText,
+    golden_answers_name,
+    render_golden,
+    render_golden_answers,
+)
 from mtl_runtime.bundle.manifest import (
     EMBEDDING_OUTPUT,
     FORMAT_VERSION,
@@ -66,6 +74,10 @@ GOLDEN_TEXTS = (
     "line one\nline two\ttab",
 )
 
+GRAPHS = {"cpu-fp32": "model.onnx", "cpu-int8": "model.int8.onnx"}
+# Of the golden texts, those that are read whole: the last two are longer than the encoder reads.
+SELF_TEST_LINES = (1, 2, 3, 4, 5, 6)
+
 Weights = Mapping[str, NDArray[np.float32]]
 
 
@@ -79,6 +91,8 @@ def make_bundle(target: Path) -> None:
         "model.onnx": make_graph(weights, int8=False),
         "model.int8.onnx": make_graph(weights, int8=True),
         GOLDEN_NAME: render_golden(golden),
+        golden_answers_name("cpu-fp32"): golden_answers(tokenizer, weights),
+        golden_answers_name("cpu-int8"): golden_answers(tokenizer, rounded_embedding(weights)),
         "MODEL_CARD.md": b"# Tiny bundle\n\nMade by tests/make_tiny_bundle.py for tests.\n",
     }
     target.mkdir(parents=True, exist_ok=True)
@@ -125,7 +139,7 @@ def make_graph(weights: Weights, *, int8: bool) -> bytes:
     nodes = []
     table = "embedding"
     if int8:
-        scale = np.float32(np.abs(weights["embedding"]).max() / 127)
+        scale = embedding_scale(weights)
         stored["embedding"] = np.round(weights["embedding"] / scale).astype(np.int8)
         stored["embedding_scale"] = np.array(scale)
         nodes.append(helper.make_node("DequantizeLinear", ["embedding", "embedding_scale"], ["embedding_f"]))
@@ -163,6 +177,24 @@ def make_graph(weights: Weights, *, int8: bool) -> bytes:
     return data
 
 
+def embedding_scale(weights: Weights) -> np.float32:
+    """The size of a step of the int8 embedding."""
+    return np.float32(np.abs(weights["embedding"]).max() / 127)
+
+
+def rounded_embedding(weights: Weights) -> Weights:
+    """The weights that the int8 graph computes with."""
+    scale = embedding_scale(weights)
+    return {**weights, "embedding": np.round(weights["embedding"] / scale).astype(np.int8) * scale}
+
+
+def golden_answers(tokenizer: Tokenizer, weights: Weights) -> bytes:
+    """The answers of a variant with these weights to the golden texts that are read whole."""
+    rows = [golden_text(GOLDEN_TEXTS[line - 1], tokenizer, weights).logits for line in SELF_TEST_LINES]
+    logits = {name: tuple(row[name] for row in rows) for name in _widths()}
+    return render_golden_answers(GoldenAnswers(lines=SELF_TEST_LINES, logits=logits))
+
+
 def golden_text(text: str, tokenizer: Tokenizer, weights: Weights) -> GoldenText:
     """Token ids of ``text``, and its logits in float64 numpy."""
     (tokens,) = tokenizer.encode([text])
@@ -177,7 +209,6 @@ def make_manifest(files: Mapping[str, FileSpec]) -> Manifest:
     encoder = EncoderSpec(
         family="tiny", source="by hand", hidden_size=HIDDEN, pooling="mean", max_length=MAX_LENGTH, pad_id=0
     )
-    graphs = {"cpu-fp32": "model.onnx", "cpu-int8": "model.int8.onnx"}
     return Manifest(
         format_version=FORMAT_VERSION,
         tasks=TASKS,
@@ -185,7 +216,10 @@ def make_manifest(files: Mapping[str, FileSpec]) -> Manifest:
         inputs=("input_ids", "attention_mask"),
         outputs=(*(logits_output(name) for name in _widths()), EMBEDDING_OUTPUT),
         variants={
-            name: VariantSpec(graph=graph, provider="cpu", provider_options={}) for name, graph in graphs.items()
+            name: VariantSpec(
+                graph=graph, provider="cpu", provider_options={}, golden_answers=golden_answers_name(name)
+            )
+            for name, graph in GRAPHS.items()
         },
         files=files,
         made_with={"mtl-export": "0.1.0"},

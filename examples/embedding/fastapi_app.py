@@ -47,10 +47,15 @@ async def classify(question: Question, request: Request) -> dict[str, Any]:
 
 @app.get("/healthz")
 async def healthz(request: Request) -> dict[str, Any]:
-    """The variant that runs, its threads and its tasks."""
+    """The variant that runs, why a faster one does not, threads and tasks."""
     classifier = request.state.classifier
     info = classifier.info
-    return {"variant": info.variant, "threads": info.cores, "tasks": classifier.tasks}
+    return {
+        "variant": info.variant,
+        "fallback": info.fallback,  # why a faster variant does not run; null: none could
+        "threads": info.cores,
+        "tasks": classifier.tasks,
+    }
 
 
 @app.exception_handler(InvalidTextError)

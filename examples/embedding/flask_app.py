@@ -37,7 +37,12 @@ def create_app() -> Flask:
     @app.get("/healthz")
     def healthz() -> dict[str, Any]:
         info = classifier.info
-        return {"variant": info.variant, "threads": info.cores, "tasks": classifier.tasks}
+        return {
+            "variant": info.variant,
+            "fallback": info.fallback,  # why a faster variant does not run; null: none could
+            "threads": info.cores,
+            "tasks": classifier.tasks,
+        }
 
     @app.errorhandler(InvalidTextError)
     def invalid_text(error: InvalidTextError) -> tuple[dict[str, Any], int]:

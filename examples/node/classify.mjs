@@ -64,7 +64,9 @@ const ANSWERS = {
 
 async function open(folder) {
   const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8"));
-  if (manifest.format_version !== 1) throw new Error(`format version ${manifest.format_version}; this reads 1`);
+  if (![1, 2].includes(manifest.format_version)) {
+    throw new Error(`format version ${manifest.format_version}; this reads 1 and 2`);
+  }
   const { graph, calibration = {} } = manifest.variants[VARIANT];
   if (`${graph}.data` in manifest.files) throw new Error(`${graph} has its weights in a second file; this reads one`);
   if (manifest.inputs.includes("token_type_ids")) throw new Error(`${graph} takes token types; golden.jsonl has none`);

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_export.atomic_folder import atomic_folder, check_can_write
-from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts
+from mtl_export.bundling.golden_answers import write_golden_answers
+from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts, self_test_lines
 from mtl_export.bundling.model_card import model_card
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.errors import ConfigError, ExportError, GateError
@@ -26,7 +27,7 @@ from mtl_export.graphs.recipes import PORTABLE_GRAPH, Recipe, default_variants, 
 from mtl_export.graphs.trace import check_finite_weights
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig
-from mtl_runtime.bundle.golden import GOLDEN_NAME, render_golden
+from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, render_golden
 from mtl_runtime.bundle.manifest import (
     DEFAULT_VARIANT,
     EMBEDDING_OUTPUT,
@@ -109,7 +110,8 @@ def export_bundle(
         texts = trained.model.tokenize(_calibration_texts(trained, tuple(map(Path, calibration)), recipes))
         reference = _reference(trained, comparison)
         graphs = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch))
-        _write_common_files(staging, trained, graphs, comparison)
+        golden = _write_common_files(staging, trained, graphs, comparison)
+        lines = self_test_lines(golden, max_length=trained.record.model.encoder.max_length)
         builder = VariantBuilder(
             folder=staging,
             graphs=graphs,
@@ -117,8 +119,10 @@ def export_bundle(
             data=comparison,
             reference=reference,
             gate=budgets,
+            golden_texts=[golden[line - 1].text for line in lines],
         )
         built, refused = _build_all(builder, recipes, asked)
+        built = write_golden_answers(staging, built, lines)
         builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
         measured = {name: variant.evidence for name, variant in built.items()}
@@ -154,14 +158,17 @@ def _reference(trained: Checkpoint, comparison: ComparisonData) -> Reference:
     return Reference("PyTorch", tasks, outputs.compared)
 
 
-def _write_common_files(folder: Path, trained: Checkpoint, graphs: GraphBuilder, comparison: ComparisonData) -> None:
-    """The files that every bundle has, the manifest aside."""
+def _write_common_files(
+    folder: Path, trained: Checkpoint, graphs: GraphBuilder, comparison: ComparisonData
+) -> Sequence[GoldenText]:
+    """Write the files that every bundle has, the manifest aside; return the golden texts."""
     _log.info("tracing the graph")
     save(graphs.portable, folder / PORTABLE_GRAPH)
     (folder / "tokenizer.json").write_bytes(trained.model.tokenizer.to_json())
     golden = golden_texts(trained.model, comparison.sentences.texts)
     (folder / GOLDEN_NAME).write_bytes(render_golden(golden))
     (folder / "MODEL_CARD.md").write_text(model_card(trained.record), "utf-8")
+    return golden
 
 
 def _build_all(

@@ -1,4 +1,4 @@
-"""model + validation sentences -> golden texts: the bundle's self-test, with PyTorch's own logits."""
+"""model + validation sentences -> golden texts with PyTorch's logits, and some of them for the self-test at load."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,13 @@ from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.golden import GoldenText
 from mtl_runtime.core.sampling import evenly_spaced
 
-__all__ = ["EDGE_TEXTS", "golden_texts"]
+__all__ = ["EDGE_TEXTS", "golden_texts", "self_test_lines"]
 
 # Enough that a gate on another machine, which has no other sentences, can tell a good variant from a bad one.
 _FROM_DATA = 200
+# Of these, what a first load on another machine answers: enough to tell other arithmetic from rounding.
+_SELF_TEST_FROM_DATA = 32
+_SELF_TEST_TOKENS = 1024
 
 # What tokenizers and graphs get wrong first: nothing, blanks, one word, other scripts, composed and decomposed
 # letters, emoji joined from several, right-to-left marks, control characters, and more tokens than the encoder reads.
@@ -43,3 +46,27 @@ def golden_texts(model: MultiTaskModel, sentences: Sequence[str]) -> list[Golden
         )
         for index, (text, tokens) in enumerate(zip(texts, model.tokenize(texts), strict=True))
     ]
+
+
+def self_test_lines(golden: Sequence[GoldenText], *, max_length: int) -> tuple[int, ...]:
+    """Lines of golden.jsonl, counted from 1, that variants keep their own answers to.
+
+    All edge cases and up to 32 other texts from the shortest to the longest, about 1,024 tokens in all, so that the
+    self-test costs a load little. Texts that may have been truncated are left out: however long texts are treated
+    (``long_text``), the others are read in the same way.
+
+    Args:
+        golden: from :func:`golden_texts`, edge cases first.
+        max_length: tokens that the encoder reads.
+    """
+    whole = [line for line, text in enumerate(golden, 1) if len(text.ids) < max_length]
+    edges = [line for line in whole if line <= len(EDGE_TEXTS)]
+    others = whole[len(edges) :]
+    count = min(_SELF_TEST_FROM_DATA, len(others))
+    while count > 1 and _tokens(golden, [*edges, *evenly_spaced(others, count)]) > _SELF_TEST_TOKENS:
+        count //= 2
+    return (*edges, *evenly_spaced(others, count))
+
+
+def _tokens(golden: Sequence[GoldenText], lines: Sequence[int]) -> int:
+    return sum(len(golden[line - 1].ids) for line in lines)

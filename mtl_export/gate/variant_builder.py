@@ -47,6 +47,7 @@ class BuiltVariant:
 
     spec: VariantSpec
     evidence: VariantEvidence
+    golden_logits: Logits | None = None  # its own answers to the golden texts; None: it is not verified here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class VariantBuilder:
     data: ComparisonData
     reference: Reference  # PyTorch's answers to the data
     gate: GateConfig
+    golden_texts: Sequence[str]  # that each verified variant answers for the self-test on other machines
 
     def build_and_gate(self, name: str, recipe: Recipe) -> BuiltVariant:
         """Build and gate ``name``; its evidence says whether it may be let out."""
@@ -66,7 +68,7 @@ class VariantBuilder:
             built = self._attempt(name, recipe, _NOTHING)
             if built.evidence.status == "failed" and recipe.repairable:
                 built = self._repair(name, recipe, built)
-            return self._autotune(name, built)
+            return self._answer_golden_texts(name, self._autotune(name, built))
         finally:
             self.sessions.close_all_but(DEFAULT_VARIANT, _BASELINE)  # which speed is measured against
 
@@ -118,6 +120,13 @@ class VariantBuilder:
         open_with = partial(self.sessions.classifier, name, built.spec, self.reference.tasks)
         execution = autotune(open_with(), open_with, [example.text for example in self.data.compared])
         return BuiltVariant(built.spec, dataclasses.replace(built.evidence, execution=execution))
+
+    def _answer_golden_texts(self, name: str, built: BuiltVariant) -> BuiltVariant:
+        """The same, with its own golden answers where it computes them on its own provider."""
+        if built.evidence.status != "verified":
+            return built
+        classifier = self.sessions.classifier(name, built.spec, self.reference.tasks)
+        return dataclasses.replace(built, golden_logits=classifier.logits(self.golden_texts))
 
     def _emulated_evidence(self, name: str, recipe: Recipe, problem: str) -> VariantEvidence:
         """Evidence of a variant whose provider is not here: another provider's arithmetic, or nothing."""

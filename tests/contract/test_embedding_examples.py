@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import runpy
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from mtl_runtime import load
 from mtl_runtime.core.machine import allowed_cores
+from tests.runtime.measured_bundle import ELSEWHERE, add_evidence
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "examples" / "embedding"
@@ -141,7 +143,23 @@ def test_a_body_that_is_no_question_is_refused_with_a_reason(ask, content):
 
 
 def test_an_app_tells_what_runs_and_takes_its_share_of_the_cores(ask):
-    assert ask("/healthz") == (200, {"variant": "cpu-fp32", "threads": 1, "tasks": ["sentiment", "topics", "stars"]})
+    status, body = ask("/healthz")
+    assert status == 200
+    assert body.pop("fallback") is not None  # nothing vouches for cpu-int8
+    assert body == {"variant": "cpu-fp32", "threads": 1, "tasks": ["sentiment", "topics", "stars"]}
+
+
+@pytest.mark.parametrize("app", [flask_app, fastapi_app], ids=lambda app: app.__name__)
+def test_an_app_tells_why_a_faster_variant_does_not_run(app, tmp_path, monkeypatch):
+    bundle = shutil.copytree(BUNDLE, tmp_path / "bundle")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MTL_BUNDLE", str(bundle))
+    with app() as ask:
+        assert "cpu-int8 (it was not measured anywhere)" in ask("/healthz")[1]["fallback"]
+    add_evidence(bundle, {"cpu-fp32": 1.0, "cpu-int8": 2.5}, machine=ELSEWHERE)
+    with app() as ask:
+        health = ask("/healthz")[1]
+    assert (health["variant"], health["fallback"]) == ("cpu-int8", None)
 
 
 def test_the_script_prints_a_row_of_answers_for_each_line(classifier, monkeypatch, capsys):

@@ -11,8 +11,10 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec
 from mtl_runtime.core.records import from_dict, to_dict
 from mtl_runtime.providers.registry import PROVIDERS
+from tests.runtime.measured_bundle import ELSEWHERE, add_evidence
 
 TINY_BUNDLE = Path(__file__).parent / "data" / "tiny_bundle"
+TINY_BUNDLE_VERSION_1 = TINY_BUNDLE.with_name("tiny_bundle_version_1")
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,51 @@ def bundle_path() -> Path:
 def bundle_copy(tmp_path: Path) -> Path:
     """A copy of the bundle that a test may damage."""
     return Path(shutil.copytree(TINY_BUNDLE, tmp_path / "bundle"))
+
+
+@pytest.fixture
+def version_1_copy(tmp_path: Path) -> Path:
+    """A copy of the same bundle as it was made before manifests held golden answers."""
+    return Path(shutil.copytree(TINY_BUNDLE_VERSION_1, tmp_path / "version_1"))
+
+
+@pytest.fixture(scope="session")
+def measured_bundle(tmp_path_factory) -> Path:
+    """The bundle with evidence of this machine, on which cpu-fp32 is the fastest; only read it."""
+    path = Path(shutil.copytree(TINY_BUNDLE, tmp_path_factory.mktemp("measured") / "bundle"))
+    add_evidence(path, {"cpu-fp32": 1.0, "cpu-int8": 0.9})
+    return path
+
+
+@pytest.fixture
+def user_cache(tmp_path, monkeypatch) -> Path:
+    """A user's cache of its own, empty at first: what it remembers is the test's alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "mtl-export"
+
+
+@pytest.fixture
+def other_kernels(monkeypatch) -> Callable[..., None]:
+    """``other_kernels(by, task=, row=)``: from now on cpu-int8 computes that much more for a text's first logit."""
+
+    def install(by: float, *, task: str = "sentiment", row: int = 0) -> None:
+        def logits(classifier, texts, **arguments):
+            rows = computed(classifier, texts, **arguments)
+            if classifier.info.variant == "cpu-int8":
+                rows[task][row, 0] += by
+            return rows
+
+        computed = Classifier.logits
+        monkeypatch.setattr(Classifier, "logits", logits)
+
+    return install
+
+
+@pytest.fixture
+def moved_bundle(bundle_copy, user_cache) -> Path:
+    """A copy on which cpu-int8 is the fastest, as another machine verified; nothing is remembered of this one."""
+    add_evidence(bundle_copy, {"cpu-fp32": 1.0, "cpu-int8": 2.5}, machine=ELSEWHERE)
+    return bundle_copy
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,9 @@ def _manifest(old: Manifest, variant: str, copied_from: Mapping[str, str], files
         old,
         tasks=tuple(dataclasses.replace(old.task(source), name=task) for task, source in copied_from.items()),
         outputs=(*map(logits_output, copied_from), EMBEDDING_OUTPUT),
-        variants={variant: dataclasses.replace(spec, calibration=_by_copy(spec.calibration, copied_from))},
+        variants={
+            variant: dataclasses.replace(spec, calibration=_by_copy(spec.calibration, copied_from), golden_answers=None)
+        },
         files=files,
         gate=dataclasses.replace(old.gate, tasks=_by_copy(old.gate.tasks, copied_from)),
     )

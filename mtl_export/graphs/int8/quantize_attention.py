@@ -88,6 +88,9 @@ class _Attention:
                 _concatenate(graph, weights, scales),
                 self.node.inputs[4],
                 zero,
+                # It may be left out, but onnxruntime 1.23 to 1.29 reads it all the same where it makes weights uint8,
+                # and ends the process. Each node has its own: making a shared one uint8 twice is an error.
+                initializer(graph, f"{self.node.name}.weight_zero", np.array(0, np.int8)),
             ],
             {name: attributes[name] for name in ("num_heads", "mask_filter_value")},
             domain="com.microsoft",

@@ -1,4 +1,4 @@
-"""manifest.json <-> Manifest: what a bundle holds and how its answers are to be read (format version 1).
+"""manifest.json <-> Manifest: what a bundle holds and how its answers are to be read (format version 2; 1 is read too).
 
 docs/bundle-format.md is the normative description; it changes in the same commit as FORMAT_VERSION.
 """
@@ -24,6 +24,7 @@ __all__ = [
     "EMBEDDING_OUTPUT",
     "FORMAT_VERSION",
     "MANIFEST_NAME",
+    "READABLE_VERSIONS",
     "TASK_NAME",
     "Calibration",
     "EncoderSpec",
@@ -38,7 +39,8 @@ __all__ = [
     "logits_output",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no golden answers of variants
+READABLE_VERSIONS = (1, FORMAT_VERSION)
 MANIFEST_NAME = "manifest.json"
 EMBEDDING_OUTPUT = "sentence_embedding"
 # What every bundle holds, and what a machine runs on which nothing was measured.
@@ -142,6 +144,8 @@ class VariantSpec:
     provider: str  # a name of mtl_runtime.providers.registry.PROVIDERS, such as "cpu"
     provider_options: Mapping[str, str]
     calibration: Mapping[str, Calibration] = field(default_factory=dict)  # by task; absent: the task's own
+    # File with this variant's own answers to golden texts; absent: it was not verified when the bundle was made.
+    golden_answers: str | None = field(default=None, metadata=records.if_set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +215,8 @@ class Manifest:
             raise RecordError(f"variants.{name}", f"a variant is named <provider>-<precision>; precisions: {known}")
         if variant.graph not in self.files:
             raise RecordError(f"variants.{name}.graph", f"{variant.graph!r} is not among the files")
+        if variant.golden_answers not in (None, *self.files):
+            raise RecordError(f"variants.{name}.golden_answers", f"{variant.golden_answers!r} is not among the files")
         if unknown := sorted(variant.calibration.keys() - {task.name for task in self.tasks}):
             raise RecordError(f"variants.{name}.calibration.{unknown[0]}", "there is no such task")
         self.answers_of(name)  # a temperature or threshold that cannot be raises here
@@ -225,9 +231,10 @@ class Manifest:
         """
         data = records.parse_json(text, where=MANIFEST_NAME)
         version = data.get("format_version") if isinstance(data, dict) else None
-        if version != FORMAT_VERSION:
+        if version not in READABLE_VERSIONS or isinstance(version, bool):
             raise BundleError(
-                f"{MANIFEST_NAME} has format version {version}, this mtl-export reads {FORMAT_VERSION}; "
+                f"{MANIFEST_NAME} has format version {version}, this mtl-export reads "
+                f"{' and '.join(map(str, READABLE_VERSIONS))}; "
                 f"export the bundle again, or install the version that wrote it"
             )
         return records.from_dict(cls, data, where=MANIFEST_NAME)
@@ -251,10 +258,10 @@ class Manifest:
         return {task.name: task for task in self.tasks}[name]
 
 
-def graph_metadata(tasks: Iterable[TaskSpec]) -> dict[str, str]:
-    """What the metadata_props of each graph say, so that plain onnxruntime users need no manifest."""
+def graph_metadata(tasks: Iterable[TaskSpec], format_version: int = FORMAT_VERSION) -> dict[str, str]:
+    """What the metadata_props of each graph in a bundle of that version say: plain onnxruntime needs no manifest."""
     content = [records.to_dict(task) for task in tasks]
     return {
-        "mtl.format_version": str(FORMAT_VERSION),
+        "mtl.format_version": str(format_version),
         "mtl.tasks": json.dumps(content, ensure_ascii=False, separators=(",", ":")),
     }

@@ -1,5 +1,6 @@
 """``mtl doctor``: environment -> tables; exit code 1 if there is a problem."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ from mtl_runtime.cli.options import bundle_argument, json_option
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
 from mtl_runtime.diagnostics.doctor import Diagnosis, diagnose
+from mtl_runtime.evidence.self_tests import AnswerDifference, SelfTest
 from mtl_runtime.providers.registry import PROVIDERS
 
 __all__ = ["doctor"]
@@ -52,4 +54,22 @@ def _print_tables(diagnosis: Diagnosis) -> None:
     if diagnosis.variants:
         rows = [(t.variant, "works" if t.works else "does not work", t.detail) for t in diagnosis.variants]
         print_table("Variants", ("variant", "result", "detail"), rows)
+        _print_golden_answers([trial.self_test for trial in diagnosis.variants if trial.self_test is not None])
     print_table("Problems", ("problem",), [(problem,) for problem in diagnosis.problems] or [("none",)])
+
+
+def _print_golden_answers(outcomes: Sequence[SelfTest]) -> None:
+    """Print how far each variant's answers here are from its golden ones; nothing where the bundle holds none."""
+    rows = [
+        (outcome.variant, task, *_cells(difference), "hold" if outcome.holds else "differ")
+        for outcome in outcomes
+        for task, difference in outcome.tasks.items()
+    ]
+    if rows:
+        limits = ("mean |Δ logit|", "allowed", "max |Δ logit|", "allowed", "flips")
+        print_table("Golden answers on this machine", ("variant", "task", *limits, "golden answers"), rows)
+
+
+def _cells(difference: AnswerDifference) -> tuple[str, ...]:
+    values = (difference.mean, difference.mean_allowed, difference.largest, difference.largest_allowed)
+    return (*(f"{value:.2g}" for value in values), str(difference.flips))

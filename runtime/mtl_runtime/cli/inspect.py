@@ -11,7 +11,9 @@ from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.options import bundle_argument, json_option
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
+from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.evidence.files import read_evidence
+from mtl_runtime.loading.plan import plan_load
 
 __all__ = ["inspect"]
 
@@ -20,7 +22,10 @@ __all__ = ["inspect"]
 @bundle_argument()
 @json_option()
 def inspect(bundle: Path, as_json: bool) -> None:
-    """Show what BUNDLE holds: tasks, encoder, variants, files, evidence. Hashes are not checked."""
+    """Show what BUNDLE holds, and which variant runs here: tasks, encoder, variants, files, evidence.
+
+    Hashes are not checked, and nothing is run.
+    """
     opened = Bundle.open(bundle)
     if as_json:
         print_json(_to_dict(opened))
@@ -38,12 +43,25 @@ def inspect(bundle: Path, as_json: bool) -> None:
     print_table("Made with", ("package", "version"), list(manifest.made_with.items()))
     for evidence in read_evidence(opened):
         print_evidence(evidence)
+    print_table(
+        "On this machine", ("fact", "value"), [(key, value or "none") for key, value in _runs_here(opened).items()]
+    )
 
 
 def _to_dict(bundle: Bundle) -> dict[str, Any]:
     content: dict[str, Any] = records.to_dict(bundle.manifest)
     evidence = [records.to_dict(evidence) for evidence in read_evidence(bundle)]
-    return {"bundle": str(bundle.path), "digest": bundle.digest, **content, "evidence": evidence}
+    facts = {"bundle": str(bundle.path), "digest": bundle.digest, **content, "evidence": evidence}
+    return {**facts, "runs_here": _runs_here(bundle)}
+
+
+def _runs_here(bundle: Bundle) -> dict[str, str | None]:
+    """The variant that `load` opens on this machine, and why."""
+    try:
+        plan = plan_load(bundle)
+    except MissingPackageError as error:  # a bundle can be inspected without onnxruntime
+        return {"variant": None, "reason": str(error), "fallback": None}
+    return {"variant": plan.variant, "reason": plan.reason, "fallback": plan.fallback}
 
 
 def _print_tasks(manifest: Manifest) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -12,6 +12,7 @@ from mtl_runtime.cli.options import bundle_argument, json_option, threads_option
 from mtl_runtime.cli.predict_options import PredictOptions
 from mtl_runtime.cli.terminal import binary_stdout, print_json, print_table, printable, row_progress
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
+from mtl_runtime.loading.variant_choice import Trust
 from mtl_runtime.tables.table import FORMATS
 from mtl_runtime.text.validation import AGGREGATES, LONG_TEXT
 
@@ -32,6 +33,11 @@ _LONGEST_TITLE = 60
 @click.option("--text", "texts", multiple=True, help="Classify this text (repeatable) instead of INPUT.")
 @click.option("--tasks", help="Only these tasks, separated by commas.")
 @click.option("--variant", help="Variant of the bundle to run.")
+@click.option(
+    "--trust",
+    type=click.Choice(get_args(Trust)),
+    help="golden: a variant verified elsewhere may run if its golden answers hold here; exact: not. Default: golden.",
+)
 @threads_option()
 @click.option("--workers", type=click.IntRange(min=1), help="Batches at the same time. Default: as measured here.")
 @click.option("--max-batch-tokens", type=click.IntRange(min=1), help="Padded tokens of a batch. Default: as measured.")

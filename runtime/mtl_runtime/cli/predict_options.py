@@ -29,6 +29,7 @@ class PredictOptions:
     texts: tuple[str, ...]
     tasks: str | None
     variant: str | None
+    trust: str | None
     threads: int | None
     workers: int | None
     max_batch_tokens: int | None
@@ -59,7 +60,7 @@ class PredictOptions:
     @property
     def load_arguments(self) -> dict[str, Any]:
         """The arguments of :func:`mtl_runtime.load` that were given."""
-        names = ("variant", "threads", "workers", "max_batch_tokens", "long_text", "aggregate")
+        names = ("variant", "trust", "threads", "workers", "max_batch_tokens", "long_text", "aggregate")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def _source_conflicts(self) -> Iterator[tuple[bool, str]]:
@@ -77,6 +78,10 @@ class PredictOptions:
         yield (
             bool(self.texts) and (self.output is not None or self.rejects is not None),
             "--text prints its answers; -o and --rejects are for INPUT.",
+        )
+        yield (
+            self.variant is not None and self.trust is not None,
+            "--trust is about variants that nobody names; choose it or --variant.",
         )
         is_windowed = self.long_text == "windows"
         yield self.aggregate is not None and not is_windowed, "--aggregate is for --long-text windows."

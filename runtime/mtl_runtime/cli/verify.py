@@ -20,20 +20,31 @@ _RESULTS = {True: "passed", False: "FAILED", None: "unavailable"}
 @click.option("--variant", "variants", multiple=True, help="Only this variant (repeatable); default: all.")
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled sentences to gate on; default: golden texts.")
 @click.option("--column", default="text", show_default=True, help="Column of --data with the texts.")
+@click.option("--quick", is_flag=True, help="Check hashes and golden answers, in seconds; run no gate.")
 @json_option()
 @click.pass_context
 def verify(
-    ctx: click.Context, bundle: Path, variants: tuple[str, ...], data: Path | None, column: str, as_json: bool
+    ctx: click.Context,
+    bundle: Path,
+    variants: tuple[str, ...],
+    data: Path | None,
+    column: str,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Check each file of BUNDLE against the manifest, then gate each variant on this machine.
 
     The gate compares the variants' answers with the reference's, task by task, and writes its evidence into the bundle;
     from then on the fastest variant that passed runs on this machine. Labelled sentences need a column for each task.
+    With --quick, each variant repeats its own golden answers instead, and the user's cache remembers the outcome: a
+    step before many processes start.
     Where the evidence cannot be stored, a warning says so. Exits 1 if a check failed. A variant is "unavailable" if
     this machine lacks its provider.
     """
+    if quick and data is not None:
+        raise click.UsageError("--data is for the gate, which --quick leaves out; choose one.")
     with stages():
-        report = verify_bundle(bundle, variants=variants or None, data=data, text=column)
+        report = verify_bundle(bundle, variants=variants or None, data=data, text=column, quick=quick)
     if as_json:
         print_json({"passed": report.passed, **records.to_dict(report)})
     else:

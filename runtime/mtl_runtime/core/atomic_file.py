@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from mtl_runtime.errors import MtlError
 
-__all__ = ["atomic_file", "check_can_write", "os_errors_as_mtl_errors", "sync"]
+__all__ = ["atomic_file", "check_can_write", "os_errors_as_mtl_errors", "replace_text", "sync"]
 
 _log = logging.getLogger(__name__)
 
@@ -66,3 +66,13 @@ def atomic_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
         _log.debug("wrote %s", target)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def replace_text(file: Path, content: str) -> None:
+    """Write a small file whole or not at all, whoever else writes it at the same time; nothing is forced to disk."""
+    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
+    try:
+        new.write_text(content, "utf-8")
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)

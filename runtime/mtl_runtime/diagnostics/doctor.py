@@ -3,7 +3,7 @@
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mtl_runtime.bundle.bundle import Bundle
@@ -11,7 +11,10 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
 from mtl_runtime.diagnostics.node_placement import count_providers, describe_placement, running_nodes
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError
+from mtl_runtime.evidence.self_tests import SelfTest
 from mtl_runtime.loading.load import load
+from mtl_runtime.loading.plan import Grounds, plan_load
+from mtl_runtime.loading.self_test import run_self_test
 from mtl_runtime.providers.registry import ONNXRUNTIME_PLUGINS, ONNXRUNTIME_WHEELS, PROVIDERS, check_one_wheel
 from mtl_runtime.providers.session import available_providers, provider_problem
 
@@ -41,6 +44,7 @@ class VariantTrial:
     works: bool
     detail: str
     nodes: Mapping[str, int] = field(default_factory=dict)  # onnxruntime's provider name -> nodes that ran there
+    self_test: SelfTest | None = None  # None: it does not work, or the bundle holds no golden answers of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,8 @@ def diagnose(path: str | os.PathLike[str] | None = None) -> Diagnosis:
     if path is not None:
         bundle = Bundle.open(path)
         trials = [_try_variant(bundle, name, problems) for name in bundle.manifest.variants]
+        if providers and (fallback := _describe_fallback(bundle, trials)) is not None:
+            problems.append(fallback)
         if not problems and not any(trial.works for trial in trials):
             problems.append(f"no variant of {bundle.path} runs here; run `mtl verify {bundle.path}`")
     return Diagnosis(
@@ -100,7 +106,8 @@ def _try_variant(bundle: Bundle, variant: str, problems: list[str]) -> VariantTr
         return VariantTrial(variant, False, str(error))
     info = classifier.info
     detail = f"runs on {info.provider} with {info.workers} x {info.threads} threads: {placement}"
-    return VariantTrial(variant, True, detail, nodes)
+    has_golden_answers = bundle.manifest.variants[variant].golden_answers is not None
+    return VariantTrial(variant, True, detail, nodes, run_self_test(classifier, bundle) if has_golden_answers else None)
 
 
 def _placement(bundle: Bundle, variant: str) -> tuple[dict[str, int], str]:
@@ -110,3 +117,12 @@ def _placement(bundle: Bundle, variant: str) -> tuple[dict[str, int], str]:
     except OSError as error:  # the variant works; only onnxruntime's profile needs a folder that can be written
         return {}, f"where its nodes run cannot be listed ({error.strerror or error})"
     return nodes, describe_placement(bundle.manifest.variants[variant].provider, nodes)
+
+
+def _describe_fallback(bundle: Bundle, trials: Sequence[VariantTrial]) -> str | None:
+    """Which variant `load` opens although a faster one could run here, why, and what to do; None: it does not."""
+    self_tests = {trial.variant: trial.self_test for trial in trials if trial.self_test is not None}
+    plan = plan_load(bundle, Grounds.read(bundle).with_self_tests(self_tests))
+    if plan.fallback is None:
+        return None
+    return f"{plan.variant} runs by fallback; {plan.fallback} (`mtl verify {bundle.path}`)"

@@ -2,16 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
 from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.evidence.schema import Flip, Histogram, TaskEvidence
 from mtl_runtime.gate.calibration import calibration_error, reliability_bins
+from mtl_runtime.inference.decisions import changed_answers, decision_margins
 from mtl_runtime.inference.decode import check_finite, compute_probabilities, decode
 
 __all__ = ["TaskOutputs", "measure_agreement", "wilson_interval"]
@@ -120,9 +121,9 @@ def _flips(
     texts: Sequence[str], reference: TaskOutputs, candidate: TaskOutputs, *, finite: NDArray[np.bool_], tie: float
 ) -> list[Flip]:
     """Sentences with another answer, widest reference margin first; a row that is not finite counts as one."""
-    kind = reference.task.kind
-    changed = np.flatnonzero(_CHANGED[kind](reference, candidate) | ~finite).tolist()
-    margins = _MARGIN[kind](reference.task, reference.logits)
+    other = changed_answers((reference.task, reference.logits), (candidate.task, candidate.logits))
+    changed = np.flatnonzero(other | ~finite).tolist()
+    margins = decision_margins(reference.task, reference.logits)
     before, after = (decode(side.task, side.logits[changed]) for side in (reference, candidate))
     flips = [
         Flip(
@@ -135,47 +136,3 @@ def _flips(
         for row, old, new in zip(changed, before, after, strict=True)
     ]
     return sorted(flips, key=lambda flip: -flip.margin)
-
-
-def _other_label(reference: TaskOutputs, candidate: TaskOutputs) -> NDArray[np.bool_]:
-    return np.asarray(reference.logits.argmax(axis=1) != candidate.logits.argmax(axis=1))
-
-
-def _other_label_set(reference: TaskOutputs, candidate: TaskOutputs) -> NDArray[np.bool_]:
-    given = [
-        compute_probabilities(side.task, side.logits) >= np.array(side.task.thresholds)
-        for side in (reference, candidate)
-    ]
-    return np.asarray((given[0] != given[1]).any(axis=1))
-
-
-def _never(reference: TaskOutputs, _candidate: TaskOutputs) -> NDArray[np.bool_]:
-    """A number has no decision that could flip; its budget is the logit difference."""
-    return np.zeros(len(reference.logits), dtype=np.bool_)
-
-
-def _top_two(_task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
-    ordered = np.sort(reference.astype(np.float64), axis=1)
-    return np.asarray(ordered[:, -1] - ordered[:, -2])
-
-
-def _to_threshold(task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
-    """Distance of the nearest logit to its threshold's logit."""
-    bars = np.clip(np.array(task.thresholds), 1e-12, 1 - 1e-12)
-    return np.asarray(np.abs(reference - task.temperature * np.log(bars / (1 - bars))).min(axis=1))
-
-
-def _no_margin(_task: TaskSpec, reference: Logits) -> NDArray[np.float64]:
-    return np.zeros(len(reference))
-
-
-_CHANGED: Mapping[Kind, Callable[[TaskOutputs, TaskOutputs], NDArray[np.bool_]]] = {
-    "single_label": _other_label,
-    "multi_label": _other_label_set,
-    "regression": _never,
-}
-_MARGIN: Mapping[Kind, Callable[[TaskSpec, Logits], NDArray[np.float64]]] = {
-    "single_label": _top_two,
-    "multi_label": _to_threshold,
-    "regression": _no_margin,
-}

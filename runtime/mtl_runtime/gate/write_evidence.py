@@ -1,7 +1,6 @@
 """measurements of this moment -> Evidence -> its .json and .html in a folder that can be written."""
 
 import dataclasses
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core import records
+from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
@@ -91,8 +91,8 @@ def write_evidence(evidence: Evidence, folder: Path, *, title: str) -> Path:
     suffix = _SUFFIX_BY_REFERENCE.get(evidence.reference, "")
     page = folder / f"{evidence.machine.name}-onnxruntime-{evidence.made_with['onnxruntime']}{suffix}.html"
     whole = _with_earlier(evidence, page.with_suffix(".json"))
-    _replace(page, evidence_page(whole, title=title))
-    _replace(page.with_suffix(".json"), records.to_json(whole))
+    replace_text(page, evidence_page(whole, title=title))
+    replace_text(page.with_suffix(".json"), records.to_json(whole))
     return page
 
 
@@ -105,13 +105,3 @@ def _with_earlier(evidence: Evidence, file: Path) -> Evidence:
     if before.bundle_digest != evidence.bundle_digest:
         return evidence
     return dataclasses.replace(evidence, variants={**before.variants, **evidence.variants})
-
-
-def _replace(file: Path, content: str) -> None:
-    """Whole or not at all, whoever else writes it at the same time."""
-    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
-    try:
-        new.write_text(content, "utf-8")
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)

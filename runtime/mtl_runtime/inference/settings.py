@@ -38,6 +38,7 @@ class ModelSource:
     provider: str
     reason: str
     onnxruntime: str  # version
+    fallback: str | None = None  # as in ClassifierInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class ClassifierInfo:
     max_batch_tokens: int  # padded tokens of a batch
     reason: str
     onnxruntime: str
+    # Why a faster variant that could run here does not; None: the fastest one runs, or the one that was asked for.
+    fallback: str | None = None
 
     @classmethod
     def of(cls, source: ModelSource, settings: InferenceSettings) -> "ClassifierInfo":
@@ -67,6 +70,7 @@ class ClassifierInfo:
             max_batch_tokens=settings.execution.max_batch_tokens,
             reason=source.reason,
             onnxruntime=source.onnxruntime,
+            fallback=source.fallback,
         )
 
     @property

@@ -1,17 +1,21 @@
-"""bundle folder -> Classifier: plan what runs, hash the files, open the session."""
+"""bundle folder -> Classifier: plan what runs, hash the files, open the session, test what is not known here."""
 
+import dataclasses
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import Manifest
-from mtl_runtime.errors import BundleError, UnknownTaskError
+from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError, UnknownTaskError
+from mtl_runtime.evidence.self_tests import SelfTest, remember_self_test
 from mtl_runtime.inference.settings import InferenceSettings, InputOptions, ModelSource
-from mtl_runtime.loading.plan import LoadPlan, plan_load
+from mtl_runtime.loading.plan import Grounds, LoadPlan, plan_load
+from mtl_runtime.loading.self_test import failed_self_test, run_self_test
+from mtl_runtime.loading.variant_choice import Trust
 from mtl_runtime.providers.execution_config import OptimizeFor
 from mtl_runtime.providers.fork_safe_session import ForkSafeSession
 from mtl_runtime.providers.registry import get_provider
@@ -32,6 +36,7 @@ def load(
     path: str | os.PathLike[str],
     *,
     variant: str | None = None,
+    trust: Trust = "golden",
     optimize_for: OptimizeFor = "throughput",
     threads: int | None = None,
     workers: int | None = None,
@@ -44,8 +49,12 @@ def load(
 
     Args:
         path: folder written by ``mtl export``.
-        variant: name of a variant of the bundle; default: the fastest that was verified on a machine like this one,
-            and cpu-fp32 where none was (``info.reason`` says why). A variant that is named runs, or raises.
+        variant: name of a variant of the bundle; default: the fastest that can be trusted here (``info.reason`` says
+            why). Where a faster one could run but is not trusted, ``info.fallback`` says so, and a warning is logged.
+            A variant that is named runs, or raises.
+        trust: what lets a variant run that was verified on other machines or with another onnxruntime alone:
+            ``golden``, that it gives its golden answers here too, which the first load tests and later ones remember;
+            ``exact``, nothing.
         optimize_for: ``throughput`` answers several batches at a time, each on its own core; ``latency`` gives
             all cores to one batch, and so to a lone text.
         threads: that compute at the same time, in all; default: the cores that affinity and cgroup quota allow.
@@ -69,18 +78,56 @@ def load(
         ValueError, TypeError: an argument has none of the values above.
     """
     _require_known("optimize_for", optimize_for, get_args(OptimizeFor))
+    _require_known("trust", trust, get_args(Trust))
     bundle = Bundle.open(Path(path).absolute())
     inputs = _input_options(bundle.manifest, long_text, aggregate, max_text_bytes)
-    plan = plan_load(
+    make_plan = partial(
+        plan_load,
         bundle,
         variant=variant,
+        trust=trust,
         optimize_for=optimize_for,
         threads=threads,
         workers=workers,
         max_batch_tokens=max_batch_tokens,
     )
+    classifier = _open_trusted(bundle, make_plan, inputs)
+    if classifier.info.fallback is not None:
+        _log.warning("%s runs by fallback; %s", classifier.info.variant, classifier.info.fallback)
+    return classifier
+
+
+def _open_trusted(bundle: Bundle, make_plan: Callable[[Grounds], LoadPlan], inputs: InputOptions) -> "Classifier":
+    """Open what is planned; a variant that needs its self-test and fails is replaced by the next in the order."""
+    grounds = Grounds.read(bundle)
+    plan = make_plan(grounds)
+    while plan.needs_self_test:
+        _log.info("testing %s of %s: %s", plan.variant, bundle.path, plan.reason)
+        outcome, classifier = _test(bundle, plan, inputs)
+        if outcome.tasks:  # what kept a variant from being opened may be gone at the next load
+            remember_self_test(bundle.digest, outcome)
+        grounds = grounds.with_self_tests({plan.variant: outcome})
+        plan = make_plan(grounds)
+        if classifier is not None and classifier.info.variant == plan.variant:
+            _log.info("%s of %s: %s", plan.variant, bundle.path, plan.reason)
+            source = dataclasses.replace(classifier.source, reason=plan.reason, fallback=plan.fallback)
+            return dataclasses.replace(classifier, source=source)
     _log.info("opening %s of %s: %s", plan.variant, bundle.path, plan.reason)
     return open_classifier(bundle, plan, inputs=inputs)
+
+
+def _test(bundle: Bundle, plan: LoadPlan, inputs: InputOptions) -> "tuple[SelfTest, Classifier | None]":
+    """The self-test of the plan's variant, and the classifier that passed it.
+
+    Raises:
+        IntegrityError, RecordError: a file of the bundle is damaged.
+    """
+    try:
+        classifier = open_classifier(bundle, plan, inputs=inputs)
+        outcome = run_self_test(classifier, bundle)
+    except (BundleError, MissingPackageError, ProviderError) as error:  # this onnxruntime cannot run it
+        return failed_self_test(plan.variant, error), None
+    return outcome, classifier if outcome.holds else None
 
 
 def open_classifier(bundle: Bundle, plan: LoadPlan, *, inputs: InputOptions | None = None) -> "Classifier":
@@ -118,6 +165,7 @@ def open_classifier(bundle: Bundle, plan: LoadPlan, *, inputs: InputOptions | No
             variant=plan.variant,
             provider=session.provider,
             reason=plan.reason,
+            fallback=plan.fallback,
             onnxruntime=onnxruntime_version(),
         ),
         _factory=reopen,
@@ -133,7 +181,9 @@ def reopen(source: ModelSource, settings: InferenceSettings) -> "Classifier":
     bundle = Bundle.open(source.bundle)
     if bundle.digest != source.digest:
         raise BundleError(f"{source.bundle} holds another bundle than when the classifier was opened; load it again")
-    plan = LoadPlan(variant=source.variant, execution=settings.execution, reason=source.reason)
+    plan = LoadPlan(
+        variant=source.variant, execution=settings.execution, reason=source.reason, fallback=source.fallback
+    )
     return open_classifier(bundle, plan, inputs=settings.inputs)
 
 

@@ -1,75 +1,109 @@
 """bundle + its evidence + what the caller asks for -> LoadPlan: which variant runs, how, and why."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import RecordError, UnknownVariantError
 from mtl_runtime.evidence.files import read_evidence_summaries
-from mtl_runtime.evidence.summary import EvidenceSummary
+from mtl_runtime.evidence.self_tests import SelfTest, read_self_tests
 from mtl_runtime.loading.execution_choice import choose_execution
-from mtl_runtime.loading.variant_choice import VariantChoice, choose_variant, filter_by_machine
+from mtl_runtime.loading.variant_choice import KnownEvidence, Trust, VariantChoice, choose_variant
 from mtl_runtime.providers.execution_config import ExecutionConfig, OptimizeFor
+from mtl_runtime.providers.registry import is_installed
 from mtl_runtime.providers.session import onnxruntime_version, provider_problem
 
-__all__ = ["LoadPlan", "plan_load"]
+__all__ = ["Grounds", "LoadPlan", "plan_load"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """Which variant of a bundle to open and how to run it, decided once."""
+    """Which variant of a bundle to open and how to run it."""
 
     variant: str
     execution: ExecutionConfig
     reason: str  # why this variant, and why this execution
+    fallback: str | None = None  # why a faster variant that could run here does not; None: there is none
+    needs_self_test: bool = False  # the variant's golden answers have not been tested on this kind of machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What a plan is based on, read once."""
+
+    evidence: KnownEvidence = field(default_factory=KnownEvidence)
+    problem: str | None = None  # why the evidence cannot be read
+
+    @classmethod
+    def read(cls, bundle: Bundle) -> Self:
+        """The evidence in the bundle and in the user's cache, and self-tests of machines like this one."""
+        machine, version = machine_facts(), onnxruntime_version()
+        try:
+            summaries = read_evidence_summaries(bundle)
+        except (RecordError, OSError) as error:
+            # Evidence stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
+            return cls(problem=f"its evidence cannot be read ({error})")
+        evidence = KnownEvidence.sort(summaries, machine, onnxruntime=version)
+        if evidence.elsewhere:
+            self_tests = read_self_tests(bundle.digest, machine, onnxruntime=version)
+            evidence = replace(evidence, self_tests=self_tests)
+        return cls(evidence=evidence)
+
+    def with_self_tests(self, outcomes: Mapping[str, SelfTest]) -> Self:
+        """The same, and these outcomes on top, by variant."""
+        self_tests = {**self.evidence.self_tests, **outcomes}
+        return replace(self, evidence=replace(self.evidence, self_tests=self_tests))
 
 
 def plan_load(
     bundle: Bundle,
+    grounds: Grounds | None = None,
     *,
     variant: str | None = None,
+    trust: Trust = "golden",
     optimize_for: OptimizeFor = "throughput",
     threads: int | None = None,
     workers: int | None = None,
     max_batch_tokens: int | None = None,
 ) -> LoadPlan:
-    """Read the bundle's evidence once and decide by it; arguments and errors are those of :func:`mtl_runtime.load`."""
-    evidence, problem = _evidence_of_this_machine(bundle)
+    """Decide by ``grounds`` (default: read now); other arguments and errors are those of :func:`mtl_runtime.load`."""
+    grounds = grounds or Grounds.read(bundle)
     variants = bundle.manifest.variants
-    choice = _choose(bundle, variant, evidence, problem)
+    choice = _choose(bundle, variant, grounds, trust)
     if choice.variant not in variants:
         raise UnknownVariantError(choice.variant, variants)
     execution = choose_execution(
         variants[choice.variant].provider,
         choice.variant,
-        evidence,
+        grounds.evidence.here,
         optimize_for=optimize_for,
         threads=threads,
         workers=workers,
         max_batch_tokens=max_batch_tokens,
     )
-    return LoadPlan(variant=choice.variant, execution=execution.config, reason=f"{choice.reason}; {execution.reason}")
-
-
-def _choose(bundle: Bundle, asked: str | None, evidence: list[EvidenceSummary], problem: str | None) -> VariantChoice:
-    if asked is not None:
-        return VariantChoice(asked, "asked for")
-    if problem is not None:
-        return VariantChoice(DEFAULT_VARIANT, problem)
-    variants = bundle.manifest.variants
-    return choose_variant(
-        evidence,
-        onnxruntime=onnxruntime_version(),
-        problem=lambda name: provider_problem(variants[name].provider) if name in variants else "not in the bundle",
+    return LoadPlan(
+        variant=choice.variant,
+        execution=execution.config,
+        reason=f"{choice.reason}; {execution.reason}",
+        fallback=choice.fallback,
+        needs_self_test=choice.needs_self_test,
     )
 
 
-def _evidence_of_this_machine(bundle: Bundle) -> tuple[list[EvidenceSummary], str | None]:
-    """What was measured on machines like this one, or why it cannot be read."""
-    try:
-        summaries = read_evidence_summaries(bundle)
-    except (RecordError, OSError) as error:
-        # Evidence stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
-        return [], f"its evidence cannot be read ({error})"
-    return filter_by_machine(summaries, machine_facts(), onnxruntime=onnxruntime_version()), None
+def _choose(bundle: Bundle, asked: str | None, grounds: Grounds, trust: Trust) -> VariantChoice:
+    variants = bundle.manifest.variants
+    if asked is not None:
+        return VariantChoice(asked, "asked for")
+    if grounds.problem is not None:
+        return VariantChoice(DEFAULT_VARIANT, grounds.problem, fallback=grounds.problem if len(variants) > 1 else None)
+    return choose_variant(
+        grounds.evidence,
+        variants,
+        onnxruntime=onnxruntime_version(),
+        trust=trust,
+        problem=provider_problem,
+        is_installed=is_installed,
+    )

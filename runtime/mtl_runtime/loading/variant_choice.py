@@ -1,13 +1,20 @@
-"""evidence of this machine -> VariantChoice: the fastest variant that was verified on this kind of machine."""
+"""evidence of this machine and of others -> VariantChoice: the fastest variant that can be trusted here."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, Self
 
-from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, VariantSpec
 from mtl_runtime.core.machine import MachineFacts
+from mtl_runtime.evidence.self_tests import SelfTest
 from mtl_runtime.evidence.summary import EvidenceSummary
 
-__all__ = ["VariantChoice", "choose_variant", "filter_by_machine"]
+__all__ = ["KnownEvidence", "Trust", "VariantChoice", "choose_variant"]
+
+# golden: evidence of another machine counts where the variant's golden answers hold here. exact: it never counts.
+Trust = Literal["golden", "exact"]
+
+_JUDGED = ("verified", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,71 +23,169 @@ class VariantChoice:
 
     variant: str
     reason: str
+    fallback: str | None = None  # why a faster variant that could run here does not; None: there is none
+    needs_self_test: bool = False  # its golden answers have not been tested on this kind of machine
 
 
-def filter_by_machine(
-    evidence: Sequence[EvidenceSummary], machine: MachineFacts, *, onnxruntime: str
-) -> list[EvidenceSummary]:
-    """What was measured on machines like this one; what counts most comes last.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEvidence:
+    """All that was measured of one bundle, sorted by what it says about this machine; what counts most comes last."""
 
-    "Like this one" means the same processor, with the same flags and GPUs, and the same onnxruntime: others have
-    other kernels. The same number of cores says most about the speed here, so that evidence has the last word.
-    """
-    here = [summary for summary in evidence if _same_machine(summary, machine, onnxruntime)]
-    return sorted(
-        here, key=lambda summary: (summary.machine.cores_allowed == machine.cores_allowed, summary.measured_at)
-    )
+    here: Sequence[EvidenceSummary] = ()
+    elsewhere: Sequence[EvidenceSummary] = ()
+    self_tests: Mapping[str, SelfTest] = field(default_factory=dict)  # of this kind of machine, by variant
+
+    @classmethod
+    def sort(cls, evidence: Sequence[EvidenceSummary], machine: MachineFacts, *, onnxruntime: str) -> Self:
+        """Tell evidence of machines like this one from other evidence.
+
+        "Like this one" means the same processor, with the same flags and GPUs, and the same onnxruntime: others have
+        other kernels. The same number of cores says most about the speed here, so that evidence has the last word.
+        """
+
+        def likeness(summary: EvidenceSummary) -> tuple[bool, bool, str]:
+            cores = summary.machine.cores_allowed == machine.cores_allowed
+            return _same_kernels(summary.machine, machine), cores, summary.measured_at
+
+        ordered = sorted(evidence, key=likeness)
+        here = [summary for summary in ordered if _measured_here(summary, machine, onnxruntime)]
+        return cls(here=here, elsewhere=[summary for summary in ordered if summary not in here])
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    name: str
+    speed: float  # times cpu-fp32
+    reason: str
+    distrust: str | None = None  # why it may not run here
+    needs_self_test: bool = False
 
 
 def choose_variant(
-    evidence: Sequence[EvidenceSummary], *, onnxruntime: str, problem: Callable[[str], str | None]
+    evidence: KnownEvidence,
+    variants: Mapping[str, VariantSpec],
+    *,
+    onnxruntime: str,
+    trust: Trust = "golden",
+    problem: Callable[[str], str | None],
+    is_installed: Callable[[str], bool],
 ) -> VariantChoice:
-    """The fastest variant of those that were verified, and whose provider is here.
+    """The fastest variant that was verified here, or elsewhere if it gives its golden answers here too.
 
-    Without evidence it is cpu-fp32, the one that PyTorch itself vouches for.
+    cpu-fp32, the one that PyTorch itself vouches for, needs no evidence.
 
     Args:
-        evidence: as :func:`filter_by_machine` sorts it.
+        evidence: of the bundle.
+        variants: of the bundle.
         onnxruntime: its version here.
-        problem: a variant's name -> why it cannot run here; None: it can.
+        trust: whether golden answers count.
+        problem: a provider's name -> why it cannot run here; None: it can.
+        is_installed: a provider's name -> whether its wheel is here; asked first where no evidence names the variant.
     """
-    speeds = dict(_verified_speeds(evidence))
-    if not speeds:
-        return VariantChoice(
-            DEFAULT_VARIANT,
-            f"no variant was measured on a machine like this one with onnxruntime {onnxruntime}; "
-            f"`mtl verify` measures them",
-        )
+    candidates = [*_verified_here(evidence), *_verified_elsewhere(evidence, variants, trust)]
     # Not measured is not failed: a variant has to be faster than cpu-fp32 to take its place.
-    speeds.setdefault(DEFAULT_VARIANT, 1.0)
-    unavailable: list[str] = []
-    for name in sorted(speeds, key=lambda name: (-speeds[name], name)):
-        if (missing := problem(name)) is None:
-            faster = f"; faster ones cannot run here: {'; '.join(unavailable)}" if unavailable else ""
-            reason = f"fastest verified on this kind of machine, {speeds[name]:.2f}x cpu-fp32{faster}"
-            return VariantChoice(name, reason)
-        unavailable.append(f"{name} ({missing})")
+    if DEFAULT_VARIANT not in (candidate.name for candidate in candidates):
+        candidates.append(_Candidate(DEFAULT_VARIANT, 1.0, _without_evidence(evidence, onnxruntime)))
+    missing: list[str] = []
+    distrusted: list[str] = []
+    for candidate in sorted(candidates, key=lambda candidate: (-candidate.speed, candidate.name)):
+        if (why := _absence(candidate.name, variants, problem)) is not None:
+            missing.append(f"{candidate.name} ({why})")
+        elif candidate.distrust is not None:
+            distrusted.append(f"{candidate.name} ({candidate.distrust})")
+        else:
+            distrusted += _never_judged(evidence, variants, problem, is_installed)
+            return _choice(candidate, missing, distrusted)
     raise AssertionError("cpu-fp32 runs wherever onnxruntime is")
 
 
-def _verified_speeds(evidence: Sequence[EvidenceSummary]) -> Mapping[str, float]:
-    """Variant -> speed. One that failed anywhere on this kind of machine is out, whatever else was measured."""
-    speeds = {name: speed for summary in evidence for name, speed in _speeds_of(summary)}
-    failed = {name for summary in evidence for name, variant in summary.variants.items() if variant.status == "failed"}
-    return {name: speed for name, speed in speeds.items() if name not in failed}
+def _absence(name: str, variants: Mapping[str, VariantSpec], problem: Callable[[str], str | None]) -> str | None:
+    """Why a variant cannot run here; cpu-fp32 is not asked, and whoever opens it hears it from there."""
+    if name == DEFAULT_VARIANT:
+        return None
+    return problem(variants[name].provider) if name in variants else "not in the bundle"
 
 
-def _speeds_of(summary: EvidenceSummary) -> Iterator[tuple[str, float]]:
-    for name, variant in summary.variants.items():
-        if variant.status == "verified":
-            yield name, variant.speed.median if variant.speed else 1.0
+def _choice(candidate: _Candidate, missing: Sequence[str], distrusted: Sequence[str]) -> VariantChoice:
+    fallback = None
+    if distrusted:
+        fallback = f"not trusted here: {'; '.join(distrusted)}; `mtl verify` measures them on this machine"
+    parts = [candidate.reason, f"faster ones cannot run here: {'; '.join(missing)}" if missing else None, fallback]
+    reason = "; ".join(part for part in parts if part)
+    return VariantChoice(candidate.name, reason, fallback, candidate.needs_self_test)
 
 
-def _same_machine(summary: EvidenceSummary, machine: MachineFacts, onnxruntime: str) -> bool:
-    then = summary.machine
+def _verified_here(evidence: KnownEvidence) -> Iterator[_Candidate]:
+    """One that failed anywhere on this kind of machine is out, whatever else was measured."""
+    failed = {name for summary in evidence.here for name in _names(summary, "failed")}
+    for name, (speed, _) in _speeds(evidence.here).items():
+        if name not in failed:
+            yield _Candidate(name, speed, f"fastest verified on this kind of machine, {speed:.2f}x cpu-fp32")
+
+
+def _verified_elsewhere(
+    evidence: KnownEvidence, variants: Mapping[str, VariantSpec], trust: Trust
+) -> Iterator[_Candidate]:
+    """Variants of which evidence of this machine says nothing, not even that they could not be measured."""
+    mentioned = {name for summary in evidence.here for name in summary.variants}
+    for name, (speed, summary) in _speeds(evidence.elsewhere).items():
+        if name in mentioned or name == DEFAULT_VARIANT or name not in variants:
+            continue
+        where = f"verified on {summary.machine.cpu} with onnxruntime {summary.made_with.get('onnxruntime', 'unknown')}"
+        reason, outcome = f"{where}, {speed:.2f}x cpu-fp32 there", evidence.self_tests.get(name)
+        if trust == "exact":
+            yield _Candidate(name, speed, reason, f'{reason}; trust="exact" takes evidence of this machine alone')
+        elif variants[name].golden_answers is None:
+            yield _Candidate(name, speed, reason, f"{reason}; the bundle holds no golden answers of it")
+        elif outcome is None:
+            yield _Candidate(name, speed, f"{reason}; its golden answers are not tested here yet", needs_self_test=True)
+        elif outcome.problem is not None:
+            yield _Candidate(name, speed, reason, f"{reason}; {outcome.problem}")
+        else:
+            yield _Candidate(name, speed, f"{reason}; its golden answers hold here")
+
+
+def _never_judged(
+    evidence: KnownEvidence,
+    variants: Mapping[str, VariantSpec],
+    problem: Callable[[str], str | None],
+    is_installed: Callable[[str], bool],
+) -> Iterator[str]:
+    """Variants that no gate has judged anywhere, and that could run here: nobody knows that they are slower."""
+    known = {name for summary in evidence.here for name in summary.variants} | {DEFAULT_VARIANT}
+    known |= {name for summary in evidence.elsewhere for name in _names(summary, *_JUDGED)}
+    for name, spec in variants.items():
+        if name not in known and is_installed(spec.provider) and problem(spec.provider) is None:
+            yield f"{name} (it was not measured anywhere)"
+
+
+def _without_evidence(evidence: KnownEvidence, onnxruntime: str) -> str:
+    if evidence.here:
+        return "no other variant is verified on this kind of machine"
+    return f"no variant was measured on a machine like this one with onnxruntime {onnxruntime}"
+
+
+def _names(summary: EvidenceSummary, *statuses: str) -> Iterator[str]:
+    return (name for name, variant in summary.variants.items() if variant.status in statuses)
+
+
+def _speeds(evidence: Sequence[EvidenceSummary]) -> dict[str, tuple[float, EvidenceSummary]]:
+    """Verified variant -> times cpu-fp32, and the evidence that says so."""
+    speeds = {}
+    for summary in evidence:
+        for name in _names(summary, "verified"):
+            speed = summary.variants[name].speed
+            speeds[name] = speed.median if speed else 1.0, summary
+    return speeds
+
+
+def _same_kernels(then: MachineFacts, now: MachineFacts) -> bool:
     return (
-        (then.system, then.architecture, then.cpu) == (machine.system, machine.architecture, machine.cpu)
-        and set(then.cpu_flags) == set(machine.cpu_flags)
-        and then.gpus == machine.gpus
-        and summary.made_with.get("onnxruntime") == onnxruntime
+        (then.system, then.architecture, then.cpu) == (now.system, now.architecture, now.cpu)
+        and set(then.cpu_flags) == set(now.cpu_flags)
+        and then.gpus == now.gpus
     )
+
+
+def _measured_here(summary: EvidenceSummary, machine: MachineFacts, onnxruntime: str) -> bool:
+    return _same_kernels(summary.machine, machine) and summary.made_with.get("onnxruntime") == onnxruntime

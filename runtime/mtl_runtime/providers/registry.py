@@ -17,6 +17,7 @@ __all__ = [
     "check_one_wheel",
     "get_provider",
     "installed_wheels",
+    "is_installed",
 ]
 
 # Every wheel that installs the module `onnxruntime`; two of them overwrite each other's files.
@@ -150,6 +151,14 @@ def installed_wheels() -> dict[str, str]:
     """Find the installed wheels that contain the module ``onnxruntime``, with their versions."""
     versions = installed_with_prefix("onnxruntime")
     return {name: versions[name] for name in ONNXRUNTIME_WHEELS if name in versions}
+
+
+def is_installed(provider: str) -> bool:
+    """Whether there is such a provider, and a wheel that contains it is installed; nothing is imported for that."""
+    row = PROVIDERS.get(provider)
+    if row is None or row.is_everywhere:
+        return row is not None
+    return not {row.wheel, row.uncached_wheel}.isdisjoint(installed_with_prefix("onnxruntime"))
 
 
 def check_one_wheel(wheels: Mapping[str, str] | None = None) -> None:

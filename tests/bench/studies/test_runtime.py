@@ -344,7 +344,7 @@ def test_scripts_with_other_answers_than_ours_are_an_error():
 def test_each_script_keeps_its_own_seconds(context, monkeypatch):
     seconds = {"ours": 0.3, "bare": 0.2, "bare with a warm cache": 0.1}
     monkeypatch.setattr(cold_start, "_commands", lambda *_: {side: [side] for side in seconds})
-    monkeypatch.setattr(cold_start, "_first_answer", lambda command: (seconds[command[0]], "good"))
+    monkeypatch.setattr(cold_start, "time_first_answer", lambda command: (seconds[command[0]], "good"))
     measurement = cold_start.measure_cold_start(context)
     assert measurement.ours == dict.fromkeys(context.variants, (0.3,))
     assert measurement.bare == dict.fromkeys(context.variants, (0.2,))

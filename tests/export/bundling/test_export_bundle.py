@@ -19,7 +19,7 @@ from tokenizers import processors
 
 import mtl_runtime
 from mtl_export.bundling import export_bundle as exporter
-from mtl_export.bundling.golden_texts import EDGE_TEXTS
+from mtl_export.bundling.golden_texts import EDGE_TEXTS, self_test_lines
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.data import splits
@@ -28,7 +28,7 @@ from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget
-from mtl_runtime.bundle.golden import parse_golden
+from mtl_runtime.bundle.golden import GoldenText, parse_golden, parse_golden_answers
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 from mtl_runtime.cli.app import main
 from mtl_runtime.evidence.files import read_evidence
@@ -164,9 +164,10 @@ def test_each_set_of_sentences_is_read_once_and_answered_once(checkpoint, tmp_pa
     exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
     assert read == {"validation.csv": 1, "train.csv": 1}
     golden = len(EDGE_TEXTS) + 32
+    tested = len(golden_answers(tmp_path / "bundle", "cpu-int8").lines)
     expected = {("PyTorch", 32): 1, ("PyTorch", len(EDGE_TEXTS)): 1, ("PyTorch", golden): 1}
     for variant in ("cpu-fp32", "cpu-int8"):
-        expected |= {(variant, 32): 1, (variant, len(EDGE_TEXTS)): 1}
+        expected |= {(variant, 32): 1, (variant, len(EDGE_TEXTS)): 1, (variant, tested): 1}
     assert answered == expected
 
 
@@ -178,7 +179,9 @@ def test_nothing_is_hashed_before_the_bundle_is_finished(checkpoint, tmp_path, m
     )
     exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
     own = [file.name for file in hashed if checkpoint.parent != file.parent]
-    assert sorted(own) == ["MODEL_CARD.md", "golden.jsonl", "model.cpu-int8.onnx", "model.onnx", "tokenizer.json"]
+    answers = ["golden.cpu-fp32.json", "golden.cpu-int8.json"]
+    graphs = ["model.cpu-int8.onnx", "model.onnx"]
+    assert sorted(own) == ["MODEL_CARD.md", *answers, "golden.jsonl", *graphs, "tokenizer.json"]
 
 
 def test_each_graph_is_opened_once_for_each_set_of_options(checkpoint, tmp_path, monkeypatch):
@@ -194,6 +197,43 @@ def test_each_graph_is_opened_once_for_each_set_of_options(checkpoint, tmp_path,
     exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
     assert {name for name, *_ in opened} == {"model.onnx", "model.cpu-int8.onnx"}
     assert set(opened.values()) == {1}
+
+
+def golden_answers(path, variant):
+    name = f"golden.{variant}.json"
+    return parse_golden_answers((path / name).read_bytes(), where=name)
+
+
+def test_each_verified_variant_keeps_its_own_golden_answers(checkpoint, tmp_path):
+    bundle = exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8", "cuda-fp32"]).bundle
+    specs = bundle.manifest.variants
+    assert bundle.manifest.format_version == 2
+    assert {name: spec.golden_answers for name, spec in specs.items()} == {
+        "cpu-fp32": "golden.cpu-fp32.json",
+        "cpu-int8": "golden.cpu-int8.json",
+        "cuda-fp32": None,  # emulated: these would be another provider's answers
+    }
+    golden = parse_golden(bundle.read("golden.jsonl"))
+    answers = golden_answers(bundle.path, "cpu-int8")
+    texts = [golden[line - 1].text for line in answers.lines]
+    here = mtl_runtime.load(bundle.path, variant="cpu-int8").logits(texts)
+    for task, own in answers.logits.items():
+        assert np.abs(here[task] - np.array(own)).max() < 1e-5
+    pytorch = np.array([golden[line - 1].logits["sentiment"] for line in answers.lines])
+    assert np.abs(pytorch - np.array(answers.logits["sentiment"])).max() > 1e-4  # its own, not PyTorch's
+    assert verify(bundle.path, quick=True).passed
+
+
+def test_the_self_test_reads_whole_texts_of_all_lengths_and_few_tokens():
+    lengths = [3] * len(EDGE_TEXTS) + [64, *range(4, 204)]
+    golden = [GoldenText(text=str(n), ids=(1,) * n, logits={}) for n in lengths]
+    lines = self_test_lines(golden, max_length=64)
+    read = [lengths[line - 1] for line in lines]
+    assert read[: len(EDGE_TEXTS)] == [3] * len(EDGE_TEXTS)
+    assert (read[len(EDGE_TEXTS)], max(read)) == (4, 63)
+    assert len(lines) == len(set(lines))
+    assert sum(read) <= 1024
+    assert self_test_lines(golden[:2], max_length=64) == (1, 2)
 
 
 def files_in(sources):

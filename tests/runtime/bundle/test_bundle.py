@@ -4,10 +4,24 @@ import pytest
 
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.golden import parse_golden, render_golden
+from mtl_runtime.bundle.golden import (
+    parse_golden,
+    parse_golden_answers,
+    parse_golden_lines,
+    render_golden,
+    render_golden_answers,
+)
 from mtl_runtime.errors import BundleError, IntegrityError, MtlError, RecordError, UnknownVariantError
 
-FILES = ["tokenizer.json", "model.onnx", "model.int8.onnx", "golden.jsonl", "MODEL_CARD.md"]
+FILES = [
+    "tokenizer.json",
+    "model.onnx",
+    "model.int8.onnx",
+    "golden.jsonl",
+    "golden.cpu-fp32.json",
+    "golden.cpu-int8.json",
+    "MODEL_CARD.md",
+]
 
 
 def test_the_tiny_bundle_holds_the_files_that_these_tests_damage(bundle_path):
@@ -107,3 +121,34 @@ def test_golden_texts_that_are_cut_off_or_malformed_name_their_line(bundle_path)
         parse_golden(data[:-1])
     with pytest.raises(RecordError, match=r"golden\.jsonl:2"):
         parse_golden(data.splitlines(keepends=True)[0] + b"{}\n")
+
+
+def test_some_golden_texts_can_be_read_without_the_others(bundle_path):
+    data = (bundle_path / "golden.jsonl").read_bytes()
+    whole = parse_golden(data)
+    assert parse_golden_lines(data, (3, 1)) == [whole[2], whole[0]]
+    assert parse_golden_lines(data.replace(b'"ids"', b'"i"', 1), (2,)) == [whole[1]]
+    with pytest.raises(RecordError, match="no line 9"):
+        parse_golden_lines(data, (2, 9))
+
+
+def test_golden_answers_survive_their_file(bundle_path):
+    data = (bundle_path / "golden.cpu-int8.json").read_bytes()
+    answers = parse_golden_answers(data, where="golden.cpu-int8.json")
+    assert render_golden_answers(answers) == data
+    assert len(answers.lines) == len(answers.logits["stars"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b'{"lines": [], "logits": {}}', "answers.json.lines"),
+        (b'{"lines": [0], "logits": {"stars": [[1.0]]}}', "answers.json.lines"),
+        (b'{"lines": [1, 2], "logits": {"stars": [[1.0]]}}', "answers.json.logits.stars"),
+        (b'{"lines": [1], "logits": {"stars": [[NaN]]}}', "answers.json"),
+    ],
+)
+def test_golden_answers_that_cannot_be_name_the_place(content, place):
+    with pytest.raises(RecordError) as caught:
+        parse_golden_answers(content, where="answers.json")
+    assert caught.value.where == place

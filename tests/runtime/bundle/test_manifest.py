@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mtl_runtime.bundle import manifest as manifest_module
 from mtl_runtime.bundle.manifest import (
     EMBEDDING_OUTPUT,
+    READABLE_VERSIONS,
     EncoderSpec,
     FileSpec,
     Manifest,
@@ -37,15 +38,24 @@ def tasks(draw, name):
 def manifests(draw):
     specs = tuple(draw(tasks(name)) for name in draw(st.lists(names, min_size=1, max_size=3, unique=True)))
     return Manifest(
-        format_version=1,
+        format_version=draw(st.sampled_from(READABLE_VERSIONS)),
         tasks=specs,
         encoder=EncoderSpec(
             family="bert", source=draw(st.text()), hidden_size=8, pooling="mean", max_length=16, pad_id=0
         ),
         inputs=("input_ids", "attention_mask"),
         outputs=(*(logits_output(task.name) for task in specs), EMBEDDING_OUTPUT),
-        variants={"cpu-fp32": VariantSpec(graph="model.onnx", provider="cpu", provider_options={"a": "b"})},
-        files={name: FileSpec.of(draw(st.binary())) for name in ("model.onnx", "tokenizer.json")},
+        variants={
+            "cpu-fp32": VariantSpec(
+                graph="model.onnx",
+                provider="cpu",
+                provider_options={"a": "b"},
+                golden_answers=draw(st.sampled_from([None, "golden.cpu-fp32.json"])),
+            )
+        },
+        files={
+            name: FileSpec.of(draw(st.binary())) for name in ("model.onnx", "tokenizer.json", "golden.cpu-fp32.json")
+        },
         made_with=draw(st.dictionaries(st.text(), st.text(), max_size=2)),
     )
 
@@ -70,6 +80,19 @@ def content(bundle_path):
         ({"files": {"../tokenizer.json": {"bytes": 1, "sha256": "0" * 64}}}, "not a plain file name"),
         ({"files": {"tokenizer.json": {"bytes": 1, "sha256": "0" * 63}}}, "not a SHA-256"),
         ({"extra": 1}, "unknown key"),
+        (
+            {
+                "variants": {
+                    "cpu-fp32": {
+                        "graph": "model.onnx",
+                        "provider": "cpu",
+                        "provider_options": {},
+                        "golden_answers": "golden.nowhere.json",
+                    }
+                }
+            },
+            r"variants\.cpu-fp32\.golden_answers: 'golden\.nowhere\.json' is not among the files",
+        ),
     ],
 )
 def test_a_manifest_that_contradicts_itself_is_refused(content, change, message):
@@ -77,9 +100,9 @@ def test_a_manifest_that_contradicts_itself_is_refused(content, change, message)
         Manifest.from_json(json.dumps({**content, **change}))
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", True, None])
 def test_another_format_version_is_refused_before_anything_else_is_read(version):
-    with pytest.raises(BundleError, match=f"format version {version}, this mtl-export reads 1"):
+    with pytest.raises(BundleError, match=f"format version {version}, this mtl-export reads 1 and 2"):
         Manifest.from_json(json.dumps({"format_version": version, "whatever": 1}))
 
 
@@ -112,7 +135,8 @@ def test_an_impossible_task_is_refused(fields, message):
 def test_the_graph_metadata_tells_tasks_and_labels_without_the_manifest(content):
     manifest = Manifest.from_json(json.dumps(content))
     metadata = graph_metadata(manifest.tasks)
-    assert metadata["mtl.format_version"] == "1"
+    assert metadata["mtl.format_version"] == "2"
+    assert graph_metadata(manifest.tasks, 1)["mtl.format_version"] == "1"
     assert json.loads(metadata["mtl.tasks"]) == content["tasks"]
 
 
@@ -122,3 +146,11 @@ def test_a_file_read_piece_by_piece_keeps_the_promise_of_its_bytes(tmp_path, mon
     file = tmp_path / "file"
     file.write_bytes(bytes(range(size)))
     assert FileSpec.of_file(file) == FileSpec.of(bytes(range(size)))
+
+
+def test_a_manifest_of_format_version_1_is_read_and_no_newer_key_is_written_to_it(version_1_copy):
+    manifest = Manifest.from_json((version_1_copy / "manifest.json").read_bytes())
+    assert manifest.format_version == 1
+    assert {spec.golden_answers for spec in manifest.variants.values()} == {None}
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert "golden_answers" not in manifest.to_json()

@@ -94,10 +94,10 @@ def test_predict_writes_the_inputs_format_to_stdout_and_obeys_a_given_one(mtl, b
     assert result.stdout.startswith("text\tsentiment\t")
 
 
-def test_predict_writes_a_file_and_says_so(mtl, bundle_path, tmp_path):
+def test_predict_writes_a_file_and_says_so(mtl, measured_bundle, tmp_path):
     (tmp_path / "in.csv").write_text("text\ngood\n" + "good " * 50 + "\n")
     out = tmp_path / "out.jsonl"
-    argv = ["predict", bundle_path, tmp_path / "in.csv", "-o", out]
+    argv = ["predict", measured_bundle, tmp_path / "in.csv", "-o", out]
     result = mtl(*argv, "--json")
     assert json.loads(result.stdout) == {"output": str(out), "rows": 2, "truncated": 1, "bad_rows": 0}
     assert len(out.read_text().splitlines()) == 2
@@ -107,9 +107,9 @@ def test_predict_writes_a_file_and_says_so(mtl, bundle_path, tmp_path):
     assert "2 rows written, 1 texts truncated" in mtl(*argv, "--force").stderr
 
 
-def test_predict_lists_bad_rows_that_it_leaves_out(mtl, bundle_path):
+def test_predict_lists_bad_rows_that_it_leaves_out(mtl, measured_bundle):
     lines = '{"text": "good"}\n' + "{}\n" * 30
-    argv = ["predict", bundle_path, "-", "--input-format", "jsonl"]
+    argv = ["predict", measured_bundle, "-", "--input-format", "jsonl"]
     refused = mtl(*argv, stdin=lines)
     assert refused.exit_code == 2
     assert refused.stderr == "error: <stdin>, line 2, column 'text': the text is missing\n"
@@ -121,9 +121,9 @@ def test_predict_lists_bad_rows_that_it_leaves_out(mtl, bundle_path):
     assert "1 rows written, 30 left out" in skipped.stderr
 
 
-def test_predict_writes_bad_rows_to_a_file_and_names_it(mtl, bundle_path, tmp_path):
+def test_predict_writes_bad_rows_to_a_file_and_names_it(mtl, measured_bundle, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{}\n')
-    argv = ["predict", bundle_path, tmp_path / "in.jsonl", "-o", tmp_path / "out.csv"]
+    argv = ["predict", measured_bundle, tmp_path / "in.jsonl", "-o", tmp_path / "out.csv"]
     result = mtl(*argv, "--rejects", tmp_path / "bad.jsonl")
     assert result.exit_code == 0, result.stderr
     assert result.stderr == f"1 rows written, 1 left out (see {tmp_path / 'bad.jsonl'})\n"
@@ -242,8 +242,8 @@ def test_control_characters_of_a_text_do_not_reach_the_terminal(mtl, bundle_path
     assert json.loads(as_json.stdout)[0]["text"] == text
 
 
-def test_control_characters_in_an_error_are_escaped(mtl, bundle_path):
-    result = mtl("predict", bundle_path, "--text", "x", "--tasks", "a\x1b]0;title\x07\nb")
+def test_control_characters_in_an_error_are_escaped(mtl, measured_bundle):
+    result = mtl("predict", measured_bundle, "--text", "x", "--tasks", "a\x1b]0;title\x07\nb")
     assert result.exit_code == 2
     assert "\x1b" not in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -358,8 +358,8 @@ def test_verify_prints_its_verdict_where_no_folder_can_be_written(mtl, bundle_co
     assert mtl("verify", bundle_copy).exit_code == 1
 
 
-def test_doctor_shows_the_environment(mtl, bundle_path):
-    result = mtl("doctor", bundle_path)
+def test_doctor_shows_the_environment(mtl, measured_bundle):
+    result = mtl("doctor", measured_bundle)
     assert result.exit_code == 0, result.output
     assert "runs on cpu" in result.stdout
     content = json.loads(mtl("doctor", "--json").stdout)
@@ -434,11 +434,11 @@ def test_an_interrupt_exits_130_without_a_traceback(plugin_mtl):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE")
-def test_a_reader_that_goes_away_ends_it_quietly(bundle_path, tmp_path):
+def test_a_reader_that_goes_away_ends_it_quietly(measured_bundle, tmp_path):
     source = tmp_path / "in.txt"
     source.write_text("the soup was good\n" * 20_000)
     with subprocess.Popen(
-        [MTL, "predict", bundle_path, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [MTL, "predict", measured_bundle, source], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"text,")
@@ -448,10 +448,10 @@ def test_a_reader_that_goes_away_ends_it_quietly(bundle_path, tmp_path):
     assert process.returncode == 128 + signal.SIGPIPE
 
 
-def test_what_the_system_refuses_is_one_line_and_exit_code_2(mtl, bundle_path, tmp_path):
+def test_what_the_system_refuses_is_one_line_and_exit_code_2(mtl, measured_bundle, tmp_path):
     texts = tmp_path / "texts.txt"
     texts.write_text("good\n")
-    result = mtl("predict", bundle_path, texts, "-o", tmp_path / "no" / "folder" / "out.csv")
+    result = mtl("predict", measured_bundle, texts, "-o", tmp_path / "no" / "folder" / "out.csv")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
@@ -475,3 +475,56 @@ def test_windows_are_shown_next_to_the_answer(mtl, bundle_path):
     result = mtl("predict", bundle_path, "--text", "good soup " * 20, "--long-text", "windows")
     assert result.exit_code == 0
     assert "(read in 4 windows)" in result.stdout
+
+
+def test_predict_says_once_on_stderr_that_a_slow_variant_runs_by_fallback(mtl, moved_bundle, other_kernels):
+    assert mtl("predict", moved_bundle, "--text", "good", "--json").stderr == ""
+    exact = mtl("predict", moved_bundle, "--text", "good", "--json", "--trust", "exact")
+    assert exact.exit_code == 0
+    (line,) = exact.stderr.splitlines()
+    assert line.startswith("WARNING mtl_runtime.loading.load: cpu-fp32 runs by fallback; not trusted here: cpu-int8 (")
+    assert mtl("predict", moved_bundle, "--text", "good", "--variant", "cpu-fp32").stderr == ""
+
+
+def test_predict_refuses_trust_for_a_variant_that_is_named(mtl, bundle_path):
+    result = mtl("predict", bundle_path, "--text", "good", "--variant", "cpu-fp32", "--trust", "exact")
+    assert result.exit_code == 2
+    assert "--trust is about variants that nobody names" in result.stderr
+
+
+def test_inspect_shows_which_variant_runs_here_and_why(mtl, moved_bundle):
+    shown = mtl("inspect", moved_bundle).stdout
+    assert "its golden answers are not tested here yet" in shown
+    mtl("predict", moved_bundle, "--text", "good")
+    here = json.loads(mtl("inspect", moved_bundle, "--json").stdout)["runs_here"]
+    assert (here["variant"], here["fallback"]) == ("cpu-int8", None)
+    assert "its golden answers hold here" in here["reason"]
+
+
+def test_inspect_shows_a_fallback(mtl, bundle_path):
+    here = json.loads(mtl("inspect", bundle_path, "--json").stdout)["runs_here"]
+    assert "cpu-int8 (it was not measured anywhere)" in here["fallback"]
+    assert here["fallback"] in mtl("inspect", bundle_path).stdout
+
+
+def test_doctor_shows_golden_answers_and_a_fallback_and_exits_1(mtl, moved_bundle, other_kernels):
+    assert mtl("doctor", moved_bundle).exit_code == 0
+    other_kernels(6.0)
+    result = mtl("doctor", moved_bundle)
+    assert result.exit_code == 1
+    (row,) = (
+        line for line in result.stdout.splitlines() if "cpu-int8" in line and "differ" in line and "stars" in line
+    )
+    assert "cpu-fp32 runs by fallback" in result.stdout
+    assert row.split()[-1] == "differ"
+
+
+def test_a_quick_verify_exits_by_its_verdict(mtl, moved_bundle, other_kernels):
+    result = mtl("verify", moved_bundle, "--quick")
+    assert result.exit_code == 0, result.output
+    assert "cpu-int8: golden answers" in result.stdout
+    other_kernels(6.0)
+    assert mtl("verify", moved_bundle, "--quick").exit_code == 1
+    refused = mtl("verify", moved_bundle, "--quick", "--data", "sentences.csv")
+    assert refused.exit_code == 2
+    assert "--data is for the gate" in refused.stderr

@@ -101,12 +101,12 @@ def test_a_broken_record_does_not_end_the_command(logging_command, monkeypatch):
     assert result.exit_code == 0
 
 
-def test_v_shows_the_bundle_the_provider_and_the_rows_but_no_text(bundle_path, tmp_path):
+def test_v_shows_the_bundle_the_provider_and_the_rows_but_no_text(measured_bundle, tmp_path):
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text("text\nthe secret soup\nbad\n")
-    result = mtl("-v", "predict", bundle_path, source, "-o", target)
+    result = mtl("-v", "predict", measured_bundle, source, "-o", target)
     assert result.exit_code == 0, result.output
-    opening = rf"INFO mtl_runtime\.loading\.load: opening cpu-fp32 of {re.escape(str(bundle_path))}: .+ threads?"
+    opening = rf"INFO mtl_runtime\.loading\.load: opening cpu-fp32 of {re.escape(str(measured_bundle))}: .+ threads?"
     assert re.search(opening, result.stderr)
     assert (
         f"INFO mtl_runtime.bulk.resumable: 2 rows of {source} were written to {target}, 0 were left out"
@@ -114,7 +114,7 @@ def test_v_shows_the_bundle_the_provider_and_the_rows_but_no_text(bundle_path, t
     )
     assert "DEBUG" not in result.stderr
     assert "secret" not in result.stderr
-    assert mtl("predict", bundle_path, source, "-o", target, "--force").stderr == "2 rows written\n"
+    assert mtl("predict", measured_bundle, source, "-o", target, "--force").stderr == "2 rows written\n"
 
 
 def test_v_shows_at_which_chunk_a_job_was_resumed(bundle_path, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from mtl_runtime.diagnostics.doctor import diagnose
 from mtl_runtime.errors import BundleError
 from mtl_runtime.providers.registry import ONNXRUNTIME_PLUGINS, PROVIDERS, installed_wheels
+from tests.runtime.measured_bundle import add_evidence
 
 
 def test_a_healthy_environment_has_no_problem():
@@ -17,8 +18,8 @@ def test_a_healthy_environment_has_no_problem():
     assert diagnosis.machine.cores_allowed >= 1
 
 
-def test_the_variants_of_a_healthy_bundle_work(bundle_path):
-    diagnosis = diagnose(bundle_path)
+def test_the_variants_of_a_healthy_bundle_work(measured_bundle):
+    diagnosis = diagnose(measured_bundle)
     assert [(trial.variant, trial.works) for trial in diagnosis.variants] == [
         ("cpu-fp32", True),
         ("cpu-int8", True),
@@ -27,6 +28,7 @@ def test_the_variants_of_a_healthy_bundle_work(bundle_path):
 
 
 def test_a_damaged_variant_is_a_problem_with_its_command(bundle_copy):
+    add_evidence(bundle_copy, {"cpu-fp32": 1.0, "cpu-int8": 0.9})
     (bundle_copy / "model.int8.onnx").write_bytes(b"")
     diagnosis = diagnose(bundle_copy)
     assert [trial.works for trial in diagnosis.variants] == [True, False]
@@ -82,3 +84,31 @@ def test_a_variant_that_works_reports_where_its_nodes_ran(bundle_path):
     fp32, _ = diagnose(bundle_path).variants
     assert fp32.nodes == {"CPUExecutionProvider": 10}
     assert fp32.detail.endswith("10 nodes on CPUExecutionProvider")
+
+
+def test_it_shows_how_far_each_variant_is_from_its_golden_answers(moved_bundle, other_kernels, user_cache):
+    agreeing = diagnose(moved_bundle)
+    assert [trial.self_test.holds for trial in agreeing.variants] == [True, True]
+    assert agreeing.problems == ()
+    other_kernels(6.0)
+    fp32, int8 = (trial.self_test for trial in diagnose(moved_bundle).variants)
+    assert (fp32.holds, int8.holds) == (True, False)
+    assert int8.tasks["sentiment"].largest == pytest.approx(6.0, abs=1e-4)
+    assert int8.tasks["sentiment"].flips == 1
+    assert int8.tasks["stars"].largest < 1e-4
+    assert not user_cache.exists()  # it looks, and decides nothing for later
+
+
+def test_a_fallback_is_a_problem_with_its_reason_and_command(moved_bundle, other_kernels):
+    other_kernels(6.0)
+    (problem,) = diagnose(moved_bundle).problems
+    assert problem.startswith("cpu-fp32 runs by fallback; ")
+    assert "its golden answers do not hold here (sentiment: " in problem
+    assert f"`mtl verify {moved_bundle}`" in problem
+
+
+def test_a_bundle_without_golden_answers_has_no_differences_to_show(version_1_copy):
+    add_evidence(version_1_copy, {"cpu-fp32": 1.0, "cpu-int8": 2.5})
+    diagnosis = diagnose(version_1_copy)
+    assert [trial.self_test for trial in diagnosis.variants] == [None, None]
+    assert diagnosis.problems == ()

@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from mtl_runtime import load
 from mtl_runtime.errors import UnknownVariantError
 from mtl_runtime.gate.verify import verify
 
@@ -109,3 +110,52 @@ def test_golden_texts_without_a_tasks_logits_fail(bundle_copy, change_manifest):
     file.write_text(file.read_text("utf-8").replace('"stars": [', '"moons": ['), "utf-8")
     change_manifest(bundle_copy)
     assert failed(verify(bundle_copy)) == ["cpu-fp32: golden logits", "cpu-int8: golden logits"]
+
+
+def test_a_quick_check_runs_no_gate_and_later_loads_remember_it(moved_bundle, monkeypatch, user_cache):
+    report = verify(moved_bundle, quick=True)
+    assert report.passed
+    assert (report.evidence, report.page) == (None, None)
+    names = [check.name for check in report.checks]
+    assert names[-2:] == ["cpu-fp32: golden answers", "cpu-int8: golden answers"]
+    assert not [name for name in names if "gate" in name]
+    assert {"golden token ids", "file model.onnx", "unknown files"} <= set(names)
+    assert len(list((user_cache / "self-tests").rglob("*.json"))) == 2
+    monkeypatch.setattr("mtl_runtime.loading.load.run_self_test", lambda *_: pytest.fail("tested again"))
+    assert load(moved_bundle).info.variant == "cpu-int8"
+
+
+def test_a_quick_check_fails_where_golden_answers_do_not_hold_and_that_is_remembered_too(
+    moved_bundle, other_kernels, monkeypatch
+):
+    other_kernels(6.0)
+    report = verify(moved_bundle, quick=True)
+    assert failed(report) == ["cpu-int8: golden answers"]
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(moved_bundle.parent / "cache"))
+    assert "its golden answers do not hold here" in load(moved_bundle).info.fallback
+
+
+@pytest.mark.parametrize("variants", [None, ["cpu-int8"]])
+def test_a_quick_check_says_where_there_is_nothing_to_repeat(version_1_copy, variants):
+    report = verify(version_1_copy, variants=variants, quick=True)
+    assert report.passed
+    without = {check.name: check.detail for check in report.checks if check.passed is None}
+    assert list(without) == [f"{name}: golden answers" for name in variants or ["cpu-fp32", "cpu-int8"]]
+    assert "the bundle holds none" in without["cpu-int8: golden answers"]
+
+
+def test_a_quick_check_gives_its_verdict_where_nothing_can_be_remembered(moved_bundle):
+    (moved_bundle.parent / "cache").write_text("in the way")
+    report = verify(moved_bundle, quick=True)
+    assert report.passed
+    assert all(check.detail.endswith("the cache cannot be written") for check in report.checks[-2:])
+
+
+def test_a_quick_check_reads_no_sentences(bundle_path):
+    with pytest.raises(ValueError, match="data would not be read"):
+        verify(bundle_path, quick=True, data="sentences.csv")
+
+
+def test_a_bundle_of_format_version_1_verifies(version_1_copy):
+    assert verify(version_1_copy).passed

@@ -23,7 +23,7 @@ from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.loading.execution_choice import measured_execution
-from mtl_runtime.loading.variant_choice import filter_by_machine
+from mtl_runtime.loading.variant_choice import KnownEvidence
 from mtl_runtime.providers.execution_config import (
     ExecutionConfig,
     candidate_batch_tokens,
@@ -168,8 +168,8 @@ def test_what_verify_measured_is_what_load_takes(bundle_copy):
 
 def measured(summaries, version, *, machine=None, cores=None, variant="cpu-fp32"):
     here = machine_facts()
-    evidence = filter_by_machine(summaries, machine or here, onnxruntime=version)
-    return measured_execution(evidence, variant, cores=cores or here.cores_allowed)
+    evidence = KnownEvidence.sort(summaries, machine or here, onnxruntime=version)
+    return measured_execution(evidence.here, variant, cores=cores or here.cores_allowed)
 
 
 def test_a_config_of_another_number_of_cores_or_another_onnxruntime_is_not_taken(bundle_copy):

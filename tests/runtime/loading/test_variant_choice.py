@@ -1,23 +1,26 @@
 """Which variant runs where nobody named one."""
 
-import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import VariantSpec
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
+from mtl_runtime.evidence.self_tests import SelfTest
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.gate.write_evidence import write_evidence
 from mtl_runtime.loading.plan import plan_load
-from mtl_runtime.loading.variant_choice import choose_variant, filter_by_machine
+from mtl_runtime.loading.variant_choice import KnownEvidence, choose_variant
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
 HERE = machine_facts()
+BUNDLE = ("cpu-fp32", "cpu-int8", "openvino-bf16", "cuda-fp16")
 
 
 def variant(status="verified", speed=None):
@@ -38,9 +41,27 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
     )
 
 
-def chosen(*found, missing=()):
-    here = filter_by_machine(found, HERE, onnxruntime="1.0")
-    return choose_variant(here, onnxruntime="1.0", problem=lambda name: "no wheel" if name in missing else None)
+def chosen(*found, missing=(), golden=("cpu-fp32", "cpu-int8"), self_tests=None, trust="golden", bundle=None):
+    """The choice on a machine without the providers ``missing``, where the variants ``golden`` have golden answers."""
+    bundle = bundle or {"cpu-fp32": 0, "cpu-int8": 0} | {name: 0 for each in found for name in each.variants}
+    known = replace(KnownEvidence.sort(found, HERE, onnxruntime="1.0"), self_tests=self_tests or {})
+    specs = {
+        name: VariantSpec(
+            graph="model.onnx",
+            provider=name.partition("-")[0],
+            provider_options={},
+            golden_answers="golden.json" if name in golden else None,
+        )
+        for name in bundle
+    }
+    return choose_variant(
+        known,
+        specs,
+        onnxruntime="1.0",
+        trust=trust,
+        problem=lambda provider: "no wheel" if provider in missing else None,
+        is_installed=lambda provider: provider not in missing,
+    )
 
 
 def test_the_fastest_verified_variant_is_taken_and_its_speed_told():
@@ -63,29 +84,118 @@ def test_a_variant_that_failed_once_on_this_kind_of_machine_is_out():
         assert choice.variant == "cpu-fp32"
 
 
-@pytest.mark.parametrize(
-    "elsewhere",
-    [
-        {"machine": dataclasses.replace(HERE, cpu="another processor")},
-        {"machine": dataclasses.replace(HERE, cpu_flags=("avx2",))},
-        {"version": "0.9"},
-    ],
-)
-def test_evidence_of_another_processor_or_onnxruntime_does_not_count(elsewhere):
+MOVES = [
+    {"machine": replace(HERE, cpu="another processor")},
+    {"machine": replace(HERE, cpu_flags=("avx2",))},
+    {"machine": replace(HERE, gpus=("NVIDIA Abacus",))},
+    {"version": "0.9"},
+]
+
+
+def self_test(problem=None, name="cpu-int8"):
+    return {name: SelfTest(variant=name, onnxruntime="1.0", machine=HERE, problem=problem)}
+
+
+@pytest.mark.parametrize("elsewhere", MOVES)
+def test_a_variant_verified_elsewhere_is_tested_before_it_runs(elsewhere):
     choice = chosen(evidence(cpu_int8=variant(speed=3.0), **elsewhere))
+    assert (choice.variant, choice.needs_self_test, choice.fallback) == ("cpu-int8", True, None)
+
+
+@pytest.mark.parametrize("elsewhere", MOVES)
+def test_a_variant_verified_elsewhere_runs_where_its_golden_answers_hold(elsewhere):
+    found = evidence(cpu_int8=variant(speed=3.0), **elsewhere)
+    choice = chosen(found, self_tests=self_test())
+    assert (choice.variant, choice.needs_self_test, choice.fallback) == ("cpu-int8", False, None)
+    where = f"verified on {found.machine.cpu} with onnxruntime {found.made_with['onnxruntime']}"
+    assert choice.reason == f"{where}, 3.00x cpu-fp32 there; its golden answers hold here"
+
+
+@pytest.mark.parametrize("elsewhere", MOVES)
+def test_a_variant_whose_golden_answers_do_not_hold_is_a_fallback_with_the_reason(elsewhere):
+    problem = "its golden answers do not hold here (sentiment: 2 answers differ, ties aside)"
+    choice = chosen(evidence(cpu_int8=variant(speed=3.0), **elsewhere), self_tests=self_test(problem))
+    assert (choice.variant, choice.needs_self_test) == ("cpu-fp32", False)
+    assert problem in choice.fallback
+    assert choice.fallback in choice.reason
+    assert "`mtl verify`" in choice.fallback
+
+
+@pytest.mark.parametrize("elsewhere", MOVES)
+def test_exact_trust_takes_evidence_of_this_machine_alone_and_says_what_it_costs(elsewhere):
+    choice = chosen(evidence(cpu_int8=variant(speed=3.0), **elsewhere), self_tests=self_test(), trust="exact")
     assert choice.variant == "cpu-fp32"
-    assert "no variant was measured on a machine like this one" in choice.reason
+    assert "3.00x cpu-fp32 there" in choice.fallback
+    assert 'trust="exact"' in choice.fallback
+
+
+def test_a_variant_without_golden_answers_is_not_trusted_elsewhere():
+    elsewhere = evidence(cpu_int8=variant(speed=3.0), version="0.9")
+    choice = chosen(elsewhere, golden=())
+    assert choice.variant == "cpu-fp32"
+    assert "the bundle holds no golden answers of it" in choice.fallback
+
+
+def test_the_next_fastest_follows_one_whose_golden_answers_do_not_hold():
+    elsewhere = evidence(openvino_bf16=variant(speed=4.0), cpu_int8=variant(speed=3.0), version="0.9")
+    outcomes = self_test("it differs", "openvino-bf16") | self_test()
+    choice = chosen(elsewhere, golden=BUNDLE, self_tests=outcomes)
+    assert choice.variant == "cpu-int8"
+    assert "openvino-bf16 (verified on" in choice.fallback
+
+
+def test_evidence_of_this_machine_comes_before_golden_answers():
+    here, elsewhere = evidence(cpu_int8=variant("failed")), evidence(cpu_int8=variant(speed=9.0), version="0.9")
+    for order in ((here, elsewhere), (elsewhere, here)):
+        choice = chosen(*order, self_tests=self_test())
+        assert (choice.variant, choice.fallback) == ("cpu-fp32", None)
+
+
+def test_speeds_of_this_machine_count_and_those_of_others_only_for_what_it_did_not_measure():
+    here = evidence(cpu_fp32=variant(speed=1.0), cpu_int8=variant(speed=2.0))
+    elsewhere = evidence(cpu_int8=variant(speed=9.0), openvino_bf16=variant(speed=3.0), version="0.9")
+    choice = chosen(here, elsewhere, golden=BUNDLE, self_tests=self_test(None, "openvino-bf16"))
+    assert (choice.variant, "3.00x" in choice.reason) == ("openvino-bf16", True)
+    assert "2.00x" in chosen(here, elsewhere, missing=["openvino", "cuda"]).reason
+
+
+def test_of_several_other_machines_the_one_with_this_processor_says_how_fast_a_variant_is():
+    upgrade = evidence(cpu_int8=variant(speed=2.0), version="0.9", at="2025-01-01")
+    stranger = evidence(cpu_int8=variant(speed=5.0), machine=MOVES[0]["machine"], at="2026-06-01")
+    for order in ((upgrade, stranger), (stranger, upgrade)):
+        assert "2.00x" in chosen(*order, self_tests=self_test()).reason
+
+
+def test_a_slower_variant_that_is_not_trusted_is_no_fallback():
+    elsewhere = evidence(cpu_int8=variant(speed=0.8), version="0.9")
+    choice = chosen(elsewhere, trust="exact")
+    assert (choice.variant, choice.fallback) == ("cpu-fp32", None)
+
+
+def test_a_variant_that_was_measured_nowhere_is_a_fallback_only_if_it_could_run_here():
+    everything = chosen(golden=BUNDLE, bundle=BUNDLE)
+    assert everything.variant == "cpu-fp32"
+    assert all(name in everything.fallback for name in BUNDLE[1:])
+    without_wheels = chosen(missing=["openvino", "cuda"], bundle=BUNDLE)
+    assert "cpu-int8 (it was not measured anywhere)" in without_wheels.fallback
+    assert "cuda" not in without_wheels.fallback
+    assert chosen(bundle=("cpu-fp32", "cuda-fp16"), missing=["cuda"]).fallback is None
+
+
+def test_a_bundle_with_one_variant_has_no_fallback():
+    assert chosen(bundle=["cpu-fp32"]).fallback is None
+    assert chosen(evidence(cpu_fp32=variant(speed=1.0)), bundle=["cpu-fp32"]).fallback is None
 
 
 def test_the_number_of_cores_decides_which_speed_is_believed():
     own = evidence(cpu_int8=variant(speed=2.0), openvino_bf16=variant(speed=3.0))
-    larger = dataclasses.replace(HERE, cores_allowed=HERE.cores_allowed + 8)
+    larger = replace(HERE, cores_allowed=HERE.cores_allowed + 8)
     other = evidence(machine=larger, at="2027-01-01", cpu_int8=variant(speed=9.0))
     assert chosen(own, other).variant == chosen(other, own).variant == "openvino-bf16"
 
 
 def test_a_faster_variant_whose_provider_is_missing_is_passed_over_and_named():
-    choice = chosen(evidence(cpu_int8=variant(speed=2.0), openvino_bf16=variant(speed=3.0)), missing=["openvino-bf16"])
+    choice = chosen(evidence(cpu_int8=variant(speed=2.0), openvino_bf16=variant(speed=3.0)), missing=["openvino"])
     assert choice.variant == "cpu-int8"
     assert "openvino-bf16 (no wheel)" in choice.reason
 
@@ -114,11 +224,6 @@ def test_evidence_of_another_schema_is_passed_over(bundle_copy):
 
 def test_a_variant_that_is_slower_than_cpu_fp32_is_not_taken_even_where_that_was_not_measured():
     assert chosen(evidence(cpu_int8=variant(speed=0.5))).variant == "cpu-fp32"
-
-
-def test_evidence_of_another_gpu_does_not_count():
-    elsewhere = dataclasses.replace(HERE, gpus=("NVIDIA Abacus",))
-    assert chosen(evidence(machine=elsewhere, cuda_fp16=variant(speed=9.0))).variant == "cpu-fp32"
 
 
 def test_a_user_without_a_home_loads_from_the_bundle_alone(bundle_copy, monkeypatch):

@@ -21,7 +21,7 @@ from mtl_runtime.errors import CheckFailedError
 from mtl_runtime.inference.settings import ClassifierInfo
 from mtl_runtime.providers.registry import PROVIDERS
 
-__all__ = ["TARGET_SECONDS", "cold_start_checks", "measure_cold_start"]
+__all__ = ["TARGET_SECONDS", "cold_start_checks", "measure_cold_start", "time_first_answer"]
 
 TARGET_SECONDS = 0.12
 
@@ -68,7 +68,7 @@ def measure_cold_start(context: StudyContext) -> ColdStartMeasurement:
     circumstances = current_circumstances(context.sentences)
     commands = {variant: _commands(context.bundle, variant, context.folder) for variant in context.variants}
     runs = {
-        f"{variant} {side}": partial(_first_answer, command)
+        f"{variant} {side}": partial(time_first_answer, command)
         for variant, sides in commands.items()
         for side, command in sides.items()
     }
@@ -133,10 +133,10 @@ def _script_arguments(bundle: Bundle, info: ClassifierInfo, options: Mapping[str
     }
 
 
-def _first_answer(command: Sequence[str]) -> tuple[float, str]:
+def time_first_answer(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[float, str]:
     """Seconds from the start of the process to its answer, and the answer; its end is not counted."""
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment) as process:
         assert process.stdout is not None  # noqa: S101 - Popen was asked for a pipe
         answer = process.stdout.readline().strip()
         seconds = time.perf_counter() - start
