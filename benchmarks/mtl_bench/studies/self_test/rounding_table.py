@@ -15,9 +15,9 @@ DIFFERENCE_COLUMNS = (
     "kernels",
     "variant",
     "task",
-    "mean |Δ logit|",
+    "mean Δ logit",
     "of allowed",
-    "max |Δ logit|",
+    "max Δ logit",
     "of allowed",
     "flips",
 )
