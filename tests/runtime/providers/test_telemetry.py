@@ -89,8 +89,8 @@ def test_the_guard_ends_an_onnxruntime_whose_telemetry_is_on(bundle_path, tmp_pa
     assert run(tmp_path / "home", GUARD, predict(bundle_path), **{SWITCH: "0"}).returncode == -signal.SIGSYS
 
 
-def test_nothing_but_our_own_cache_appears_in_the_users_folders(bundle_path, tmp_path):
-    done = run(tmp_path / "home", "-c", predict(bundle_path))
+def test_nothing_but_our_own_cache_appears_in_the_users_folders(measured_bundle, tmp_path):
+    done = run(tmp_path / "home", "-c", predict(measured_bundle))
     assert (done.returncode, done.stderr) == (0, "")
     assert [name for name in files_in(tmp_path / "home") if not name.startswith("mtl-export/")] == []
 

@@ -14,7 +14,7 @@ from mtl_runtime.providers.variant_session import loading_session, open_session
 
 
 @pytest.mark.parametrize("arguments", ["variant='cpu-fp32'", ""])
-def test_load_begins_to_hash_before_numpy_tokenizers_and_onnxruntime_are_imported(bundle_path, arguments):
+def test_load_begins_to_hash_before_numpy_tokenizers_and_onnxruntime_are_imported(measured_bundle, arguments):
     program = f"""
 import sys
 from mtl_runtime import load
@@ -24,7 +24,7 @@ def spy(work):
     print([package for package in ("numpy", "tokenizers", "onnxruntime") if package in sys.modules])
     return run_in_background(work)
 variant_session.run_in_background = spy
-print(load({str(bundle_path)!r}, {arguments}).info.variant)
+print(load({str(measured_bundle)!r}, {arguments}).info.variant)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("[]\ncpu-fp32\n", "")
