@@ -42,7 +42,6 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
-from mtl_runtime.gate.calibration import calibrate_tasks
 from mtl_runtime.gate.gate_variant import Reference
 from mtl_runtime.gate.write_evidence import new_evidence, write_evidence
 from mtl_runtime.inference.decode import check_finite
@@ -148,10 +147,8 @@ def _reference(trained: Checkpoint, comparison: ComparisonData) -> Reference:
     outputs = comparison.answer(trained.model.logits)
     for name, rows in outputs.compared.items():
         check_finite(rows, f"PyTorch's logit of task {name!r}")
-    tasks = trained.record.model.tasks
-    if outputs.validation is not None and comparison.validation is not None:
-        tasks = calibrate_tasks(tasks, outputs.validation, comparison.validation.examples)
-    return Reference("PyTorch", tasks, outputs.compared)
+    fitted = comparison.calibrate(trained.record.model.tasks, outputs)
+    return Reference("PyTorch", fitted.tasks, outputs.compared, fitted.judge_unseen(comparison.compared_texts))
 
 
 def _write_common_files(folder: Path, trained: Checkpoint, graphs: GraphBuilder, comparison: ComparisonData) -> None:

@@ -25,8 +25,7 @@ from mtl_runtime.diagnostics.node_placement import count_operators, profile_node
 from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence.schema import VariantEvidence
 from mtl_runtime.gate.autotune import autotune
-from mtl_runtime.gate.calibration import calibrate_tasks
-from mtl_runtime.gate.gate_variant import Logits, Reference, compare_tasks, gate_variant
+from mtl_runtime.gate.gate_variant import Reference, compare_tasks, gate_variant
 from mtl_runtime.gate.write_evidence import unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.text.batch import Batch
@@ -98,18 +97,19 @@ class VariantBuilder:
             return BuiltVariant(self._calibrated(spec, self.reference.tasks), evidence)
         _log.info("%s: answering %d sentences", name, len(self.data.compared))
         outputs = self.data.answer(classifier.logits)
-        tasks = self._fit_calibration(outputs.validation)
+        fitted = self.data.calibrate(self.reference.tasks, outputs)  # where nothing is fitted, the reference's own hold
         evidence = gate_variant(
-            dataclasses.replace(classifier, specs=tasks),
+            dataclasses.replace(classifier, specs=fitted.tasks),
             self.data.compared,
             outputs.compared,
             self.reference,
             self.gate,
             baseline=None if name == DEFAULT_VARIANT else self._baseline(),
+            unseen=fitted.judge_unseen(self.data.compared_texts),
         )
         operators = self._running_operators(classifier, spec)
         self._require_operators(name, recipe, operators, excluded)
-        return BuiltVariant(self._calibrated(spec, tasks), dataclasses.replace(evidence, operators=operators))
+        return BuiltVariant(self._calibrated(spec, fitted.tasks), dataclasses.replace(evidence, operators=operators))
 
     def _autotune(self, name: str, built: BuiltVariant) -> BuiltVariant:
         """The same, with the execution config that runs it fastest here."""
@@ -127,7 +127,13 @@ class VariantBuilder:
         _log.info("%s: answering %d sentences on %s", name, len(self.data.compared), recipe.emulated_on)
         outputs = self.data.answer(classifier.logits, validation=False)  # an emulation is not calibrated
         tasks = compare_tasks(
-            self.reference.tasks, name, self.data.compared, outputs.compared, self.reference, self.gate
+            self.reference.tasks,
+            name,
+            self.data.compared,
+            outputs.compared,
+            self.reference,
+            self.gate,
+            unseen=self.reference.unseen,
         )
         return VariantEvidence(
             status="failed" if any(task.problems for task in tasks.values()) else "emulated",
@@ -163,16 +169,6 @@ class VariantBuilder:
 
     def _baseline(self) -> Classifier:
         return self.sessions.classifier(DEFAULT_VARIANT, _BASELINE, self.reference.tasks)
-
-    def _fit_calibration(self, logits: Logits | None) -> tuple[TaskSpec, ...]:
-        """The tasks with temperatures and thresholds that fit the variant's own logits of the validation sentences.
-
-        Where nothing can be fitted, the reference's own hold.
-        """
-        validation = self.data.validation
-        if logits is None or validation is None:
-            return self.reference.tasks
-        return calibrate_tasks(self.reference.tasks, logits, validation.examples)
 
     def _calibrated(self, spec: VariantSpec, tasks: Sequence[TaskSpec]) -> VariantSpec:
         calibration = {

@@ -19,6 +19,9 @@ HEADLINE: Mapping[Kind, str] = {
     "regression": "pearson",
 }
 
+# A threshold of 0.5 counts as much as so many positive rows (ADR 13).
+_PRIOR_ROWS = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMetrics:
@@ -52,17 +55,24 @@ def score(tasks: Mapping[str, TaskMetrics], kinds: Mapping[str, Kind]) -> float:
 
 
 def best_thresholds(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> tuple[float, ...]:
-    """Find, for each label of a multi_label task, the probability threshold with the best F1 on these rows.
+    """Find, for each label of a multi_label task, the probability threshold with the best F1, shrunk towards 0.5.
 
-    A threshold lies midway between two neighbouring probabilities, so that no row sits on it. Labels
-    without a positive row keep 0.5. Of equally good thresholds, the one nearest to 0.5 is used.
+    On these rows the best one lies midway between two neighbouring probabilities; of equally good ones, the nearest
+    to 0.5 is used. With n positive rows, or n negative ones where these are fewer, its distance from 0.5 is multiplied
+    by n / (n + 10): what three positive rows say of a threshold is noise. A label without a positive row keeps 0.5.
     """
     rows = has_label(targets)
     scores, truth = compute_probabilities(task, logits[rows]), targets[rows] == 1
-    return tuple(_best_threshold(scores[:, label], truth[:, label]) for label in range(task.width))
+    return tuple(_shrunk_threshold(scores[:, label], truth[:, label]) for label in range(task.width))
+
+
+def _shrunk_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    fewer = float(min(truth.sum(), (~truth).sum()))
+    return 0.5 + (_best_threshold(scores, truth) - 0.5) * fewer / (fewer + _PRIOR_ROWS)
 
 
 def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """The threshold with the best F1 on exactly these rows."""
     if not truth.any():
         return 0.5
     values = np.unique(np.concatenate([scores, [0.0, 1.0]]))

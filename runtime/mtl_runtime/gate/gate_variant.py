@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mtl_runtime.dataset.examples import Example
 from mtl_runtime.evidence.schema import TaskEvidence, VariantEvidence
 from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.gate.budget_checks import stability_problems, task_problems
-from mtl_runtime.gate.calibration import encode_targets
+from mtl_runtime.gate.calibration import RowCalibration, encode_targets
 from mtl_runtime.gate.invariance import check_invariance
 from mtl_runtime.gate.speed import measure_speed
 from mtl_runtime.inference.classifier import Classifier
@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _STABILITY_SENTENCES = 256
 
 Logits = Mapping[str, NDArray[np.float32]]  # by task, (N, width)
+Unseen = Mapping[str, RowCalibration]  # by task, of the same N sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Reference:
     name: str
     tasks: tuple[TaskSpec, ...]  # with the reference's own temperatures and thresholds
     logits: Logits
+    unseen: Unseen = field(default_factory=dict)  # where its tasks were fitted on some of the examples
 
 
 def gate_variant(
@@ -47,6 +49,7 @@ def gate_variant(
     gate: GateConfig,
     *,
     baseline: Classifier | None,
+    unseen: Unseen | None = None,
 ) -> VariantEvidence:
     """Measure and judge one variant on its own provider.
 
@@ -57,9 +60,10 @@ def gate_variant(
         reference: its answers to the same.
         gate: budgets.
         baseline: cpu-fp32, whose speed counts as 1; None where the variant is that itself.
+        unseen: where the variant's tasks were fitted on some of the examples: what was fitted without each.
     """
     variant = classifier.info.variant
-    tasks = compare_tasks(classifier.specs, variant, examples, logits, reference, gate)
+    tasks = compare_tasks(classifier.specs, variant, examples, logits, reference, gate, unseen=unseen)
     sample = _sample([example.text for example in examples])
     _log.info("%s: checking stability on %d sentences", variant, len(sample))
     checks = check_invariance(classifier, sample, tie=lambda task: limits_for(gate, task, precision_of(variant)).tie)
@@ -84,6 +88,8 @@ def compare_tasks(
     logits: Logits,
     reference: Reference,
     gate: GateConfig,
+    *,
+    unseen: Unseen | None = None,
 ) -> dict[str, TaskEvidence]:
     """Answers of a variant against the reference's, judged, by task.
 
@@ -94,6 +100,7 @@ def compare_tasks(
         logits: the variant's answers to them.
         reference: its answers to the same.
         gate: budgets.
+        unseen: where ``tasks`` were fitted on some of the examples: what was fitted without each.
     """
     texts = [example.text for example in examples]
     precision = precision_of(variant)
@@ -102,8 +109,8 @@ def compare_tasks(
         limits = limits_for(gate, after.name, precision)
         evidence = measure_agreement(
             texts,
-            TaskOutputs(before, reference.logits[after.name]),
-            TaskOutputs(after, logits[after.name]),
+            TaskOutputs(before, reference.logits[after.name], reference.unseen.get(after.name)),
+            TaskOutputs(after, logits[after.name], (unseen or {}).get(after.name)),
             encode_targets(after, examples),
             tie=limits.tie,
         )
