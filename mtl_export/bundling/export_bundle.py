@@ -10,6 +10,7 @@ from pathlib import Path
 from mtl_export.atomic_folder import atomic_folder, check_can_write
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts
 from mtl_export.bundling.model_card import model_card
+from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.errors import ConfigError, ExportError, GateError
 from mtl_export.gate.comparison_data import (
@@ -22,7 +23,7 @@ from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.variant_builder import BuiltVariant, VariantBuilder
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
-from mtl_export.graphs.recipes import PORTABLE_GRAPH, Recipe, default_variants, resolve_recipes
+from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig
@@ -96,7 +97,7 @@ def export_bundle(
     check_can_write(target, force=force)
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     asked = frozenset(variants) - {AUTO}
-    recipes = resolve_recipes([*(default_variants() if AUTO in variants else ()), *sorted(asked)])
+    recipes = resolve_recipes([*(_log_auto(auto_variants(), asked) if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
@@ -121,9 +122,19 @@ def export_bundle(
         builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
         measured = {name: variant.evidence for name, variant in built.items()}
-        evidence = new_evidence(digest, reference.name, comparison.sentences.files, measured, refused)
+        summary = summarize_training(trained.record.training)
+        evidence = new_evidence(digest, reference.name, comparison.sentences.files, measured, refused, training=summary)
         page = write_evidence(evidence, staging / EVIDENCE_FOLDER, title=target.absolute().name)
     return Exported(Bundle.open(target), evidence, target / EVIDENCE_FOLDER / page.name)
+
+
+def _log_auto(auto: AutoVariants, asked: frozenset[str]) -> tuple[str, ...]:
+    """The variants of "auto"; logs which these are, and why others are not among them."""
+    left_out = {name: why for name, why in auto.left_out.items() if name not in asked}
+    reasons = "".join(f"; no {name}: {why}" for name, why in left_out.items())
+    others = f" (to have them: --variants auto,{','.join(left_out)})" if left_out else ""
+    _log.info("auto makes %s%s%s", ", ".join(auto.names), reasons, others)
+    return auto.names
 
 
 def _require_known_tasks(gate: GateConfig, trained: Checkpoint) -> None:
@@ -219,6 +230,7 @@ def _write_manifest(
         files={file.name: FileSpec.of_file(file) for file in sorted(folder.iterdir()) if file.is_file()},
         made_with=installed_versions(),
         gate=gate,
+        training=summarize_training(trained.record.training),
     )
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
     return Bundle.open(folder).digest

@@ -56,7 +56,7 @@ def gate_bundle(bundle: Bundle, *, data: Path | None = None, text: str = "text",
             continue
         evidence[name] = _gate(bundle, classifier, baseline, examples, reference)
     files = {} if data is None else {data.name: FileSpec.of_file(data)}
-    return new_evidence(bundle.digest, reference.name, files, evidence)
+    return new_evidence(bundle.digest, reference.name, files, evidence, training=bundle.manifest.training)
 
 
 def golden_examples(bundle: Bundle) -> list[Example]:

@@ -20,6 +20,7 @@ from tokenizers import processors
 import mtl_runtime
 from mtl_export.bundling import export_bundle as exporter
 from mtl_export.bundling.golden_texts import EDGE_TEXTS
+from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
@@ -92,6 +93,37 @@ def test_the_bundle_verifies_and_carries_evidence_for_every_task(exported):
     assert measured.tasks["sentiment"].metrics == measured.tasks["sentiment"].reference_metrics
     assert measured.tasks["sentiment"].flips == 0
     assert list(evidence.data) == ["validation.csv"]
+
+
+def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_of_the_model_card(checkpoint, tmp_path):
+    shutil.copytree(checkpoint.parent, tmp_path / "project")
+    file = tmp_path / "project" / "checkpoint" / "checkpoint.json"
+    record = json.loads(file.read_text("utf-8"))
+    training = record["training"]
+    always = {"rows": 30, "values": {"accuracy": 1.0, "macro_f1": 1.0, "majority": 1.0}, "confusion": []}
+    training |= {"majority": {"sentiment": always}, "probe": {"sentiment": always}, "findings": ["a_finding"]}
+    file.write_text(json.dumps(record), "utf-8")
+    exported = export_bundle(file.parent, tmp_path / "bundle")
+    summary = exported.bundle.manifest.training
+    assert summary == exported.evidence.training == verify(exported.bundle.path).evidence.training
+    scores = summary.validation["sentiment"]
+    assert scores.model["macro_f1"] == training["validation"]["sentiment"]["values"]["macro_f1"]
+    assert scores.probe == scores.majority == {"accuracy": 1.0, "macro_f1": 1.0}
+    assert summary.findings == ("a_finding",)
+    card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
+    poor = card.index("sentiment: no better than always giving the most frequent answer")
+    assert (
+        poor < card.index("a\\_finding") < card.index("| task | metric | majority | probe |") < card.index("## Tasks")
+    )
+
+
+def test_a_checkpoint_without_baselines_is_compared_with_the_majority_of_its_validation_rows(checkpoint, tmp_path):
+    record = load_checkpoint(checkpoint).record.training
+    old = dataclasses.replace(record, majority={}, probe={})
+    scores = summarize_training(old).validation
+    assert scores["sentiment"].majority == {"accuracy": record.validation["sentiment"].values["majority"]}
+    assert scores["stars"].majority == scores["stars"].probe == {}
+    assert scores["stars"].verdict == "unknown"
 
 
 def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path):
