@@ -12,7 +12,8 @@ from mtl_export.console_log import log_to_console, shows_info
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import json_option
-from mtl_runtime.cli.terminal import print_json, print_table, stages
+from mtl_runtime.cli.stages import stages
+from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
 
 if TYPE_CHECKING:

@@ -41,6 +41,7 @@ from mtl_runtime.bundle.manifest import (
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.core.work import planned_work, stage_work
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
 from mtl_runtime.gate.gate_variant import Reference
@@ -53,6 +54,8 @@ _log = logging.getLogger(__name__)
 
 AUTO = "auto"
 
+# In sentences that cpu-fp32 answers: a sentence that PyTorch answers, and a graph that is traced and written.
+_PYTORCH_WORK, _TRACING_WORK = 4.0, 1500.0
 # Sentences of training that activation ranges are measured on.
 _CALIBRATION_SENTENCES = 512
 
@@ -109,7 +112,6 @@ def export_bundle(
         texts = trained.model.tokenize(_calibration_texts(trained, tuple(map(Path, calibration)), recipes))
         reference = _reference(trained, comparison)
         graphs = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch))
-        _write_common_files(staging, trained, graphs, comparison)
         builder = VariantBuilder(
             folder=staging,
             graphs=graphs,
@@ -118,6 +120,9 @@ def export_bundle(
             reference=reference,
             gate=budgets,
         )
+        plan = planned_work(builder.planned_work(recipes))
+        _log.info("making %s", ", ".join(recipes), extra=plan)
+        _write_common_files(staging, trained, graphs, comparison)
         built, refused = _build_all(builder, recipes, asked)
         builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
@@ -154,7 +159,8 @@ def _calibration_texts(trained: Checkpoint, files: tuple[Path, ...], recipes: Ma
 
 def _reference(trained: Checkpoint, comparison: ComparisonData) -> Reference:
     """PyTorch's answers, with its own temperatures and thresholds."""
-    _log.info("PyTorch: answering %d sentences", len(comparison.compared))
+    work = stage_work(_PYTORCH_WORK * comparison.answered, unplanned=True)
+    _log.info("PyTorch: answering %d sentences", len(comparison.compared), extra=work)
     outputs = comparison.answer(trained.model.logits)
     for name, rows in outputs.compared.items():
         check_finite(rows, f"PyTorch's logit of task {name!r}")
@@ -164,7 +170,7 @@ def _reference(trained: Checkpoint, comparison: ComparisonData) -> Reference:
 
 def _write_common_files(folder: Path, trained: Checkpoint, graphs: GraphBuilder, comparison: ComparisonData) -> None:
     """The files that every bundle has, the manifest aside."""
-    _log.info("tracing the graph")
+    _log.info("tracing the graph", extra=stage_work(_TRACING_WORK, unplanned=True))
     save(graphs.portable, folder / PORTABLE_GRAPH)
     (folder / "tokenizer.json").write_bytes(trained.model.tokenizer.to_json())
     golden = golden_texts(trained.model, comparison.sentences.texts)

@@ -69,7 +69,7 @@ def _quality(summary: TrainingSummary) -> Iterator[str]:
         for metric in scores.headlines:
             sides = (scores.majority, scores.probe, scores.model)
             cells = (f"{side[metric]:.3f}" if metric in side else "" for side in sides)
-            yield f"| {name} | {metric} | {' | '.join(cells)} | {scores.rows} | {scores.verdict} |"
+            yield f"| {name} | {metric} | {' | '.join(cells)} | {scores.rows} | {scores.rating} |"
     yield ""
 
 

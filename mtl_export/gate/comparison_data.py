@@ -62,6 +62,13 @@ class ComparisonData:
         """The texts of :attr:`compared`."""
         return [example.text for example in self.compared]
 
+    @property
+    def answered(self) -> int:
+        """How many sentences a model answers, those that temperatures are fitted on included."""
+        if self.validation is None or self.validation is self.sentences:
+            return len(self.compared)
+        return len(self.compared) + len(self.validation.examples)
+
     def answer(self, logits_of: Callable[[list[str]], Logits], *, validation: bool = True) -> Outputs:
         """Let one model answer each set of sentences once, or leave the ``validation`` sentences out."""
         answers = logits_of(self.sentences.texts)

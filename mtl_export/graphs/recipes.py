@@ -34,6 +34,7 @@ class Recipe:
     build: Build | None = None  # None: the portable graph as it is
     base: Callable[[GraphBuilder], ir.Model] = lambda graphs: graphs.portable  # what build starts from
     options: Options = lambda _: {}
+    build_work: float = 500.0  # in sentences that cpu-fp32 answers (mtl_runtime.core.work)
     repairable: bool = False  # MatMuls of the base can go back to fp32 one by one
     # The provider has to run these for all MatMuls, and each stands for so many; others would be slow.
     operators: Mapping[str, int] = field(default_factory=dict)
@@ -94,6 +95,7 @@ RECIPES: Mapping[str, Recipe] = {
         provider="cpu",
         graph="model.cpu-int8.onnx",
         build=_int8,
+        build_work=3500.0,  # smoothing is tried at each MatMul's input
         base=_fused_base,
         repairable=True,
         operators={INT8_OPERATOR: 1, INT8_ATTENTION: PROJECTIONS},
@@ -101,7 +103,12 @@ RECIPES: Mapping[str, Recipe] = {
     "openvino-fp32": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "f32"}),
     "openvino-bf16": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "bf16"}),
     "openvino-int8": Recipe(
-        provider="openvino", graph="model.qdq-int8.onnx", build=_qdq, repairable=True, emulated_on="cpu"
+        provider="openvino",
+        graph="model.qdq-int8.onnx",
+        build=_qdq,
+        build_work=3500.0,
+        repairable=True,
+        emulated_on="cpu",
     ),
     "cuda-fp32": Recipe(provider="cuda", graph="model.fused.onnx", build=_fused, emulated_on="cpu"),
     "cuda-fp16": Recipe(provider="cuda", graph="model.cuda-fp16.onnx", build=_fp16, emulated_on="cpu"),

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["TrainingSummary", "ValidationScores", "Verdict"]
+__all__ = ["TrainingSummary", "ValidationScores", "Rating"]
 
 _MAJORITY_ANSWER = {"accuracy": "the most frequent answer", "mae": "the mean of the training rows"}
 
-Verdict = Literal["no better than the majority", "worse than the probe", "better than the majority", "unknown"]
+Rating = Literal["no better than the majority", "worse than the probe", "better than the majority", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class ValidationScores:
         return ("accuracy", "macro_f1") if "accuracy" in self.model else ("mae", "pearson")
 
     @property
-    def verdict(self) -> Verdict:
+    def rating(self) -> Rating:
         """What the validation rows say of the model; "unknown" without rows or without the majority's metrics."""
         if not self.rows or not self.majority:
             return "unknown"
@@ -70,7 +70,7 @@ class TrainingSummary:
             f"{name}: no better than always giving {_MAJORITY_ANSWER[scores.headlines[0]]} "
             f"({_compare(scores)}, on {scores.rows} validation rows)"
             for name, scores in self.validation.items()
-            if scores.verdict == "no better than the majority"
+            if scores.rating == "no better than the majority"
         ]
         return (*poor, *self.findings)
 

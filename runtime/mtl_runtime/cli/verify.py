@@ -7,7 +7,8 @@ import click
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, json_option
-from mtl_runtime.cli.terminal import print_json, print_table, stages
+from mtl_runtime.cli.stages import stages
+from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
 from mtl_runtime.gate.verify import verify as verify_bundle
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from mtl_runtime.bundle.training_summary import TrainingSummary, ValidationScores, Verdict
+from mtl_runtime.bundle.training_summary import TrainingSummary, ValidationScores, Rating
 from mtl_runtime.report import number_format
 from mtl_runtime.report.comparison import METRICS
 from mtl_runtime.report.html import Content, Markup, join, table, tag
 
 __all__ = ["model_quality"]
 
-_TONES: Mapping[Verdict, tuple[str, str]] = {  # mark, and class of the badge
+_TONES: Mapping[Rating, tuple[str, str]] = {  # mark, and class of the badge
     "no better than the majority": ("✕", "failed"),
     "worse than the probe": ("≈", "emulated"),
     "better than the majority": ("✓", "verified"),
@@ -41,15 +41,15 @@ def _scores(validation: Mapping[str, ValidationScores]) -> Markup:
 
 
 def _rows(name: str, scores: ValidationScores) -> Iterator[tuple[Content, ...]]:
-    mark, class_ = _TONES[scores.verdict]
-    verdict: Content = tag("span", tag("span", mark, aria_hidden="true"), " ", scores.verdict, class_=f"b {class_}")
+    mark, class_ = _TONES[scores.rating]
+    rating: Content = tag("span", tag("span", mark, aria_hidden="true"), " ", scores.rating, class_=f"b {class_}")
     shown = name
     for metric in scores.headlines:
         if metric in scores.model:
             sides = (scores.majority, scores.probe, scores.model)
             rows = number_format.count(scores.rows)
-            yield shown, METRICS[metric][0], *(_format(side.get(metric)) for side in sides), rows, verdict
-            shown, verdict = "", ""  # once for each task
+            yield shown, METRICS[metric][0], *(_format(side.get(metric)) for side in sides), rows, rating
+            shown, rating = "", ""  # once for each task
 
 
 def _format(value: float | None) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,12 +26,15 @@ from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
 from mtl_export.gate import comparison_data
+from mtl_export.graphs.recipes import AutoVariants
 from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+from mtl_runtime.cli import stages as stages_module
 from mtl_runtime.cli.app import main
+from mtl_runtime.core.work import PLANNED, STAGE
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.inference.classifier import Classifier
@@ -123,7 +127,35 @@ def test_a_checkpoint_without_baselines_is_compared_with_the_majority_of_its_val
     scores = summarize_training(old).validation
     assert scores["sentiment"].majority == {"accuracy": record.validation["sentiment"].values["majority"]}
     assert scores["stars"].majority == scores["stars"].probe == {}
-    assert scores["stars"].verdict == "unknown"
+    assert scores["stars"].rating == "unknown"
+
+
+def test_the_work_that_an_export_announces_is_the_work_that_its_stages_have(checkpoint, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        export_bundle(checkpoint, tmp_path / "bundle")
+    announced = sum(getattr(record, PLANNED, 0.0) for record in caplog.records)
+    assert announced == pytest.approx(sum(getattr(record, STAGE, 0.0) for record in caplog.records))
+
+
+def test_an_export_without_a_terminal_shows_a_few_lines_and_says_how_long_the_rest_takes(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stages_module, "_LEAST_SECONDS", 0.0)
+    command = ["export", str(checkpoint), "-o", str(tmp_path / "bundle"), "--variants", "cpu-int8,cuda-fp16"]
+    lines = CliRunner().invoke(main, command).stderr.splitlines()
+    assert len(lines) <= 25
+    assert any(re.search(r"cpu-int8: .* \(about .* left\)$", line) for line in lines)
+
+
+def test_an_export_says_which_variants_auto_leaves_out_and_what_each_graph_adds(checkpoint, tmp_path, monkeypatch):
+    choice = AutoVariants(("cpu-fp32",), {"cuda-fp16": "there is no NVIDIA GPU here"})
+    monkeypatch.setattr(exporter, "auto_variants", lambda: choice)
+    done = CliRunner().invoke(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle")])
+    assert "auto makes cpu-fp32; no cuda-fp16: there is no NVIDIA GPU here" in done.stderr
+    assert "(to have them: --variants auto,cuda-fp16)" in done.stderr
+    sizes = {name: file.bytes / 1e6 for name, file in Bundle.open(tmp_path / "bundle").manifest.files.items()}
+    assert f"Size of the bundle: {sum(sizes.values()):.1f} MB" in done.stdout
+    assert re.search(rf"cpu-fp32 +model\.onnx +{sizes['model.onnx']:.1f} MB", done.stdout)
 
 
 def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path):
@@ -190,7 +222,7 @@ def test_each_set_of_sentences_is_read_once_and_answered_once(checkpoint, tmp_pa
     )
     count_calls(monkeypatch, MultiTaskModel, "logits", lambda _self, texts: answered.update([("PyTorch", len(texts))]))
     monkeypatch.setattr("mtl_export.gate.variant_builder.autotune", lambda *_: None)
-    monkeypatch.setattr("mtl_runtime.gate.gate_variant.measure_speed", lambda *_: None)
+    monkeypatch.setattr("mtl_runtime.gate.gate_variant.measure_speed", lambda *_, **__: None)
     exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
     assert read == {"validation.csv": 1, "train.csv": 1}
     golden = len(EDGE_TEXTS) + 32

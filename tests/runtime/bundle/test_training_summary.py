@@ -20,7 +20,7 @@ def labels(accuracy, macro_f1):
 
 
 @pytest.mark.parametrize(
-    ("model", "majority", "probe", "verdict"),
+    ("model", "majority", "probe", "rating"),
     [
         (labels(0.487, 0.231), labels(0.493, 0.22), {}, "no better than the majority"),  # 149 of 150 answers are it
         (labels(0.52, 0.25), labels(0.493, 0.22), {}, "no better than the majority"),  # 4 rows of 150 more are luck
@@ -39,26 +39,26 @@ def labels(accuracy, macro_f1):
         ),
     ],
 )
-def test_the_verdict_compares_with_the_majority_first_and_then_with_the_probe(model, majority, probe, verdict):
-    assert scores(model, majority, probe).verdict == verdict
+def test_the_rating_compares_with_the_majority_first_and_then_with_the_probe(model, majority, probe, rating):
+    assert scores(model, majority, probe).rating == rating
 
 
-def test_without_rows_there_is_no_verdict():
-    assert scores(labels(1.0, 1.0), labels(0.5, 0.3), rows=0).verdict == "unknown"
+def test_without_rows_there_is_no_rating():
+    assert scores(labels(1.0, 1.0), labels(0.5, 0.3), rows=0).rating == "unknown"
 
 
 @given(share, share, st.integers(1, 5000))
 def test_a_model_that_is_its_majority_never_looks_good(accuracy, macro_f1, rows):
     same = labels(accuracy, macro_f1)
-    assert scores(same, same, rows=rows).verdict == "no better than the majority"
+    assert scores(same, same, rows=rows).rating == "no better than the majority"
 
 
 @given(st.floats(0.05, 0.9), st.integers(10, 5000))
 def test_what_counts_as_better_is_one_standard_error_of_that_many_rows(majority, rows):
     error = math.sqrt(majority * (1 - majority) / rows)
     below, above = ({"accuracy": majority + error * factor} for factor in (0.99, 1.01))
-    assert scores(below, {"accuracy": majority}, rows=rows).verdict == "no better than the majority"
-    assert scores(above, {"accuracy": majority}, rows=rows).verdict == "better than the majority"
+    assert scores(below, {"accuracy": majority}, rows=rows).rating == "no better than the majority"
+    assert scores(above, {"accuracy": majority}, rows=rows).rating == "better than the majority"
 
 
 def test_warnings_name_the_poor_tasks_before_the_findings():

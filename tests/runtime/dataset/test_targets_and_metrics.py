@@ -168,9 +168,17 @@ def f1_at(threshold, scores, truth):
     return f1(truth.tolist(), (scores >= threshold).tolist()) or 0.0
 
 
+def logit(chance):
+    return np.log(chance / (1 - chance))
+
+
+def sigmoid(value):
+    return 1 / (1 + np.exp(-value))
+
+
 def unshrunk(threshold, fewer):
-    """The threshold before its distance from 0.5 was multiplied by ``fewer / (fewer + 10)``."""
-    return float(0.5 + (threshold - 0.5) * (fewer + 10) / fewer)
+    """The threshold before its logit was multiplied by ``fewer / (fewer + 10)``."""
+    return float(sigmoid(logit(threshold) * (fewer + 10) / fewer))
 
 
 @given(label_rows)
@@ -207,7 +215,8 @@ def rows_of(chances, given, copies=1):
 
 @pytest.mark.parametrize("copies", [1, 50, 5000])
 def test_a_threshold_moves_from_one_half_to_the_middle_of_its_gap_as_rows_grow_many(copies):
-    expected = 0.5 + (0.15 - 0.5) * 2 * copies / (2 * copies + 10)
+    middle = (logit(0.1) + logit(0.2)) / 2
+    expected = sigmoid(middle * 2 * copies / (2 * copies + 10))
     assert best_thresholds(*rows_of([0.05, 0.1, 0.2, 0.4], [0, 0, 1, 1], copies)) == pytest.approx(
         (expected,), abs=1e-6
     )
@@ -217,12 +226,22 @@ def test_among_equally_good_thresholds_the_one_nearest_to_one_half_is_taken():
     # from 0.35 on 1 of 1 is right and 1 missed, from 0.05 on 2 of 4 are right: F1 of 2/3 both times
     assert f1([True, False, False, True], [True] * 4) == f1([True, False, False, True], [False] * 3 + [True])
     (threshold,) = best_thresholds(*rows_of([0.1, 0.2, 0.3, 0.4], [1, 0, 0, 1], 1000))
-    assert threshold == pytest.approx(0.35, abs=1e-3)
+    assert threshold == pytest.approx(sigmoid((logit(0.3) + logit(0.4)) / 2), abs=1e-3)
 
 
 def test_a_threshold_fitted_to_three_positive_rows_stays_close_to_one_half():
     (threshold,) = best_thresholds(*rows_of([0.01] * 42 + [0.03, 0.05, 0.08], [0] * 42 + [1, 1, 1]))
-    assert 0.35 < threshold < 0.5
+    assert 0.25 < threshold < 0.5
+
+
+@given(label_rows, st.floats(0.2, 5))
+def test_the_temperature_changes_no_decision_of_fitted_thresholds(data, temperature):
+    sets, logits = data
+    logits = logits.round(3)
+    targets = encode_labels(TAGS, [None if s is None else tuple(s) for s in sets])
+    tasks = (TAGS, replace(TAGS, temperature=temperature))
+    bars = [logit(np.array(best_thresholds(task, targets, logits))) * task.temperature for task in tasks]
+    assert np.allclose(*bars, atol=1e-4)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.15, 0.4])
