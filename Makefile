@@ -93,6 +93,8 @@ test-onnxruntime-versions: install   ## a bundle made under one onnxruntime serv
 node-example:    ## install what examples/node needs (node and npm must be installed); `make test` then runs it too
 	cd examples/node && ONNXRUNTIME_NODE_INSTALL=skip npm ci --no-audit --no-fund
 
+# The README's tables also show variants that `auto` makes only where their provider runs.
+results: VARIANTS := auto,openvino-bf16,cuda-fp16
 results: demo results-openvino   ## keep the demo's evidence as the README's results files, and update its table
 	cp $(DEMO)/bundle/evidence/*-onnxruntime-$$($(BIN)/python -c 'import onnxruntime; print(onnxruntime.__version__)').json benchmarks/results/demo_evidence.json
 	$(BIN)/python -m mtl_bench.report.evidence_table README.md benchmarks/results/demo_evidence.json benchmarks/results/demo_evidence_openvino.json

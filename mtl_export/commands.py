@@ -12,12 +12,15 @@ from rich.console import Console
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_runtime.cli.evidence_table import print_evidence
+from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import json_option
-from mtl_runtime.cli.terminal import print_json, print_table, stages
+from mtl_runtime.cli.stages import stages
+from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
+    from mtl_runtime.bundle.bundle import Bundle
     from mtl_runtime.dataset.metrics import TaskMetrics
 
 __all__ = ["export", "train"]
@@ -61,7 +64,7 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     "--variants",
     default="auto",
     show_default=True,
-    help="Names, separated by commas; auto: what this machine and its likely targets need.",
+    help="Names, separated by commas; auto: what this machine and others like it need. For more: auto,cuda-fp16.",
 )
 @click.option(
     "--data",
@@ -106,8 +109,33 @@ def export(
     if as_json:
         print_json(records.to_dict(exported.evidence))
         return
+    print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
+    _print_sizes(exported.bundle)
     click.echo(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
+
+
+def _print_sizes(bundle: "Bundle") -> None:
+    """Print what each variant's graph adds to the bundle; a graph that variants share counts once."""
+    files, users = bundle.manifest.files, bundle.manifest.variants.items()
+    graphs = dict.fromkeys(spec.graph for _, spec in users)
+    rows = [
+        (
+            ", ".join(name for name, spec in users if spec.graph == graph),
+            graph,
+            _megabytes(sum(file.bytes for name, file in files.items() if name.startswith(graph))),
+        )
+        for graph in graphs
+    ]
+    print_table(
+        f"Size of the bundle: {_megabytes(sum(file.bytes for file in files.values()))}",
+        ("variants", "graph", "size"),
+        rows,
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
 
 
 def _print_training(record: "CheckpointRecord") -> None:

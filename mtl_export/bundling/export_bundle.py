@@ -11,6 +11,7 @@ from mtl_export.atomic_folder import atomic_folder, check_can_write
 from mtl_export.bundling.golden_answers import write_golden_answers
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts, self_test_lines
 from mtl_export.bundling.model_card import model_card
+from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.errors import ConfigError, ExportError, GateError
 from mtl_export.gate.comparison_data import (
@@ -23,7 +24,7 @@ from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.variant_builder import BuiltVariant, VariantBuilder
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
-from mtl_export.graphs.recipes import PORTABLE_GRAPH, Recipe, default_variants, resolve_recipes
+from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig
@@ -41,9 +42,9 @@ from mtl_runtime.bundle.manifest import (
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.core.work import planned_work, stage_work
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
-from mtl_runtime.gate.calibration import calibrate_tasks
 from mtl_runtime.gate.gate_variant import Reference
 from mtl_runtime.gate.write_evidence import new_evidence, write_evidence
 from mtl_runtime.inference.decode import check_finite
@@ -54,6 +55,8 @@ _log = logging.getLogger(__name__)
 
 AUTO = "auto"
 
+# In sentences that cpu-fp32 answers: a sentence that PyTorch answers, and a graph that is traced and written.
+_PYTORCH_WORK, _TRACING_WORK = 4.0, 1500.0
 # Sentences of training that activation ranges are measured on.
 _CALIBRATION_SENTENCES = 512
 
@@ -98,7 +101,7 @@ def export_bundle(
     check_can_write(target, force=force)
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     asked = frozenset(variants) - {AUTO}
-    recipes = resolve_recipes([*(default_variants() if AUTO in variants else ()), *sorted(asked)])
+    recipes = resolve_recipes([*(_log_auto(auto_variants(), asked) if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
@@ -110,7 +113,7 @@ def export_bundle(
         texts = trained.model.tokenize(_calibration_texts(trained, tuple(map(Path, calibration)), recipes))
         reference = _reference(trained, comparison)
         graphs = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch))
-        golden = _write_common_files(staging, trained, graphs, comparison)
+        golden = golden_texts(trained.model, comparison.sentences.texts)
         lines = self_test_lines(golden, max_length=trained.record.model.encoder.max_length)
         builder = VariantBuilder(
             folder=staging,
@@ -121,14 +124,27 @@ def export_bundle(
             gate=budgets,
             golden_texts=[golden[line - 1].text for line in lines],
         )
+        plan = planned_work(builder.planned_work(recipes))
+        _log.info("making %s", ", ".join(recipes), extra=plan)
+        _write_common_files(staging, trained, graphs, golden)
         built, refused = _build_all(builder, recipes, asked)
         built = write_golden_answers(staging, built, lines)
         builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
         measured = {name: variant.evidence for name, variant in built.items()}
-        evidence = new_evidence(digest, reference.name, comparison.sentences.files, measured, refused)
+        summary = summarize_training(trained.record.training)
+        evidence = new_evidence(digest, reference.name, comparison.sentences.files, measured, refused, training=summary)
         page = write_evidence(evidence, staging / EVIDENCE_FOLDER, title=target.absolute().name)
     return Exported(Bundle.open(target), evidence, target / EVIDENCE_FOLDER / page.name)
+
+
+def _log_auto(auto: AutoVariants, asked: frozenset[str]) -> tuple[str, ...]:
+    """The variants of "auto"; logs which these are, and why others are not among them."""
+    left_out = {name: why for name, why in auto.left_out.items() if name not in asked}
+    reasons = "".join(f"; no {name}: {why}" for name, why in left_out.items())
+    others = f" (to have them: --variants auto,{','.join(left_out)})" if left_out else ""
+    _log.info("auto makes %s%s%s", ", ".join(auto.names), reasons, others)
+    return auto.names
 
 
 def _require_known_tasks(gate: GateConfig, trained: Checkpoint) -> None:
@@ -148,27 +164,22 @@ def _calibration_texts(trained: Checkpoint, files: tuple[Path, ...], recipes: Ma
 
 def _reference(trained: Checkpoint, comparison: ComparisonData) -> Reference:
     """PyTorch's answers, with its own temperatures and thresholds."""
-    _log.info("PyTorch: answering %d sentences", len(comparison.compared))
+    work = stage_work(_PYTORCH_WORK * comparison.answered, unplanned=True)
+    _log.info("PyTorch: answering %d sentences", len(comparison.compared), extra=work)
     outputs = comparison.answer(trained.model.logits)
     for name, rows in outputs.compared.items():
         check_finite(rows, f"PyTorch's logit of task {name!r}")
-    tasks = trained.record.model.tasks
-    if outputs.validation is not None and comparison.validation is not None:
-        tasks = calibrate_tasks(tasks, outputs.validation, comparison.validation.examples)
-    return Reference("PyTorch", tasks, outputs.compared)
+    fitted = comparison.calibrate(trained.record.model.tasks, outputs)
+    return Reference("PyTorch", fitted.tasks, outputs.compared, fitted.judge_unseen(comparison.compared_texts))
 
 
-def _write_common_files(
-    folder: Path, trained: Checkpoint, graphs: GraphBuilder, comparison: ComparisonData
-) -> Sequence[GoldenText]:
-    """Write the files that every bundle has, the manifest aside; return the golden texts."""
-    _log.info("tracing the graph")
+def _write_common_files(folder: Path, trained: Checkpoint, graphs: GraphBuilder, golden: Sequence[GoldenText]) -> None:
+    """The files that every bundle has, the manifest aside."""
+    _log.info("tracing the graph", extra=stage_work(_TRACING_WORK, unplanned=True))
     save(graphs.portable, folder / PORTABLE_GRAPH)
     (folder / "tokenizer.json").write_bytes(trained.model.tokenizer.to_json())
-    golden = golden_texts(trained.model, comparison.sentences.texts)
     (folder / GOLDEN_NAME).write_bytes(render_golden(golden))
     (folder / "MODEL_CARD.md").write_text(model_card(trained.record), "utf-8")
-    return golden
 
 
 def _build_all(
@@ -229,6 +240,7 @@ def _write_manifest(
         files={file.name: FileSpec.of_file(file) for file in sorted(folder.iterdir()) if file.is_file()},
         made_with=installed_versions(),
         gate=gate,
+        training=summarize_training(trained.record.training),
     )
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
     return Bundle.open(folder).digest

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import CheckpointRecord
+from mtl_runtime.bundle.training_summary import TrainingSummary
 
 __all__ = ["model_card"]
 
@@ -16,6 +18,7 @@ def model_card(record: CheckpointRecord) -> str:
         f"One {encoder.family} encoder (from `{_plain(encoder.source)}`), {encoder.pooling} pooling, "
         f"{len(record.model.tasks)} task heads, one ONNX graph. Texts are read up to {encoder.max_length} tokens.",
         "",
+        *_quality(summarize_training(training)),
         "## Tasks",
         "",
         "| task | kind | head | labels |",
@@ -48,6 +51,26 @@ def model_card(record: CheckpointRecord) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _quality(summary: TrainingSummary) -> Iterator[str]:
+    yield from ("## Is the model good?", "")
+    if summary.warnings:
+        yield from (*(f"- **{_plain(warning)}**" for warning in summary.warnings), "")
+    yield from (
+        "Validation rows of training. Majority: always the most frequent answer of training, or its mean. Probe:",
+        "linear heads on the frozen encoder. That a variant is verified means that it answers as PyTorch does, not",
+        "that the answers are right.",
+        "",
+        "| task | metric | majority | probe | this model | rows | this model is |",
+        "|---|---|--:|--:|--:|--:|---|",
+    )
+    for name, scores in summary.validation.items():
+        for metric in scores.headlines:
+            sides = (scores.majority, scores.probe, scores.model)
+            cells = (f"{side[metric]:.3f}" if metric in side else "" for side in sides)
+            yield f"| {name} | {metric} | {' | '.join(cells)} | {scores.rows} | {scores.rating} |"
+    yield ""
 
 
 def _task_rows(record: CheckpointRecord) -> Iterator[str]:

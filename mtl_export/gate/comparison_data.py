@@ -14,8 +14,9 @@ from mtl_export.data.examples import Examples, SourceFiles, check_not_empty, rea
 from mtl_export.data.holdout import hash_holdout, stratified_holdout
 from mtl_export.data.splits import read_splits, split_files
 from mtl_export.errors import CheckpointError
-from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 from mtl_runtime.dataset.examples import Example, column_names
+from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
 
 __all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
 
@@ -58,6 +59,18 @@ class ComparisonData:
         """The sentences, then the edge cases."""
         return (*self.sentences.examples, *self.edges)
 
+    @property
+    def compared_texts(self) -> list[str]:
+        """The texts of :attr:`compared`."""
+        return [example.text for example in self.compared]
+
+    @property
+    def answered(self) -> int:
+        """How many sentences a model answers, those that temperatures are fitted on included."""
+        if self.validation is None or self.validation is self.sentences:
+            return len(self.compared)
+        return len(self.compared) + len(self.validation.examples)
+
     def answer(self, logits_of: Callable[[list[str]], Logits], *, validation: bool = True) -> Outputs:
         """Let one model answer each set of sentences once, or leave the ``validation`` sentences out."""
         answers = logits_of(self.sentences.texts)
@@ -66,6 +79,12 @@ class ComparisonData:
         if self.validation is None or not validation:
             return Outputs(compared, None)
         return Outputs(compared, answers if self.validation is self.sentences else logits_of(self.validation.texts))
+
+    def calibrate(self, tasks: Sequence[TaskSpec], outputs: Outputs) -> FittedTasks:
+        """Fit temperatures and thresholds to one model's answers; without validation sentences ``tasks`` stay."""
+        if outputs.validation is None or self.validation is None:
+            return FittedTasks(tasks=tuple(tasks))
+        return calibrate_tasks(tasks, outputs.validation, self.validation.examples)
 
 
 def load_comparison_data(checkpoint: Checkpoint, files: Sequence[Path], edge_texts: Sequence[str]) -> ComparisonData:

@@ -21,12 +21,14 @@ from mtl_export.graphs.recipes import RECIPES, Recipe
 from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Calibration, TaskSpec, VariantSpec
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.core.work import planned_work, stage_work
 from mtl_runtime.diagnostics.node_placement import count_operators, profile_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence.schema import VariantEvidence
 from mtl_runtime.gate.autotune import autotune
-from mtl_runtime.gate.calibration import calibrate_tasks
 from mtl_runtime.gate.gate_variant import Logits, Reference, compare_tasks, gate_variant
+from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS
+from mtl_runtime.gate.work import AUTOTUNE_WORK, comparison_work, speed_work
 from mtl_runtime.gate.write_evidence import unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.text.batch import Batch
@@ -37,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 # What a search for the most sensitive MatMuls may take.
 REPAIR_SECONDS = 300.0
+_REBUILD_WORK = 100.0  # of a graph whose smoothing is known
 _NOTHING: frozenset[str] = frozenset()
 _BASELINE = VariantSpec(graph=RECIPES[DEFAULT_VARIANT].graph, provider="cpu", provider_options={})
 
@@ -72,6 +75,16 @@ class VariantBuilder:
         finally:
             self.sessions.close_all_but(DEFAULT_VARIANT, _BASELINE)  # which speed is measured against
 
+    def planned_work(self, recipes: Mapping[str, Recipe]) -> float:
+        """Of all variants, if each is measured here and passes at once."""
+        building = sum(recipe.build_work for recipe in recipes.values() if recipe.build is not None)
+        return building + sum(self._comparison_work(name) + 2 * AUTOTUNE_WORK for name in recipes)
+
+    def _comparison_work(self, name: str) -> float:
+        speed = 0.0 if name == DEFAULT_VARIANT else speed_work(SPEED_TEXTS, ROUNDS)
+        compared = len(self.data.compared)
+        return comparison_work(compared, speed=speed) + self.data.answered - compared
+
     def _repair(self, name: str, recipe: Recipe, failed: BuiltVariant) -> BuiltVariant:
         trials: dict[frozenset[str], BuiltVariant] = {}
 
@@ -92,26 +105,35 @@ class VariantBuilder:
 
     def _attempt(self, name: str, recipe: Recipe, excluded: frozenset[str]) -> BuiltVariant:
         """The variant with the MatMuls ``excluded`` in fp32."""
+        if recipe.build is not None:
+            work = stage_work(_REBUILD_WORK if excluded else recipe.build_work)
+            if excluded:  # a repair: nobody planned this attempt
+                work = {**work, **planned_work(_REBUILD_WORK + self._comparison_work(name))}
+            _log.info("%s: building the graph", name, extra=work)
         spec = self._build(name, recipe, excluded)
         try:
             classifier = self.sessions.classifier(name, spec, self.reference.tasks)
         except (ProviderError, MissingPackageError) as error:
+            spared = self._comparison_work(name) + 2 * AUTOTUNE_WORK
+            _log.info("%s: cannot run here", name, extra=planned_work(-spared))
             evidence = self._emulated_evidence(name, recipe, str(error))
             return BuiltVariant(self._calibrated(spec, self.reference.tasks), evidence)
-        _log.info("%s: answering %d sentences", name, len(self.data.compared))
+        work = stage_work(self.data.answered)
+        _log.info("%s: answering %d sentences", name, len(self.data.compared), extra=work)
         outputs = self.data.answer(classifier.logits)
-        tasks = self._fit_calibration(outputs.validation)
+        fitted = self.data.calibrate(self.reference.tasks, outputs)  # where nothing is fitted, the reference's own hold
         evidence = gate_variant(
-            dataclasses.replace(classifier, specs=tasks),
+            dataclasses.replace(classifier, specs=fitted.tasks),
             self.data.compared,
             outputs.compared,
             self.reference,
             self.gate,
             baseline=None if name == DEFAULT_VARIANT else self._baseline(),
+            unseen=fitted.judge_unseen(self.data.compared_texts),
         )
         operators = self._running_operators(classifier, spec)
         self._require_operators(name, recipe, operators, excluded)
-        return BuiltVariant(self._calibrated(spec, tasks), dataclasses.replace(evidence, operators=operators))
+        return BuiltVariant(self._calibrated(spec, fitted.tasks), dataclasses.replace(evidence, operators=operators))
 
     def _autotune(self, name: str, built: BuiltVariant) -> BuiltVariant:
         """The same, with the execution config that runs it fastest here."""
@@ -133,10 +155,17 @@ class VariantBuilder:
         if recipe.emulated_on is None:
             return unverified_evidence(recipe.provider, problem)
         classifier = self.sessions.classifier(name, _emulation(recipe), self.reference.tasks)
-        _log.info("%s: answering %d sentences on %s", name, len(self.data.compared), recipe.emulated_on)
+        work = stage_work(len(self.data.compared), unplanned=True)
+        _log.info("%s: answering %d sentences on %s", name, len(self.data.compared), recipe.emulated_on, extra=work)
         outputs = self.data.answer(classifier.logits, validation=False)  # an emulation is not calibrated
         tasks = compare_tasks(
-            self.reference.tasks, name, self.data.compared, outputs.compared, self.reference, self.gate
+            self.reference.tasks,
+            name,
+            self.data.compared,
+            outputs.compared,
+            self.reference,
+            self.gate,
+            unseen=self.reference.unseen,
         )
         return VariantEvidence(
             status="failed" if any(task.problems for task in tasks.values()) else "emulated",
@@ -161,7 +190,6 @@ class VariantBuilder:
     def _build(self, name: str, recipe: Recipe, excluded: frozenset[str]) -> VariantSpec:
         """Write the graph, where the recipe has one of its own."""
         if recipe.build is not None:
-            _log.info("%s: building the graph", name)
             self.sessions.close(recipe.graph)
             graph = recipe.build(self.graphs, excluded)
             if value_names(graph) != value_names(self.graphs.portable):
@@ -172,16 +200,6 @@ class VariantBuilder:
 
     def _baseline(self) -> Classifier:
         return self.sessions.classifier(DEFAULT_VARIANT, _BASELINE, self.reference.tasks)
-
-    def _fit_calibration(self, logits: Logits | None) -> tuple[TaskSpec, ...]:
-        """The tasks with temperatures and thresholds that fit the variant's own logits of the validation sentences.
-
-        Where nothing can be fitted, the reference's own hold.
-        """
-        validation = self.data.validation
-        if logits is None or validation is None:
-            return self.reference.tasks
-        return calibrate_tasks(self.reference.tasks, logits, validation.examples)
 
     def _calibrated(self, spec: VariantSpec, tasks: Sequence[TaskSpec]) -> VariantSpec:
         calibration = {

@@ -1,6 +1,5 @@
 """name of a variant -> Recipe: graph, provider and options; or why there is no such variant."""
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,9 +12,11 @@ from mtl_export.graphs.int8.qdq import insert_qdq
 from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PROJECTIONS, fuse_qattention
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_embeddings, quantize_matmuls
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
+from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.providers.registry import get_provider
+from mtl_runtime.providers.session import provider_problem
 
-__all__ = ["PORTABLE_GRAPH", "RECIPES", "Recipe", "default_variants", "resolve_recipes"]
+__all__ = ["PORTABLE_GRAPH", "RECIPES", "AutoVariants", "Recipe", "auto_variants", "resolve_recipes"]
 
 PORTABLE_GRAPH = "model.onnx"
 
@@ -33,6 +34,7 @@ class Recipe:
     build: Build | None = None  # None: the portable graph as it is
     base: Callable[[GraphBuilder], ir.Model] = lambda graphs: graphs.portable  # what build starts from
     options: Options = lambda _: {}
+    build_work: float = 500.0  # in sentences that cpu-fp32 answers (mtl_runtime.core.work)
     repairable: bool = False  # MatMuls of the base can go back to fp32 one by one
     # The provider has to run these for all MatMuls, and each stands for so many; others would be slow.
     operators: Mapping[str, int] = field(default_factory=dict)
@@ -93,6 +95,7 @@ RECIPES: Mapping[str, Recipe] = {
         provider="cpu",
         graph="model.cpu-int8.onnx",
         build=_int8,
+        build_work=3500.0,  # smoothing is tried at each MatMul's input
         base=_fused_base,
         repairable=True,
         operators={INT8_OPERATOR: 1, INT8_ATTENTION: PROJECTIONS},
@@ -100,13 +103,21 @@ RECIPES: Mapping[str, Recipe] = {
     "openvino-fp32": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "f32"}),
     "openvino-bf16": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "bf16"}),
     "openvino-int8": Recipe(
-        provider="openvino", graph="model.qdq-int8.onnx", build=_qdq, repairable=True, emulated_on="cpu"
+        provider="openvino",
+        graph="model.qdq-int8.onnx",
+        build=_qdq,
+        build_work=3500.0,
+        repairable=True,
+        emulated_on="cpu",
     ),
     "cuda-fp32": Recipe(provider="cuda", graph="model.fused.onnx", build=_fused, emulated_on="cpu"),
     "cuda-fp16": Recipe(provider="cuda", graph="model.cuda-fp16.onnx", build=_fp16, emulated_on="cpu"),
     "cuda-bf16": Recipe(provider="cuda", graph="model.cuda-bf16.onnx", build=_bf16),
     "tensorrt-fp16": Recipe(provider="tensorrt", options=_tensorrt),
 }
+
+_AUTO = (DEFAULT_VARIANT, "cpu-int8", "openvino-bf16", "cuda-fp16")
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 # What people ask for, and what they would get.
 _REFUSED: Mapping[str, str] = {
@@ -137,7 +148,22 @@ def resolve_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     return {name: RECIPES[name] for name in dict.fromkeys((DEFAULT_VARIANT, *names))}
 
 
-def default_variants() -> tuple[str, ...]:
-    """What this machine and its likely targets need."""
-    openvino = ("openvino-bf16",) if platform.machine().lower() in ("x86_64", "amd64") else ()
-    return (DEFAULT_VARIANT, "cpu-int8", *openvino, "cuda-fp16")
+@dataclass(frozen=True, slots=True)
+class AutoVariants:
+    """What "auto" stands for on one machine."""
+
+    names: tuple[str, ...]
+    left_out: Mapping[str, str]  # name of a variant that another machine would get -> why this one does not
+
+
+def auto_variants() -> AutoVariants:
+    """What this machine and its likely targets need: a bundle for GPUs is twice as large, so it takes one to get it."""
+    machine = machine_facts()
+    left_out = {}
+    if provider_problem("openvino"):
+        left_out["openvino-bf16"] = "OpenVINO's provider cannot run here"
+    elif not _BF16_FLAGS & set(machine.cpu_flags):
+        left_out["openvino-bf16"] = "this processor has no bf16 units"
+    if not machine.gpus and provider_problem("cuda"):
+        left_out["cuda-fp16"] = "there is no NVIDIA GPU here"
+    return AutoVariants(tuple(name for name in _AUTO if name not in left_out), left_out)

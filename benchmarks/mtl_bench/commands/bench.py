@@ -18,7 +18,8 @@ from mtl_bench.suite.suite import BenchConfig, run_bench
 from mtl_bench.workloads.workload import Workload, golden_workload, read_workload
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.cli.options import bundle_argument, finite, json_option
-from mtl_runtime.cli.terminal import print_json, stages
+from mtl_runtime.cli.stages import stages
+from mtl_runtime.cli.terminal import print_json
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
 

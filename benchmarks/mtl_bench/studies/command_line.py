@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from mtl_runtime.cli.terminal import stages
+from mtl_runtime.cli.stages import stages
 from mtl_runtime.errors import MtlError
 
 __all__ = ["study_command"]

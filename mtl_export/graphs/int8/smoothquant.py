@@ -76,7 +76,7 @@ def _prune_scales(
     plain: frozenset[str] = frozenset()
     widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
     for number, name in enumerate(widest, 1):
-        _log.info("smoothing: is it needed at input %d of %d?", number, len(widest))
+        _log.debug("smoothing: is it needed at input %d of %d?", number, len(widest))
         trial = apply_smoothquant(model, ranges, alpha=alpha, plain=plain | {name})
         if loss(*trial) <= most:
             best, plain = trial, plain | {name}

@@ -8,6 +8,7 @@ import click
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import Manifest, TaskSpec
 from mtl_runtime.cli.evidence_table import print_evidence
+from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, json_option
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
@@ -31,6 +32,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
         print_json(_to_dict(opened))
         return
     manifest = opened.manifest
+    print_model_quality(manifest.training)
     _print_tasks(manifest)
     print_table("Encoder", ("fact", "value"), list(records.to_dict(manifest.encoder).items()))
     variants = [

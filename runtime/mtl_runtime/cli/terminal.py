@@ -1,12 +1,11 @@
-"""Print tables, JSON, stages and progress to a terminal, without the control characters of texts."""
+"""Print tables, JSON and progress to a terminal, without the control characters of texts."""
 
 import json
-import logging
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -25,10 +24,7 @@ __all__ = [
     "print_table",
     "printable",
     "row_progress",
-    "stages",
 ]
-
-ShowLine = Callable[[str], None]
 
 PACKAGES = ("mtl_runtime", "mtl_export", "mtl_bench")  # whose log records are the project's own
 
@@ -82,66 +78,6 @@ class _EscapingStream:
     def write(self, line: bytes) -> int:
         self.stream.write(printable(line.decode("utf-8", "replace"), keep="\n\t").encode())
         return len(line)
-
-
-@contextmanager
-def stages(
-    annotate: Callable[[ShowLine], ShowLine] = lambda show: show, *, packages: Sequence[str] = PACKAGES
-) -> Iterator[None]:
-    """Show the INFO log records of these packages as the stage at work, on stderr, until the block ends.
-
-    On a terminal that is a line with a spinner, elsewhere one line each. If the log shows INFO already, as with
-    ``mtl -v``, nothing is added.
-
-    Args:
-        annotate: what shows a line -> what shows it with more to it, such as the time left.
-        packages: whose records are stages; default: all of the project.
-    """
-    loggers = [logging.getLogger(package) for package in packages]
-    with ExitStack() as stack:
-        if not all(logger.isEnabledFor(logging.INFO) for logger in loggers):
-            handler = _StageHandler(annotate(stack.enter_context(_stage_line())))
-            for logger in loggers:
-                stack.enter_context(_handle_info_records(logger, handler))
-        yield
-
-
-@contextmanager
-def _stage_line() -> Iterator[ShowLine]:
-    """Give the block a function that shows a line on stderr."""
-    if not sys.stderr.isatty():
-        yield lambda line: print(line, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own output
-        return
-    with Console(stderr=True).status("loading") as status:
-        yield lambda line: status.update(Text(line))
-
-
-class _StageHandler(logging.Handler):
-    """Shows the messages of INFO records; warnings and errors have handlers of their own."""
-
-    def __init__(self, show: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self._show = show
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.INFO:
-            try:
-                self._show(printable(record.getMessage()))
-            except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
-                self.handleError(record)
-
-
-@contextmanager
-def _handle_info_records(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
-    """Send the INFO records of ``logger`` to ``handler`` as well."""
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from mtl_runtime.cli.evidence_table import print_evidence
+from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, json_option
-from mtl_runtime.cli.terminal import print_json, print_table, printable, stages
+from mtl_runtime.cli.stages import stages
+from mtl_runtime.cli.terminal import print_json, print_table, printable
 from mtl_runtime.core import records
 from mtl_runtime.gate.verify import verify as verify_bundle
 
@@ -48,6 +50,7 @@ def verify(
     if as_json:
         print_json({"passed": report.passed, **records.to_dict(report)})
     else:
+        print_model_quality(report.evidence.training if report.evidence else None)
         rows = [(check.name, _RESULTS[check.passed], check.detail) for check in report.checks]
         print_table(f"Checks of {report.bundle}", ("check", "result", "detail"), rows)
         if report.evidence is not None:

@@ -19,6 +19,9 @@ HEADLINE: Mapping[Kind, str] = {
     "regression": "pearson",
 }
 
+# A threshold of 0.5 counts as much as so many positive rows (ADR 13).
+_PRIOR_ROWS = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelResult:
@@ -62,30 +65,38 @@ def score(tasks: Mapping[str, TaskMetrics], kinds: Mapping[str, Kind]) -> float:
 
 
 def best_thresholds(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> tuple[float, ...]:
-    """Find, for each label of a multi_label task, the probability threshold with the best F1 on these rows.
+    """Find, for each label of a multi_label task, the probability threshold with the best F1, shrunk towards 0.5.
 
-    A threshold lies midway between two neighbouring probabilities, so that no row sits on it. Labels
-    without a positive row keep 0.5. Of equally good thresholds, the one nearest to 0.5 is used.
+    On these rows the best one lies midway between two neighbouring logits; of equally good ones, the nearest to 0.5 is
+    used. With n positive rows, or n negative ones where these are fewer, its logit is multiplied by n / (n + 10): what
+    three positive rows say of a threshold is noise. A label without a positive row keeps 0.5. In logits, shrinking
+    gives the same decisions at every temperature.
     """
     rows = has_label(targets)
-    scores, truth = compute_probabilities(task, logits[rows]), targets[rows] == 1
-    return tuple(_best_threshold(scores[:, label], truth[:, label]) for label in range(task.width))
+    scores, truth = logits[rows].astype(np.float64), targets[rows] == 1
+    bars = [_shrunk_bar(scores[:, label], truth[:, label]) for label in range(task.width)]
+    return tuple((1 / (1 + np.exp(-np.array(bars) / task.temperature))).tolist())
 
 
-def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+def _shrunk_bar(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    fewer = float(min(truth.sum(), (~truth).sum()))
+    return _best_bar(scores, truth) * fewer / (fewer + _PRIOR_ROWS)
+
+
+def _best_bar(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """The logit from which on a label is given, with the best F1 on exactly these rows."""
     if not truth.any():
-        return 0.5
-    values = np.unique(np.concatenate([scores, [0.0, 1.0]]))
-    middles = (values[1:] + values[:-1]) / 2
-    # Between two neighbouring floats there is none: then the threshold is the upper one, which still counts.
-    candidates = np.append(np.where(middles > values[:-1], middles, values[1:]), 0.5)
+        return 0.0
+    values = np.unique(scores)
+    # Below all of them lies what gives the label to every row; above all of them no row would get it.
+    candidates = np.array([*(values[1:] + values[:-1]) / 2, 2 * min(values[0], 0.0), 0.0])
     order = np.argsort(scores)
     hits_from = np.append(np.cumsum(truth[order][::-1])[::-1], 0)  # true rows at or above each position
     position = np.searchsorted(scores[order], candidates, side="left")
     true_positives = hits_from[position]
     f1 = 2 * true_positives / (len(scores) - position + truth.sum())
     best = candidates[f1 >= f1.max() - 1e-12]
-    return float(best[np.argmin(np.abs(best - 0.5))])
+    return float(best[np.argmin(np.abs(best))])
 
 
 def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> dict[str, float]:

@@ -92,8 +92,8 @@ class TaskEvidence:
     f1_by_label: Mapping[str, float] = field(default_factory=dict)
     reference_f1_by_label: Mapping[str, float] = field(default_factory=dict)
     calibration_error: float | None = None  # expected calibration error at temperature 1; None: no labels, a regression
-    calibrated_error: float | None = None  # the same at the variant's own temperature
-    reliability: tuple[Bin, ...] = ()  # at the variant's own temperature; ten tenths, empty without labels
+    calibrated_error: float | None = None  # the same, each row at a temperature that was fitted without it
+    reliability: tuple[Bin, ...] = ()  # at these temperatures; ten tenths, empty without labels
     problems: tuple[str, ...] = ()  # budgets that were not kept
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
 from mtl_runtime.dataset.targets import Targets, has_label
-from mtl_runtime.evidence.schema import Flip, Histogram, TaskEvidence
-from mtl_runtime.gate.calibration import calibration_error, reliability_bins
+from mtl_runtime.evidence.schema import Bin, Flip, Histogram, TaskEvidence
+from mtl_runtime.gate.calibration import RowCalibration, calibration_error, reliability_bins
 from mtl_runtime.inference.decisions import changed_answers, decision_margins
 from mtl_runtime.inference.decode import check_finite, compute_probabilities, decode
 
@@ -31,6 +31,22 @@ class TaskOutputs:
 
     task: TaskSpec
     logits: Logits  # float32 (N, width)
+    unseen: RowCalibration | None = None  # where `task` was fitted on some of these rows: the same without each row
+
+    @property
+    def at_temperature(self) -> "TaskOutputs":
+        """At temperature 1, with logits that have the probabilities of these, each by what has not seen its row."""
+        if self.unseen is None:
+            return self
+        return TaskOutputs(dataclasses.replace(self.task, temperature=1.0), self.unseen.scale(self.logits))
+
+    @property
+    def at_thresholds(self) -> "TaskOutputs":
+        """With the labels that these rows get from thresholds that have not seen them; only multi_label has any."""
+        if self.unseen is None or self.task.kind != "multi_label":
+            return self
+        neutral = dataclasses.replace(self.task, temperature=1.0, thresholds=(0.5,) * self.task.width)
+        return TaskOutputs(neutral, self.unseen.shift(self.logits))
 
     @property
     def raw(self) -> NDArray[np.float64]:
@@ -85,20 +101,25 @@ def measure_agreement(
     )
     if targets is None or not has_label(targets).any():
         return evidence
-    bins = reliability_bins(usable.task, usable.logits, targets)
+    decided, decided_reference = usable.at_thresholds, reference.at_thresholds
+    bins = _reliability(usable.at_temperature, targets)
     return dataclasses.replace(
         evidence,
         labelled=int(has_label(targets).sum()),
-        metrics=task_metrics(usable.task, targets, usable.logits).values,
-        reference_metrics=task_metrics(reference.task, targets, reference.logits).values,
-        f1_by_label=f1_by_label(usable.task, targets, usable.logits),
-        reference_f1_by_label=f1_by_label(reference.task, targets, reference.logits),
+        metrics=task_metrics(decided.task, targets, decided.logits).values,
+        reference_metrics=task_metrics(decided_reference.task, targets, decided_reference.logits).values,
+        f1_by_label=f1_by_label(decided.task, targets, decided.logits),
+        reference_f1_by_label=f1_by_label(decided_reference.task, targets, decided_reference.logits),
         calibration_error=calibration_error(
             reliability_bins(dataclasses.replace(usable.task, temperature=1.0), usable.logits, targets)
         ),
         calibrated_error=calibration_error(bins),
         reliability=bins,
     )
+
+
+def _reliability(outputs: TaskOutputs, targets: Targets) -> tuple[Bin, ...]:
+    return reliability_bins(outputs.task, outputs.logits, targets)
 
 
 def wilson_interval(hits: int, trials: int) -> tuple[float, float]:

@@ -10,6 +10,8 @@ from itertools import pairwise
 
 from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.core.work import stage_work
+from mtl_runtime.gate.work import AUTOTUNE_WORK
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.providers.execution_config import (
     ExecutionConfig,
@@ -22,7 +24,9 @@ __all__ = ["autotune"]
 
 _log = logging.getLogger(__name__)
 
-_TEXTS = 256
+# Enough of them that each core has several batches, however few texts there are.
+_TEXTS_PER_CORE = 64
+_MOST_TEXTS = 256
 _ROUNDS = 5
 # By which another config has to be faster than the default: less is noise, and not worth another number.
 _WORTH = 1.03
@@ -44,15 +48,19 @@ def autotune(
         texts: sentences of the kind that will come; at least one.
     """
     # Few texts would make few batches, and leave workers idle that are busy on a long call.
-    sample = evenly_spaced(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
     provider, cores = classifier.info.provider, allowed_cores()
+    size = min(_MOST_TEXTS, _TEXTS_PER_CORE * max(2, cores))
+    sample = evenly_spaced(list(texts) * math.ceil(size / len(texts)), size)
     default = default_execution(provider, threads=cores, optimize_for="throughput")
-    divided = (replace(default, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores))
-    layouts = {config: _open(classifier, config, open_with, sample) for config in dict.fromkeys([default, *divided])}
-    _log.info("%s: timing %d ways to divide the cores", classifier.info.variant, len(layouts))
-    best = _fastest(layouts, default, sample)
-    _log.info("%s: timing batch sizes", classifier.info.variant)
-    divided_best, (half, usual, *larger) = layouts[best], candidate_batch_tokens(provider)
+    layouts = [replace(default, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores)]
+    divided = dict.fromkeys([default, *layouts])
+    _log.info(
+        "%s: timing %d ways to divide the cores", classifier.info.variant, len(divided), extra=stage_work(AUTOTUNE_WORK)
+    )
+    opened = {config: _open(classifier, config, open_with, sample) for config in divided}
+    best = _fastest(opened, default, sample)
+    _log.info("%s: timing batch sizes", classifier.info.variant, extra=stage_work(AUTOTUNE_WORK))
+    divided_best, (half, usual, *larger) = opened[best], candidate_batch_tokens(provider)
     best = _fastest_size(divided_best, [usual, half, larger[0]], sample)
     for smaller, tokens in pairwise(larger):  # only as long as larger batches are faster
         if best.max_batch_tokens == smaller:

@@ -11,12 +11,15 @@ import numpy as np
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
+from mtl_runtime.core.work import planned_work, stage_work
 from mtl_runtime.dataset.examples import Example, LabelColumn, column_names, read_labelled_file
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError, TableError
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.gate_variant import Reference, gate_variant
+from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS
+from mtl_runtime.gate.work import gate_work, speed_work
 from mtl_runtime.gate.write_evidence import GOLDEN, new_evidence, unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.execution_choice import choose_execution
@@ -48,15 +51,22 @@ def gate_bundle(bundle: Bundle, *, data: Path | None = None, text: str = "text",
     examples = golden_examples(bundle) if data is None else _labelled_examples(bundle, data, text)
     reference = _golden_reference(bundle) if data is None else _baseline_reference(baseline, examples)
     evidence = {}
+    plan = sum(_planned(name, len(examples)) for name in variants)
+    _log.info("comparing %d variants on %d sentences", len(variants), len(examples), extra=planned_work(plan))
     for name in variants:
         try:
             classifier = baseline if name == DEFAULT_VARIANT else _open(bundle, name)
         except (ProviderError, MissingPackageError) as error:
+            _log.info("%s: cannot run here", name, extra=planned_work(-_planned(name, len(examples))))
             evidence[name] = unverified_evidence(bundle.manifest.variants[name].provider, str(error))
             continue
         evidence[name] = _gate(bundle, classifier, baseline, examples, reference)
     files = {} if data is None else {data.name: FileSpec.of_file(data)}
-    return new_evidence(bundle.digest, reference.name, files, evidence)
+    return new_evidence(bundle.digest, reference.name, files, evidence, training=bundle.manifest.training)
+
+
+def _planned(variant: str, sentences: int) -> float:
+    return gate_work(sentences, speed=0.0 if variant == DEFAULT_VARIANT else speed_work(SPEED_TEXTS, ROUNDS))
 
 
 def golden_examples(bundle: Bundle) -> list[Example]:
@@ -69,7 +79,7 @@ def _gate(
     bundle: Bundle, classifier: Classifier, baseline: Classifier, examples: Sequence[Example], reference: Reference
 ) -> VariantEvidence:
     name, texts = classifier.info.variant, [example.text for example in examples]
-    _log.info("%s: answering %d sentences", name, len(texts))
+    _log.info("%s: answering %d sentences", name, len(texts), extra=stage_work(len(texts)))
     evidence = gate_variant(
         classifier,
         examples,

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from mtl_runtime.bundle.gate_config import GateConfig, limits_for, precision_of
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.core.work import stage_work
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.evidence.schema import TaskEvidence, VariantEvidence
 from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.gate.budget_checks import stability_problems, task_problems
-from mtl_runtime.gate.calibration import encode_targets
+from mtl_runtime.gate.calibration import RowCalibration, encode_targets
 from mtl_runtime.gate.invariance import check_invariance
-from mtl_runtime.gate.speed import measure_speed
+from mtl_runtime.gate.speed import FEW_ROUNDS, ROUNDS, SPEED_TEXTS, measure_speed
+from mtl_runtime.gate.work import STABILITY_SENTENCES, speed_work, stability_work
 from mtl_runtime.inference.classifier import Classifier
 
 __all__ = ["Logits", "Reference", "compare_tasks", "gate_variant"]
 
 _log = logging.getLogger(__name__)
 
-# Sentences of the stability checks, which answer each of them one by one, several times.
-_STABILITY_SENTENCES = 256
-
 Logits = Mapping[str, NDArray[np.float32]]  # by task, (N, width)
+Unseen = Mapping[str, RowCalibration]  # by task, of the same N sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Reference:
     name: str
     tasks: tuple[TaskSpec, ...]  # with the reference's own temperatures and thresholds
     logits: Logits
+    unseen: Unseen = field(default_factory=dict)  # where its tasks were fitted on some of the examples
 
 
 def gate_variant(
@@ -47,6 +48,7 @@ def gate_variant(
     gate: GateConfig,
     *,
     baseline: Classifier | None,
+    unseen: Unseen | None = None,
 ) -> VariantEvidence:
     """Measure and judge one variant on its own provider.
 
@@ -57,22 +59,26 @@ def gate_variant(
         reference: its answers to the same.
         gate: budgets.
         baseline: cpu-fp32, whose speed counts as 1; None where the variant is that itself.
+        unseen: where the variant's tasks were fitted on some of the examples: what was fitted without each.
     """
     variant = classifier.info.variant
-    tasks = compare_tasks(classifier.specs, variant, examples, logits, reference, gate)
+    tasks = compare_tasks(classifier.specs, variant, examples, logits, reference, gate, unseen=unseen)
     sample = _sample([example.text for example in examples])
-    _log.info("%s: checking stability on %d sentences", variant, len(sample))
+    work = stage_work(stability_work(len(sample)))
+    _log.info("%s: checking stability on %d sentences", variant, len(sample), extra=work)
     checks = check_invariance(classifier, sample, tie=lambda task: limits_for(gate, task, precision_of(variant)).tie)
     problems = stability_problems(checks)
+    failed = bool(problems) or any(task.problems for task in tasks.values())
+    rounds = FEW_ROUNDS if failed else ROUNDS
     if baseline is not None:
-        _log.info("%s: measuring speed", variant)
+        _log.info("%s: measuring speed", variant, extra=stage_work(speed_work(SPEED_TEXTS, rounds)))
     return VariantEvidence(
-        status="failed" if problems or any(task.problems for task in tasks.values()) else "verified",
+        status="failed" if failed else "verified",
         provider=classifier.info.provider,
         threads=classifier.info.cores,
         tasks=tasks,
         stability=checks,
-        speed=None if baseline is None else measure_speed(classifier, baseline, sample),
+        speed=None if baseline is None else measure_speed(classifier, baseline, sample, rounds=rounds),
         problems=problems,
     )
 
@@ -84,6 +90,8 @@ def compare_tasks(
     logits: Logits,
     reference: Reference,
     gate: GateConfig,
+    *,
+    unseen: Unseen | None = None,
 ) -> dict[str, TaskEvidence]:
     """Answers of a variant against the reference's, judged, by task.
 
@@ -94,6 +102,7 @@ def compare_tasks(
         logits: the variant's answers to them.
         reference: its answers to the same.
         gate: budgets.
+        unseen: where ``tasks`` were fitted on some of the examples: what was fitted without each.
     """
     texts = [example.text for example in examples]
     precision = precision_of(variant)
@@ -102,8 +111,8 @@ def compare_tasks(
         limits = limits_for(gate, after.name, precision)
         evidence = measure_agreement(
             texts,
-            TaskOutputs(before, reference.logits[after.name]),
-            TaskOutputs(after, logits[after.name]),
+            TaskOutputs(before, reference.logits[after.name], reference.unseen.get(after.name)),
+            TaskOutputs(after, logits[after.name], (unseen or {}).get(after.name)),
             encode_targets(after, examples),
             tie=limits.tie,
         )
@@ -115,4 +124,4 @@ def compare_tasks(
 def _sample(texts: Sequence[str]) -> list[str]:
     """Texts of all lengths, the shortest and the longest among them, in the order they came in."""
     by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    return [texts[row] for row in sorted(evenly_spaced(by_length, _STABILITY_SENTENCES))]
+    return [texts[row] for row in sorted(evenly_spaced(by_length, STABILITY_SENTENCES))]

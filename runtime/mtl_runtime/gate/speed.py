@@ -10,21 +10,22 @@ from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.inference.classifier import Classifier
 
-__all__ = ["measure_speed", "median_ratio"]
+__all__ = ["FEW_ROUNDS", "ROUNDS", "SPEED_TEXTS", "measure_speed", "median_ratio"]
 
-_TEXTS = 128
-_ROUNDS = 9
+SPEED_TEXTS = 128
+ROUNDS = 9
+FEW_ROUNDS = 3  # for a variant that is refused anyway: an order of magnitude for its curve
 
 
 def measure_speed(
-    candidate: Classifier, baseline: Classifier, texts: Sequence[str], *, rounds: int = _ROUNDS
+    candidate: Classifier, baseline: Classifier, texts: Sequence[str], *, rounds: int = ROUNDS
 ) -> Estimate:
     """Throughput of ``candidate`` as a multiple of ``baseline``'s, text to logits, both warmed up.
 
     Each round times both on the same texts, the order alternating, so that what slows the machine slows both.
     """
     # A handful of texts would time little but the clock.
-    sample = evenly_spaced(list(texts) * math.ceil(_TEXTS / len(texts)), _TEXTS)
+    sample = evenly_spaced(list(texts) * math.ceil(SPEED_TEXTS / len(texts)), SPEED_TEXTS)
     for classifier in (candidate, baseline):  # `mtl verify` may have opened the baseline for this alone
         classifier.logits(sample)
     ratios = []

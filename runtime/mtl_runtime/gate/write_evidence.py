@@ -7,6 +7,7 @@ from pathlib import Path
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
+from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.clock import utc_timestamp
@@ -32,6 +33,8 @@ def new_evidence(
     data: Mapping[str, FileSpec],
     variants: Mapping[str, VariantEvidence],
     refused: Mapping[str, VariantEvidence] | None = None,
+    *,
+    training: TrainingSummary | None = None,
 ) -> Evidence:
     """What was measured just now, on this machine.
 
@@ -41,6 +44,7 @@ def new_evidence(
         data: files of the sentences, by name.
         variants: evidence of each variant of the bundle.
         refused: evidence of those that the gate kept out of it.
+        training: how well the model did in training, as the manifest has it.
     """
     return Evidence(
         schema_version=SCHEMA_VERSION,
@@ -52,6 +56,7 @@ def new_evidence(
         data=data,
         variants=variants,
         refused=refused or {},
+        training=training,
     )
 
 

@@ -121,6 +121,8 @@ def _metric(task: TaskEvidence, name: str, of_labelled: str, *, named: bool) -> 
         return _dash("no labels")
     value = task.metrics[name]
     small = [metric_change(name, value, task.reference_metrics[name]), of_labelled]
+    if name == "accuracy" and "majority" in task.metrics:  # of always giving the most frequent label of these rows
+        small.insert(1, f"majority {number_format.share(task.metrics['majority'])}")
     return _cell(number_format.share(value), *([METRICS[name][0]] if named else []), *small)
 
 

@@ -42,8 +42,9 @@ _FIGURES: tuple[tuple[str, str], ...] = (
     (
         "calibration error",
         "Expected calibration error: the gap between mean probability and share right, averaged over ten bins, "
-        "weighted by their answers; before and after the logits are divided by the temperature. C. Guo, G. Pleiss, "
-        "Y. Sun, K. Q. Weinberger, On calibration of modern neural networks, ICML 2017.",
+        "weighted by their answers; before and after the logits are divided by a temperature, which was fitted without "
+        "the row itself. C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On calibration of modern neural networks, "
+        "ICML 2017.",
     ),
     ("speed", "Throughput as a multiple of cpu-fp32's, both measured in the same rounds; the median of the rounds."),
     (

@@ -1,22 +1,26 @@
-"""Evidence -> the top of its page: a summary, a badge for each variant, and what was measured where."""
+"""Evidence -> the top of its page: the model's quality, a badge for each variant, and what was measured where."""
 
 from collections.abc import Sequence
 
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, join, table, tag
+from mtl_runtime.report.model_quality import model_quality
 from mtl_runtime.report.status_badges import VariantStatus, badge_markup, status_sentence
 
 __all__ = ["overview"]
 
 
 def overview(evidence: Evidence, statuses: Sequence[VariantStatus], *, title: str) -> Markup:
-    """Make the header: title, summary, badges, facts, data files and versions."""
+    """Make the header: title, the model's quality, summary, badges, facts, data files and versions."""
     return tag(
         "header",
         tag("p", "Evidence of the export gate", class_="kind"),
         tag("h1", title),
+        model_quality(evidence.training),
+        tag("h2", "Do the variants answer as PyTorch does?"),
         tag("p", status_sentence(statuses, evidence.reference), class_="verdict"),
+        tag("p", "A verified variant gives PyTorch's answers, right or wrong: it is as good as the model is."),
         tag("ul", [_variant(status) for status in statuses], class_="badges"),
         tag("dl", [_fact(name, value) for name, value in _facts(evidence, statuses)], class_="facts"),
         _data(evidence),

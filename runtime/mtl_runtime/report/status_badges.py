@@ -29,7 +29,8 @@ STATUS_BADGES: Mapping[str, StatusBadge] = {
             "✓",
             "is verified",
             "are verified",
-            "Measured on its own provider on this machine, and within its budget.",
+            "Measured on its own provider on this machine, and within its budget: it answers as PyTorch does, which is "
+            "no word on whether the model is good.",
         ),
         StatusBadge(
             "failed",

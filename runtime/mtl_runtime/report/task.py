@@ -89,7 +89,8 @@ def _charts(what: str, task: TaskEvidence) -> Iterator[Markup]:
         caption = (
             "Bars: share of right answers. Strokes: their mean probability. On the dashed line both are equal. "
             f"n = {number_format.count(answers)} answers; calibration error before → after temperature: "
-            f"{calibration(task) or 'unknown'}, the temperature is {task.temperature:.3g}."
+            f"{calibration(task) or 'unknown'}, each row at a temperature fitted without it; the one that the variant "
+            f"answers with is {task.temperature:.3g}."
         )
         yield tag("figure", chart, tag("figcaption", caption))
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,17 +21,21 @@ from tokenizers import processors
 import mtl_runtime
 from mtl_export.bundling import export_bundle as exporter
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, self_test_lines
+from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.data import splits
 from mtl_export.errors import CheckpointError, ConfigError, ExportError, GateError
+from mtl_export.graphs.recipes import AutoVariants
 from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget
 from mtl_runtime.bundle.golden import GoldenText, parse_golden, parse_golden_answers
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+from mtl_runtime.cli import stages as stages_module
 from mtl_runtime.cli.app import main
+from mtl_runtime.core.work import PLANNED, STAGE
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.inference.classifier import Classifier
@@ -94,6 +99,65 @@ def test_the_bundle_verifies_and_carries_evidence_for_every_task(exported):
     assert measured.tasks["sentiment"].metrics == measured.tasks["sentiment"].reference_metrics
     assert measured.tasks["sentiment"].flips == 0
     assert list(evidence.data) == ["validation.csv"]
+
+
+def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_of_the_model_card(checkpoint, tmp_path):
+    shutil.copytree(checkpoint.parent, tmp_path / "project")
+    file = tmp_path / "project" / "checkpoint" / "checkpoint.json"
+    record = json.loads(file.read_text("utf-8"))
+    training = record["training"]
+    always = {"rows": 30, "values": {"accuracy": 1.0, "macro_f1": 1.0, "majority": 1.0}, "confusion": []}
+    training |= {"majority": {"sentiment": always}, "probe": {"sentiment": always}, "findings": ["a_finding"]}
+    file.write_text(json.dumps(record), "utf-8")
+    exported = export_bundle(file.parent, tmp_path / "bundle")
+    summary = exported.bundle.manifest.training
+    assert summary == exported.evidence.training == verify(exported.bundle.path).evidence.training
+    scores = summary.validation["sentiment"]
+    assert scores.model["macro_f1"] == training["validation"]["sentiment"]["values"]["macro_f1"]
+    assert scores.probe == scores.majority == {"accuracy": 1.0, "macro_f1": 1.0}
+    assert summary.findings == ("a_finding",)
+    card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
+    poor = card.index("sentiment: no better than always giving the most frequent answer")
+    assert (
+        poor < card.index("a\\_finding") < card.index("| task | metric | majority | probe |") < card.index("## Tasks")
+    )
+
+
+def test_a_checkpoint_without_baselines_is_compared_with_the_majority_of_its_validation_rows(checkpoint, tmp_path):
+    record = load_checkpoint(checkpoint).record.training
+    old = dataclasses.replace(record, majority={}, probe={})
+    scores = summarize_training(old).validation
+    assert scores["sentiment"].majority == {"accuracy": record.validation["sentiment"].values["majority"]}
+    assert scores["stars"].majority == scores["stars"].probe == {}
+    assert scores["stars"].rating == "unknown"
+
+
+def test_the_work_that_an_export_announces_is_the_work_that_its_stages_have(checkpoint, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        export_bundle(checkpoint, tmp_path / "bundle")
+    announced = sum(getattr(record, PLANNED, 0.0) for record in caplog.records)
+    assert announced == pytest.approx(sum(getattr(record, STAGE, 0.0) for record in caplog.records))
+
+
+def test_an_export_without_a_terminal_shows_a_few_lines_and_says_how_long_the_rest_takes(
+    checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stages_module, "_LEAST_SECONDS", 0.0)
+    command = ["export", str(checkpoint), "-o", str(tmp_path / "bundle"), "--variants", "cpu-int8,cuda-fp16"]
+    lines = CliRunner().invoke(main, command).stderr.splitlines()
+    assert len(lines) <= 25
+    assert any(re.search(r"cpu-int8: .* \(about .* left\)$", line) for line in lines)
+
+
+def test_an_export_says_which_variants_auto_leaves_out_and_what_each_graph_adds(checkpoint, tmp_path, monkeypatch):
+    choice = AutoVariants(("cpu-fp32",), {"cuda-fp16": "there is no NVIDIA GPU here"})
+    monkeypatch.setattr(exporter, "auto_variants", lambda: choice)
+    done = CliRunner().invoke(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle")])
+    assert "auto makes cpu-fp32; no cuda-fp16: there is no NVIDIA GPU here" in done.stderr
+    assert "(to have them: --variants auto,cuda-fp16)" in done.stderr
+    sizes = {name: file.bytes / 1e6 for name, file in Bundle.open(tmp_path / "bundle").manifest.files.items()}
+    assert f"Size of the bundle: {sum(sizes.values()):.1f} MB" in done.stdout
+    assert re.search(rf"cpu-fp32 +model\.onnx +{sizes['model.onnx']:.1f} MB", done.stdout)
 
 
 def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path):
@@ -160,7 +224,7 @@ def test_each_set_of_sentences_is_read_once_and_answered_once(checkpoint, tmp_pa
     )
     count_calls(monkeypatch, MultiTaskModel, "logits", lambda _self, texts: answered.update([("PyTorch", len(texts))]))
     monkeypatch.setattr("mtl_export.gate.variant_builder.autotune", lambda *_: None)
-    monkeypatch.setattr("mtl_runtime.gate.gate_variant.measure_speed", lambda *_: None)
+    monkeypatch.setattr("mtl_runtime.gate.gate_variant.measure_speed", lambda *_, **__: None)
     exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cpu-int8"])
     assert read == {"validation.csv": 1, "train.csv": 1}
     golden = len(EDGE_TEXTS) + 32

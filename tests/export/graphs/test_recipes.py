@@ -10,10 +10,11 @@ from mtl_export.config import Config
 from mtl_export.errors import ConfigError, GateError
 from mtl_export.graphs import passes, recipes
 from mtl_export.graphs.graph_builder import GraphBuilder
-from mtl_export.graphs.recipes import RECIPES, default_variants, resolve_recipes
+from mtl_export.graphs.recipes import RECIPES, AutoVariants, auto_variants, resolve_recipes
 from mtl_export.model import MultiTaskModel
 from mtl_export.training import train
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
+from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.providers.registry import PROVIDERS
 from tests.export.graphs.test_encoder_families import HEADS, MAX_LENGTH, TASKS, ragged
@@ -43,7 +44,27 @@ def test_every_recipe_is_named_after_its_provider_and_a_known_precision():
         assert provider == recipe.provider
         assert provider in PROVIDERS
         assert precision in ("fp32", "fp16", "bf16", "int8")
-    assert set(default_variants()) <= RECIPES.keys()
+    assert {*auto_variants().names, *auto_variants().left_out} <= RECIPES.keys()
+
+
+@pytest.mark.parametrize(
+    ("running", "flags", "gpus", "names"),
+    [
+        (["cpu"], (), (), ["cpu-fp32", "cpu-int8"]),
+        (["cpu", "openvino"], ("avx2",), (), ["cpu-fp32", "cpu-int8"]),
+        (["cpu", "openvino"], ("avx512_bf16",), (), ["cpu-fp32", "cpu-int8", "openvino-bf16"]),
+        (["cpu"], ("avx512_bf16",), ("NVIDIA H100",), ["cpu-fp32", "cpu-int8", "cuda-fp16"]),
+        (["cpu", "cuda"], (), (), ["cpu-fp32", "cpu-int8", "cuda-fp16"]),
+    ],
+)
+def test_auto_makes_what_runs_well_here_and_says_why_the_rest_is_left_out(monkeypatch, running, flags, gpus, names):
+    facts = dataclasses.replace(machine_facts(), cpu_flags=flags, gpus=gpus)
+    monkeypatch.setattr(recipes, "machine_facts", lambda: facts)
+    monkeypatch.setattr(recipes, "provider_problem", lambda name: None if name in running else "it is missing")
+    auto = auto_variants()
+    assert list(auto.names) == names
+    assert {*auto.names, *auto.left_out} == {"cpu-fp32", "cpu-int8", "openvino-bf16", "cuda-fp16"}
+    assert all(auto.left_out.values())
 
 
 def test_a_sample_is_spread_from_the_first_to_the_last():
@@ -109,6 +130,7 @@ def test_an_emulated_variant_over_its_budget_is_refused_too(checkpoint, tmp_path
     monkeypatch.setattr(recipes, "RECIPES", {**RECIPES, "cuda-fp16": recipe})
     with pytest.raises(GateError, match="the gate refuses cuda-fp16: task sentiment"):
         exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["cuda-fp16"])
+    monkeypatch.setattr(exporter, "auto_variants", lambda: AutoVariants(("cpu-fp32", "cuda-fp16"), {}))
     evidence = exporter.export_bundle(checkpoint, tmp_path / "bundle", variants=["auto"]).evidence
     assert evidence.refused["cuda-fp16"].status == "failed"
     assert any("mean difference" in problem for problem in evidence.refused["cuda-fp16"].tasks["stars"].problems)

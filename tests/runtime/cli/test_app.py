@@ -271,6 +271,18 @@ def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
         assert word in result.stdout
 
 
+def test_inspect_and_verify_say_first_whether_the_model_is_good(mtl, bundle_copy, change_manifest):
+    scores = {"rows": 150, "model": {"accuracy": 0.487, "macro_f1": 0.23}, "majority": {"accuracy": 0.493}}
+    training = {"validation": {"sentiment": scores}, "findings": ["validation is too small to tell"]}
+    change_manifest(bundle_copy, training=training)
+    for command in ("inspect", "verify"):
+        shown = mtl(command, bundle_copy).stdout
+        place = shown.index("no better than always giving the most frequent answer (accuracy 0.487 against 0.493")
+        assert place < shown.index("validation is too small to tell") < shown.index("cpu-int8   ")
+    (evidence,) = json.loads(mtl("inspect", bundle_copy, "--json").stdout)["evidence"]
+    assert evidence["training"]["validation"]["sentiment"]["rows"] == 150
+
+
 def test_inspect_shows_the_evidence_of_this_bundle_alone_and_gives_json(mtl, bundle_copy):
     digest = Bundle.open(bundle_copy).digest
     (bundle_copy / "evidence").mkdir()

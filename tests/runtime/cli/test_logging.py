@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from mtl_runtime.cli.app import main
-from mtl_runtime.cli.terminal import stages
+from mtl_runtime.cli.stages import stages
 
 PACKAGES = ["mtl_runtime", "mtl_export", "mtl_bench"]
 OWN = "mtl_export.gate"
@@ -189,7 +189,7 @@ def test_stages_restore_levels_and_handlers_whatever_ends_the_block(level, set_l
 def test_on_a_terminal_the_stage_at_work_is_a_line_with_a_spinner():
     code = """
 import logging, time
-from mtl_runtime.cli.terminal import stages
+from mtl_runtime.cli.stages import stages
 log = logging.getLogger("mtl_export.gate")
 with stages():
     for line in ("cpu-int8: speed", "[bold]no markup[/bold]\\x07"):

@@ -3,10 +3,11 @@
 import itertools
 import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -168,10 +169,23 @@ def f1_at(threshold, scores, truth):
     return f1(truth.tolist(), (scores >= threshold).tolist()) or 0.0
 
 
+def logit(chance):
+    return np.log(chance / (1 - chance))
+
+
+def sigmoid(value):
+    return 1 / (1 + np.exp(-value))
+
+
+def unshrunk(threshold, fewer):
+    """The threshold before its logit was multiplied by ``fewer / (fewer + 10)``."""
+    return float(sigmoid(logit(threshold) * (fewer + 10) / fewer))
+
+
 @given(label_rows)
-@example(([None, {"x"}, set()], np.array([[0, 0], [2.220446e-16, 0], [0, 0]], np.float32)))  # neighbouring floats
-def test_no_threshold_gives_a_better_f1_than_the_best_one(data):
+def test_no_threshold_gives_a_better_f1_than_the_one_that_is_shrunk_towards_one_half(data):
     sets, logits = data
+    logits = logits.round(3)  # so that rounding in the test cannot move a threshold past its neighbour
     targets = encode_labels(TAGS, [None if s is None else tuple(s) for s in sets])
     thresholds = best_thresholds(TAGS, targets, logits)
     rows = has_label(targets)
@@ -183,48 +197,79 @@ def test_no_threshold_gives_a_better_f1_than_the_best_one(data):
         grid = [*np.linspace(0, 1, 101), *scores[:, label], *(np.nextafter(scores[:, label], 2))]
         if truth.any():
             best = max(f1_at(bar, scores[:, label], truth) for bar in grid)
-            assert f1_at(threshold, scores[:, label], truth) == pytest.approx(best)
+            fewer = min(truth.sum(), (~truth).sum())
             # nearest to 0.5: were 0.5 as good, it would have been chosen
             assert threshold == 0.5 or f1_at(0.5, scores[:, label], truth) < best - 1e-9
+            if fewer:
+                assert f1_at(unshrunk(threshold, fewer), scores[:, label], truth) == pytest.approx(best)
         else:
             assert threshold == 0.5
 
 
-def test_a_threshold_lies_midway_between_the_two_probabilities_it_parts():
+def rows_of(chances, given, copies=1):
+    """One label's task, its logits with these probabilities, and its targets."""
     task = TaskSpec(name="tags", kind="multi_label", labels=("x",), thresholds=(0.5,))
-    chances = np.array([0.05, 0.1, 0.2, 0.4])
+    chances = np.array(chances * copies)
     logits = np.log(chances / (1 - chances)).astype(np.float32)[:, None]
-    targets = encode_labels(task, [(), (), ("x",), ("x",)])
-    assert best_thresholds(task, targets, logits) == pytest.approx((0.15,), abs=1e-6)
+    return task, encode_labels(task, [("x",) if one else () for one in given] * copies), logits
+
+
+@pytest.mark.parametrize("copies", [1, 50, 5000])
+def test_a_threshold_moves_from_one_half_to_the_middle_of_its_gap_as_rows_grow_many(copies):
+    middle = (logit(0.1) + logit(0.2)) / 2
+    expected = sigmoid(middle * 2 * copies / (2 * copies + 10))
+    assert best_thresholds(*rows_of([0.05, 0.1, 0.2, 0.4], [0, 0, 1, 1], copies)) == pytest.approx(
+        (expected,), abs=1e-6
+    )
 
 
 def test_among_equally_good_thresholds_the_one_nearest_to_one_half_is_taken():
-    task = TaskSpec(name="tags", kind="multi_label", labels=("x",), thresholds=(0.5,))
-    chances = np.array([0.1, 0.2, 0.3, 0.4])
-    logits = np.log(chances / (1 - chances)).astype(np.float32)[:, None]
     # from 0.35 on 1 of 1 is right and 1 missed, from 0.05 on 2 of 4 are right: F1 of 2/3 both times
-    targets = encode_labels(task, [("x",), (), (), ("x",)])
     assert f1([True, False, False, True], [True] * 4) == f1([True, False, False, True], [False] * 3 + [True])
-    assert best_thresholds(task, targets, logits) == pytest.approx((0.35,), abs=1e-6)
+    (threshold,) = best_thresholds(*rows_of([0.1, 0.2, 0.3, 0.4], [1, 0, 0, 1], 1000))
+    assert threshold == pytest.approx(sigmoid((logit(0.3) + logit(0.4)) / 2), abs=1e-3)
+
+
+def test_a_threshold_fitted_to_three_positive_rows_stays_close_to_one_half():
+    (threshold,) = best_thresholds(*rows_of([0.01] * 42 + [0.03, 0.05, 0.08], [0] * 42 + [1, 1, 1]))
+    assert 0.25 < threshold < 0.5
+
+
+@given(label_rows, st.floats(0.2, 5))
+def test_the_temperature_changes_no_decision_of_fitted_thresholds(data, temperature):
+    sets, logits = data
+    logits = logits.round(3)
+    targets = encode_labels(TAGS, [None if s is None else tuple(s) for s in sets])
+    tasks = (TAGS, replace(TAGS, temperature=temperature))
+    bars = [logit(np.array(best_thresholds(task, targets, logits))) * task.temperature for task in tasks]
+    assert np.allclose(*bars, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.15, 0.4])
+@pytest.mark.parametrize("rows", [45, 300, 2000])
+def test_fitted_thresholds_lose_no_f1_on_fresh_rows_and_gain_some_with_many(rows, rate):
+    task = TaskSpec(name="tags", kind="multi_label", labels=("x",), thresholds=(0.5,))
+
+    def draw(count, seed):
+        generator = np.random.default_rng(seed)
+        logits = generator.normal(np.log(rate / (1 - rate)) * 1.3, 2, (count, 1)).astype(np.float32)
+        return (generator.random((count, 1)) < 1 / (1 + np.exp(-logits))).astype(np.float32), logits
+
+    def f1_on_fresh_rows(thresholds):
+        return task_metrics(replace(task, thresholds=thresholds), *draw(20_000, 999)).values["macro_f1"]
+
+    fitted = np.mean([f1_on_fresh_rows(best_thresholds(task, *draw(rows, seed))) for seed in range(20)])
+    kept = f1_on_fresh_rows((0.5,))
+    assert fitted >= kept - 0.005
+    assert rows < 2000 or fitted >= kept + 0.005
 
 
 def test_a_label_without_a_positive_row_keeps_one_half():
     targets = encode_labels(TAGS, [("x",), (), None])
     logits = np.array([[-3, 4], [-5, 4], [9, 9]], np.float32)
     x, y = best_thresholds(TAGS, targets, logits)
-    assert x < 0.1
+    assert x < 0.5
     assert y == 0.5
-
-
-def test_better_thresholds_raise_the_headline_metric():
-    logits = np.array([[-1.0, 2], [-2, 1], [-4, 0], [-6, -1]], np.float32)
-    targets = encode_labels(TAGS, [("x", "y"), ("x", "y"), (), ()])
-    before = task_metrics(TAGS, targets, logits).values["macro_f1"]
-    tuned = TaskSpec(
-        name="tags", kind="multi_label", labels=("x", "y"), thresholds=best_thresholds(TAGS, targets, logits)
-    )
-    assert before < 1.0
-    assert task_metrics(tuned, targets, logits).values["macro_f1"] == 1.0
 
 
 def test_the_score_is_the_mean_headline_metric_of_the_tasks_with_labels():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.bundle.training_summary import TrainingSummary, ValidationScores
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import (
     SCHEMA_VERSION,
@@ -269,6 +270,29 @@ REFUSED = replace(
     problems=(),
 )
 
+TRAINING = TrainingSummary(
+    validation={
+        "sentiment": ValidationScores(
+            rows=2341,
+            model={"accuracy": 0.784, "macro_f1": 0.731},
+            probe={"accuracy": 0.702, "macro_f1": 0.655},
+            majority={"accuracy": 0.437, "macro_f1": 0.203},
+        ),
+        "topics": ValidationScores(
+            rows=150,
+            model={"accuracy": 0.487, "macro_f1": 0.231, "micro_f1": 0.487},
+            majority={"accuracy": 0.493, "macro_f1": 0.22},
+        ),
+        "stars": ValidationScores(
+            rows=901,
+            model={"mse": 0.41, "mae": 0.48, "pearson": 0.87},
+            probe={"mse": 0.35, "mae": 0.45, "pearson": 0.89},
+            majority={"mse": 1.71, "mae": 1.12, "pearson": 0.0},
+        ),
+    },
+    findings=("40 of 40 validation texts are training texts, 10 of them with another label", SMUGGLED),
+)
+
 EVIDENCE = Evidence(
     schema_version=SCHEMA_VERSION,
     bundle_digest="f421d64bb60bf45742b1c70c31fbede915a6a6a12d1f173a94c37debf3855b6f",
@@ -282,4 +306,5 @@ EVIDENCE = Evidence(
     },
     variants={"cpu-fp32": FP32, "cpu-int8": INT8, "cpu-bf16": BF16, "cuda-fp16": FP16, "cuda-bf16": UNVERIFIED},
     refused={"cpu-int8-static": REFUSED},
+    training=TRAINING,
 )

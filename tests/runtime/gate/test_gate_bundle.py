@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mtl_runtime import load
 from mtl_runtime.bundle.gate_config import GateConfig, limits_for
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.core.work import PLANNED, STAGE
 from mtl_runtime.errors import MtlError, TableError
 from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.gate.budget_checks import stability_problems, task_problems
@@ -109,6 +110,15 @@ def test_the_median_lies_in_its_interval_and_the_interval_in_the_values(values):
     ratio = median_ratio(values)
     assert min(values) <= ratio.low <= ratio.median <= ratio.high <= max(values)
     assert ratio.n == len(values)
+
+
+def test_the_work_that_a_gate_announces_is_the_work_that_its_stages_have(bundle_copy, caplog):
+    with caplog.at_level("INFO"):
+        report = verify(bundle_copy)
+    assert all(variant.status == "verified" for variant in report.evidence.variants.values())
+    announced = sum(getattr(record, PLANNED, 0.0) for record in caplog.records)
+    assert announced > 0
+    assert announced == pytest.approx(sum(getattr(record, STAGE, 0.0) for record in caplog.records))
 
 
 def labelled(folder, rows):

@@ -16,6 +16,7 @@ from mtl_runtime.report.html import tag
 from tests.runtime.evidence.evidence_records import BF16, EVIDENCE, FP16, FP32, INT8, REFUSED, SMUGGLED, UNVERIFIED
 from tests.runtime.report.page_document import Document
 
+SCORES = EVIDENCE.training.validation["sentiment"]
 STYLE = resources.files("mtl_runtime.report").joinpath("page.css").read_text("utf-8")
 
 
@@ -59,6 +60,41 @@ def test_the_summary_says_when_no_variant_is_verified():
     assert "verify BUNDLE" in text
 
 
+def test_the_first_table_says_whether_the_model_is_good(page, document):
+    for row in (
+        "sentiment accuracy 0.437 0.702 0.784 2,341 ✓ better than the majority",
+        "topics accuracy 0.493 – 0.487 150 ✕ no better than the majority",
+        "stars mean abs. error 1.120 0.450 0.480 901 ≈ worse than the probe",
+        "Pearson 0.000 0.890 0.870 901",
+    ):
+        assert row in document.text
+    assert page.index("no better than the majority") < page.index("<table") + 3000
+    assert page.index("Is the model good?") < page.index("<table")
+
+
+def test_what_is_wrong_with_the_model_stands_above_every_badge(page):
+    first_badge = page.index('class="b ')
+    for warning in (
+        "topics: no better than always giving the most frequent answer (accuracy 0.487 against 0.493, "
+        "macro-f1 0.231 against 0.220, on 150 validation rows)",
+        EVIDENCE.training.findings[0],
+    ):
+        assert 0 < page.index(warning) < first_badge
+
+
+def test_the_page_explains_that_verified_means_as_pytorch_and_not_good(document):
+    assert "A verified variant gives PyTorch's answers, right or wrong: it is as good as the model is." in document.text
+    assert "it answers as PyTorch does, which is no word on whether the model is good." in document.text
+
+
+def test_a_bundle_without_a_summary_of_training_says_that_it_has_none():
+    assert "does not say how well the model did in training" in only(training=None).text
+
+
+def test_the_accuracy_shows_what_the_most_frequent_label_of_the_same_rows_would_score(document):
+    assert "0.775 −0.14 points majority 0.437 n = 2,351" in document.text
+
+
 def test_evidence_without_any_variant_still_makes_a_page():
     assert "no variant is verified" in only(variants={}, refused={}, data={}, made_with={}).text
 
@@ -88,7 +124,7 @@ def test_every_fact_that_a_signature_rests_on_is_there(document, fact):
     [
         "99.36 % 98.95–99.61 % n = 2,354",  # agreement, Wilson interval, sample
         "15 4 outside ties n = 2,354",  # flips
-        "0.775 −0.14 points n = 2,351",  # accuracy
+        "0.775 −0.14 points majority 0.437 n = 2,351",  # accuracy
         "0.725 −0.19 points n = 2,351",  # macro-F1
         "0.0713 n = 2,354 0.0168 n = 2,354",  # largest logit and probability difference
         "0.083 → 0.020 n = 2,351",  # calibration error
@@ -237,6 +273,7 @@ def test_whatever_a_record_says_the_page_has_the_same_elements(hostile):
             "reference": words,
             "measured_at": words,
             "bundle_digest": words,
+            "training": replace(EVIDENCE.training, validation={words: SCORES}, findings=(words,)),
         }
         page = evidence_page(replace(EVIDENCE, **changes), title=words)
         page.encode("utf-8")

@@ -1,0 +1,159 @@
+"""INFO records of this project -> the stage at work on stderr: a bar on a terminal, elsewhere a line each."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from mtl_runtime.cli.terminal import PACKAGES, printable
+from mtl_runtime.core.work import PLANNED, STAGE
+
+__all__ = ["ShowLine", "WorkEstimate", "spoken_duration", "stages"]
+
+ShowLine = Callable[[str], None]
+
+# An estimate from less would mostly say how long it takes to import and open things.
+_LEAST_SECONDS = 5.0
+
+
+class WorkEstimate:
+    """Work planned and done -> the time left, if the rest takes as long as what is done.
+
+    Args:
+        clock: returns seconds, such as ``time.monotonic``.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.planned = self.done = 0.0
+        self._current = 0.0  # work of the stage that is under way
+        self._start: float | None = None  # of the first stage with work
+
+    def note(self, record: logging.LogRecord) -> None:
+        """Take the work that a record announces; the stage before it is done."""
+        self.planned += getattr(record, PLANNED, 0.0)
+        units = getattr(record, STAGE, None)
+        if units is not None:
+            self._start = self._clock() if self._start is None else self._start
+            self.done, self._current = self.done + self._current, units
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None before the first stages have taken a few seconds, and without a plan."""
+        taken = 0.0 if self._start is None else self._clock() - self._start
+        if not self.done or taken < _LEAST_SECONDS or self.planned <= self.done:
+            return None
+        return taken * (self.planned - self.done) / self.done
+
+
+def spoken_duration(seconds: float) -> str:
+    """Format as "40 seconds", "3 minutes" or "1 hour 20 minutes", no finer than such an estimate is."""
+    if seconds < 55:
+        return f"{max(10, 10 * round(seconds / 10))} seconds"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in ((hours, "hour"), (rest, "minute"))]
+    return " ".join(part for part, number in zip(parts, (hours, rest), strict=True) if number)
+
+
+@contextmanager
+def stages(
+    annotate: Callable[[ShowLine], ShowLine] = lambda show: show, *, packages: Sequence[str] = PACKAGES
+) -> Iterator[None]:
+    """Show the INFO log records of these packages as the stage at work, on stderr, until the block ends.
+
+    Where the records carry work (:mod:`mtl_runtime.core.work`), the time left is shown too. On a terminal that is one
+    line with a bar, elsewhere one line each. If the log shows INFO already, as with ``mtl -v``, nothing is added.
+
+    Args:
+        annotate: what shows a line -> what shows it with more to it, such as the time left.
+        packages: whose records are stages; default: all of the project.
+    """
+    loggers = [logging.getLogger(package) for package in packages]
+    with ExitStack() as stack:
+        if not all(logger.isEnabledFor(logging.INFO) for logger in loggers):
+            display = stack.enter_context(_bar()) if sys.stderr.isatty() else _Lines()
+            handler = _StageHandler(annotate, display)
+            for logger in loggers:
+                stack.enter_context(_handle_info_records(logger, handler))
+        yield
+
+
+class _Display(Protocol):
+    def show(self, line: str, work: WorkEstimate) -> None:
+        """Show the stage that begins, and how far the run is."""
+
+
+class _Lines:
+    """One line on stderr for each stage."""
+
+    def show(self, line: str, work: WorkEstimate) -> None:
+        left = work.seconds_left
+        rest = "" if left is None else f" (about {spoken_duration(left)} left)"
+        print(line + rest, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own output
+
+
+class _Bar:
+    """One line on the terminal: spinner, bar, time and the stage at work."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("loading", total=None, left="")
+
+    def show(self, line: str, work: WorkEstimate) -> None:
+        left = work.seconds_left
+        self._progress.update(
+            self._task,
+            description=line,
+            total=work.planned or None,
+            completed=min(work.done, work.planned),
+            left="" if left is None else f"about {spoken_duration(left)} left",
+        )
+
+
+@contextmanager
+def _bar() -> Iterator[_Bar]:
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress)
+
+
+class _StageHandler(logging.Handler):
+    """Shows the messages of INFO records; warnings and errors have handlers of their own."""
+
+    def __init__(self, annotate: Callable[[ShowLine], ShowLine], display: _Display) -> None:
+        super().__init__(logging.INFO)
+        self._work = WorkEstimate()
+        self._show = annotate(lambda line: display.show(line, self._work))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.INFO:
+            try:
+                self._work.note(record)
+                self._show(printable(record.getMessage()))
+            except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
+                self.handleError(record)
+
+
+@contextmanager
+def _handle_info_records(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    """Send the INFO records of ``logger`` to ``handler`` as well."""
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
