@@ -23,6 +23,7 @@ epochs = 1
 batch_size = 8
 encoder_learning_rate = 3e-3
 head_learning_rate = 3e-2
+precision = "fp32"
 """
 
 

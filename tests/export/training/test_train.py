@@ -306,7 +306,7 @@ def test_two_processes_reach_the_metrics_and_weights_of_one(tmp_path):
     tasks = {"sentiment": {"dropout": 0.0, "class_weights": "balanced"}, "topic": {"dropout": 0.0}}
     write_csv(folder / "train.csv", rows(384, seed=1, missing=0.3))
     # A process makes pairs of its own sentences alone.
-    training = {**CONFIG["training"], "precision": "fp32", "contrastive_weight": 0.0}
+    training = {**CONFIG["training"], "contrastive_weight": 0.0}
     alone = train(config_of(folder, tasks=tasks, training=training), folder / "alone")
     data = {**CONFIG, "tasks": tasks, "training": training}
     script = folder / "run.py"
