@@ -46,7 +46,7 @@ def plan_training(
     plan = TrainingPlan(
         epochs=epochs,
         batch_size=batch,
-        encoder_learning_rate=_or_auto(training.encoder_learning_rate, _LEARNING_RATE_TIMES_WIDTH / hidden_size),
+        encoder_learning_rate=_or_auto(training.encoder_learning_rate, _encoder_learning_rate(hidden_size)),
         head_learning_rate=_or_auto(training.head_learning_rate, _HEAD_LEARNING_RATE),
         warmup=training.warmup,
         contrastive_weight=_contrastive_weight(training, rows),
@@ -71,6 +71,11 @@ def plan_training(
 def training_device() -> torch.device:
     """The device that the Trainer of this process uses."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _encoder_learning_rate(hidden_size: int) -> float:
+    """Two digits are enough, and read well."""
+    return float(f"{_LEARNING_RATE_TIMES_WIDTH / hidden_size:.2g}")
 
 
 def _or_auto(value: float | str, automatic: float) -> float:

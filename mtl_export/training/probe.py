@@ -27,7 +27,7 @@ __all__ = ["fit_heads"]
 _log = logging.getLogger(__name__)
 
 # More rows change a linear model little, and each costs a pass through the encoder.
-_MOST_ROWS = 6000
+_MOST_ROWS = 3000
 # Weight of the penalty: scikit-learn's LogisticRegression with C = 32 on embeddings whose mean square length is 1.
 _INVERSE_PENALTY = 32.0
 _ITERATIONS = 100
@@ -38,7 +38,7 @@ def fit_heads(
 ) -> None:
     """Fit the heads of the tasks ``names`` in place: full-batch L-BFGS on their own losses with an L2 penalty.
 
-    Dropout is off, and the encoder does not change. Of more than 6,000 rows, 6,000 of all lengths are used.
+    Dropout is off, and the encoder does not change. Of more than 3,000 rows, 3,000 of all lengths are used.
 
     Args:
         model: with its pretrained encoder.

@@ -11,8 +11,9 @@ from mtl_bench.studies.bulk_files import BulkFilesResults
 from mtl_bench.studies.joint_training import JointTrainingResults
 from mtl_bench.studies.quantization.results import QuantizationResults
 from mtl_bench.studies.runtime.results import RuntimeResults
-from mtl_bench.studies.self_test.results import GoldenDifferences
+from mtl_bench.studies.self_test.results import FirstLoadResults, GoldenDifferences
 from mtl_bench.studies.small_data.results import SmallDataResults
+from mtl_bench.studies.training_cost.results import TrainingCostResults
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
 from mtl_runtime.evidence.schema import Evidence
@@ -25,12 +26,14 @@ KINDS = {
     "bulk.json": BulkFilesResults,
     "demo_evidence.json": Evidence,
     "demo_evidence_openvino.json": Evidence,
+    "first_load.json": FirstLoadResults,
     "golden_differences.json": GoldenDifferences,
     "joint_vs_single.json": JointTrainingResults,
     "quantization.json": QuantizationResults,
     "runtime.json": RuntimeResults,
     "runtime_openvino.json": RuntimeResults,
     "small_data.json": SmallDataResults,
+    "training_cost.json": TrainingCostResults,
 }
 # Earlier names of keys, which are read and no longer written.
 RENAMED = {"token_budget": "max_batch_tokens"}
