@@ -65,12 +65,16 @@ class TrainingSummary:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader has to know first: tasks that are no better than the majority, then the findings."""
+        """What a reader has to know first: tasks that are no better than the majority, then the findings.
+
+        A task that a finding already calls poor is not named twice.
+        """
         poor = [
-            f"{name}: no better than always giving {_MAJORITY_ANSWER[scores.headlines[0]]} "
+            f"task {name} is no better than always giving {_MAJORITY_ANSWER[scores.headlines[0]]} "
             f"({_compare(scores)}, on {scores.rows} validation rows)"
             for name, scores in self.validation.items()
             if scores.rating == "no better than the majority"
+            and not any(finding.startswith(f"task {name} is ") for finding in self.findings)
         ]
         return (*poor, *self.findings)
 

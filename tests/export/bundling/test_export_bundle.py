@@ -117,7 +117,7 @@ def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_
     assert scores.probe == scores.majority == {"accuracy": 1.0, "macro_f1": 1.0}
     assert summary.findings == ("a_finding",)
     card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
-    poor = card.index("sentiment: no better than always giving the most frequent answer")
+    poor = card.index("task sentiment is no better than always giving the most frequent answer")
     assert (
         poor < card.index("a\\_finding") < card.index("| task | metric | majority | probe |") < card.index("## Tasks")
     )

@@ -67,7 +67,13 @@ def test_warnings_name_the_poor_tasks_before_the_findings():
         validation={"price": poor, "tone": scores(labels(0.9, 0.9), labels(0.5, 0.3))}, findings=("a finding",)
     )
     assert summary.warnings == (
-        "price: no better than always giving the mean of the training rows "
+        "task price is no better than always giving the mean of the training rows "
         "(mae 1.500 against 1.400, pearson 0.000 against 0.000, on 150 validation rows)",
         "a finding",
     )
+
+
+def test_a_task_that_a_finding_calls_poor_is_not_named_twice():
+    poor = scores(labels(0.5, 0.3), labels(0.5, 0.3))
+    finding = "task tone is right no more often than by always answering news: accuracy 0.500 against 0.500"
+    assert TrainingSummary(validation={"tone": poor}, findings=(finding,)).warnings == (finding,)
