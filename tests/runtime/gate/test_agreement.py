@@ -323,7 +323,7 @@ def evidence_with(**changes):
         ),
         ({"flips": 2, "flips_outside_ties": 1}, "1 of 2 answers differ, ties aside"),
         (
-            {"metrics": {"macro_f1": 0.89}, "reference_metrics": {"macro_f1": 0.9}},
+            {"flips": 2, "metrics": {"macro_f1": 0.89}, "reference_metrics": {"macro_f1": 0.9}},
             "macro_f1 drops by 1.00 points, the budget is 0.5",
         ),
     ],
@@ -337,7 +337,8 @@ def test_each_budget_that_is_not_kept_is_one_problem(changes, problem):
     [
         {"max_logit_difference": 1e-4},
         {"flips": 2, "flips_outside_ties": 0},
-        {"metrics": {"macro_f1": 0.896}, "reference_metrics": {"macro_f1": 0.9}},
+        {"flips": 2, "metrics": {"macro_f1": 0.896}, "reference_metrics": {"macro_f1": 0.9}},
+        {"flips": 1, "metrics": {"macro_f1": 0.8}, "reference_metrics": {"macro_f1": 0.9}},
         {"metrics": {"macro_f1": 0.95}, "reference_metrics": {"macro_f1": 0.9}},
         {"metrics": {"macro_f1": 0.9, "accuracy": 0.1}, "reference_metrics": {"macro_f1": 0.9, "accuracy": 0.9}},
     ],
