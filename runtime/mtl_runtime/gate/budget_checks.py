@@ -32,7 +32,7 @@ def _task_problems(task: TaskSpec, evidence: TaskEvidence, limits: Limits, *, pr
             mean = f"{evidence.mean_logit_difference:.3g}"
             yield f"mean difference {mean} is over the budget of {allowed:.3g} (a share of the standard deviation)"
     name = HEADLINE[task.kind]
-    # A single changed answer says nothing about a metric: on 40 rows it moves macro-F1 by more than any sensible budget.
+    # A single changed answer says nothing about a metric: on 40 rows it moves macro-F1 by more than a sensible budget.
     if name in evidence.metrics and (task.kind == "regression" or evidence.flips > 1):
         drop = 100 * (evidence.reference_metrics[name] - evidence.metrics[name])
         if drop > limits.max_metric_drop:

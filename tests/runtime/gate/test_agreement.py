@@ -351,7 +351,9 @@ def test_a_budget_is_shown_as_it_was_written():
     limits = dataclasses.replace(STRICT, max_logit_difference=0.00015, max_metric_drop=0.25)
     problems = judge(
         TONE,
-        evidence_with(max_logit_difference=1.7e-4, metrics={"macro_f1": 0.5}, reference_metrics={"macro_f1": 0.9}),
+        evidence_with(
+            max_logit_difference=1.7e-4, flips=2, metrics={"macro_f1": 0.5}, reference_metrics={"macro_f1": 0.9}
+        ),
         limits,
     ).problems
     assert problems[0].endswith("the budget of 0.00015")
