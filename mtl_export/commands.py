@@ -163,7 +163,7 @@ def _format_metric(side: "Mapping[str, TaskMetrics]", task: str, metric: str) ->
 def _let_threads_sleep() -> None:
     """Let torch's threads sleep while they wait for work, unless the user says otherwise.
 
-    By default they spin, and beside any other busy program each step waits for threads that spin without a core. OpenMP
+    By default they spin, and next to another busy program each step waits for threads that spin without a core. OpenMP
     reads the variable when torch is imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from mtl_export.config import Config
+from mtl_export.config import Config, Precision
 from mtl_export.data.examples import SkippedRow
 from mtl_export.data.label_counts import LabelCounts
 from mtl_export.model import ModelSpec
@@ -35,7 +34,7 @@ class TrainingPlan:
     head_learning_rate: float
     warmup: float  # share of the steps
     contrastive_weight: float
-    precision: Literal["fp32", "bf16", "fp16"]
+    precision: Precision
     steps: int  # optimizer steps of all epochs
     evaluation_epochs: int  # between two evaluations
 
@@ -66,9 +65,9 @@ class TrainingRecord:
     base: str | None = None  # SHA-256 of the weights of the checkpoint that training started from
     # Absent in format version 1.
     plan: TrainingPlan | None = None
-    majority: Mapping[str, TaskMetrics] = field(default_factory=dict)  # the most frequent answer of training, by task
+    majority: Mapping[str, TaskMetrics] = field(default_factory=dict)  # the best constant answer in training, by task
     probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # heads fitted to the frozen encoder, by task
-    history: tuple[Evaluation, ...] = ()  # from the first step to the last
+    history: tuple[Evaluation, ...] = ()  # from before the first step to the last
     splits: Mapping[str, LabelCounts] = field(default_factory=dict)  # "train" and "validation"
     findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the gravest first
 

@@ -115,7 +115,7 @@ class TrainingConfig:
 
     # "auto" is chosen by the number of training rows, the encoder and the device: see mtl_export.training.plan.
     epochs: int | Auto = "auto"
-    batch_size: int | Auto = "auto"  # sentences per optimizer step and micro-batch, over all processes
+    batch_size: int | Auto = "auto"  # sentences of a micro-batch, over all processes
     gradient_accumulation: int = 1  # micro-batches per optimizer step
     encoder_learning_rate: float | Auto = "auto"
     head_learning_rate: float | Auto = "auto"
@@ -130,7 +130,9 @@ class TrainingConfig:
     precision: Precision | Auto = "auto"
     initial_heads: InitialHeads = "probe"  # fitted to the frozen encoder's embeddings, or random
     seed: int = 0
-    checkpoint_steps: int = 0  # steps between two resumable states, in addition to one per epoch; 0: epochs only
+    checkpoint_steps: int = (
+        0  # steps between two resumable states, in addition to one per evaluation; 0: evaluations only
+    )
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "gradient_accumulation"):

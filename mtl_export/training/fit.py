@@ -1,11 +1,13 @@
 """model + data + plan -> the same model with its best weights and thresholds, and what was measured on the way."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
@@ -24,7 +26,7 @@ from mtl_export.training.plan import training_device
 from mtl_export.training.probe import fit_heads
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.dataset.metrics import TaskMetrics, best_thresholds
+from mtl_runtime.dataset.metrics import TaskMetrics, best_thresholds, task_metrics
 
 __all__ = ["FitResult", "fit"]
 
@@ -146,13 +148,14 @@ def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: 
     (evaluation,) = read_history(
         [{"step": 0, "epoch": 0.0, **{f"eval_{name}": value for name, value in values.items()}}]
     )
+    fitted = {spec.name: spec for spec in _with_thresholds(trainer.tasks, validation, logits)}
     return _Start(
         weights={
             name: parameter.detach().to("cpu", copy=True)
             for name, parameter in model.named_parameters()
             if parameter.requires_grad
         },
-        metrics=trainer.task_metrics(logits, validation.targets),
+        metrics={name: task_metrics(spec, validation.targets[name], logits[name]) for name, spec in fitted.items()},
         evaluation=evaluation,
         score=values[SCORE],
     )
@@ -163,15 +166,22 @@ def _set_thresholds(
 ) -> dict[str, TaskMetrics]:
     """Put the best thresholds into the specs of model and trainer, and measure with them, in fp32."""
     logits = model.logits_of_tokens(validation.tokens)
+    trainer.tasks = _with_thresholds(trainer.tasks, validation, logits)
+    trained = {spec.name: spec for spec in trainer.tasks}
+    tasks = tuple(trained.get(spec.name, spec) for spec in model.spec.tasks)
+    model.spec = dataclasses.replace(model.spec, tasks=tasks)
+    return trainer.task_metrics(logits, validation.targets)
 
-    def with_thresholds(spec: TaskSpec) -> TaskSpec:
+
+def _with_thresholds(
+    specs: Sequence[TaskSpec], validation: LabelledTexts, logits: Mapping[str, NDArray[np.float32]]
+) -> tuple[TaskSpec, ...]:
+    """The tasks; multi_label ones with the thresholds that these logits of the validation rows have the best F1 at."""
+
+    def fitted(spec: TaskSpec) -> TaskSpec:
         if spec.kind != "multi_label":
             return spec
         thresholds = best_thresholds(spec, validation.targets[spec.name], logits[spec.name])
         return dataclasses.replace(spec, thresholds=thresholds)
 
-    trainer.tasks = tuple(with_thresholds(spec) for spec in trainer.tasks)
-    trained = {spec.name: spec for spec in trainer.tasks}
-    tasks = tuple(trained.get(spec.name, spec) for spec in model.spec.tasks)
-    model.spec = dataclasses.replace(model.spec, tasks=tasks)
-    return trainer.task_metrics(logits, validation.targets)
+    return tuple(map(fitted, specs))

@@ -12,7 +12,7 @@ from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import TrainingConfig
 from mtl_export.training.precision import choose_precision
 
-__all__ = ["plan_training", "training_device"]
+__all__ = ["log_plan", "plan_training", "training_device"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +29,15 @@ _EVALUATIONS = 10  # at most so many where epochs are short
 
 
 def plan_training(
-    training: TrainingConfig, *, rows: int, hidden_size: int, device: torch.device, processes: int = 1
+    training: TrainingConfig,
+    *,
+    rows: int,
+    hidden_size: int,
+    device: torch.device,
+    processes: int = 1,
+    encoder_frozen: bool = False,
 ) -> TrainingPlan:
-    """Choose what the config leaves open, and log the result in one line.
+    """Choose what the config leaves open.
 
     Args:
         training: of the config.
@@ -39,33 +45,39 @@ def plan_training(
         hidden_size: of the encoder.
         device: that trains.
         processes: that train together.
+        encoder_frozen: the whole encoder stays as it is.
     """
     batch = _batch_size(rows, processes) if training.batch_size == "auto" else training.batch_size
     steps_per_epoch = math.ceil(math.ceil(rows / batch) / training.gradient_accumulation)
     epochs = _epochs(steps_per_epoch) if training.epochs == "auto" else training.epochs
-    plan = TrainingPlan(
+    # The contrastive loss teaches the encoder alone.
+    contrastive = _or_auto(training.contrastive_weight, _CONTRASTIVE_WEIGHT if rows < _SMALL_DATA else 0.0)
+    return TrainingPlan(
         epochs=epochs,
         batch_size=batch,
         encoder_learning_rate=_or_auto(training.encoder_learning_rate, _encoder_learning_rate(hidden_size)),
         head_learning_rate=_or_auto(training.head_learning_rate, _HEAD_LEARNING_RATE),
         warmup=training.warmup,
-        contrastive_weight=_contrastive_weight(training, rows),
+        contrastive_weight=0.0 if encoder_frozen else contrastive,
         precision=choose_precision(training.precision, device, processes=processes),
         steps=epochs * steps_per_epoch,
         evaluation_epochs=math.ceil(epochs / _EVALUATIONS),
     )
+
+
+def log_plan(plan: TrainingPlan) -> None:
+    """Say in one line what a run is about to do."""
     _log.info(
         "plan: %d epochs of %d steps, batches of %d, learning rates %.2g (encoder) and %.2g (heads), "
         "contrastive weight %g, %s",
         plan.epochs,
-        steps_per_epoch,
+        plan.steps // plan.epochs,
         plan.batch_size,
         plan.encoder_learning_rate,
         plan.head_learning_rate,
         plan.contrastive_weight,
         plan.precision,
     )
-    return plan
 
 
 def training_device() -> torch.device:
@@ -86,13 +98,6 @@ def _batch_size(rows: int, processes: int) -> int:
     """A multiple of the processes."""
     size = _SMALL_BATCH if rows < _SMALL_DATA else _BATCH
     return math.ceil(size / processes) * processes
-
-
-def _contrastive_weight(training: TrainingConfig, rows: int) -> float:
-    """0 where it cannot change anything: it teaches the encoder alone."""
-    if training.freeze_encoder:
-        return 0.0
-    return _or_auto(training.contrastive_weight, _CONTRASTIVE_WEIGHT if rows < _SMALL_DATA else 0.0)
 
 
 def _epochs(steps_per_epoch: int) -> int:

@@ -30,7 +30,7 @@ from mtl_export.training.initial_model import (
     tasks_with_base_labels,
 )
 from mtl_export.training.majority import majority_metrics
-from mtl_export.training.plan import plan_training, training_device
+from mtl_export.training.plan import log_plan, plan_training, training_device
 from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_export.training_page import training_page
@@ -91,9 +91,11 @@ def train(
             hidden_size=model.spec.encoder.hidden_size,
             device=training_device(),
             processes=processes,
+            encoder_frozen=config.training.freeze_encoder or start is not None,
         ),
     )
     run, state = open_run_folder(folder, run, resume=resume, force=force, leader=rank == 0)
+    log_plan(run.plan)
     if resume and state:
         _log.info("resuming from %s", state.name)
     elif resume:

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 _HEADLINE_METRICS = (".accuracy", ".macro_f1", ".pearson")
 _LINES_PER_RUN = 10
-_FIRST_LINE_AFTER = 10.0  # seconds of steps: by then their pace says how long the rest will take
+_FIRST_LINE_AFTER = 10.0  # seconds of steps: by then their speed says how long the rest will take
 
 
 class TrainingProgress(TrainerCallback):
@@ -98,7 +98,7 @@ class TrainingProgress(TrainerCallback):
             self._next_line = state.global_step + state.max_steps / _LINES_PER_RUN
 
     def _time_left(self, state: TrainerState) -> str:
-        """`` · about 4 min left``, at the pace so far; "" where there is none yet."""
+        """`` · about 4 min left``, at the speed so far; "" where there is none yet."""
         step, since = self._first or (state.global_step, 0.0)
         if state.global_step <= step or state.global_step >= state.max_steps:
             return ""

@@ -20,7 +20,7 @@ _MARK = "complete"
 
 
 class CompletionMark(TrainerCallback):
-    """Saves every ``steps`` steps (0: never) in addition to each epoch; marks states; retains the last and the best."""
+    """Saves every ``steps`` steps (0: never) and at evaluations; marks states; retains the last and the best."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
@@ -29,10 +29,18 @@ class CompletionMark(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         # At the last step of an epoch the state is saved after the evaluation, not before it.
-        at_epoch_end = float(state.epoch).is_integer()
-        if self._steps and state.global_step % self._steps == 0 and not at_epoch_end:
+        if self._is_due(state) and not float(state.epoch).is_integer():
             control.should_save = True
         return control
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        control.should_save |= self._is_due(state)  # also after an epoch that is not evaluated
+        return control
+
+    def _is_due(self, state: TrainerState) -> bool:
+        return self._steps > 0 and state.global_step % self._steps == 0
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         PartialState().wait_for_everyone()

@@ -51,7 +51,7 @@ class MultiTaskTrainer(Trainer):
     def __init__(self, *, config: Config, plan: TrainingPlan, tasks: Sequence[TaskSpec], **arguments: Any) -> None:
         check_overrides(Trainer, TRAINER_OVERRIDES)
         self._config = config
-        self._plan = plan
+        self.plan = plan
         self.tasks = tuple(tasks)
         self.start_score: float | None = None  # of the model before the first step, where that is measured
         self._module: TrainedModule = arguments["model"]
@@ -64,7 +64,7 @@ class MultiTaskTrainer(Trainer):
         return MixedLengthSampler(
             [len(tokens) for tokens in rows.tokens],
             rows.sources,
-            batch_size=self._plan.batch_size,
+            batch_size=self.plan.batch_size,
             seed=self._config.training.seed,
             temperature=self._config.data.temperature,
         )
@@ -93,7 +93,7 @@ class MultiTaskTrainer(Trainer):
                 if parameter.requires_grad:
                     key = (".encoder." in f".{name}", name in decayed)
                     groups.setdefault(key, []).append(parameter)
-            plan = self._plan
+            plan = self.plan
             self.optimizer = torch.optim.AdamW(
                 [
                     {

@@ -7,19 +7,26 @@ from typing import Literal
 
 __all__ = ["Rating", "TrainingSummary", "ValidationScores"]
 
-_MAJORITY_ANSWER = {"accuracy": "the most frequent answer", "mae": "the mean of the training rows"}
+# The first metric that a task has says which constant answer it is compared with.
+_CONSTANT_ANSWERS = {
+    "micro_f1": "every label",
+    "accuracy": "the most frequent answer",
+    "mae": "the mean of the training rows",
+}
+# How findings begin that call a task no better than a constant.
+_POOR = ("is no better than", "is right no more often than", "is hardly better than")
 
 Rating = Literal["no better than the majority", "worse than the probe", "better than the majority", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationScores:
-    """One task on the validation split: the model beside what it has to beat. Metrics as in TaskMetrics.values."""
+    """One task on the validation split: the model and what it has to beat. Metrics as in TaskMetrics.values."""
 
     rows: int  # labelled ones
     model: Mapping[str, float]
     probe: Mapping[str, float] = field(default_factory=dict)  # heads on the frozen encoder; empty: not fitted
-    majority: Mapping[str, float] = field(default_factory=dict)  # always the most frequent answer of training
+    majority: Mapping[str, float] = field(default_factory=dict)  # the best constant answer in training
 
     @property
     def headlines(self) -> tuple[str, str]:
@@ -70,13 +77,17 @@ class TrainingSummary:
         A task that a finding already calls poor is not named twice.
         """
         poor = [
-            f"task {name} is no better than always giving {_MAJORITY_ANSWER[scores.headlines[0]]} "
+            f"task {name} is no better than always giving {_constant_answer(scores)} "
             f"({_compare(scores)}, on {scores.rows} validation rows)"
             for name, scores in self.validation.items()
             if scores.rating == "no better than the majority"
-            and not any(finding.startswith(f"task {name} is ") for finding in self.findings)
+            and not any(finding.startswith(f"task {name} {poor}") for finding in self.findings for poor in _POOR)
         ]
         return (*poor, *self.findings)
+
+
+def _constant_answer(scores: ValidationScores) -> str:
+    return next(answer for metric, answer in _CONSTANT_ANSWERS.items() if metric in scores.model)
 
 
 def _compare(scores: ValidationScores) -> str:

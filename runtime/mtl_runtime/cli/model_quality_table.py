@@ -1,4 +1,4 @@
-"""TrainingSummary -> printed warnings, and a table of each task beside its majority and its probe."""
+"""TrainingSummary -> printed warnings, and a table of each task next to its majority and its probe."""
 
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.cli.terminal import print_table

@@ -46,7 +46,9 @@ def run_self_test(classifier: "Classifier", bundle: Bundle) -> SelfTest:
     variant = classifier.info.variant
     name = bundle.manifest.variants[variant].golden_answers
     if name is None:
-        raise BundleError(f"{bundle.path} holds no golden answers of {variant}; run `mtl verify {bundle.path}`")
+        raise BundleError(
+            f"{bundle.path} holds no golden answers of {variant}; export it again, or gate it here with `mtl verify`"
+        )
     own = parse_golden_answers(bundle.read(name), where=name)
     golden = parse_golden_lines(bundle.read(GOLDEN_NAME), own.lines)
     # Golden texts with own answers fit the encoder, so that windows change nothing; limits of the caller's texts would.
@@ -57,7 +59,7 @@ def run_self_test(classifier: "Classifier", bundle: Bundle) -> SelfTest:
         reference = [text.logits.get(task.name, ()) for text in golden]
         rows = own.logits.get(task.name, ())
         if {len(row) for row in (*reference, *rows)} != {task.width}:
-            raise BundleError(f"{name} or {GOLDEN_NAME} lacks logits of task {task.name!r}; copy the bundle again")
+            raise BundleError(f"{name} or {GOLDEN_NAME} lacks logits of task {task.name!r}; export the bundle again")
         tasks[task.name] = _compare(task, variant, bundle.manifest.gate, reference, rows, logits[task.name])
     return SelfTest(
         variant=variant,

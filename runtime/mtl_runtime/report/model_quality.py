@@ -1,4 +1,4 @@
-"""TrainingSummary -> the first section of the page: warnings, and each task beside its majority and its probe."""
+"""TrainingSummary -> the first section of the page: warnings, and each task next to its majority and its probe."""
 
 from collections.abc import Iterator, Mapping
 

@@ -17,7 +17,7 @@ from mtl_bench.results.files import read_results
 from mtl_bench.studies.small_data import command, methods
 from mtl_bench.studies.small_data.command import PlannedRun, plan_runs
 from mtl_bench.studies.small_data.data_sets import DATA_SETS, SetFiles
-from mtl_bench.studies.small_data.methods import METHODS, VERSION_0_1, TrainingInput, config_text
+from mtl_bench.studies.small_data.methods import FIXED_DEFAULTS, METHODS, TrainingInput, config_text
 from mtl_bench.studies.small_data.results import MethodRun, SmallDataResults, TaskScore
 from mtl_bench.studies.small_data.sampling import draw_few_shot, draw_proportional
 from mtl_bench.studies.small_data.support_tickets import TOPICS, URGENCIES, draw_test_tickets, draw_train_tickets
@@ -149,7 +149,7 @@ def test_a_difference_is_the_mean_over_the_seeds_that_both_methods_have():
 
 
 def test_a_table_marks_the_methods_that_are_better_than_ours():
-    below = SmallDataResults(runs=(a_run("default", "1000"), a_run("probe", "1100"), a_run("version-0.1", "1000")))
+    below = SmallDataResults(runs=(a_run("default", "1000"), a_run("probe", "1100"), a_run("fixed", "1000")))
     row = page_tables(below)["differences"].splitlines()[2]
     assert "| **-25.0 (" in row
     assert "| +0.0 (+0.0 to +0.0) |" in row
@@ -168,7 +168,7 @@ def test_what_is_in_the_results_file_is_not_run_again_and_setfit_runs_on_few_sho
     ]
 
 
-@pytest.mark.parametrize("training", [{}, VERSION_0_1], ids=["all defaults", "version 0.1"])
+@pytest.mark.parametrize("training", [{}, FIXED_DEFAULTS], ids=["all defaults", "fixed defaults"])
 def test_the_study_writes_configs_that_mtl_train_reads(training, tmp_path):
     files = SetFiles(train=tmp_path / "train.csv", validation=None, test=tmp_path / "test.csv")
     given = TrainingInput(encoder=tmp_path, tasks=("topic", "urgency"), files=files, seed=3, folder=tmp_path)

@@ -40,7 +40,7 @@ from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.providers.session import Session
-from tests.export.tiny import CONFIG, project, rows, write_csv
+from tests.export.tiny import CONFIG, SMALL_LOGITS, project, rows, write_csv
 from tests.runtime.bundle.hub_layout import snapshot_of
 
 # The fp32 graph alone; variants have tests of their own.
@@ -62,8 +62,8 @@ def files_of(folder):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("bundle"), missing=0.1)
-    config = Config.from_dict({**CONFIG, "tasks": TASKS}, folder=folder)
-    train(config, folder / "checkpoint")
+    training = {**CONFIG["training"], **SMALL_LOGITS}
+    train(Config.from_dict({**CONFIG, "tasks": TASKS, "training": training}, folder=folder), folder / "checkpoint")
     return folder / "checkpoint"
 
 

@@ -19,7 +19,7 @@ from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
 from mtl_runtime.cli.app import main
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.evidence.schema import Histogram, TaskEvidence, VariantEvidence
-from tests.export.tiny import CONFIG, project
+from tests.export.tiny import CONFIG, SMALL_LOGITS, project
 
 NAMES = [f"layer.{number}" for number in range(8)]
 # What quantizing each MatMul alone does to the logits.
@@ -102,8 +102,7 @@ def outlier_checkpoint(tmp_path_factory):
     In fp32 that changes nothing. In int8 all other weights of a column share 127 steps with those two.
     """
     folder = project(tmp_path_factory.mktemp("outliers"))
-    # Random heads have smaller logits, so that the quantized attention alone stays within the budget below.
-    training = {**CONFIG["training"], "epochs": 3, "initial_heads": "random", "contrastive_weight": 0.0}
+    training = {**CONFIG["training"], **SMALL_LOGITS, "epochs": 3}
     train(Config.from_dict({**CONFIG, "training": training}, folder=folder), folder / "checkpoint")
     file = folder / "checkpoint" / "model.safetensors"
     weights = load_file(file)

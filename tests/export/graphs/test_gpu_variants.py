@@ -7,7 +7,7 @@ from mtl_export.config import Config
 from mtl_export.training import train
 from mtl_runtime import load
 from mtl_runtime.providers.session import provider_problem
-from tests.export.tiny import CONFIG, project
+from tests.export.tiny import CONFIG, SMALL_LOGITS, project
 
 
 def on(provider):
@@ -18,7 +18,8 @@ def on(provider):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("gpu"))
-    train(Config.from_dict(CONFIG, folder=folder), folder / "checkpoint")
+    training = {**CONFIG["training"], **SMALL_LOGITS}
+    train(Config.from_dict({**CONFIG, "training": training}, folder=folder), folder / "checkpoint")
     return folder / "checkpoint"
 
 

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from mtl_export.config import Config, TrainingConfig
 from mtl_export.errors import ConfigError
 from mtl_export.training import precision
-from mtl_export.training.plan import plan_training
+from mtl_export.training.plan import log_plan, plan_training
 from mtl_export.training.precision import choose_precision, time_matmul
 
 CPU = torch.device("cpu")
 FP32 = TrainingConfig(precision="fp32")
 
 
-def plan(rows, *, hidden_size=384, processes=1, **changes):
+def plan(rows, *, hidden_size=384, processes=1, encoder_frozen=False, **changes):
     training = dataclasses.replace(FP32, **changes)
-    return plan_training(training, rows=rows, hidden_size=hidden_size, device=CPU, processes=processes)
+    given = {"rows": rows, "hidden_size": hidden_size, "processes": processes, "encoder_frozen": encoder_frozen}
+    return plan_training(training, device=CPU, **given)
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def test_what_the_config_names_is_taken_as_it_is():
 def test_few_rows_also_learn_from_pairs_unless_the_encoder_is_frozen():
     assert plan(400).contrastive_weight == 1
     assert plan(20_000).contrastive_weight == 0
-    assert plan(400, freeze_encoder=True).contrastive_weight == 0
+    assert plan(400, encoder_frozen=True).contrastive_weight == 0
+    assert plan(400, encoder_frozen=True, contrastive_weight=2.0).contrastive_weight == 0
     assert plan(400, contrastive_weight=0.0).contrastive_weight == 0
     assert plan(20_000, contrastive_weight=0.5).contrastive_weight == 0.5
 
@@ -70,7 +72,7 @@ def test_a_wider_encoder_takes_smaller_steps():
 
 def test_the_plan_is_logged_in_one_line(caplog):
     with caplog.at_level(logging.INFO, "mtl_export"):
-        plan(400)
+        log_plan(plan(400))
     assert [record.message for record in caplog.records] == [
         "plan: 12 epochs of 25 steps, batches of 16, learning rates 0.0001 (encoder) and 0.001 (heads), "
         "contrastive weight 1, fp32"

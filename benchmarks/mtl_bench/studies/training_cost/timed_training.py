@@ -7,6 +7,7 @@ slows both. The pieces are timed where transformers and torch call them; trainin
 ends after STEPS steps and one evaluation, and leaves no checkpoint.
 """
 
+import math
 import sys
 import tempfile
 import time
@@ -146,11 +147,9 @@ class _Measurement:
         evaluation = time.perf_counter() - start - self._evaluation_products
         count = self._steps - _WARM_UP_STEPS
         arguments, state = trainer.args, trainer.state
-        by_steps = arguments.eval_strategy == "steps"
-        evaluations = state.max_steps // state.eval_steps if by_steps else arguments.num_train_epochs
         return TimedTraining(
             steps=state.max_steps,
-            evaluations=int(evaluations) + 1,
+            evaluations=math.ceil(arguments.num_train_epochs / trainer.plan.evaluation_epochs) + 1,
             batch_size=arguments.train_batch_size,
             precision="bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "fp32",
             preparation=self._preparation or 0.0,
