@@ -69,7 +69,7 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	build/gpu-wheel/bin/python -m pytest -q tests/runtime
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
-# newer version that pyproject.toml allows.
+# newer version that pyproject.toml allows. The command of optimum, which may stay in .venv, is tested there.
 PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-newest: install   ## tests/runtime and tests/export with the newest versions that pyproject.toml allows, torch as pinned
 	rm -rf build/newest
@@ -77,7 +77,8 @@ test-newest: install   ## tests/runtime and tests/export with the newest version
 	$(BIN)/python $(PURELIB) > "$$(build/newest/bin/python $(PURELIB))/pinned.pth"
 	grep '^torch==' constraints.txt > build/newest/torch.txt
 	build/newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint build/newest/torch.txt --editable '.[all]'
-	build/newest/bin/python -m pytest -q --numprocesses auto --dist loadfile tests/runtime tests/export
+	build/newest/bin/python -m pytest -q --numprocesses auto --dist loadfile tests/runtime tests/export \
+	  --deselect tests/export/bundling/test_export_bundle.py::test_optimum_cli_is_a_second_door_to_the_same_export
 
 # The oldest version that pyproject allows, and the newest that is not the one in .venv; each in a folder of its own.
 OTHER_ONNXRUNTIMES := build/onnxruntime-oldest build/onnxruntime-newest
