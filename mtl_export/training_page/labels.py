@@ -1,11 +1,10 @@
 """one task's metrics and counts -> a table of its labels: rows in each split, precision, recall and F1."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from mtl_export.checkpoint import TrainingRecord
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.dataset.metrics import TaskMetrics
+from mtl_runtime.dataset.metrics import LabelResult
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Content, Markup, table, tag
 
@@ -16,43 +15,23 @@ _MOST_OPEN = 12  # labels; longer tables are folded
 _HEAD = ("label", "training rows", "validation rows", "answered", "precision", "recall", "F1")
 
 
-@dataclass(frozen=True, slots=True)
-class _Label:
-    """One label on the validation rows."""
-
-    name: str
-    rows: int
-    predicted: int
-    correct: int
-
-
 def label_table(task: TaskSpec, training: TrainingRecord) -> Markup | None:
     """Make the table; None: the task has no labels, or format version 1 did not count them."""
-    labels = list(_count(task, training.validation[task.name]))
-    if not labels:
+    results = training.validation[task.name].by_label
+    if not results:
         return None
     trained = training.splits["train"].by_label[task.name] if "train" in training.splits else {}
-    rows = [_row(label, trained.get(label.name)) for label in labels]
+    rows = [_row(name, result, trained.get(name)) for name, result in zip(task.labels, results, strict=True)]
     whole = table(f"Labels of {task.name}, on the validation rows", _HEAD, rows)
-    if len(labels) <= _MOST_OPEN:
+    if len(results) <= _MOST_OPEN:
         return whole
-    summary = tag("summary", tag("h3", f"All {number_format.count(len(labels))} labels"))
+    summary = tag("summary", tag("h3", f"All {number_format.count(len(results))} labels"))
     return tag("details", summary, tag("div", whole, class_="body"))
 
 
-def _count(task: TaskSpec, metrics: TaskMetrics) -> Iterator[_Label]:
-    if metrics.confusion:
-        predicted = [sum(column) for column in zip(*metrics.confusion, strict=True)]
-        for index, name in enumerate(task.labels):
-            row = metrics.confusion[index]
-            yield _Label(name, sum(row), predicted[index], row[index])
-    for name, result in zip(task.labels, metrics.labels, strict=False):
-        yield _Label(name, result.rows, result.predicted, result.correct)
-
-
-def _row(label: _Label, trained: int | None) -> Sequence[Content]:
+def _row(name: str, label: LabelResult, trained: int | None) -> Sequence[Content]:
     return (
-        label.name,
+        name,
         number_format.DASH if trained is None else number_format.count(trained),
         number_format.count(label.rows),
         number_format.count(label.predicted),

@@ -71,8 +71,7 @@ def _files(training: TrainingRecord) -> Markup:
 def _skipped(training: TrainingRecord) -> Markup:
     if not training.skipped_rows:
         return tag("p", "No row was left out.", class_="quiet")
-    shown = training.skipped_rows[:_LISTED_ROWS]
-    rest = f", of which the first {_LISTED_ROWS} are shown" if len(shown) < len(training.skipped_rows) else ""
+    rest = f", of which the first {_LISTED_ROWS} are shown" if len(training.skipped_rows) > _LISTED_ROWS else ""
     caption = f"{number_format.plural(len(training.skipped_rows), 'row')} left out{rest}"
     return table(caption, ("file", "line", "reason"), list(_skipped_rows(training)), words=(2,))
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mtl_export.data.label_counts import count_labels
-from mtl_export.training.findings.wording import enumerate_names, pluralize
+from mtl_export.training.findings.wording import enumerate_names
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
+from mtl_runtime.report.number_format import plural
 
 __all__ = ["contradictions", "implausible_columns", "rare_labels", "texts_in_both_splits"]
 
@@ -28,13 +29,13 @@ def implausible_columns(data: TrainingData) -> Iterator[str]:
         if labels >= _LEAST_LABELS and labels > _MOST_LABELS_A_ROW * rows:
             column = data.tasks[spec.name].column or spec.name
             yield (
-                f"task {spec.name} has {labels:,} labels in {pluralize(rows, 'training row')}: column {column!r} looks "
+                f"task {spec.name} has {labels:,} labels in {plural(rows, 'training row')}: column {column!r} looks "
                 f"like free text or numbers, not like labels"
             )
     rows, texts = len(data.train.rows), len({row.text for row in data.train.rows})
     if rows >= _LEAST_ROWS and texts < _LEAST_TEXTS_A_ROW * rows:
         yield (
-            f"{rows:,} training rows have only {pluralize(texts, 'different text')}: the column of texts looks like a "
+            f"{rows:,} training rows have only {plural(texts, 'different text')}: the column of texts looks like a "
             f"column of labels"
         )
 
@@ -70,7 +71,7 @@ def contradictions(data: TrainingData) -> Iterator[str]:
         rows = sum(map(len, apart))
         if apart and rows >= _NOTABLE * total:
             yield (
-                f"task {spec.name}: {rows:,} of {pluralize(total, 'training row')} have a text that another row labels "
+                f"task {spec.name}: {rows:,} of {plural(total, 'training row')} have a text that another row labels "
                 f"differently, such as {_contradiction(apart[0], spec)}"
             )
 

@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
-from mtl_export.training.findings.wording import enumerate_names, pluralize
+from mtl_export.training.findings.wording import enumerate_names
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
 from mtl_runtime.gate.agreement import wilson_interval
+from mtl_runtime.report.number_format import plural
 
 __all__ = [
     "no_better_than_constant",
@@ -68,11 +68,11 @@ def worse_than_probe(
 def unpredicted_labels(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[str]:
     """Labels that validation has and the model never gives there."""
     for spec in specs:
-        results = _label_results(spec, model[spec.name])
-        occurring = [result for result in results if result.rows]
-        never = sorted((result for result in occurring if not result.predicted), key=lambda result: -result.rows)
-        if sum(result.rows for result in never) >= _LEAST_UNANSWERED:
-            names = enumerate_names([f"{result.label} ({pluralize(result.rows, 'row')})" for result in never])
+        results = zip(spec.labels, model[spec.name].by_label, strict=False)  # a regression has none
+        occurring = [(label, result) for label, result in results if result.rows]
+        never = sorted((pair for pair in occurring if not pair[1].predicted), key=lambda pair: -pair[1].rows)
+        if sum(result.rows for _, result in never) >= _LEAST_UNANSWERED:
+            names = enumerate_names([f"{label} ({plural(result.rows, 'row')})" for label, result in never])
             yield (
                 f"task {spec.name} never answers {len(never):,} of the {len(occurring):,} labels that validation has: "
                 f"{names}"
@@ -83,7 +83,7 @@ def too_few_rows_to_tell(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetr
     """Tasks whose validation rows leave a wide interval around what was measured on them."""
     for spec in specs:
         rows = model[spec.name].rows
-        problem = f"task {spec.name}: {pluralize(rows, 'validation row')} cannot tell how good it is"
+        problem = f"task {spec.name}: {plural(rows, 'validation row')} cannot tell how good it is"
         if spec.kind == "regression":
             if rows < _LEAST_NUMBERS:
                 yield problem
@@ -114,30 +114,12 @@ def _score(specs: Sequence[TaskSpec], evaluation: Evaluation) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _LabelResult:
-    label: str
-    rows: int  # that have it
-    predicted: int  # rows that it is predicted for
-
-
-def _label_results(spec: TaskSpec, metrics: TaskMetrics) -> list[_LabelResult]:
-    """One for each label; none for a regression."""
-    matrix = np.array(metrics.confusion)
-    counts = (
-        zip(matrix.sum(axis=1).tolist(), matrix.sum(axis=0).tolist(), strict=True)
-        if metrics.confusion
-        else ((result.rows, result.predicted) for result in metrics.labels)
-    )
-    return [_LabelResult(label, *pair) for label, pair in zip(spec.labels, counts, strict=True)]
-
-
 def _compare_labels(spec: TaskSpec, task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
     ours, theirs = model.values, constant.values
     answer = int(np.array(constant.confusion).sum(axis=0).argmax())
     figures = (
         f"accuracy {ours['accuracy']:.3f} against {theirs['accuracy']:.3f}, macro-F1 {ours['macro_f1']:.3f} against "
-        f"{theirs['macro_f1']:.3f} on {pluralize(model.rows, 'validation row')}"
+        f"{theirs['macro_f1']:.3f} on {plural(model.rows, 'validation row')}"
     )
     if task.class_weights is not None:
         # Class weights give up right answers on the frequent label for the rare ones.
@@ -168,7 +150,7 @@ def _compare_label_sets(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, c
     if ours <= theirs:
         yield (
             f"task {spec.name} is no better than always answering every label: macro-F1 {ours:.3f} against "
-            f"{theirs:.3f} on {pluralize(model.rows, 'validation row')}"
+            f"{theirs:.3f} on {plural(model.rows, 'validation row')}"
         )
 
 
@@ -178,7 +160,7 @@ def _compare_numbers(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, cons
         yield (
             f"task {spec.name} is no better than always answering the mean: mean squared error {ours['mse']:.4g} "
             f"against {theirs['mse']:.4g}, mean absolute error {ours['mae']:.4g} against {theirs['mae']:.4g} on "
-            f"{pluralize(model.rows, 'validation row')}"
+            f"{plural(model.rows, 'validation row')}"
         )
 
 

@@ -1,8 +1,8 @@
-"""labels and counts -> words of a finding."""
+"""names -> words of a finding."""
 
 from collections.abc import Sequence
 
-__all__ = ["enumerate_names", "pluralize"]
+__all__ = ["enumerate_names"]
 
 _NAMED = 5
 
@@ -12,8 +12,3 @@ def enumerate_names(names: Sequence[str]) -> str:
     if len(names) <= _NAMED:
         return ", ".join(names)
     return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED:,} more"
-
-
-def pluralize(number: int, noun: str) -> str:
-    """Format as ``1 row``, ``2,480 rows``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

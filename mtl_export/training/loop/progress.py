@@ -18,6 +18,7 @@ from rich.progress import (
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtl_export.training.loop.history import SCORE
+from mtl_runtime.core.clock import spoken_duration
 
 __all__ = ["TrainingProgress"]
 
@@ -98,14 +99,14 @@ class TrainingProgress(TrainerCallback):
             self._next_line = state.global_step + state.max_steps / _LINES_PER_RUN
 
     def _time_left(self, state: TrainerState) -> str:
-        """`` · about 4 min left``, at the speed so far; "" where there is none yet."""
+        """`` · about 4 minutes left``, at the speed so far; "" where there is none yet."""
         step, since = self._first or (state.global_step, 0.0)
         if state.global_step <= step or state.global_step >= state.max_steps:
             return ""
         seconds = (self._clock() - since) / (state.global_step - step) * (state.max_steps - state.global_step)
         if seconds < 5:
             return ""
-        return f" · about {seconds / 60:.0f} min left" if seconds >= 90 else f" · about {seconds:.0f} s left"
+        return f" · about {spoken_duration(seconds)} left"
 
     def on_evaluate(
         self,

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from mtl_runtime.cli.terminal import PACKAGES, printable
+from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.core.work import PLANNED, STAGE
 
-__all__ = ["ShowLine", "WorkEstimate", "spoken_duration", "stages"]
+__all__ = ["ShowLine", "WorkEstimate", "stages"]
 
 ShowLine = Callable[[str], None]
 
@@ -49,16 +50,6 @@ class WorkEstimate:
         if not self.done or taken < _LEAST_SECONDS or self.planned <= self.done:
             return None
         return taken * (self.planned - self.done) / self.done
-
-
-def spoken_duration(seconds: float) -> str:
-    """Format as "40 seconds", "3 minutes" or "1 hour 20 minutes", no finer than such an estimate is."""
-    if seconds < 55:
-        return f"{max(10, 10 * round(seconds / 10))} seconds"
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    parts = [f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in ((hours, "hour"), (rest, "minute"))]
-    return " ".join(part for part, number in zip(parts, (hours, rest), strict=True) if number)
 
 
 @contextmanager

@@ -1,11 +1,11 @@
-"""The current moment, as records and evidence hold it."""
+"""The current moment, as records and evidence hold it, and durations in words."""
 
 import os
 from datetime import UTC, datetime
 
 from mtl_runtime.errors import MtlError
 
-__all__ = ["utc_timestamp"]
+__all__ = ["spoken_duration", "utc_timestamp"]
 
 
 def utc_timestamp() -> str:
@@ -20,3 +20,13 @@ def utc_timestamp() -> str:
     except (ValueError, OverflowError, OSError) as error:
         raise MtlError(f"SOURCE_DATE_EPOCH is {epoch!r}; it must be a number of seconds since 1970") from error
     return now.isoformat(timespec="seconds")
+
+
+def spoken_duration(seconds: float) -> str:
+    """Format as "40 seconds", "3 minutes" or "1 hour 20 minutes", no finer than such an estimate is."""
+    if seconds < 55:
+        return f"{max(10, 10 * round(seconds / 10))} seconds"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in ((hours, "hour"), (rest, "minute"))]
+    return " ".join(part for part, number in zip(parts, (hours, rest), strict=True) if number)

@@ -25,7 +25,7 @@ _PRIOR_ROWS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelResult:
-    """How often one label of a multi_label task applies, is given, and both."""
+    """How often one label applies, is given, and both."""
 
     rows: int
     predicted: int
@@ -40,6 +40,16 @@ class TaskMetrics:
     values: Mapping[str, float]  # fractions of 1, except errors of a regression (in its own unit)
     confusion: tuple[tuple[int, ...], ...] = ()  # single_label: rows by true label (down) and predicted label (across)
     labels: tuple[LabelResult, ...] = ()  # multi_label: in the order of the logits
+
+    @property
+    def by_label(self) -> tuple[LabelResult, ...]:
+        """One for each label, in the order of the logits; empty for a regression."""
+        predicted = [sum(column) for column in zip(*self.confusion, strict=True)]
+        of_confusion = (
+            LabelResult(rows=sum(row), predicted=predicted[index], correct=row[index])
+            for index, row in enumerate(self.confusion)
+        )
+        return self.labels or tuple(of_confusion)
 
 
 def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_runtime.cli import stages as stages_module
-from mtl_runtime.cli.stages import WorkEstimate, spoken_duration, stages
+from mtl_runtime.cli.stages import WorkEstimate, stages
+from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.core.work import planned_work, stage_work
 
 log = logging.getLogger("mtl_runtime.gate.somewhere")

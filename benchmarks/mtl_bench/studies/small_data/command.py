@@ -5,16 +5,16 @@ python -m mtl_bench.studies.small_data PREPARED -o small_data.json [--sets trec-
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from mtl_bench.effort import SMALL_DATA_STUDY
 from mtl_bench.results.files import read_results, write_results
-from mtl_bench.studies.command_line import study_command
+from mtl_bench.studies.command_line import names_option, study_command
 from mtl_bench.studies.small_data.data_sets import DATA_SETS
 from mtl_bench.studies.small_data.methods import METHODS, TrainingInput, read_rows
 from mtl_bench.studies.small_data.results import MethodRun, SmallDataResults, TaskScore
@@ -85,16 +85,6 @@ def run_method(prepared: Path, planned: PlannedRun, folder: Path) -> MethodRun:
     )
 
 
-def _names_option(option: str, known: Mapping[str, Any]) -> Callable[[Any], Any]:
-    def parse(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
-        names = tuple(value.split(",")) if value else tuple(known)
-        if unknown := [name for name in names if name not in known]:
-            raise click.BadParameter(f"there is no {unknown[0]!r}; there are: {', '.join(known)}")
-        return names
-
-    return click.option(option, callback=parse, help=f"Of {','.join(known)}; default: all.")
-
-
 def _parse_seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, ...]:
     try:
         return tuple(int(seed) for seed in value.split(","))
@@ -107,8 +97,8 @@ def _parse_seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> tu
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Results file (JSON); runs in it stay."
 )
-@_names_option("--sets", DATA_SETS)
-@_names_option("--methods", METHODS)
+@names_option("--sets", DATA_SETS)
+@names_option("--methods", METHODS)
 @click.option(
     "--seeds",
     default=",".join(map(str, SMALL_DATA_STUDY.seeds)),

@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
-from mtl_bench.effort import SMALL_DATA_STUDY
 from mtl_bench.studies.small_data.sampling import Row, Split, draw_few_shot, draw_proportional
 from mtl_bench.studies.small_data.support_tickets import draw_test_tickets, draw_train_tickets
 from mtl_runtime.core.sampling import evenly_spaced
@@ -130,17 +127,3 @@ DATA_SETS: Mapping[str, DataSet] = {
     "trec": DataSet(title="TREC, all rows", tasks=("coarse", "fine"), draw=_TREC.whole),
     "vader": DataSet(title="VADER, all rows", tasks=("sentiment", "domain"), draw=_VADER.whole),
 }
-
-
-@click.command()
-@click.argument("prepared", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("output", type=click.Path(path_type=Path))
-def main(prepared: Path, output: Path) -> None:
-    """Write all sets to OUTPUT/SET/seed-N."""
-    for name, data_set in DATA_SETS.items():
-        for seed in SMALL_DATA_STUDY.seeds:
-            data_set.write(prepared, output / name / f"seed-{seed}", seed=seed)
-
-
-if __name__ == "__main__":
-    main()

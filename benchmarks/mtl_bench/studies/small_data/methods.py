@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mtl_bench.studies.command_line import run_process
 from mtl_bench.studies.small_data.data_sets import TEXT, SetFiles
 from mtl_export import load_checkpoint
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
-from mtl_runtime.errors import CheckFailedError, MtlError
+from mtl_runtime.errors import MtlError
 
 __all__ = ["FIXED_DEFAULTS", "METHODS", "MethodAnswers", "TrainingInput", "TrainingMethod", "config_text", "read_rows"]
 
@@ -172,15 +172,5 @@ def _run(command: Sequence[str], **environment: str) -> float:
         CheckFailedError: it failed.
     """
     start = time.perf_counter()
-    process = subprocess.run(
-        command,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if process.returncode:
-        last = next((line for line in reversed(process.stderr.splitlines()) if line.strip()), "")
-        raise CheckFailedError(f"a training ended with exit code {process.returncode}: {last}")
+    run_process("a training", command, {**os.environ, "HF_HUB_OFFLINE": "1", **environment})
     return time.perf_counter() - start

@@ -20,11 +20,10 @@ import click
 from mtl_bench.effort import TRAINING_COST_STUDY
 from mtl_bench.processes.interleave import run_interleaved
 from mtl_bench.results.files import read_results, write_results
-from mtl_bench.studies.command_line import study_command
+from mtl_bench.studies.command_line import names_option, run_process, study_command
 from mtl_bench.studies.training_cost.results import ConditionResult, TimedTraining, TrainingCostResults
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import allowed_cores, machine_facts
-from mtl_runtime.errors import CheckFailedError
 
 __all__ = ["CONDITIONS", "Condition", "main"]
 
@@ -64,17 +63,8 @@ def time_in_fresh_process(config: Path, steps: int, condition: Condition) -> Tim
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "ONEDNN_"))}
     with tempfile.TemporaryDirectory() as folder, _busy_program() if condition.busy else contextlib.nullcontext():
         output = Path(folder) / "timed.json"
-        process = subprocess.run(
-            [sys.executable, "-m", "mtl_bench.studies.training_cost.timed_training", config, str(steps), output],
-            env={**environment, **condition.environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        if process.returncode:
-            last = next((line for line in reversed(process.stderr.splitlines()) if line.strip()), "")
-            raise CheckFailedError(f"a timed training ended with exit code {process.returncode}: {last}")
+        command = [sys.executable, "-m", "mtl_bench.studies.training_cost.timed_training", config, str(steps), output]
+        run_process("a timed training", command, {**environment, **condition.environment})
         return read_results(TimedTraining, output)
 
 
@@ -90,17 +80,10 @@ def _busy_program() -> Iterator[None]:
             program.wait()
 
 
-def _names(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    names = tuple(value.split(",")) if value else tuple(CONDITIONS)
-    if unknown := [name for name in names if name not in CONDITIONS]:
-        raise click.BadParameter(f"there is no {unknown[0]!r}; there are: {', '.join(CONDITIONS)}")
-    return names
-
-
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path, exists=True))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Results file (JSON).")
-@click.option("--only", callback=_names, help=f"Of {','.join(CONDITIONS)}; default: all.")
+@names_option("--only", CONDITIONS)
 @click.option("--steps", default=TRAINING_COST_STUDY.steps, show_default=True, type=click.IntRange(1))
 @click.option("--rounds", default=TRAINING_COST_STUDY.rounds, show_default=True, type=click.IntRange(1))
 def main(config: Path, output: Path, only: tuple[str, ...], steps: int, rounds: int) -> None:

@@ -28,6 +28,7 @@ def _conditions(results: TrainingCostResults) -> str:
             _interval(condition.step_ratio, ".2f"),
             _interval(condition.run_ratio, ".2f"),
             f"{median(each.run for each in condition.rounds) / 60:.1f}",
+            f"{results.machine.cpu}, {results.machine.cores_allowed} cores",
         ]
         for condition in results.conditions.values()
     ]
@@ -39,8 +40,9 @@ def _conditions(results: TrainingCostResults) -> str:
         "times its products",
         "whole run, times its products",
         "whole run, min",
+        "processor",
     ]
-    return markdown_table(header, rows, "lllrrrr")
+    return markdown_table(header, rows, "lllrrrrl")
 
 
 def _pieces(results: TrainingCostResults) -> str:

@@ -143,7 +143,10 @@ def test_the_first_line_comes_after_ten_seconds_and_says_how_long_the_rest_will_
             progress.on_step_end(ARGUMENTS, state_at(step), CONTROL)
         now[0] = 150.0
         progress.on_log(ARGUMENTS, state_at(51), CONTROL, logs={"loss": 0.5})
-    assert caplog.messages == ["step 5/100 · about 5 min left", "step 51/100 · training loss 0.5000 · about 2 min left"]
+    assert caplog.messages == [
+        "step 5/100 · about 5 minutes left",
+        "step 51/100 · training loss 0.5000 · about 2 minutes left",
+    ]
 
 
 def test_an_evaluation_has_one_line_and_not_two(caplog):
