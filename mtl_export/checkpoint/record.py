@@ -69,7 +69,7 @@ class TrainingRecord:
     probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # heads fitted to the frozen encoder, by task
     history: tuple[Evaluation, ...] = ()  # from before the first step to the last
     splits: Mapping[str, LabelCounts] = field(default_factory=dict)  # "train" and "validation"
-    findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the gravest first
+    findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the most serious first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

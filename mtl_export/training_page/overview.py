@@ -42,7 +42,9 @@ def _verdict(record: CheckpointRecord, trained: Sequence[TaskSpec]) -> str:
 def _findings(record: CheckpointRecord) -> Markup:
     findings = record.training.findings
     if findings:
-        heading = number_format.plural(len(findings), "finding") + (", the gravest first:" if findings[1:] else ":")
+        heading = number_format.plural(len(findings), "finding") + (
+            ", the most serious first:" if findings[1:] else ":"
+        )
         items = tag("ul", [tag("li", words) for words in findings], class_="problem")
         return join(tag("p", tag("strong", heading)), items)
     if record.format_version < _FIRST_VERSION_WITH_FINDINGS:

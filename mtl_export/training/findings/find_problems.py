@@ -1,4 +1,4 @@
-"""training data + metrics + history -> all findings, the gravest first."""
+"""training data + metrics + history -> all findings, the most serious first."""
 
 from collections.abc import Mapping, Sequence
 

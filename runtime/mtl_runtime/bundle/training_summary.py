@@ -68,7 +68,7 @@ class TrainingSummary:
     """The part of a checkpoint's record that stays with the bundle."""
 
     validation: Mapping[str, ValidationScores]  # by task
-    findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the gravest first
+    findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the most serious first
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def test_words_of_the_data_stay_words(page, document):
 
 def test_findings_stand_above_everything_else(document):
     first, second = RECORD.training.findings
-    assert f"2 findings, the gravest first: {first} {second} Encoder" in document.text
+    assert f"2 findings, the most serious first: {first} {second} Encoder" in document.text
     assert document.text.index(first) < document.text.index("How good the model is")
 
 
