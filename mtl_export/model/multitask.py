@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mtl_export.errors import ConfigError
-from mtl_export.model.encoder import encoder_layers, load_encoder, rebuild_encoder
+from mtl_export.model.encoder import PaddingMask, encoder_layers, load_encoder, rebuild_encoder
 from mtl_export.model.heads import HEADS
-from mtl_export.model.padding_mask import PaddingMask
 from mtl_export.model.pooling import POOLINGS
 from mtl_export.model.spec import HeadSpec, ModelSpec
 from mtl_runtime.bundle.manifest import Pooling, TaskSpec
