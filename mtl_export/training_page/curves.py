@@ -38,7 +38,7 @@ def metric_chart(task: TaskSpec, training: TrainingRecord) -> Markup | None:
     name = METRICS[metric][0]
     chart = line_chart(
         f"{task.name}: {name} by step",
-        [Line(name, points, _MODEL)],
+        Line(name, points, _MODEL),
         baselines=baselines,
         best_step=training.best_step,
         format_value=lambda value: format_metric(metric, value),
@@ -58,7 +58,7 @@ def loss_chart(task: TaskSpec, training: TrainingRecord) -> Markup | None:
         return None
     chart = line_chart(
         f"{task.name}: validation loss by step",
-        [Line("validation loss", points, _MODEL)],
+        Line("validation loss", points, _MODEL),
         best_step=training.best_step,
         format_value=number_format.small,
     )
@@ -76,7 +76,7 @@ def training_loss_chart(training: TrainingRecord) -> Markup | None:
         return None
     chart = line_chart(
         "training loss by step",
-        [Line("training loss", points, _TRAINING)],
+        Line("training loss", points, _TRAINING),
         best_step=training.best_step,
         format_value=number_format.small,
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtl_runtime.report import number_format
 from mtl_runtime.report.charts import Plot, Scale, svg
@@ -35,7 +35,7 @@ class Baseline:
 
 def line_chart(
     title: str,
-    lines: Sequence[Line],
+    line: Line,
     *,
     baselines: Sequence[Baseline] = (),
     best_step: int | None = None,
@@ -46,16 +46,16 @@ def line_chart(
 
     Args:
         title: of the chart, for assistive technology.
-        lines: at least one point in all; values that are not finite are left out.
+        line: at least one point; values that are not finite are left out.
         baselines: horizontal lines.
         best_step: gets a vertical line.
         format_value: writes a value in titles, key and description.
         ceiling: highest value that the metric can have.
     """
-    lines = [Line(line.name, tuple(p for p in line.points if math.isfinite(p[1])), line.style) for line in lines]
-    values = [value for line in lines for _, value in line.points] + [baseline.value for baseline in baselines]
+    line = replace(line, points=tuple(point for point in line.points if math.isfinite(point[1])))
+    values = [value for _, value in line.points] + [baseline.value for baseline in baselines]
     up = Scale.around(values, finest=max(1e-6, 1e-3 * max(map(abs, values))), ceiling=ceiling)
-    last = max(1, max((step for line in lines for step, _ in line.points), default=1), best_step or 0)
+    last = max(1, max((step for step, _ in line.points), default=1), best_step or 0)
     across = Scale.up_to(last)
     content = [
         *(_PLOT.across(up.share(tick), f"{tick:.{up.digits}f}") for tick in up.ticks),
@@ -63,13 +63,10 @@ def line_chart(
         _PLOT.title_below("optimizer steps"),
         *(_horizontal(baseline, up) for baseline in baselines),
         *([_vertical(best_step, across)] if best_step is not None else []),
-        *(_draw(line, across, up, format_value) for line in lines),
+        _draw(line, across, up, format_value),
     ]
-    description = "; ".join(
-        f"{line.name}: " + ", ".join(f"step {step} {format_value(value)}" for step, value in line.points)
-        for line in lines
-    )
-    key = tag("p", list(_key(lines, baselines, best_step, format_value)), class_="key")
+    description = f"{line.name}: " + ", ".join(f"step {step} {format_value(value)}" for step, value in line.points)
+    key = tag("p", list(_key(line, baselines, best_step, format_value)), class_="key")
     return join(svg(title, description, 392, 246, content), key)
 
 
@@ -99,11 +96,10 @@ def _draw(line: Line, across: Scale, up: Scale, format_value: Callable[[float], 
 
 
 def _key(
-    lines: Sequence[Line], baselines: Sequence[Baseline], best_step: int | None, format_value: Callable[[float], str]
+    line: Line, baselines: Sequence[Baseline], best_step: int | None, format_value: Callable[[float], str]
 ) -> Iterator[Markup]:
-    for line in lines:
-        style = line.style % len(MARKERS)
-        yield _key_entry(MARKERS[style](9, 7, f"s{style} holds", line.name), line.name)
+    style = line.style % len(MARKERS)
+    yield _key_entry(MARKERS[style](9, 7, f"s{style} holds", line.name), line.name)
     for baseline in baselines:
         sample = tag("line", x1=0, x2=18, y1=7, y2=7, class_=baseline.class_)
         yield _key_entry(sample, f"{baseline.name} {format_value(baseline.value)}")

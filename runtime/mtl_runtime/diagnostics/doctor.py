@@ -13,7 +13,7 @@ from mtl_runtime.diagnostics.node_placement import count_providers, describe_pla
 from mtl_runtime.errors import MissingPackageError, MtlError, ProviderError
 from mtl_runtime.evidence.self_tests import SelfTest
 from mtl_runtime.loading.load import load
-from mtl_runtime.loading.plan import Grounds, plan_load
+from mtl_runtime.loading.plan import LoadEvidence, plan_load
 from mtl_runtime.loading.self_test import run_self_test
 from mtl_runtime.providers.registry import ONNXRUNTIME_PLUGINS, ONNXRUNTIME_WHEELS, PROVIDERS, check_one_wheel
 from mtl_runtime.providers.session import available_providers, provider_problem
@@ -122,7 +122,7 @@ def _placement(bundle: Bundle, variant: str) -> tuple[dict[str, int], str]:
 def _describe_fallback(bundle: Bundle, trials: Sequence[VariantTrial]) -> str | None:
     """Which variant `load` opens although a faster one could run here, why, and what to do; None: it does not."""
     self_tests = {trial.variant: trial.self_test for trial in trials if trial.self_test is not None}
-    plan = plan_load(bundle, Grounds.read(bundle).with_self_tests(self_tests))
+    plan = plan_load(bundle, LoadEvidence.read(bundle).with_self_tests(self_tests))
     if plan.fallback is None:
         return None
     return f"{plan.variant} runs by fallback; {plan.fallback} (`mtl verify {bundle.path}`)"

@@ -110,9 +110,7 @@ def verify(
     golden = _check_golden_ids(bundle, checks)
     # With a file of the user's, cpu-fp32 is the reference, and has to hold PyTorch's answers itself.
     for name in dict.fromkeys([DEFAULT_VARIANT, *names] if data else names):
-        checks += _check_variant(bundle, name, golden, asked=variants is not None)
-    if quick:
-        checks += [_check_golden_answers(bundle, name) for name in names]
+        checks += _check_variant(bundle, name, golden, asked=variants is not None, own_answers=quick)
     evidence, page, storage_problem = None, None, None
     if not quick and all(check.passed is not False for check in checks):
         evidence = gate_bundle(bundle, data=Path(data) if data else None, text=text, variants=names)
@@ -181,23 +179,28 @@ def _check_golden_ids(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenTex
     return golden
 
 
-def _check_variant(bundle: Bundle, name: str, golden: Sequence[GoldenText], *, asked: bool) -> list[Check]:
+def _check_variant(
+    bundle: Bundle, name: str, golden: Sequence[GoldenText], *, asked: bool, own_answers: bool
+) -> Iterator[Check]:
     _log.info("%s: checking golden answers", name)
     try:
         metadata = open_session(bundle, name, threads=1).metadata
         classifier = load(bundle.path, variant=name)
     except (ProviderError, MissingPackageError) as error:
-        return [Check(f"{name}: opens", False if asked else None, str(error))]
+        yield Check(f"{name}: opens", False if asked else None, str(error))
+        return
     except MtlError as error:
-        return [Check(f"{name}: opens", False, str(error))]
+        yield Check(f"{name}: opens", False, str(error))
+        return
     promised = graph_metadata(bundle.manifest.tasks, bundle.manifest.format_version)
     wrong = [key for key, value in promised.items() if metadata.get(key) != value]
     detail = f"{', '.join(wrong)} differ from the manifest" if wrong else "tasks and labels equal the manifest's"
-    checks = [
-        Check(f"{name}: opens", True, f"{classifier.info.provider}, onnxruntime {classifier.info.onnxruntime}"),
-        Check(f"{name}: graph metadata", not wrong, detail),
-    ]
-    return [*checks, _check_golden_logits(classifier, bundle.manifest.gate, golden)] if golden else checks
+    yield Check(f"{name}: opens", True, f"{classifier.info.provider}, onnxruntime {classifier.info.onnxruntime}")
+    yield Check(f"{name}: graph metadata", not wrong, detail)
+    if golden:
+        yield _check_golden_logits(classifier, bundle.manifest.gate, golden)
+    if own_answers:
+        yield _check_golden_answers(classifier, bundle)
 
 
 def _check_golden_logits(classifier: Classifier, gate: GateConfig, golden: Sequence[GoldenText]) -> Check:
@@ -219,15 +222,14 @@ def _check_golden_logits(classifier: Classifier, gate: GateConfig, golden: Seque
     return Check(f"{variant}: golden logits", all(held for held, _ in results), detail)
 
 
-def _check_golden_answers(bundle: Bundle, name: str) -> Check:
+def _check_golden_answers(classifier: Classifier, bundle: Bundle) -> Check:
     """The variant's own answers, by which `load` trusts evidence of other machines; the outcome is remembered."""
+    name = classifier.info.variant
     title = f"{name}: golden answers"
     if bundle.manifest.variants[name].golden_answers is None:
         return Check(title, None, "the bundle holds none of this variant; without --quick the gate measures it")
     try:
-        outcome = run_self_test(load(bundle.path, variant=name), bundle)
-    except (ProviderError, MissingPackageError) as error:
-        return Check(title, None, str(error))
+        outcome = run_self_test(classifier, bundle)
     except MtlError as error:
         return Check(title, False, str(error))
     remembered = "" if remember_self_test(bundle.digest, outcome) else "; not remembered, the cache cannot be written"

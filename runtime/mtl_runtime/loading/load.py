@@ -13,7 +13,7 @@ from mtl_runtime.bundle.manifest import Manifest
 from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError, UnknownTaskError
 from mtl_runtime.evidence.self_tests import SelfTest, remember_self_test
 from mtl_runtime.inference.settings import InferenceSettings, InputOptions, ModelSource
-from mtl_runtime.loading.plan import Grounds, LoadPlan, plan_load
+from mtl_runtime.loading.plan import LoadEvidence, LoadPlan, plan_load
 from mtl_runtime.loading.self_test import failed_self_test, run_self_test
 from mtl_runtime.loading.variant_choice import Trust
 from mtl_runtime.providers.execution_config import OptimizeFor
@@ -97,17 +97,17 @@ def load(
     return classifier
 
 
-def _open_trusted(bundle: Bundle, make_plan: Callable[[Grounds], LoadPlan], inputs: InputOptions) -> "Classifier":
+def _open_trusted(bundle: Bundle, make_plan: Callable[[LoadEvidence], LoadPlan], inputs: InputOptions) -> "Classifier":
     """Open what is planned; a variant that needs its self-test and fails is replaced by the next in the order."""
-    grounds = Grounds.read(bundle)
-    plan = make_plan(grounds)
+    evidence = LoadEvidence.read(bundle)
+    plan = make_plan(evidence)
     while plan.needs_self_test:
         _log.info("testing %s of %s: %s", plan.variant, bundle.path, plan.reason)
         outcome, classifier = _test(bundle, plan, inputs)
         if outcome.tasks:  # what kept a variant from being opened may be gone at the next load
             remember_self_test(bundle.digest, outcome)
-        grounds = grounds.with_self_tests({plan.variant: outcome})
-        plan = make_plan(grounds)
+        evidence = evidence.with_self_tests({plan.variant: outcome})
+        plan = make_plan(evidence)
         if classifier is not None and classifier.info.variant == plan.variant:
             _log.info("%s of %s: %s", plan.variant, bundle.path, plan.reason)
             source = dataclasses.replace(classifier.source, reason=plan.reason, fallback=plan.fallback)

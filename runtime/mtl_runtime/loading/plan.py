@@ -16,7 +16,7 @@ from mtl_runtime.providers.execution_config import ExecutionConfig, OptimizeFor
 from mtl_runtime.providers.registry import is_installed
 from mtl_runtime.providers.session import onnxruntime_version, provider_problem
 
-__all__ = ["Grounds", "LoadPlan", "plan_load"]
+__all__ = ["LoadEvidence", "LoadPlan", "plan_load"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class LoadPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grounds:
+class LoadEvidence:
     """What a plan is based on, read once."""
 
-    evidence: KnownEvidence = field(default_factory=KnownEvidence)
+    known: KnownEvidence = field(default_factory=KnownEvidence)
     problem: str | None = None  # why the evidence cannot be read
 
     @classmethod
@@ -46,21 +46,21 @@ class Grounds:
         except (RecordError, OSError) as error:
             # Evidence stands outside the bundle's hashes: a broken file must not keep the bundle from loading.
             return cls(problem=f"its evidence cannot be read ({error})")
-        evidence = KnownEvidence.sort(summaries, machine, onnxruntime=version)
-        if evidence.elsewhere:
+        known = KnownEvidence.of(summaries, machine, onnxruntime=version)
+        if known.elsewhere:
             self_tests = read_self_tests(bundle.digest, machine, onnxruntime=version)
-            evidence = replace(evidence, self_tests=self_tests)
-        return cls(evidence=evidence)
+            known = replace(known, self_tests=self_tests)
+        return cls(known=known)
 
     def with_self_tests(self, outcomes: Mapping[str, SelfTest]) -> Self:
         """The same, and these outcomes on top, by variant."""
-        self_tests = {**self.evidence.self_tests, **outcomes}
-        return replace(self, evidence=replace(self.evidence, self_tests=self_tests))
+        self_tests = {**self.known.self_tests, **outcomes}
+        return replace(self, known=replace(self.known, self_tests=self_tests))
 
 
 def plan_load(
     bundle: Bundle,
-    grounds: Grounds | None = None,
+    evidence: LoadEvidence | None = None,
     *,
     variant: str | None = None,
     trust: Trust = "golden",
@@ -69,16 +69,16 @@ def plan_load(
     workers: int | None = None,
     max_batch_tokens: int | None = None,
 ) -> LoadPlan:
-    """Decide by ``grounds`` (default: read now); other arguments and errors are those of :func:`mtl_runtime.load`."""
-    grounds = grounds or Grounds.read(bundle)
+    """Decide by ``evidence`` (default: read now); other arguments and errors are those of :func:`mtl_runtime.load`."""
+    evidence = evidence or LoadEvidence.read(bundle)
     variants = bundle.manifest.variants
-    choice = _choose(bundle, variant, grounds, trust)
+    choice = _choose(bundle, variant, evidence, trust)
     if choice.variant not in variants:
         raise UnknownVariantError(choice.variant, variants)
     execution = choose_execution(
         variants[choice.variant].provider,
         choice.variant,
-        grounds.evidence.here,
+        evidence.known.here,
         optimize_for=optimize_for,
         threads=threads,
         workers=workers,
@@ -93,14 +93,16 @@ def plan_load(
     )
 
 
-def _choose(bundle: Bundle, asked: str | None, grounds: Grounds, trust: Trust) -> VariantChoice:
+def _choose(bundle: Bundle, asked: str | None, evidence: LoadEvidence, trust: Trust) -> VariantChoice:
     variants = bundle.manifest.variants
     if asked is not None:
         return VariantChoice(asked, "asked for")
-    if grounds.problem is not None:
-        return VariantChoice(DEFAULT_VARIANT, grounds.problem, fallback=grounds.problem if len(variants) > 1 else None)
+    if evidence.problem is not None:
+        return VariantChoice(
+            DEFAULT_VARIANT, evidence.problem, fallback=evidence.problem if len(variants) > 1 else None
+        )
     return choose_variant(
-        grounds.evidence,
+        evidence.known,
         variants,
         onnxruntime=onnxruntime_version(),
         trust=trust,

@@ -36,7 +36,7 @@ class KnownEvidence:
     self_tests: Mapping[str, SelfTest] = field(default_factory=dict)  # of this kind of machine, by variant
 
     @classmethod
-    def sort(cls, evidence: Sequence[EvidenceSummary], machine: MachineFacts, *, onnxruntime: str) -> Self:
+    def of(cls, evidence: Sequence[EvidenceSummary], machine: MachineFacts, *, onnxruntime: str) -> Self:
         """Tell evidence of machines like this one from other evidence.
 
         "Like this one" means the same processor, with the same flags and GPUs, and the same onnxruntime: others have

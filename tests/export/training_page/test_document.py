@@ -158,8 +158,8 @@ def test_a_history_of_one_evaluation_or_of_hundreds_is_drawn():
 
 
 def test_values_that_are_not_finite_leave_a_gap_and_flat_ones_a_line():
-    chart = line_chart("c", [Line("loss", ((0, float("nan")), (5, 2.0), (10, float("inf"))), 0)])
+    chart = line_chart("c", Line("loss", ((0, float("nan")), (5, 2.0), (10, float("inf"))), 0))
     assert 'points="' in chart
     assert "nan" not in chart
-    flat = line_chart("c", [Line("loss", ((0, 0.0), (10, 0.0)), 0)], best_step=10)
+    flat = line_chart("c", Line("loss", ((0, 0.0), (10, 0.0)), 0), best_step=10)
     assert "best step 10" in flat

@@ -117,7 +117,8 @@ def test_a_quick_check_runs_no_gate_and_later_loads_remember_it(moved_bundle, mo
     assert report.passed
     assert (report.evidence, report.page) == (None, None)
     names = [check.name for check in report.checks]
-    assert names[-2:] == ["cpu-fp32: golden answers", "cpu-int8: golden answers"]
+    answers = [name for name in names if name.endswith("golden answers")]
+    assert answers == ["cpu-fp32: golden answers", "cpu-int8: golden answers"]
     assert not [name for name in names if "gate" in name]
     assert {"golden token ids", "file model.onnx", "unknown files"} <= set(names)
     assert len(list((user_cache / "self-tests").rglob("*.json"))) == 2

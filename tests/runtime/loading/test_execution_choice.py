@@ -168,7 +168,7 @@ def test_what_verify_measured_is_what_load_takes(bundle_copy):
 
 def measured(summaries, version, *, machine=None, cores=None, variant="cpu-fp32"):
     here = machine_facts()
-    evidence = KnownEvidence.sort(summaries, machine or here, onnxruntime=version)
+    evidence = KnownEvidence.of(summaries, machine or here, onnxruntime=version)
     return measured_execution(evidence.here, variant, cores=cores or here.cores_allowed)
 
 

@@ -44,7 +44,7 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
 def chosen(*found, missing=(), golden=("cpu-fp32", "cpu-int8"), self_tests=None, trust="golden", bundle=None):
     """The choice on a machine without the providers ``missing``, where the variants ``golden`` have golden answers."""
     bundle = bundle or {"cpu-fp32": 0, "cpu-int8": 0} | {name: 0 for each in found for name in each.variants}
-    known = replace(KnownEvidence.sort(found, HERE, onnxruntime="1.0"), self_tests=self_tests or {})
+    known = replace(KnownEvidence.of(found, HERE, onnxruntime="1.0"), self_tests=self_tests or {})
     specs = {
         name: VariantSpec(
             graph="model.onnx",
