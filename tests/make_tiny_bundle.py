@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer as HfTokenizer
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
+from mtl_runtime.bundle.bundle import write_manifest
 from mtl_runtime.bundle.golden import (
     GOLDEN_NAME,
     GoldenAnswers,
@@ -27,7 +28,6 @@ from mtl_runtime.bundle.golden import (
 from mtl_runtime.bundle.manifest import (
     EMBEDDING_OUTPUT,
     FORMAT_VERSION,
-    MANIFEST_NAME,
     EncoderSpec,
     FileSpec,
     Manifest,
@@ -99,7 +99,7 @@ def make_bundle(target: Path) -> None:
     for name, data in contents.items():
         (target / name).write_bytes(data)
     manifest = make_manifest({name: FileSpec.of(data) for name, data in contents.items()})
-    (target / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
+    write_manifest(target, manifest)
 
 
 def make_tokenizer() -> Tokenizer:

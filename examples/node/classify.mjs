@@ -6,6 +6,7 @@
 // own, take them from any reader of tokenizer.json that reproduces these.
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import ort from "onnxruntime-node";
@@ -14,14 +15,26 @@ const TOLERANCE = 1e-4; // of a logit; of a regression, times its largest golden
 const BATCH = 4; // texts of different lengths, so that padding and mask are tested
 const VARIANT = "cpu-fp32"; // in every bundle
 
-// The bytes of a file of the bundle; an error if they are not those that the manifest promises.
-async function readChecked(folder, manifest, name) {
+// The bytes of a file of the bundle; an error if they are not those that `promiser` promises.
+async function readChecked(folder, name, sha256, promiser = "manifest.json") {
   const bytes = await readFile(join(folder, name));
   const digest = createHash("sha256").update(bytes).digest("hex");
-  if (digest !== manifest.files[name].sha256) {
-    throw new Error(`${name} is not the file that manifest.json promises: its SHA-256 is ${digest}`);
-  }
+  if (digest !== sha256) throw new Error(`${name} is not the file that ${promiser} promises: its SHA-256 is ${digest}`);
   return bytes;
+}
+
+// The manifest; from format version 2 on, manifest.sha256 lies beside it.
+async function readManifest(folder) {
+  const digests = join(folder, "manifest.sha256");
+  const bytes = existsSync(digests)
+    ? await readChecked(folder, "manifest.json", (await readFile(digests, "utf8")).slice(0, 64), "manifest.sha256")
+    : await readFile(join(folder, "manifest.json"));
+  const manifest = JSON.parse(bytes.toString("utf8"));
+  if (![1, 2].includes(manifest.format_version)) {
+    throw new Error(`format version ${manifest.format_version}; this reads 1 and 2`);
+  }
+  if (manifest.format_version > 1 && !existsSync(digests)) throw new Error("manifest.sha256 is missing");
+  return manifest;
 }
 
 // Right-padded int64 arrays (texts, tokens of the longest text).
@@ -63,15 +76,13 @@ const ANSWERS = {
 };
 
 async function open(folder) {
-  const manifest = JSON.parse(await readFile(join(folder, "manifest.json"), "utf8"));
-  if (![1, 2].includes(manifest.format_version)) {
-    throw new Error(`format version ${manifest.format_version}; this reads 1 and 2`);
-  }
+  const manifest = await readManifest(folder);
+  const read = (name) => readChecked(folder, name, manifest.files[name].sha256);
   const { graph, calibration = {} } = manifest.variants[VARIANT];
   if (`${graph}.data` in manifest.files) throw new Error(`${graph} has its weights in a second file; this reads one`);
   if (manifest.inputs.includes("token_type_ids")) throw new Error(`${graph} takes token types; golden.jsonl has none`);
-  const session = await ort.InferenceSession.create(await readChecked(folder, manifest, graph));
-  const lines = (await readChecked(folder, manifest, "golden.jsonl")).toString("utf8").trimEnd().split("\n");
+  const session = await ort.InferenceSession.create(await read(graph));
+  const lines = (await read("golden.jsonl")).toString("utf8").trimEnd().split("\n");
   const tasks = manifest.tasks.map((task) => ({ ...task, ...calibration[task.name] }));
   return { session, tasks, padId: manifest.encoder.pad_id, golden: lines.map((line) => JSON.parse(line)) };
 }

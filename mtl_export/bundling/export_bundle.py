@@ -26,14 +26,13 @@ from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
 from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
-from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, render_golden
 from mtl_runtime.bundle.manifest import (
     DEFAULT_VARIANT,
     EMBEDDING_OUTPUT,
     FORMAT_VERSION,
-    MANIFEST_NAME,
     FileSpec,
     Manifest,
     TaskSpec,
@@ -242,8 +241,7 @@ def _write_manifest(
         gate=gate,
         training=summarize_training(trained.record.training),
     )
-    (folder / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
-    return Bundle.open(folder).digest
+    return write_manifest(folder, manifest).digest
 
 
 def _remove_unused_graphs(folder: Path, used: set[str]) -> None:

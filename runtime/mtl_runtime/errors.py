@@ -121,6 +121,10 @@ class BundleError(MtlError):
     """The folder is not a bundle that this version can read."""
 
 
+class ComputationError(MtlError):
+    """onnxruntime failed in the middle of a batch; the message holds the node's name where onnxruntime gives it."""
+
+
 class CheckFailedError(MtlError):
     """A check ran to its end and failed."""
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime import load
-from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec
-from mtl_runtime.core.records import to_dict
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
+from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec, Manifest
+from mtl_runtime.core.records import from_dict, to_dict
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "node"
@@ -44,7 +44,7 @@ def change(bundle, name, old, new, *, promise=True):
     if promise:
         content = to_dict(Bundle.open(bundle).manifest)
         content["files"][name] = to_dict(FileSpec.of((bundle / name).read_bytes()))
-        (bundle / MANIFEST_NAME).write_text(json.dumps(content), "utf-8")
+        write_manifest(bundle, from_dict(Manifest, content))
 
 
 def expected_rows(bundle):
@@ -90,7 +90,7 @@ def test_a_calibration_of_the_variant_takes_the_place_of_the_tasks_own(bundle):
         "sentiment": {"temperature": 3.0, "thresholds": []},
         "topics": {"temperature": 2.0, "thresholds": [0.1, 0.1, 0.9]},
     }
-    (bundle / MANIFEST_NAME).write_text(json.dumps(manifest), "utf-8")
+    write_manifest(bundle, from_dict(Manifest, manifest))
     found, expected = by_text_and_task(printed_rows(classify(bundle).stdout)), by_text_and_task(expected_rows(bundle))
     assert expected != by_text_and_task(expected_rows(TINY_BUNDLE))
     for key, (answer, numbers) in expected.items():

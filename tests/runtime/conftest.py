@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime import Classifier, load
-from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
+from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.records import from_dict, to_dict
 from mtl_runtime.providers.registry import PROVIDERS
 from tests.runtime.measured_bundle import ELSEWHERE, add_evidence
@@ -88,7 +88,7 @@ def change_manifest() -> Callable[..., None]:
         files = {name: to_dict(FileSpec.of((path / name).read_bytes())) for name in manifest.files}
         content = {**to_dict(manifest), "files": files, **fields}
         changed = from_dict(type(manifest), content)
-        (path / MANIFEST_NAME).write_text(changed.to_json(), "utf-8")
+        write_manifest(path, changed)
 
     return change
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from mtl_bench.extras.head_graph import Head, with_heads
 from mtl_bench.systems.optional_onnx import import_onnx
-from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden, render_golden
-from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, MANIFEST_NAME, FileSpec, Manifest, logits_output
+from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, FileSpec, Manifest, logits_output
 from mtl_runtime.errors import MtlError, UnknownTaskError, UnknownVariantError
 
 __all__ = ["round_robin", "with_copied_heads"]
@@ -64,8 +64,7 @@ def with_copied_heads(bundle: Bundle, variant: str, sources: Sequence[str], targ
     for name, data in contents.items():
         (target / name).write_bytes(data)
     files = {name: FileSpec.of(data) for name, data in sorted(contents.items())}
-    (target / MANIFEST_NAME).write_text(_manifest(manifest, variant, copied_from, files).to_json(), "utf-8")
-    return Bundle.open(target)
+    return write_manifest(target, _manifest(manifest, variant, copied_from, files))
 
 
 def _graph(bundle: Bundle, variant: str, copied_from: Mapping[str, str]) -> bytes:

@@ -1,4 +1,4 @@
-"""folder -> Bundle: a manifest and files whose bytes are hashed before anything parses them."""
+"""folder -> Bundle: a manifest and files, whose bytes are hashed before anything parses them."""
 
 import hashlib
 import os
@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Self
 
 from mtl_runtime.bundle.hub_cache import find_regular_file
-from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec, Manifest
+from mtl_runtime.bundle.manifest import FORMAT_WITH_DIGEST, MANIFEST_NAME, FileSpec, Manifest
 from mtl_runtime.errors import BundleError, IntegrityError
 
-__all__ = ["Bundle"]
+__all__ = ["DIGEST_NAME", "Bundle", "write_manifest"]
+
+# As `sha256sum manifest.json` prints it, so that `sha256sum --check` reads it too.
+DIGEST_NAME = "manifest.sha256"
 
 _MAX_MANIFEST_BYTES = 16 * 2**20
+_DIGEST_LENGTH = 64
 _STRANGE_LINK = "is a link, but not to a blob of a hub cache that holds the bundle"
 
 
@@ -30,7 +34,8 @@ class Bundle:
 
         Raises:
             BundleError: no bundle is there, or one of another format version.
-            IntegrityError: the manifest is a link that leads out of the hub cache.
+            IntegrityError: the manifest has other bytes than when it was written, or is a link that leads out of the
+                hub cache.
             RecordError: the manifest is malformed.
         """
         folder = Path(path)
@@ -46,7 +51,14 @@ class Bundle:
                 f"{folder / MANIFEST_NAME} is larger than {_MAX_MANIFEST_BYTES} bytes, so it is no manifest"
             )
         data = file.read_bytes()
-        return cls(folder, Manifest.from_json(data), hashlib.sha256(data).hexdigest())
+        digest = hashlib.sha256(data).hexdigest()
+        promised = _read_promised_digest(folder)
+        if promised not in (None, digest):
+            raise IntegrityError(MANIFEST_NAME, f"has another SHA-256 than {DIGEST_NAME} says")
+        manifest = Manifest.from_json(data)
+        if promised is None and manifest.format_version >= FORMAT_WITH_DIGEST:
+            raise IntegrityError(DIGEST_NAME, "is missing or not a regular file")
+        return cls(folder, manifest, digest)
 
     def read(self, name: str) -> bytes:
         """Bytes of the file ``name``, once they are known to be those that the manifest promises.
@@ -83,3 +95,20 @@ class Bundle:
         if file.stat().st_size != promised:
             raise IntegrityError(name, f"has {file.stat().st_size} bytes, the manifest says {promised}")
         return file
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Bundle:
+    """Write manifest.json and its digest into ``folder``; all other files of the bundle lie there already."""
+    (folder / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
+    digest = FileSpec.of_file(folder / MANIFEST_NAME).sha256
+    (folder / DIGEST_NAME).write_text(f"{digest}  {MANIFEST_NAME}\n", "utf-8")
+    return Bundle.open(folder)
+
+
+def _read_promised_digest(folder: Path) -> str | None:
+    """What manifest.sha256 says; None where there is no such file, as in bundles of format version 1."""
+    file = find_regular_file(folder, DIGEST_NAME)
+    if file is None:
+        return None
+    with file.open("rb") as stream:
+        return stream.read(_DIGEST_LENGTH).decode("ascii", "replace")

@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_VARIANT",
     "EMBEDDING_OUTPUT",
     "FORMAT_VERSION",
+    "FORMAT_WITH_DIGEST",
     "MANIFEST_NAME",
     "READABLE_VERSIONS",
     "TASK_NAME",
@@ -39,7 +40,8 @@ __all__ = [
     "logits_output",
 ]
 
-FORMAT_VERSION = 2  # 1 had no golden answers of variants
+FORMAT_VERSION = 2  # 1 had no golden answers of variants, and no digest beside it
+FORMAT_WITH_DIGEST = 2
 READABLE_VERSIONS = (1, FORMAT_VERSION)
 MANIFEST_NAME = "manifest.json"
 EMBEDDING_OUTPUT = "sentence_embedding"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_runtime.errors import ComputationError
 from mtl_runtime.inference.batching import plan_batches
 from mtl_runtime.inference.settings import InferenceSettings
 from mtl_runtime.inference.worker_pool import WorkerPool
@@ -91,7 +92,9 @@ def submit_batches(
     def compute(batch_texts: _Texts) -> Sequence[Rows]:
         if stop is not None and stop.is_set():
             raise Cancelled
-        return run_batch(Batch.of(batch_texts, pad_id=settings.pad_id), names)
+        rows = run_batch(Batch.of(batch_texts, pad_id=settings.pad_id), names)
+        _require_shapes(rows, len(batch_texts), widths)
+        return rows
 
     if len(texts) == 1:
         return BatchJob(pool.run_here(partial(compute, texts)), pool)
@@ -113,3 +116,17 @@ def submit_batches(
         for indices in plan:
             job.add(partial(fill, indices))
     return job
+
+
+def _require_shapes(rows: Sequence[Rows], texts: int, widths: Mapping[str, int]) -> None:
+    """Refuse rows that numpy would stretch to the shape that was asked for.
+
+    Raises:
+        ComputationError: an output has another shape than (texts, width).
+    """
+    for (name, width), values in zip(widths.items(), rows, strict=True):
+        if values.shape != (texts, width):
+            raise ComputationError(
+                f"the graph gave {name} the shape {values.shape} in place of {(texts, width)}; the bundle is not what "
+                f"`mtl export` makes: export it again"
+            )

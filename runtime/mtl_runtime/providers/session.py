@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mtl_runtime.core.machine import MachineFacts, machine_facts
-from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError
+from mtl_runtime.errors import BundleError, ComputationError, MissingPackageError, ProviderError
 from mtl_runtime.providers.availability import AvailableProvider, require_provider
 from mtl_runtime.providers.registry import PROVIDERS, check_one_wheel, get_provider, installed_wheels
 
@@ -19,12 +19,33 @@ if TYPE_CHECKING:  # loading/load.py imports this module before numpy
 
     from mtl_runtime.text.batch import Batch
 
-__all__ = ["Session", "available_providers", "import_onnxruntime", "onnxruntime_version", "profile", "provider_problem"]
+__all__ = [
+    "Session",
+    "TensorType",
+    "available_providers",
+    "import_onnxruntime",
+    "onnxruntime_version",
+    "profile",
+    "provider_problem",
+]
 
 _log = logging.getLogger(__name__)
 
 # onnxruntime also raises what it logs as an error of a session.
 _FATAL_ONLY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """What a graph declares of an input or output."""
+
+    type: str  # as onnxruntime writes it: "tensor(float)"
+    shape: tuple[int | None, ...]  # None: of any length
+
+    @classmethod
+    def of(cls, argument: Any) -> Self:
+        """The declaration in a NodeArg of onnxruntime, whose symbolic lengths are strings."""
+        return cls(argument.type, tuple(length if isinstance(length, int) else None for length in argument.shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,7 @@ class Session:
     _ort: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    tensors: Mapping[str, TensorType]  # of inputs and outputs, by name
     metadata: Mapping[str, str]  # the graph's metadata_props
     provider: str
 
@@ -71,14 +93,33 @@ class Session:
                 raise ProviderError(f"{provider} compiles the graph, so what runs cannot be written to {optimized}")
             options.optimized_model_filepath = str(optimized)
         session = _open(ort, graph, options, available, provider_options or {}, runs)
-        names = tuple(i.name for i in session.get_inputs()), tuple(o.name for o in session.get_outputs())
-        metadata = dict(session.get_modelmeta().custom_metadata_map)
+        inputs, outputs = session.get_inputs(), session.get_outputs()
         _log.debug("opened %s on %s with %d threads", graph, provider, threads)
-        return cls(session, *names, metadata, provider)
+        return cls(
+            session,
+            inputs=tuple(argument.name for argument in inputs),
+            outputs=tuple(argument.name for argument in outputs),
+            tensors={argument.name: TensorType.of(argument) for argument in (*inputs, *outputs)},
+            metadata=dict(session.get_modelmeta().custom_metadata_map),
+            provider=provider,
+        )
 
     def run(self, batch: "Batch", outputs: Sequence[str]) -> "list[NDArray[np.float32]]":
-        """Run one batch and return ``outputs`` in that order, each float32 (B, width)."""
-        result: list[NDArray[np.float32]] = self._ort.run(list(outputs), batch.feed(self.inputs))
+        """Run one batch and return ``outputs`` in that order, each float32 (B, width).
+
+        Raises:
+            ComputationError: onnxruntime failed.
+        """
+        feed = batch.feed(self.inputs)
+        try:
+            result: list[NDArray[np.float32]] = self._ort.run(list(outputs), feed)
+        except Exception as error:
+            if not _is_of_onnxruntime(error):
+                raise  # of a signal handler of the caller's
+            raise ComputationError(
+                f"onnxruntime failed on {self.provider} with a batch of shape {batch.input_ids.shape}: {error}; "
+                f"if memory is short, lower max_batch_tokens; else run `mtl verify` on the bundle"
+            ) from error
         return result
 
     def abandon(self) -> None:
@@ -179,6 +220,11 @@ def _open(
     if actual != name:
         raise ProviderError(f"asked for {name}, onnxruntime took {actual} and wrote the reason to stderr")
     return session
+
+
+def _is_of_onnxruntime(error: Exception) -> bool:
+    """Whether onnxruntime raises such errors: of its own types, which share no base class, and plain built-in ones."""
+    return type(error).__module__.startswith("onnxruntime") or type(error) in (MemoryError, RuntimeError, ValueError)
 
 
 def _provider_arguments(

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.manifest import VariantSpec
+from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, Manifest, VariantSpec, graph_metadata, logits_output
 from mtl_runtime.core.background import run_in_background
 from mtl_runtime.core.installed_packages import installed_with_prefix
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import BundleError
 from mtl_runtime.providers.registry import cache_option, get_provider
-from mtl_runtime.providers.session import Session, import_onnxruntime
+from mtl_runtime.providers.session import Session, TensorType, import_onnxruntime
 
 __all__ = ["loading_session", "open_session", "verified_graph_path"]
 
@@ -55,7 +55,7 @@ def loading_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1
                 session = Session.open(
                     graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs
                 )
-            _check_names(bundle, spec, session)
+            _check_graph(bundle.manifest, spec, session)
             _log.debug("opened %s of %s on %s: runs %d, threads %d", variant, bundle.path, spec.provider, runs, threads)
             return session
 
@@ -82,11 +82,38 @@ def verified_graph_path(bundle: Bundle, name: str) -> Path:
     return bundle.path / name if weights else graph
 
 
-def _check_names(bundle: Bundle, spec: VariantSpec, session: Session) -> None:
-    promised = bundle.manifest.inputs, bundle.manifest.outputs
+def _check_graph(manifest: Manifest, spec: VariantSpec, session: Session) -> None:
+    """Compare what the graph declares with what the manifest promises: a graph of another model must not answer.
+
+    Raises:
+        BundleError: they differ.
+    """
+    promised = manifest.inputs, manifest.outputs
     if (session.inputs, session.outputs) != promised:
         actual = f"{', '.join(session.inputs)} -> {', '.join(session.outputs)}"
         raise BundleError(f"{spec.graph} is {actual}; the manifest says {promised}")
+    widths = {logits_output(task.name): task.width for task in manifest.tasks}
+    widths[EMBEDDING_OUTPUT] = manifest.encoder.hidden_size
+    for name, declared in session.tensors.items():
+        wanted = _wanted_type(widths.get(name))
+        # A length that the graph leaves open is checked when it is computed.
+        undeclared = declared.shape == (None, None) and declared.type == wanted.type
+        if declared != wanted and not undeclared:
+            raise BundleError(
+                f"{spec.graph} declares {name} as {_describe(declared)}; the manifest promises {_describe(wanted)}"
+            )
+    for key, value in graph_metadata(manifest.tasks, manifest.format_version).items():
+        if session.metadata.get(key) != value:
+            raise BundleError(f"{key} in {spec.graph} differs from the manifest: they belong to different exports")
+
+
+def _wanted_type(width: int | None) -> TensorType:
+    """Of an output of that width, or of an input: (texts, tokens)."""
+    return TensorType("tensor(int64)", (None, None)) if width is None else TensorType("tensor(float)", (None, width))
+
+
+def _describe(tensor: TensorType) -> str:
+    return f"{tensor.type} ({', '.join('any' if length is None else str(length) for length in tensor.shape)})"
 
 
 def _cache_opener(

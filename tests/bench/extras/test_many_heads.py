@@ -19,10 +19,10 @@ from mtl_bench.extras.flops import flops_of
 from mtl_bench.extras.many_heads import round_robin, with_copied_heads
 from mtl_export.bundling.export_bundle import export_bundle
 from mtl_runtime import load
-from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
-from mtl_runtime.bundle.manifest import MANIFEST_NAME, FileSpec, graph_metadata
+from mtl_runtime.bundle.manifest import FileSpec, graph_metadata
 from mtl_runtime.errors import MissingPackageError, MtlError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.providers.session import Session
 from tests.bench.tiny_checkpoint import tiny_checkpoint
@@ -117,7 +117,7 @@ def test_the_graph_of_any_variant_stays_valid_and_says_what_its_manifest_says(tr
 
 def test_manifest_files_and_golden_texts_are_those_of_the_copies(trained, tmp_path):
     copied = with_copied_heads(trained, "cpu-int8", ["tags", "sentiment"], tmp_path / "made")
-    assert {file.name for file in copied.path.iterdir()} == {*copied.manifest.files, "manifest.json"}
+    assert {file.name for file in copied.path.iterdir()} == {*copied.manifest.files, "manifest.json", "manifest.sha256"}
     for name in copied.manifest.files:
         copied.read(name)
     original, copies = (trained.manifest.answers_of("cpu-int8"), copied.manifest.answers_of("cpu-int8"))
@@ -177,8 +177,7 @@ def bundle_with_outside_weights(tmp_path):
     (folder / "model.onnx.data").write_bytes(b"weights")
     manifest = Bundle.open(folder).manifest
     files = {**manifest.files, "model.onnx.data": FileSpec.of(b"weights")}
-    (folder / MANIFEST_NAME).write_text(dataclasses.replace(manifest, files=files).to_json())
-    return Bundle.open(folder)
+    return write_manifest(folder, dataclasses.replace(manifest, files=files))
 
 
 def test_without_onnx_the_extra_to_install_is_named(tmp_path, monkeypatch):

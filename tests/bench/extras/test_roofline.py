@@ -19,8 +19,7 @@ from mtl_bench.extras.roofline import measure_roofline
 from mtl_bench.results.extras import AchievedFlops, Peak, Roofline
 from mtl_export.graphs.recipes import RECIPES
 from mtl_runtime import load
-from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.manifest import MANIFEST_NAME
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.core import records
 from mtl_runtime.errors import ProviderError
 from mtl_runtime.providers.session import Session, provider_problem
@@ -146,8 +145,7 @@ def bundle_of_many_variants(tmp_path):
     spec = manifest.variants["cpu-fp32"]
     names = ("cpu-fp32", "cpu-fp16", "openvino-bf16", "cuda-fp16")
     variants = {name: dataclasses.replace(spec, provider=name.partition("-")[0]) for name in names}
-    (folder / MANIFEST_NAME).write_text(dataclasses.replace(manifest, variants=variants).to_json(), "utf-8")
-    return Bundle.open(folder)
+    return write_manifest(folder, dataclasses.replace(manifest, variants=variants))
 
 
 def test_a_variant_that_cannot_run_here_is_left_out_and_the_log_says_why(bundle_of_many_variants, tmp_path, caplog):

@@ -1,6 +1,13 @@
 """A bundle is read only as far as its manifest's hashes hold."""
 
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
@@ -11,6 +18,7 @@ from mtl_runtime.bundle.golden import (
     render_golden,
     render_golden_answers,
 )
+from mtl_runtime.core.records import to_dict
 from mtl_runtime.errors import BundleError, IntegrityError, MtlError, RecordError, UnknownVariantError
 
 FILES = [
@@ -79,8 +87,53 @@ def test_a_folder_without_a_manifest_says_how_to_make_one(tmp_path):
 
 def test_a_manifest_that_is_no_json_is_refused(bundle_copy):
     (bundle_copy / "manifest.json").write_bytes(b"{")
+    (bundle_copy / "manifest.sha256").unlink()
     with pytest.raises(RecordError, match=r"manifest\.json: not valid JSON"):
         load(bundle_copy)
+
+
+@given(data=st.data())
+def test_a_manifest_with_any_byte_changed_is_refused_in_one_line(bundle_path, data):
+    content = bytearray((bundle_path / "manifest.json").read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    with TemporaryDirectory() as folder:
+        copied = Path(shutil.copytree(bundle_path, Path(folder) / "bundle"))
+        (copied / "manifest.json").write_bytes(content)
+        with pytest.raises(IntegrityError, match=r"^manifest\.json: has another SHA-256.*\Z"):
+            Bundle.open(copied)
+
+
+@pytest.mark.parametrize("content", ["", "0" * 64, "\xff", "dadc8ec8 manifest.json\n"])
+def test_a_digest_that_is_not_the_manifests_is_refused(bundle_copy, content):
+    (bundle_copy / "manifest.sha256").write_text(content, "latin-1")
+    with pytest.raises(IntegrityError, match=r"has another SHA-256 than manifest\.sha256 says"):
+        Bundle.open(bundle_copy)
+
+
+def test_a_manifest_without_its_digest_is_refused(bundle_copy):
+    (bundle_copy / "manifest.sha256").unlink()
+    with pytest.raises(IntegrityError, match=r"manifest\.sha256: is missing"):
+        Bundle.open(bundle_copy)
+
+
+def test_sha256sum_can_check_the_manifest(bundle_path):
+    subprocess.run(["sha256sum", "--check", "--strict", "manifest.sha256"], cwd=bundle_path, check=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ["negative", "so_so", "positive"]},
+        {"temperature": 1.25},
+        {"labels": ["positive", "neutral", "negative"]},
+    ],
+)
+def test_a_manifest_whose_tasks_are_not_the_graphs_is_refused(bundle_copy, change_manifest, change):
+    first, *others = to_dict(Bundle.open(bundle_copy).manifest.tasks)
+    change_manifest(bundle_copy, tasks=[{**first, **change}, *others])
+    with pytest.raises(BundleError, match=r"mtl\.tasks in model\.onnx differs from the manifest"):
+        load(bundle_copy, variant="cpu-fp32")
 
 
 def test_an_unknown_variant_names_those_there_are(bundle_path):

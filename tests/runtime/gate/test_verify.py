@@ -1,10 +1,13 @@
 """``verify`` fails where a bundle was touched, and only there."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
 from mtl_runtime import load
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.core.records import to_dict
 from mtl_runtime.errors import UnknownVariantError
 from mtl_runtime.gate.verify import verify
 
@@ -18,7 +21,7 @@ def test_the_tiny_bundle_passes_every_check(bundle_copy):
     assert report.passed
     assert all(check.passed for check in report.checks)
     assert [check.name for check in report.checks][-4:] == [
-        "cpu-int8: graph metadata",
+        "cpu-int8: opens",
         "cpu-int8: golden logits",
         "cpu-fp32: gate",
         "cpu-int8: gate",
@@ -87,10 +90,11 @@ def test_another_tokenizer_fails_by_its_token_ids(bundle_copy, change_manifest):
     assert "golden token ids" in failed(verify(bundle_copy))
 
 
-def test_a_label_that_only_the_manifest_was_given_fails_the_metadata(bundle_copy, change_manifest):
-    content = (bundle_copy / "manifest.json").read_text("utf-8").replace('"neutral"', '"so_so"')
-    (bundle_copy / "manifest.json").write_text(content, "utf-8")
-    assert failed(verify(bundle_copy)) == ["cpu-fp32: graph metadata", "cpu-int8: graph metadata"]
+def test_a_label_that_only_the_manifest_was_given_opens_no_variant(bundle_copy, change_manifest):
+    sentiment, *others = Bundle.open(bundle_copy).manifest.tasks
+    renamed = replace(sentiment, labels=("negative", "so_so", "positive"))
+    change_manifest(bundle_copy, tasks=to_dict([renamed, *others]))
+    assert failed(verify(bundle_copy)) == ["cpu-fp32: opens", "cpu-int8: opens"]
 
 
 def test_a_variant_whose_provider_is_absent_is_left_open_unless_asked_for(bundle_copy, change_manifest):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import graph_metadata
 from mtl_runtime.errors import IntegrityError
 from mtl_runtime.providers import registry, variant_session
 from mtl_runtime.providers.variant_session import loading_session, open_session
@@ -51,7 +52,9 @@ def session_options(bundle, monkeypatch, tmp_path):
         options.append(provider_options)
         if "CACHE_DIR" in provider_options:
             (Path(provider_options["CACHE_DIR"]) / "1.blob").write_bytes(b"compiled")
-        return SimpleNamespace(inputs=bundle.manifest.inputs, outputs=bundle.manifest.outputs)
+        manifest = bundle.manifest
+        metadata = graph_metadata(manifest.tasks, manifest.format_version)
+        return SimpleNamespace(inputs=manifest.inputs, outputs=manifest.outputs, tensors={}, metadata=metadata)
 
     monkeypatch.setattr(variant_session.Session, "open", fake_open)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
