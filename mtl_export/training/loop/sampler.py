@@ -12,9 +12,10 @@ from torch.utils.data import Sampler
 
 __all__ = ["MixedLengthSampler", "source_shares"]
 
-# Sentences are sorted by length within chunks of this many batches: enough that the sentences of a batch have similar
-# lengths, and few enough that an epoch is well mixed.
-_BATCHES_PER_CHUNK = 50
+# Sentences are sorted by length within chunks of at most this many batches: enough that the sentences of a batch have
+# similar lengths. An epoch has at least so many chunks: if it were one, its batches would be the same in every epoch.
+_MOST_BATCHES_PER_CHUNK = 50
+_LEAST_CHUNKS = 10
 
 
 def source_shares(sizes: Sequence[int], *, temperature: float) -> list[int]:
@@ -80,7 +81,7 @@ class MixedLengthSampler(Sampler[int]):
         shuffle = np.random.default_rng((self._seed, epoch, 0))
         rows = np.concatenate([self._draw(source, epoch) for source in range(len(self._rows))])
         shuffle.shuffle(rows)
-        chunk = self._batch_size * _BATCHES_PER_CHUNK
+        chunk = self._batch_size * self._batches_per_chunk()
         batches: list[NDArray[np.intp]] = []
         for start in range(0, len(rows), chunk):
             part = rows[start : start + chunk]
@@ -90,6 +91,9 @@ class MixedLengthSampler(Sampler[int]):
         last = [batches.pop()] if len(batches[-1]) < self._batch_size else []
         shuffle.shuffle(order := np.arange(len(batches)))
         return np.concatenate([*(batches[position] for position in order), *last])
+
+    def _batches_per_chunk(self) -> int:
+        return max(1, min(_MOST_BATCHES_PER_CHUNK, len(self) // self._batch_size // _LEAST_CHUNKS))
 
     def _draw(self, source: int, epoch: int) -> NDArray[np.intp]:
         """The rows of ``source`` in ``epoch``: the next stretch of an endless sequence of permutations."""

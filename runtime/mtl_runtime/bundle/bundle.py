@@ -99,9 +99,9 @@ class Bundle:
 
 def write_manifest(folder: Path, manifest: Manifest) -> Bundle:
     """Write manifest.json and its digest into ``folder``; all other files of the bundle lie there already."""
-    (folder / MANIFEST_NAME).write_text(manifest.to_json(), "utf-8")
-    digest = FileSpec.of_file(folder / MANIFEST_NAME).sha256
-    (folder / DIGEST_NAME).write_text(f"{digest}  {MANIFEST_NAME}\n", "utf-8")
+    data = manifest.to_json().encode()
+    (folder / MANIFEST_NAME).write_bytes(data)
+    (folder / DIGEST_NAME).write_text(f"{FileSpec.of(data).sha256}  {MANIFEST_NAME}\n", "utf-8")
     return Bundle.open(folder)
 
 
