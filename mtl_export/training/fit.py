@@ -1,6 +1,8 @@
 """model + data + plan -> the same model with its best weights and thresholds, and what was measured on the way."""
 
+import copy
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ from rich.console import Console
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from mtl_export.checkpoint import Evaluation, TrainingPlan
-from mtl_export.config import Config
+from mtl_export.config import Config, TaskConfig
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
 from mtl_export.training.loop.dataset import LabelledTexts, collate
@@ -29,6 +31,8 @@ from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, best_thresholds, task_metrics
 
 __all__ = ["FitResult", "fit"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,8 @@ def fit(
     rows = LabelledTexts.of(data.train.rows, data.specs, model)
     validation = LabelledTexts.of(data.validation.rows, data.specs, model, sort=True)
     fitted = new_heads if config.training.initial_heads == "probe" else frozenset()
+    if fitted:
+        _log.info("fitting the heads to the frozen encoder")
     fit_heads(model.to(training_device()), rows, data.tasks, fitted)
     progress = TrainingProgress(console)
     trainer = MultiTaskTrainer(
@@ -99,6 +105,8 @@ def fit(
     if start is not None and (trainer.state.best_metric or 0) < 0:
         best_step = 0
         model.load_state_dict(start.weights, strict=False)
+    elif fitted and plan.contrastive_weight:
+        _fit_heads_again(trainer, rows, validation, model, data.tasks, fitted)
     history = read_history(trainer.state.log_history)
     return FitResult(
         steps=trainer.state.global_step,
@@ -159,6 +167,31 @@ def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: 
         evaluation=evaluation,
         score=values[SCORE],
     )
+
+
+def _fit_heads_again(
+    trainer: MultiTaskTrainer,
+    rows: LabelledTexts,
+    validation: LabelledTexts,
+    model: MultiTaskModel,
+    tasks: Mapping[str, TaskConfig],
+    names: frozenset[str],
+) -> None:
+    """Fit the heads ``names`` to the trained encoder; they stay unless the validation score is lower with them.
+
+    With few rows the contrastive loss moves the embeddings further than a head follows in a few hundred steps.
+    """
+
+    def validation_score() -> float:
+        return trainer.flat_metrics(model.logits_of_tokens(validation.tokens), validation.targets)[SCORE]
+
+    _log.info("fitting the heads to the trained encoder")
+    trained = {name: copy.deepcopy(model.head(name).state_dict()) for name in names}
+    score = validation_score()
+    fit_heads(model, rows, tasks, names)
+    if validation_score() < score:
+        for name, weights in trained.items():
+            model.head(name).load_state_dict(weights)
 
 
 def _set_thresholds(

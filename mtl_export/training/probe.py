@@ -5,7 +5,6 @@ P. Liang, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-D
 first. The fit takes seconds, and says what the pretrained encoder is worth without any fine-tuning.
 """
 
-import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -24,8 +23,6 @@ from mtl_runtime.dataset.targets import has_label
 
 __all__ = ["fit_heads"]
 
-_log = logging.getLogger(__name__)
-
 # More rows change a linear model little, and each costs a pass through the encoder.
 _MOST_ROWS = 3000
 # Weight of the penalty: scikit-learn's LogisticRegression with C = 32 on embeddings whose mean square length is 1.
@@ -36,12 +33,13 @@ _ITERATIONS = 100
 def fit_heads(
     model: MultiTaskModel, rows: LabelledTexts, configs: Mapping[str, TaskConfig], names: Collection[str]
 ) -> None:
-    """Fit the heads of the tasks ``names`` in place: full-batch L-BFGS on their own losses with an L2 penalty.
+    """Fit the heads of the tasks ``names`` in place, to the encoder as it is.
 
-    Dropout is off, and the encoder does not change. Of more than 3,000 rows, 3,000 of all lengths are used.
+    Full-batch L-BFGS on their own losses with an L2 penalty, without dropout. Of more than 3,000 rows, 3,000 of all
+    lengths are used.
 
     Args:
-        model: with its pretrained encoder.
+        model: its encoder does not change.
         rows: of the training split.
         configs: of the tasks.
         names: of tasks whose heads are to be fitted.
@@ -49,7 +47,6 @@ def fit_heads(
     specs = [task for task in model.spec.tasks if task.name in names]
     if not specs:
         return
-    _log.info("fitting the heads to the frozen encoder")
     device = next(model.parameters()).device
     chosen = _choose_rows(rows)
     embeddings = torch.from_numpy(model.encode_tokens([rows.tokens[row] for row in chosen])).to(device)

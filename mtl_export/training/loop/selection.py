@@ -1,12 +1,12 @@
 """scores of the evaluations so far -> whether the weights of this one are the best, and whether training goes on."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtl_export.training.loop.history import SCORE
+from mtl_runtime.gate.agreement import wilson_interval
 
 __all__ = ["EarlyStopping", "is_best", "read_scores"]
 
@@ -18,7 +18,7 @@ def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows
     """Whether an evaluation's weights replace those kept so far.
 
     They do if no earlier score is higher. With fewer than 200 validation rows, the later of two evaluations counts as
-    the better one as long as its score is within a standard error of the highest: it has seen more. Weights that score
+    the better one as long as its score lies in the 95 % interval of the highest: it has seen more. Weights that score
     lower than the start are never the best.
 
     Args:
@@ -28,8 +28,8 @@ def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows
         rows: labelled validation rows of the task that has the fewest.
     """
     highest = max(earlier, default=score)
-    margin = math.sqrt(max(0.0, highest * (1 - highest)) / rows) if 0 < rows < _FEW_ROWS else 0.0
-    return score >= highest - margin and (start is None or score >= start)
+    bound = wilson_interval(round(highest * rows), rows)[0] if 0 < rows < _FEW_ROWS and highest >= 0 else highest
+    return score >= min(bound, highest) and (start is None or score >= start)
 
 
 def read_scores(log: Sequence[Mapping[str, Any]]) -> list[float]:

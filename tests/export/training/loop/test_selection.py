@@ -34,10 +34,16 @@ def test_with_enough_validation_rows_the_highest_score_is_kept_and_of_equals_the
 
 
 def test_with_few_validation_rows_a_later_score_within_the_error_is_kept():
-    scores = [0.60, 0.74, 0.64, 0.64]
+    scores = [0.60, 0.74, 0.64, 0.54]
     assert kept(scores, start=0.47, rows=12) == 3
     assert kept(scores, start=0.67, rows=12) == 1
-    assert kept(scores, start=0.47, rows=150) == 1
+    assert kept(scores, start=0.47, rows=60) == 2
+    assert kept(scores, start=0.47, rows=199) == 1
+
+
+def test_twelve_right_answers_of_twelve_are_no_certainty():
+    assert kept([0.8, 1.0, 0.91, 0.91], start=0.5, rows=12) == 3
+    assert kept([0.8, 1.0, 0.7], start=0.5, rows=12) == 1
 
 
 @pytest.mark.parametrize(("scores", "stops"), [([0.5], False), ([0.5, 0.5], True), ([0.5, 0.6, 0.55, 0.7], False)])
