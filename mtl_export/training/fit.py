@@ -1,6 +1,5 @@
 """model + data + plan -> the same model with its best weights and thresholds, and what was measured on the way."""
 
-import copy
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -8,15 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from mtl_export.checkpoint import Evaluation, TrainingPlan
-from mtl_export.config import Config, TaskConfig
+from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss, class_weights
+from mtl_export.training.final_weights import FittedStart, HeadFit, keep_best_weights
 from mtl_export.training.loop.dataset import LabelledTexts, collate
 from mtl_export.training.loop.evaluation_schedule import EvaluationSchedule
 from mtl_export.training.loop.history import SCORE, read_history
@@ -102,11 +101,13 @@ def fit(
     with progress:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
     best_step = trainer.state.best_global_step or trainer.state.global_step
-    if start is not None and (trainer.state.best_metric or 0) < 0:
-        best_step = 0
-        model.load_state_dict(start.weights, strict=False)
-    elif fitted and plan.contrastive_weight:
-        _fit_heads_again(trainer, rows, validation, model, data.tasks, fitted)
+    if start is not None:
+        again = HeadFit(
+            names=fitted,
+            fit=partial(fit_heads, model, rows, data.tasks, fitted),
+            score=lambda: trainer.flat_metrics(model.logits_of_tokens(validation.tokens), validation.targets)[SCORE],
+        )
+        best_step = keep_best_weights(trainer, model, folder, start, again if plan.contrastive_weight else None)
     history = read_history(trainer.state.log_history)
     return FitResult(
         steps=trainer.state.global_step,
@@ -116,16 +117,6 @@ def fit(
         history=(start.evaluation, *history) if start else history,
         wait_for_everyone=trainer.accelerator.wait_for_everyone,
     )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
-    """The model before the first step."""
-
-    weights: Mapping[str, torch.Tensor]  # those that training changes, on the CPU
-    metrics: Mapping[str, TaskMetrics]
-    evaluation: Evaluation
-    score: float
 
 
 def _callbacks(config: Config, plan: TrainingPlan, progress: TrainingProgress) -> list[TrainerCallback]:
@@ -149,7 +140,7 @@ def _build_loss(data: TrainingData, rows: LabelledTexts, config: Config, plan: T
     )
 
 
-def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: MultiTaskModel) -> _Start:
+def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: MultiTaskModel) -> FittedStart:
     # Not with trainer.predict: it wraps the model for evaluation, and several processes would then train each its own.
     logits = model.logits_of_tokens(validation.tokens)
     values = trainer.flat_metrics(logits, validation.targets)
@@ -157,7 +148,7 @@ def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: 
         [{"step": 0, "epoch": 0.0, **{f"eval_{name}": value for name, value in values.items()}}]
     )
     fitted = {spec.name: spec for spec in _with_thresholds(trainer.tasks, validation, logits)}
-    return _Start(
+    return FittedStart(
         weights={
             name: parameter.detach().to("cpu", copy=True)
             for name, parameter in model.named_parameters()
@@ -167,31 +158,6 @@ def _measure_start(trainer: MultiTaskTrainer, validation: LabelledTexts, model: 
         evaluation=evaluation,
         score=values[SCORE],
     )
-
-
-def _fit_heads_again(
-    trainer: MultiTaskTrainer,
-    rows: LabelledTexts,
-    validation: LabelledTexts,
-    model: MultiTaskModel,
-    tasks: Mapping[str, TaskConfig],
-    names: frozenset[str],
-) -> None:
-    """Fit the heads ``names`` to the trained encoder; they stay unless the validation score is lower with them.
-
-    With few rows the contrastive loss moves the embeddings further than a head follows in a few hundred steps.
-    """
-
-    def validation_score() -> float:
-        return trainer.flat_metrics(model.logits_of_tokens(validation.tokens), validation.targets)[SCORE]
-
-    _log.info("fitting the heads to the trained encoder")
-    trained = {name: copy.deepcopy(model.head(name).state_dict()) for name in names}
-    score = validation_score()
-    fit_heads(model, rows, tasks, names)
-    if validation_score() < score:
-        for name, weights in trained.items():
-            model.head(name).load_state_dict(weights)
 
 
 def _set_thresholds(

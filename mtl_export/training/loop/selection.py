@@ -8,7 +8,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from mtl_export.training.loop.history import SCORE
 from mtl_runtime.gate.agreement import wilson_interval
 
-__all__ = ["EarlyStopping", "is_best", "read_scores"]
+__all__ = ["EarlyStopping", "is_as_good", "is_best", "read_scores"]
 
 # With fewer validation rows the score of an evaluation is mostly luck.
 _FEW_ROWS = 200
@@ -27,9 +27,14 @@ def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows
         start: score before the first step; None: not measured.
         rows: labelled validation rows of the task that has the fewest.
     """
-    highest = max(earlier, default=score)
+    return is_as_good(score, earlier, rows=rows) and (start is None or score >= start)
+
+
+def is_as_good(score: float, others: Sequence[float], *, rows: int) -> bool:
+    """Whether no score of ``others`` is clearly higher: with at least 200 validation rows, higher at all."""
+    highest = max(others, default=score)
     bound = wilson_interval(round(highest * rows), rows)[0] if 0 < rows < _FEW_ROWS and highest >= 0 else highest
-    return score >= min(bound, highest) and (start is None or score >= start)
+    return score >= min(bound, highest)
 
 
 def read_scores(log: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -54,8 +54,14 @@ class MultiTaskTrainer(Trainer):
         self.plan = plan
         self.tasks = tuple(tasks)
         self.start_score: float | None = None  # of the model before the first step, where that is measured
-        self._module: TrainedModule = arguments["model"]
-        super().__init__(compute_metrics=self._evaluate_predictions, compute_loss_func=self._module.loss, **arguments)
+        self.trained: TrainedModule = arguments["model"]
+        super().__init__(compute_metrics=self._evaluate_predictions, compute_loss_func=self.trained.loss, **arguments)
+
+    @property
+    def validation_rows(self) -> int:
+        """Labelled validation rows of the task that has the fewest."""
+        dataset: Any = self.eval_dataset
+        return min((int(has_label(of_task).sum()) for of_task in dataset.targets.values()), default=0)
 
     # The next two methods are private to transformers: see upstream.TRAINER_OVERRIDES.
 
@@ -73,7 +79,7 @@ class MultiTaskTrainer(Trainer):
         """Normalizers by task, over all micro-batches and all processes of an optimizer step."""
         if not batch_samples or "labels" not in batch_samples[0]:
             return None
-        own = self._module.loss.normalizers([batch["labels"] for batch in batch_samples]).to(device)
+        own = self.trained.loss.normalizers([batch["labels"] for batch in batch_samples]).to(device)
         if self.args.world_size == 1:
             return own
         total: torch.Tensor = self.accelerator.gather(own.unsqueeze(0)).sum(dim=0)
@@ -86,7 +92,7 @@ class MultiTaskTrainer(Trainer):
         a CPU takes a quarter of a step, most of it for the rows of the embedding table.
         """
         if self.optimizer is None:
-            module = self._module if model is None else model
+            module = self.trained if model is None else model
             decayed = set(self.get_decay_parameter_names(module))
             groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
             for name, parameter in module.named_parameters():
@@ -121,14 +127,14 @@ class MultiTaskTrainer(Trainer):
             values[SCORE],
             read_scores(self.state.log_history),
             start=self.start_score,
-            rows=min((int(has_label(of_task).sum()) for of_task in targets.values()), default=0),
+            rows=self.validation_rows,
         )
         return {**values, SELECTION: float(self.state.global_step) if best else -1.0}
 
     def flat_metrics(self, predictions: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, float]:
         """Scores of an evaluation in the Trainer's form: one for all tasks, and ``task.metric`` for each."""
         by_task = self.task_metrics(predictions, labels)
-        losses = self._module.loss.by_task(_to_tensors(predictions), _to_tensors(labels))
+        losses = self.trained.loss.by_task(_to_tensors(predictions), _to_tensors(labels))
         kinds = {task.name: task.kind for task in self.tasks}
         return {
             SCORE: score(by_task, kinds),
