@@ -1,5 +1,6 @@
 """parquet file -> Table; rows are numbered from 1."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ def read_parquet(source: TableSource) -> Table:
     except (arrow.ArrowException, OSError) as error:
         raise TableError(path, f"not a parquet file: {error}") from error
     names = tuple(file.schema_arrow.names)
-    if len(set(names)) != len(names):
-        raise TableError(path, f"column names must be distinct: {list(names)}")
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise TableError(path, f"several columns are named {', '.join(map(repr, repeated))}; rename all but one")
     total = max(1, file.metadata.num_rows)
     records = _iter_rows(path, file)
     return Table(path, source.format, names, records, schema=file.schema_arrow, share=lambda count: count / total)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables.delimited import read_delimited
+from mtl_runtime.tables.delimited.reader import read_delimited
 from mtl_runtime.tables.json_lines import read_jsonl
 from mtl_runtime.tables.parquet import read_parquet
 from mtl_runtime.tables.plain_text import read_txt

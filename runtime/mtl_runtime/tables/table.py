@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
 
 from mtl_runtime.errors import MissingColumnError, MissingPackageError, TableError
-from mtl_runtime.tables.header import describe_first_line
+from mtl_runtime.tables.delimited.header import describe_first_line
 
 __all__ = ["FORMATS", "BadRow", "Row", "Table", "TableFormat", "TableSource", "format_of", "pyarrow"]
 

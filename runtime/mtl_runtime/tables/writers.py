@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.arrow import ArrowTables, join_parquet, table_from_bytes, table_to_bytes
-from mtl_runtime.tables.delimited import DEFAULT_SEPARATORS
+from mtl_runtime.tables.delimited.reader import DEFAULT_SEPARATORS
 from mtl_runtime.tables.table import BadRow, Row, Table, TableFormat, pyarrow
 
 __all__ = ["ChunkedWriter", "WriteRows", "check_writable", "open_chunked_writer", "open_writer", "reject_line"]

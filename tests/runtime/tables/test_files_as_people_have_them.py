@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_runtime.errors import MissingColumnError, TableError
-from mtl_runtime.tables import csv_module
+from mtl_runtime.tables.delimited import csv_module
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, format_of
 from mtl_runtime.tables.writers import open_writer
@@ -142,6 +142,12 @@ REFUSED = {
         "4 cells, the header has 2; .* end the header with as many",
     ),
     "a cell too many": ("a.csv", "text,mood\nsoup, bread,good\n", 2, "3 cells, .* quote cells that hold a delimiter"),
+    "R's names of rows": (
+        "a.tsv",
+        '"text"\t"mood"\n"1"\t"soup"\t"good"\n',
+        2,
+        "3 cells, the header has 2; quote cells",
+    ),
     "a tab too many": ("a.tsv", "text\tmood\nsoup\tbread\tgood\n", 2, "3 cells, .* save the file as csv or jsonl"),
     "a quote left open": (
         "a.csv",
@@ -290,6 +296,34 @@ def test_a_bad_first_record_of_a_jsonl_loses_no_other(write):
         assert table.columns == ("text", "mood")
 
 
+@pytest.fixture
+def write_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="parquet needs pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+
+    def write_columns(arrays, names):
+        pq.write_table(pa.table(arrays, names=names), tmp_path / "a.parquet")
+        return tmp_path / "a.parquet"
+
+    return pa, write_columns
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "dictionary"])
+def test_parquet_reads_any_type_of_text_and_lists_of_labels(write_parquet, kind):
+    pa, write_columns = write_parquet
+    texts = pa.array(["soup", None, "soup"])
+    texts = texts.dictionary_encode() if kind == "dictionary" else texts.cast(kind)
+    moods = pa.array([["good", "warm"], [], None], pa.list_(pa.string()))
+    assert read(write_columns([texts, moods], COLUMNS)) == [("soup", ["good", "warm"]), (None, []), ("soup", None)]
+
+
+def test_parquet_with_a_name_twice_says_which(write_parquet):
+    pa, write_columns = write_parquet
+    path = write_columns([pa.array(["a"])] * 3, ["text", "mood", "text"])
+    with pytest.raises(TableError, match="several columns are named 'text'; rename all but one"):
+        read(path)
+
+
 def copy_table(path, format="csv"):
     stream = io.BytesIO()
     with open_table(path, columns=COLUMNS) as table, open_writer(stream, format, source=table, added={}) as copy:
@@ -325,7 +359,7 @@ def warnings_of(read_file):
     warnings = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = warnings.append
-    logger = logging.getLogger("mtl_runtime.tables.cells")
+    logger = logging.getLogger("mtl_runtime.tables.delimited.cells")
     logger.addHandler(handler)
     try:
         return read_file(), warnings

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mtl_runtime.tables.csv_module import MOST_CHARACTERS, csv_module
-from mtl_runtime.tables.dialect import are_rows, is_enclosed, weigh_quotes
+from mtl_runtime.tables.delimited.csv_module import MOST_CHARACTERS, csv_module
+from mtl_runtime.tables.delimited.dialect import are_rows, is_enclosed, weigh_quotes
 from mtl_runtime.tables.text_lines import TextLines
 
 __all__ = ["RowCells", "describe_csv_error", "read_cells", "split_cells"]

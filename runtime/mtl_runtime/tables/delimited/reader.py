@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables.cells import RowCells, describe_csv_error, read_cells, split_cells
-from mtl_runtime.tables.csv_module import csv_module
-from mtl_runtime.tables.dialect import SEPARATORS, excel_separator, find_separator
-from mtl_runtime.tables.header import distinct_names
+from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, read_cells, split_cells
+from mtl_runtime.tables.delimited.csv_module import csv_module
+from mtl_runtime.tables.delimited.dialect import SEPARATORS, excel_separator, find_separator
+from mtl_runtime.tables.delimited.header import distinct_names
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
 
@@ -29,7 +29,7 @@ def read_delimited(source: TableSource) -> Table:
     header, is_quoted = _read_header(lines, separator)
     names = distinct_names(header)
     rows = read_cells(lines, separator, len(names), quoted_header=is_quoted)
-    records = _name_cells(lines, rows, names, can_quote=separator != "\t")
+    records = _name_cells(lines, rows, names, can_quote=separator != "\t" or is_quoted)
     return Table(source.path, source.format, names, records, header=tuple(header), separator=separator)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mtl_runtime.tables.csv_module import csv_module
+from mtl_runtime.tables.delimited.csv_module import csv_module
 
 __all__ = [
     "SEPARATORS",
