@@ -23,13 +23,19 @@ def read_toml(file: Path) -> dict[str, Any]:
     """Parse a TOML file.
 
     Raises:
-        ConfigError: the file cannot be read, or is not TOML.
+        ConfigError: the file cannot be read, or is not TOML in UTF-8.
     """
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8-sig"))  # Windows editors put a byte order mark in front
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problem = f"line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8"
+        if error.object.startswith((b"\xff\xfe", b"\xfe\xff")):
+            problem = "it is UTF-16"
+        raise ConfigError(f"{file} is not valid TOML: {problem}; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
 
 
@@ -86,9 +92,16 @@ def _expand_source(source: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if split in source:
             files = [source[split]] if isinstance(source[split], str) else source[split]
             if isinstance(files, list):
+                _refuse_urls(split, files)
                 files = [os.path.normpath(folder / file) if isinstance(file, str) else file for file in files]
             expanded[split] = files
     return expanded
+
+
+def _refuse_urls(split: str, files: list[Any]) -> None:
+    for file in files:
+        if isinstance(file, str) and "://" in file:
+            raise RecordError(f"data.{split}", f"{file} is a URL; download the file and name it here")
 
 
 def name_as_written(problem: str) -> str:

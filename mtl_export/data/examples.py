@@ -8,6 +8,7 @@ from mtl_export.config import BadRows, TaskConfig
 from mtl_export.errors import DataError
 from mtl_runtime.dataset.examples import Example, LabelColumn, read_labelled_file
 from mtl_runtime.errors import TableError
+from mtl_runtime.tables.bad_rows import count_bad_rows
 
 __all__ = [
     "Examples",
@@ -16,6 +17,8 @@ __all__ = [
     "check_not_empty",
     "read_examples",
 ]
+
+_MOST_COUNTED = 1000  # bad rows after the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ def read_examples(
     tasks: Mapping[str, TaskConfig],
     *,
     bad_rows: BadRows = "error",
+    way_out: str = "",
 ) -> Examples:
     """Read all rows of the files.
 
@@ -57,16 +61,22 @@ def read_examples(
         sources: files and columns; an example has the index of its source.
         tasks: kind, column and labels of each task.
         bad_rows: "skip" leaves out malformed rows, empty texts and unknown labels, and lists them.
+        way_out: what the error about a bad row advises, so that such rows are left out.
 
     Raises:
-        TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column.
+        TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column, and says
+            how many more bad rows the file has.
     """
     rows: list[Example] = []
     skipped: list[SkippedRow] = []
+    errors: list[TableError] = []  # of one file
 
     def handle_bad_row(error: TableError) -> None:
         if bad_rows == "error":
-            raise error
+            errors.append(error)
+            if len(errors) > _MOST_COUNTED:
+                raise errors[0].with_advice(count_bad_rows(_MOST_COUNTED, complete=False, way_out=way_out))
+            return
         place = f"column {error.column!r}: " if error.column else ""
         skipped.append(SkippedRow(path=str(error.path), line=error.line or 0, reason=place + error.problem))
 
@@ -77,6 +87,8 @@ def read_examples(
                 Path(file), text=source.text, tasks=columns, source=index, on_bad=handle_bad_row
             )
             rows.extend(examples)
+            if errors:
+                raise errors[0].with_advice(count_bad_rows(len(errors) - 1, way_out=way_out))
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from mtl_export.config import BadRows, SourceConfig, TaskConfig
+from mtl_export.data.config_advice import SKIP_BAD_ROWS, advise_on_columns
 from mtl_export.data.examples import Examples, SourceFiles, read_examples
 from mtl_export.data.holdout import HoldoutRule, stratified_holdout
 from mtl_export.errors import DataError
@@ -37,7 +38,8 @@ def read_splits(
         holdout: how the files of a source with a holdout are divided.
 
     Raises:
-        TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column.
+        TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column, and the
+            key of the config that helps.
         DataError: nothing can be held out, since each row is the only one of a label.
     """
 
@@ -45,18 +47,20 @@ def read_splits(
         return SourceFiles(text=source.text, files=files, tasks=source.tasks or tuple(tasks))
 
     def read_own(split: Split) -> Examples:
-        own = [files_of(source, () if _divides(source, split) else split_files(source, split)) for source in sources]
-        return read_examples(own, tasks, bad_rows=bad_rows)
+        files = [files_of(source, () if _divides(source, split) else split_files(source, split)) for source in sources]
+        return read_examples(files, tasks, bad_rows=bad_rows, way_out=SKIP_BAD_ROWS)
 
     divided = [source.train if any(_divides(source, split) for split in splits) else () for source in sources]
-    pool = read_examples(list(map(files_of, sources, divided)), tasks, bad_rows=bad_rows)
+    with advise_on_columns(sources, tasks):
+        pool = read_examples(list(map(files_of, sources, divided)), tasks, bad_rows=bad_rows, way_out=SKIP_BAD_ROWS)
+        own = {split: read_own(split) for split in splits}
     held_out = holdout(pool.rows, {index: source.holdout for index, source in enumerate(sources) if source.holdout})
     if pool.rows and not held_out:
         raise DataError(
             f"no row of {', '.join(pool.files)} can be held out, since each is the only one of a label; add rows, or "
             f"name validation files"
         )
-    return {split: _merge(sources, split, read_own(split), pool, held_out) for split in splits}
+    return {split: _merge(sources, split, own[split], pool, held_out) for split in splits}
 
 
 def _divides(source: SourceConfig, split: Split) -> bool:

@@ -141,7 +141,7 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Sentences:
     text = checkpoint.record.training.config.data.sources[0].text
     sources = []
     for file in files:
-        columns = column_names(file)
+        columns = column_names(file, text=text)
         tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     bad_rows = checkpoint.record.training.config.data.bad_rows

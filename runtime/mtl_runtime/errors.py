@@ -7,6 +7,7 @@ The tree::
       RecordError               a JSON or TOML record does not have the fields it must have
       TableError                a csv, tsv, jsonl, parquet or text file is malformed
         EncodingError           bytes of it are not UTF-8
+        MissingColumnError      it lacks a column
       InvalidTextError          a text cannot be classified (wrong type, lone surrogate, too long)
       UnknownTaskError          the bundle has no such task
       UnknownLabelError         the task has no such label
@@ -18,9 +19,11 @@ The tree::
         NonFiniteError          the model returned NaN or infinity
 """
 
+import copy
+import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 __all__ = [
     "BundleError",
@@ -28,6 +31,7 @@ __all__ = [
     "EncodingError",
     "IntegrityError",
     "InvalidTextError",
+    "MissingColumnError",
     "MissingPackageError",
     "MtlError",
     "NonFiniteError",
@@ -71,9 +75,39 @@ class TableError(MtlError):
         place += f", column {column!r}" if column is not None else ""
         super().__init__(f"{place}: {problem}")
 
+    def with_advice(self, advice: str) -> Self:
+        """The same error, whose message also says what the caller can do; ``problem`` stays as it is."""
+        error = copy.copy(self)
+        error.args = (f"{self}{advice}",)
+        return error
+
 
 class EncodingError(TableError):
     """Bytes of a table are not UTF-8: if one row has them, other rows most likely have them too."""
+
+
+class MissingColumnError(TableError):
+    """A table has no column ``name``; ``similar`` is the column that was probably meant, if there is one."""
+
+    LISTED: ClassVar[int] = 20  # columns that the message lists
+    LONGEST: ClassVar[int] = 40  # characters of a name in that list
+
+    def __init__(self, path: Path, name: str, columns: Iterable[str], *, remark: str = "") -> None:
+        columns = list(columns)
+        self.name, self.similar = name, _find_similar(name, columns)
+        shown = [column if len(column) <= self.LONGEST else f"{column[: self.LONGEST]}..." for column in columns]
+        more = f" and {len(shown) - self.LISTED} more" if len(shown) > self.LISTED else ""
+        suggestion = "" if self.similar is None else f" (did you mean {self.similar!r}?)"
+        listed = ", ".join(shown[: self.LISTED]) or "none"
+        problem = f"there is no column {name!r}{suggestion}; the columns are: {listed}{more}"
+        super().__init__(path, f"{problem}{remark}", line=1)
+
+
+def _find_similar(name: str, columns: Iterable[str]) -> str | None:
+    """Find the column whose name differs in case, in outer spaces or in a letter."""
+    spellings = {column.strip().casefold(): column for column in columns}
+    near = difflib.get_close_matches(name.strip().casefold(), spellings, n=1, cutoff=0.8)
+    return spellings[near[0]] if near else None
 
 
 class InvalidTextError(MtlError):

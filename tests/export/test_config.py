@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mtl_export.config import Config, read_gate
 from mtl_export.errors import ConfigError
+from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.errors import MtlError
 
 FULL = {
@@ -363,8 +364,23 @@ def test_a_key_given_twice_names_the_line(tmp_path):
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path):
     file = tmp_path / "latin.toml"
     file.write_bytes("[tasks.caf\xe9]\n".encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"latin\.toml is not valid TOML: .*utf-8"):
+    with pytest.raises(ConfigError, match=r"latin\.toml is not valid TOML: line 1: byte 0xe9 is not UTF-8; save it as"):
         Config.from_toml(file)
+    file.write_text("[tasks.tone]\n", "utf-16")
+    with pytest.raises(ConfigError, match=r"latin\.toml is not valid TOML: it is UTF-16; save it as UTF-8"):
+        Config.from_toml(file)
+
+
+def test_a_byte_order_mark_before_a_config_is_skipped(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[tasks.tone]\n[data]\ntrain = "a.csv"\nholdout = 0.1\n[gate]\n', "utf-8-sig")
+    assert list(Config.from_toml(file).tasks) == ["tone"]
+    assert read_gate(file) == GateConfig()
+
+
+def test_a_url_in_place_of_a_data_file_says_what_to_do():
+    message = problem_of(changed(("data", "sources", 0), train=["https://example.org/a.csv"]))
+    assert message.endswith("https://example.org/a.csv is a URL; download the file and name it here")
 
 
 def test_a_gate_budget_may_be_of_one_precision_and_of_one_task_in_it():

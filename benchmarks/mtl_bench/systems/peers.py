@@ -146,7 +146,7 @@ def _peer(name: str, row: _PeerRow, folders: _Folders, problem: str | None) -> P
 
 def _read_file(file: Path) -> _PeersFile:
     try:
-        data = tomllib.loads(file.read_text("utf-8"))
+        data = tomllib.loads(file.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecordError(file.name, f"not valid TOML: {error}") from error
     return records.from_dict(_PeersFile, data, where=file.name)

@@ -73,7 +73,7 @@ def read_workload(
     Raises:
         TableError: the file cannot be read, or a label is none of the task's.
     """
-    present = column_names(data)
+    present = column_names(data, text=column)
     columns = {
         task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
         for task in bundle.manifest.tasks

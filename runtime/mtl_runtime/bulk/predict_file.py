@@ -102,7 +102,9 @@ def _predict_stream(job: PredictJob, path: Path, stream: BinaryIO | None, target
     bad = BadRows()
     max_text_bytes = job.classifier.settings.inputs.max_text_bytes
     with ExitStack() as stack:
-        table = stack.enter_context(open_table(path, format=job.input_format, stream=stream))
+        table = stack.enter_context(
+            open_table(path, format=job.input_format, stream=stream, columns=[job.columns.text_column])
+        )
         job.columns.check(table)
         # The last one entered is completed first: if the target exists, so do the rejects.
         out = stack.enter_context(atomic_file(target, replace=job.overwrite)) if isinstance(target, Path) else target
@@ -110,7 +112,8 @@ def _predict_stream(job: PredictJob, path: Path, stream: BinaryIO | None, target
         write = stack.enter_context(open_writer(out, job.output_format, source=table, added=job.columns.added))
         chunks = chunk_rows(table, column=job.columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
         job.progress(0, None)
-        for result in predict_chunks(job.classifier, job.columns, table, stop_at_bad_row(job, chunks)):
+        good_chunks = stop_at_bad_row(job, chunks, is_file=False)
+        for result in predict_chunks(job.classifier, job.columns, table, good_chunks):
             if result.rows:
                 write(result.rows)
             for row in result.chunk.bad:

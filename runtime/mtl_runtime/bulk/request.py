@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 from mtl_runtime.bulk.row_predictions import PredictionColumns
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.classifier import Classifier
+from mtl_runtime.tables.bad_rows import count_bad_rows
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
 from mtl_runtime.tables.table import TableFormat
 
-__all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "stop_at_bad_row"]
+__all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "advise", "stop_at_bad_row"]
 
 OnBadRow = Literal["error", "skip"]
 # Called with the number of rows processed so far, good and bad, and their share of the input (None: unknown).
@@ -38,16 +39,43 @@ class PredictJob:
         return self.on_bad_row == "error" and self.rejects is None
 
 
-def stop_at_bad_row(job: PredictJob, chunks: Iterable[RowChunk]) -> Iterator[RowChunk]:
+_MOST_COUNTED = 2**20  # rows that are read to count the bad ones among them
+_WAY_OUT = "--on-bad-row skip, or --rejects FILE,"
+
+
+def stop_at_bad_row(job: PredictJob, chunks: Iterable[RowChunk], *, is_file: bool) -> Iterator[RowChunk]:
     """Yield the chunks, until one has a bad row and that is an error.
+
+    Args:
+        job: whether a bad row is an error.
+        chunks: of a table.
+        is_file: whether the chunks after a bad row may be read, to count the bad rows; a stream may have no end.
 
     Raises:
         TableError: while iterating, that error.
     """
-    for chunk in chunks:
+    rest = iter(chunks)
+    for chunk in rest:
         if chunk.bad and job.refuses_bad_rows:
-            raise chunk.bad[0].error
+            more, complete = _count_more(chunk, rest if is_file else iter(()))
+            raise advise(chunk.bad[0].error, more, complete=complete and is_file)
         yield chunk
+
+
+def advise(error: TableError, more: int, *, complete: bool = True) -> TableError:
+    """Add to the error about the first bad row how many more there are, and the options that leave them out."""
+    return error.with_advice(count_bad_rows(more, complete=complete, way_out=_WAY_OUT))
+
+
+def _count_more(chunk: RowChunk, rest: Iterator[RowChunk]) -> tuple[int, bool]:
+    """Count the bad rows after the first one of ``chunk``; also whether all of the rest was read."""
+    more, records = len(chunk.bad) - 1, 0
+    for following in rest:
+        if records >= _MOST_COUNTED:
+            return more, False
+        more += len(following.bad)
+        records += following.records
+    return more, True
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from mtl_runtime.bulk.journal import ChunkRecord, JobSpec
-from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, stop_at_bad_row
+from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, advise, stop_at_bad_row
 from mtl_runtime.bulk.row_predictions import PredictedChunk, predict_chunks
 from mtl_runtime.bulk.work_folder import WorkFolder, open_work_folder
 from mtl_runtime.bundle.manifest import FileSpec
@@ -37,7 +37,7 @@ def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bo
     spec = _job_spec(job, source)
     with open_work_folder(target, spec, resume=resume, replace_existing=job.overwrite) as work:
         if work.finished is None:
-            with open_table(source, format=job.input_format) as table:
+            with open_table(source, format=job.input_format, columns=[job.columns.text_column]) as table:
                 job.columns.check(table)
                 writer = _predict_remaining(job, table, work)
             if _file_state(source) != before:
@@ -54,8 +54,9 @@ def _predict_remaining(job: PredictJob, table: Table, work: WorkFolder) -> Chunk
     if job.rejects is not None:
         work.needs_rejects(job.rejects)
     if job.refuses_bad_rows:
-        for error in _read_bad_rows(work, table.path).first:
-            raise error
+        earlier = _read_bad_rows(work, table.path)
+        for error in earlier.first:
+            raise advise(error, earlier.count - 1)
     job.progress(work.records, None)
     max_text_bytes = job.classifier.settings.inputs.max_text_bytes
     all_chunks = chunk_rows(table, column=job.columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
@@ -65,7 +66,7 @@ def _predict_remaining(job: PredictJob, table: Table, work: WorkFolder) -> Chunk
         read_ahead(all_chunks) as chunks,
     ):
         # Finished rows are parsed again, which is quick: the table alone decides where a chunk starts.
-        remaining = stop_at_bad_row(job, islice(chunks, work.chunks, None))
+        remaining = stop_at_bad_row(job, islice(chunks, work.chunks, None), is_file=True)
         for result in predict_chunks(job.classifier, job.columns, table, remaining):
             _store_chunk(work, result, writer)
             job.progress(work.records, result.chunk.share)

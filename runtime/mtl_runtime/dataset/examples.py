@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtl_runtime.bundle.manifest import Kind
 from mtl_runtime.dataset.label_cells import Label, parse_label
-from mtl_runtime.errors import EncodingError, InvalidTextError, TableError
+from mtl_runtime.errors import EncodingError, InvalidTextError, MissingColumnError, TableError
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table
 from mtl_runtime.text.validation import validate_texts
@@ -37,14 +37,15 @@ class Example:
     line: int
 
 
-def column_names(path: Path) -> set[str]:
-    """List the columns of a file; those of jsonl are the keys of all its records.
+def column_names(path: Path, *, text: str) -> set[str]:
+    """List the columns of a file with texts in the column ``text``; those of jsonl are the keys of all its records.
 
     Raises:
         TableError: the file cannot be read.
     """
-    with open_table(path) as table:
-        keys = (key for row in table.rows for key in row.values) if table.format == "jsonl" else ()
+    with open_table(path, columns=[text]) as table:
+        records = table.records if table.format == "jsonl" else ()
+        keys = (key for row in records if isinstance(row, Row) for key in row.values)
         return {*table.columns, *keys}
 
 
@@ -73,12 +74,12 @@ def read_labelled_file(
     columns = [task.column for task in tasks.values()]
     keys: set[str] = set()
     count = 0
-    with open_table(path) as table:
+    with open_table(path, columns=[text, *columns]) as table:
         table.require(text, hint=text_hint)
         _require_labels(table, columns)
         for row in table.records:
+            count += 1
             if isinstance(row, Row):
-                count += 1
                 keys.update(row.values)
             try:
                 example = _to_example(path, row, text, tasks, source)
@@ -90,9 +91,9 @@ def read_labelled_file(
             yield example
     if not count:
         raise TableError(path, "the file has no rows")
-    for column in columns:
+    for column in columns if keys else ():
         if column not in keys:
-            raise TableError(path, f"there is no column {column!r}; the columns are: {', '.join(sorted(keys))}", line=1)
+            raise MissingColumnError(path, column, sorted(keys))
     _log.debug("read %d rows of %s", count, path)
 
 

@@ -120,7 +120,7 @@ def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Re
 
 
 def _labelled_examples(bundle: Bundle, data: Path, text: str) -> list[Example]:
-    columns = column_names(data)
+    columns = column_names(data, text=text)
     tasks = {
         task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
         for task in bundle.manifest.tasks

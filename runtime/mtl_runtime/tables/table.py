@@ -4,18 +4,39 @@ A row's values are str in csv, tsv and txt, JSON values in jsonl, and Python val
 A txt file has one column, ``text``, and a row for each line.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
-from mtl_runtime.errors import MissingPackageError, TableError
+from mtl_runtime.errors import MissingColumnError, MissingPackageError, TableError
+from mtl_runtime.tables.delimited.header import describe_first_line
 
-__all__ = ["FORMATS", "BadRow", "Row", "Table", "TableFormat", "format_of", "pyarrow"]
+__all__ = ["FORMATS", "BadRow", "Row", "Table", "TableFormat", "TableSource", "format_of", "pyarrow"]
 
 TableFormat = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
 FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
 _SUFFIXES: Mapping[str, TableFormat] = {f".{name}": name for name in FORMATS} | {".ndjson": "jsonl"}
+_UNPACK = "unpack it first"
+_SAVE_SHEET = "save the sheet as csv in UTF-8"
+# Files that people have in place of a table -> what to do.
+_ADVICE: Mapping[str, str] = {
+    ".json": "name it .jsonl if each line is an object; else `jq -c '.[]' data.json > data.jsonl` writes one per line",
+    ".feather": "save it as parquet",
+    ".arrow": "save it as parquet",
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SAVE_SHEET),
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tar"), _UNPACK),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """Bytes of a table, and what is known of it before it is read."""
+
+    path: Path  # its name in messages
+    format: TableFormat
+    stream: BinaryIO
+    columns: Sequence[str] = ()  # that the caller will ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +61,10 @@ class Table:
 
     path: Path
     format: TableFormat
-    columns: tuple[str, ...]  # jsonl: the keys of the first record
+    columns: tuple[str, ...]  # distinct; jsonl: the keys of the first records
     records: Iterator[Row | BadRow]  # in the table's order
+    header: tuple[str, ...] = ()  # csv, tsv: the names in the file, where columns may be unnamed or have equal names
+    separator: str | None = None  # csv, tsv: what stands between cells
     schema: Any = None  # parquet: the file's Arrow schema
     # Number of records read -> the share of the input that they are, from 0 to 1; None: its size is unknown.
     share: Callable[[int], float | None] = lambda _records: None
@@ -55,27 +78,19 @@ class Table:
             yield record
 
     def require(self, column: str, *, hint: str = "") -> None:
-        """Check that ``column`` exists; ``hint`` says what else the caller can do.
+        """Check that ``column`` exists, once; ``hint`` says what else the caller can do.
 
         Raises:
-            TableError: it does not exist; the message lists the columns that do.
+            MissingColumnError: it does not exist; the message lists the columns that do.
+            TableError: two columns have this name.
         """
         if column not in self.columns:
-            raise TableError(
-                self.path,
-                f"there is no column {column!r}; the columns are: {', '.join(self.columns) or 'none'}"
-                f"{_suggest_separator(self.columns)}{hint}",
-                line=1,
-            )
-
-
-def _suggest_separator(columns: tuple[str, ...]) -> str:
-    """Suggest another separator if the header is a single column that contains one."""
-    (header,) = columns if len(columns) == 1 else ("",)
-    for mark, remedy in ((";", "save it with commas"), ("\t", "name it .tsv"), ("|", "save it with commas")):
-        if mark in header:
-            return f" (is the file separated by {mark!r}? {remedy})"
-    return ""
+            remark = describe_first_line(self.header)
+            raise MissingColumnError(self.path, column, self.columns, remark=f"{remark}{hint}")
+        if self.header.count(column) > 1:
+            places = [str(number) for number, name in enumerate(self.header, 1) if name == column]
+            problem = f"columns {' and '.join(places)} are both named {column!r}; rename one in the header"
+            raise TableError(self.path, problem, line=1)
 
 
 def format_of(path: Path) -> TableFormat:
@@ -84,12 +99,13 @@ def format_of(path: Path) -> TableFormat:
     Raises:
         TableError: the suffix is unknown.
     """
-    try:
-        return _SUFFIXES[path.suffix.lower()]
-    except KeyError:
-        if path.is_dir():
-            raise TableError(path, "this is a folder; name a file") from None
-        raise TableError(path, f"unknown suffix {path.suffix!r}; use one of {', '.join(_SUFFIXES)}") from None
+    suffix = path.suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if path.is_dir():
+        raise TableError(path, "this is a folder; name a file")
+    advice = _ADVICE.get(suffix, f"use one of {', '.join(_SUFFIXES)}")
+    raise TableError(path, f"unknown suffix {path.suffix!r}; {advice}")
 
 
 def pyarrow() -> Any:

@@ -4,6 +4,7 @@
 """
 
 import csv
+import functools
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,12 +15,12 @@ from typing import Any, BinaryIO
 
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.arrow import ArrowTables, join_parquet, table_from_bytes, table_to_bytes
+from mtl_runtime.tables.delimited.reader import DEFAULT_SEPARATORS
 from mtl_runtime.tables.table import BadRow, Row, Table, TableFormat, pyarrow
 
 __all__ = ["ChunkedWriter", "WriteRows", "check_writable", "open_chunked_writer", "open_writer", "reject_line"]
 
 WriteRows = Callable[[Sequence[Row]], None]
-_DELIMITERS: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 
 
 def check_writable(format: TableFormat, path: Path) -> TableFormat:
@@ -44,7 +45,8 @@ def open_writer(
     Args:
         stream: where the bytes go.
         format: any but txt.
-        source: the table that the rows come from; its columns come first, in their order.
+        source: the table that the rows come from; its columns come first, in their order. A csv made from a csv has its
+            separator and its header.
         added: the columns after them, each ``str`` or ``float``.
 
     Raises:
@@ -56,7 +58,11 @@ def open_writer(
         return _write_jsonl(stream, source.path)
     if format == "parquet":
         return _write_parquet(stream, source, added)
-    return _write_delimited(stream, _DELIMITERS[format], source, added)
+    return _write_delimited(stream, _choose_separator(format, source), source, added)
+
+
+def _choose_separator(format: TableFormat, source: Table) -> str:
+    return (source.separator if source.format == format else None) or DEFAULT_SEPARATORS[format]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +125,20 @@ def _chunk_parquet(source: Table, added: Mapping[str, type], first_piece: bytes 
 
 
 @contextmanager
-def _write_delimited(stream: BinaryIO, delimiter: str, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
+def _write_delimited(stream: BinaryIO, separator: str, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     columns = (*source.columns, *added)
     # csv quotes a carriage return only if the line's end has one, and without quotes it cannot be read back.
-    writer = csv.writer(_Lines(stream), delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow(columns)
+    open_csv = functools.partial(csv.writer, _Lines(stream), delimiter=separator, lineterminator="\r\n")
+    writer = open_csv()
+    # Between tabs, quotes around all cells distinguish a row with a line break in a cell from two rows.
+    quoting_writer = open_csv(quoting=csv.QUOTE_ALL) if separator == "\t" else writer
+    writer.writerow((*(source.header or source.columns), *added))
 
     def write(rows: Sequence[Row]) -> None:
         _require_known_columns(rows, columns, source.path)
         for row in rows:
-            writer.writerow([_to_cell(row.values.get(name)) for name in columns])
+            cells = [_to_cell(row.values.get(name)) for name in columns]
+            (quoting_writer if any("\n" in cell for cell in cells) else writer).writerow(cells)
 
     yield write
 

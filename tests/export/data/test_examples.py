@@ -107,7 +107,7 @@ def test_a_missing_text_column_lists_the_columns(tmp_path, format):
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_missing_label_column_lists_the_columns(tmp_path, format):
     error = error_of(write(tmp_path, format, [{"text": "a", "ton": "positive"}]), tone=TONE)
-    assert error.problem == "there is no column 'tone'; the columns are: text, ton"
+    assert error.problem == "there is no column 'tone' (did you mean 'ton'?); the columns are: text, ton"
     assert error.line == 1
 
 

@@ -106,12 +106,42 @@ def test_the_policy_for_bad_rows_may_change_between_runs(classifier, tmp_path):
     assert target.read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("bad", "end"),
+    [
+        ((2,), "(--on-bad-row skip, or --rejects FILE, leaves it out)"),
+        ((2, 3, 9, 29), "(and 3 more bad rows; --on-bad-row skip, or --rejects FILE, leaves them out)"),
+    ],
+)
+def test_the_error_about_a_bad_row_counts_those_after_it(classifier, tmp_path, bad, end):
+    source = make_source(tmp_path / "in.csv", bad=bad)
+    with pytest.raises(TableError, match="line 4: the row has 1 cells") as caught:
+        predict(classifier, source, tmp_path / "out.csv")
+    assert str(caught.value).endswith(end)
+
+
+def test_of_a_stream_the_bad_rows_that_were_read_are_counted(classifier, tmp_path):
+    stream = io.BytesIO(make_source(tmp_path / "in.csv", bad=(0, 3, 9)).read_bytes())
+    with pytest.raises(TableError, match=r"line 2: .* \(and at least 1 more bad row; --on-bad-row skip"):
+        predict(classifier, stream, tmp_path / "out.csv", input_format="csv")
+
+
 def test_bad_rows_that_were_left_out_stop_a_run_that_refuses_them(classifier, tmp_path):
     source, target = make_source(tmp_path / "in.csv", bad=(1,)), tmp_path / "out.csv"
     with pytest.raises(Interrupt):
         predict(interrupted_after(classifier, 2), source, target, on_bad_row="skip")
-    with pytest.raises(TableError, match="line 3: the row has 1 cells"):
+    with pytest.raises(TableError, match=r"line 3: the row has 1 cells.* \(--on-bad-row skip, .* leaves it out\)"):
         predict(whole(classifier), source, target, resume=True)
+
+
+@pytest.mark.parametrize("target", ["out.jsonl", "out.csv"])
+def test_a_first_record_without_a_text_is_one_bad_row(classifier, tmp_path, target):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"id": 1}\n{"id": 2, "text": "good"}\n{"id": 3, "text": "bad"}\n')
+    with pytest.raises(TableError, match="line 1, column 'text': the text is missing"):
+        predict(classifier, source, tmp_path / target)
+    summary = predict(classifier, source, tmp_path / target, on_bad_row="skip")
+    assert (summary.rows, summary.bad_rows.count) == (2, 1)
 
 
 @pytest.mark.parametrize("stream", [False, True])

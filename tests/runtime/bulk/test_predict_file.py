@@ -185,6 +185,25 @@ def test_another_text_column_and_unknown_tasks_and_columns(classifier, source, t
     assert not (tmp_path / "out2.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "row"),
+    [
+        ("in.csv", "id;text", '1;"good; soup"'),
+        ("in.csv", ",text,,n,n", "0,good,,1,2"),
+        ("in.tsv", "id\ttext", '1\tso-called "soup"'),
+    ],
+)
+def test_the_output_keeps_header_cells_and_separator_of_its_input(classifier, source, tmp_path, name, header, row):
+    target = tmp_path / f"out{name[2:]}"
+    predict_file(classifier, source(name, f"{header}\n{row}\n"), target, tasks=["stars"])
+    separator = next(mark for mark in ";,\t" if mark in header)
+    written = list(csv.reader(target.read_text().splitlines(), delimiter=separator))
+    assert written[0] == [*header.split(separator), "stars"]
+    before = next(csv.reader([row], delimiter=separator))
+    assert written[1][:-1] == before
+    assert float(written[1][-1]) == classifier(before[1])["stars"].value
+
+
 def test_a_table_with_a_header_only_gives_a_header_only(classifier, source, tmp_path):
     assert predict_file(classifier, source("in.csv", "text,n\n"), tmp_path / "out.csv").rows == 0
     assert (tmp_path / "out.csv").read_text() == ",".join(["text", "n", *ANSWERS]) + "\n"

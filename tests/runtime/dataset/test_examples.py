@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
+from mtl_runtime.dataset.examples import LabelColumn, column_names, read_labelled_file
 from mtl_runtime.errors import EncodingError, TableError
 
 TASKS = {"tone": LabelColumn(column="tone", kind="single_label", labels=("good", "bad"))}
@@ -68,6 +68,25 @@ def test_bytes_that_are_not_utf8_are_an_error_whatever_the_caller_chose(write):
 def test_a_file_without_rows_or_without_a_column_is_an_error(write, data, message):
     with pytest.raises(TableError, match=message):
         list(read_labelled_file(write(data), text="text", tasks=TASKS))
+
+
+def test_a_file_separated_by_semicolons_has_the_same_columns_for_whoever_reads_it(write):
+    file = write(b"text;tone;price, EUR\nfine;good;1,5\n")
+    assert column_names(file, text="text") == {"text", "tone", "price, EUR"}
+    assert [example.labels for example in read_labelled_file(file, text="text", tasks=TASKS)] == [{"tone": "good"}]
+
+
+def test_the_columns_of_a_jsonl_are_those_of_its_good_rows(tmp_path):
+    file = tmp_path / "data.jsonl"
+    file.write_text('{"id": 1}\nno json\n{"text": "fine", "tone": "good"}\n')
+    assert column_names(file, text="text") == {"id", "text", "tone"}
+
+
+def test_a_file_whose_rows_are_all_malformed_has_rows(write):
+    errors = []
+    file = write(b"text,tone\n1,fine,good\n2,soup,bad\n")
+    assert list(read_labelled_file(file, text="text", tasks=TASKS, on_bad=errors.append)) == []
+    assert [error.line for error in errors] == [2, 3]
 
 
 def test_the_number_of_rows_is_logged_and_no_text(write, caplog):

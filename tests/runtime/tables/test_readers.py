@@ -65,10 +65,11 @@ BAD_ROWS = [
     ("t.csv", "text,n\na,1\nb\nc,3\n", 3, "the row has 1 cells, the header has 2"),
     ("t.csv", "text,n\na,1\nb,2,3\nc,3\n", 3, "the row has 3 cells"),
     ("t.csv", "text,n\na,1\n\nc,3\n", 3, "the line is blank"),
-    ("t.csv", 'text,n\na,1\nb,"2"x\nc,3\n', 3, "is a quote left open"),
+    ("t.csv", 'text,n\na,1\nb,"2"x\nc,3\n', 3, "a cell goes on after its closing quote; write a quote inside"),
     ("t.jsonl", '{"text": "a"}\n{"text": \n{"text": "c"}\n', 2, "not valid JSON"),
     ("t.jsonl", '{"text": "a"}\n["b"]\n{"text": "c"}\n', 2, "expected a JSON object, found list"),
-    ("t.jsonl", '{"text": "a"}\n{"text": NaN}\n{"text": "c"}\n', 2, "NaN is not a JSON number"),
+    ("t.jsonl", '{"text": "a"}\n{"text": NaN}\n{"text": "c"}\n', 2, "NaN is not a JSON number; write null"),
+    ("t.jsonl", '{"text": "a"}\n{"text": "b", "text": ""}\n{"text": "c"}\n', 2, "the key 'text' occurs twice"),
     ("t.jsonl", '{"text": "a"}\n{"text": "\\ud800"}\n{"text": "c"}\n', 2, "lone surrogate"),
 ]
 
@@ -123,9 +124,25 @@ def test_blank_lines_before_a_broken_row_are_reported_in_their_order(write):
     assert [record.error.line for record in records if isinstance(record, BadRow)] == [2, 3, 4]
 
 
+class Lines(io.BytesIO):
+    """A stream of lines, of which it counts how many were read."""
+
+    def __init__(self, lines):
+        super().__init__()
+        self.lines, self.count = iter(lines), 0
+
+    def readline(self, size=-1):
+        self.count += 1
+        return next(self.lines, b"")
+
+    def __next__(self):
+        self.count += 1
+        return next(self.lines)
+
+
 def test_a_file_of_which_no_line_is_a_record_is_not_read_to_its_end():
-    lines = (b"no json\n" for _ in range(10**9))
-    with pytest.raises(TableError, match="line 1: not valid JSON"), open_table(Path("x"), format="jsonl", stream=lines):
+    stream = Lines(b"no json\n" for _ in range(10**9))
+    with pytest.raises(TableError, match="1: not valid JSON"), open_table(Path("x"), format="jsonl", stream=stream):
         pass
 
 
@@ -145,7 +162,7 @@ def test_a_table_knows_which_share_of_it_was_read(write, tmp_path, name):
 
 def test_the_error_about_an_open_quote_names_the_lines_that_it_swallowed(write):
     file = write("t.csv", 'text,n\na,1\n"b,2\nc,3\nd,4\n')
-    with pytest.raises(TableError, match=r"quote left open\?; lines 3 to 5 are lost") as caught:
+    with pytest.raises(TableError, match=r"opens a cell is never closed; lines 3 to 5 are lost in it") as caught:
         rows_of(file)
     assert caught.value.line == 3
 
@@ -153,11 +170,9 @@ def test_the_error_about_an_open_quote_names_the_lines_that_it_swallowed(write):
 @pytest.mark.parametrize(
     ("data", "line", "message"),
     [
-        (b"text,n\na,1\n\xe9,2\n", 3, "byte 0xe9 at position 0 is not UTF-8; save the file as UTF-8"),
+        (b"text,n\na,1\n\xe9,2\n", 3, r"byte 0xe9 at position 0 is not UTF-8; save the file as UTF-8 \(the byte is"),
         ("text,n\na,1\n".encode("utf-16"), 1, "the file is UTF-16"),
         (b"", 1, "the file is empty"),
-        (b"text,text\na,b\n", 1, "column names must be distinct"),
-        (b"text,\na,b\n", 1, "column names must be distinct and not empty"),
         (b'"text\n', 1, "malformed header"),
     ],
 )
@@ -178,8 +193,8 @@ def test_the_error_about_a_missing_column_lists_the_existing_ones(write):
 
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
-    with pytest.raises(TableError, match=r"unknown suffix '\.xlsx'; use one of \.csv"):
-        format_of(tmp_path / "t.xlsx")
+    with pytest.raises(TableError, match=r"unknown suffix '\.data'; use one of \.csv"):
+        format_of(tmp_path / "t.data")
     assert format_of(Path("T.NDJSON")) == "jsonl"
 
 
@@ -196,18 +211,10 @@ def test_a_stream_is_read_under_the_name_it_is_given():
 
 def test_rows_are_read_one_by_one(write):
     """A table far larger than memory can be read: the reader holds no more than a line."""
-    lines = (json.dumps({"text": f"row {n}"}).encode() + b"\n" for n in range(3))
-    read = []
-
-    class Stream:
-        def __iter__(self):
-            for line in lines:
-                read.append(line)
-                yield line
-
-    with open_table(Path("x"), format="jsonl", stream=Stream()) as table:
+    stream = Lines(json.dumps({"text": f"row {n}"}).encode() + b"\n" for n in range(3))
+    with open_table(Path("x"), format="jsonl", stream=stream) as table:
         next(table.rows)
-        assert len(read) == 1
+        assert stream.count == 1
 
 
 def test_parquet_gives_python_values_and_row_numbers(tmp_path):

@@ -1,0 +1,1 @@
+"""csv and tsv files: header, separator, quotes, rows of cells."""

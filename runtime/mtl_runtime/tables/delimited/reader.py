@@ -1,0 +1,103 @@
+"""csv or tsv file -> Table; its header shows what stands between cells."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mtl_runtime.errors import TableError
+from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, read_cells, split_cells
+from mtl_runtime.tables.delimited.csv_module import csv_module
+from mtl_runtime.tables.delimited.dialect import SEPARATORS, excel_separator, find_separator
+from mtl_runtime.tables.delimited.header import distinct_names
+from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
+from mtl_runtime.tables.text_lines import TextLines
+
+__all__ = ["DEFAULT_SEPARATORS", "read_delimited"]
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_SEPARATORS: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
+
+
+def read_delimited(source: TableSource) -> Table:
+    """Read the header; the rows are read as they are asked for.
+
+    Raises:
+        TableError: the file is empty or no text, or its header is malformed.
+    """
+    lines = TextLines(source.path, source.stream)
+    separator = _find_separator(source, lines)
+    header, is_quoted = _read_header(lines, separator)
+    names = distinct_names(header)
+    rows = read_cells(lines, separator, len(names), quoted_header=is_quoted)
+    records = _name_cells(lines, rows, names, can_quote=separator != "\t" or is_quoted)
+    return Table(source.path, source.format, names, records, header=tuple(header), separator=separator)
+
+
+def _find_separator(source: TableSource, lines: TextLines) -> str:
+    """Find the separator by the first line that is not blank; the next line is the header then."""
+    default = separator = DEFAULT_SEPARATORS[source.format]
+    for line in lines:
+        if line.strip():
+            if (named := excel_separator(line)) is not None:
+                separator = named
+            else:
+                lines.put_back(line)
+                separator = find_separator(line, default, source.columns)
+            break
+    if separator != default:
+        _log.info("%s is separated by %s", source.path, SEPARATORS.get(separator, repr(separator)))
+    return separator
+
+
+def _read_header(lines: TextLines, separator: str) -> tuple[Sequence[str], bool]:
+    """Read the names of the columns; also whether one of them is in quotes."""
+    line = next(lines, "")
+    is_quoted = any(cell.startswith('"') for cell in split_cells(line, separator))
+    header: Sequence[str] = split_cells(line, separator)
+    if is_quoted:
+        lines.put_back(line)
+        module = csv_module()
+        try:
+            header = next(module.reader(lines, delimiter=separator, strict=True))
+        except module.Error as error:
+            raise TableError(lines.path, f"malformed header: {describe_csv_error(error)}", line=1) from error
+    if (problem := lines.take_problem()) is not None:
+        raise problem
+    if not header:
+        raise TableError(lines.path, "the file is empty; its first line must name the columns", line=1)
+    return header, is_quoted
+
+
+def _name_cells(
+    lines: TextLines, rows: Iterable[RowCells], names: Sequence[str], *, can_quote: bool
+) -> Iterator[Row | BadRow]:
+    blanks = 0  # blank lines just before this one: ignored at the end of the file, bad before another row
+    for row in rows:
+        problem = lines.take_problem()
+        cells = row.cells
+        if not cells and row.problem is None:
+            if len(names) > 1:
+                blanks += 1
+                continue
+            cells = [""]
+        for blank in range(row.line - blanks, row.line):
+            yield BadRow(TableError(lines.path, "the line is blank", line=blank))
+        blanks = 0
+        if row.problem is not None:
+            yield BadRow(TableError(lines.path, row.problem, line=row.line), cells or None)
+        elif problem is not None:
+            yield BadRow(problem)
+        elif len(cells) != len(names):
+            message = _describe_width(cells, len(names), can_quote=can_quote)
+            yield BadRow(TableError(lines.path, message, line=row.line), cells)
+        else:
+            yield Row(row.line, dict(zip(names, cells, strict=True)))
+
+
+def _describe_width(cells: Sequence[str], width: int, *, can_quote: bool) -> str:
+    message = f"the row has {len(cells)} cells, the header has {width}"
+    if len(cells) > width and not any(cells[width:]):
+        return f"{message}; the cells beyond are empty: end the header with as many separators"
+    if not can_quote:
+        return f"{message}; a cell of a tsv holds no tab and no line break: save the file as csv or jsonl if one must"
+    return f"{message}; quote cells that hold a delimiter"

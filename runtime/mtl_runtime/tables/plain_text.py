@@ -1,0 +1,23 @@
+"""txt file -> Table with the column ``text``: a row for each line, blank ones too."""
+
+from collections.abc import Iterator
+
+from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
+from mtl_runtime.tables.text_lines import TextLines
+
+__all__ = ["read_txt"]
+
+
+def read_txt(source: TableSource) -> Table:
+    """Read the lines as they are asked for.
+
+    Raises:
+        TableError: the file is no text.
+    """
+    return Table(source.path, source.format, ("text",), _iter_rows(TextLines(source.path, source.stream)))
+
+
+def _iter_rows(lines: TextLines) -> Iterator[Row | BadRow]:
+    for text in lines:
+        problem = lines.take_problem()
+        yield Row(lines.number, {"text": text.rstrip("\r\n")}) if problem is None else BadRow(problem)
