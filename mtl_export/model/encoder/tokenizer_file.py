@@ -82,7 +82,7 @@ def _is_wrong_guess(files: EncoderFiles, published: Tokenizer, reference: Any) -
     kinds = [
         json.loads(backend)["model"]["type"] for backend in (published.to_json(), reference.backend_tokenizer.to_str())
     ]
-    return kinds[0] != kinds[1]
+    return bool(kinds[0] != kinds[1])
 
 
 def _convert(

@@ -69,15 +69,15 @@ def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str
                 f"encoder {files.source!r} is quantized ({_quantization_method(quantization)}); name the repository or "
                 f"folder with its original weights, and let mtl export quantize"
             )
+        options: dict[str, Any] = {**files.location, **pooler_argument(config, pooling)}
         module, loading = AutoModel.from_pretrained(
-            **files.location,
+            **options,
             config=config,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # load_weights names them
             dtype="float32",
-            **pooler_argument(config, pooling),
         )
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         advice = next((text for name, text in _OTHER_FORMATS.items() if files.find(name)), None)
