@@ -4,7 +4,6 @@ import json
 import logging
 from typing import Any
 
-from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.files import EncoderFiles
 
 __all__ = ["load_auto_tokenizer", "to_tokenizer_json"]
@@ -18,20 +17,18 @@ def load_auto_tokenizer(files: EncoderFiles) -> Any:
     """Load what AutoTokenizer gives, with truncation at the end of a text, as the runtime truncates.
 
     Raises:
-        EncoderError: there are no files of a tokenizer, or transformers cannot read them.
+        ValueError: there are no files of a tokenizer, or transformers cannot read them; the message is the reason.
     """
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(**files.location, trust_remote_code=False)
     except Exception as error:  # the classes of tokenizers raise whatever their files make them raise
-        reason = " ".join(str(error).split())[:_REASON_CHARACTERS]
-        raise EncoderError(
-            f"encoder {files.source!r} has no tokenizer.json that AutoTokenizer can read: {reason}"
-        ) from error
-    # Without any vocabulary file, transformers returns a tokenizer that does not know a single word.
-    if not any(files.find(name) for name in tokenizer.vocab_files_names.values()):
-        raise EncoderError(f"encoder {files.source!r} has no tokenizer; save tokenizer.json next to its weights")
+        raise ValueError(" ".join(str(error).split())[:_REASON_CHARACTERS]) from error
+    # Without the files of its class, transformers returns a tokenizer that does not know a single word.
+    names = [*tokenizer.vocab_files_names.values(), *(["tokenizer.json"] if tokenizer.is_fast else [])]
+    if not any(files.find(name) for name in names):
+        raise ValueError(f"there is no {' or '.join(dict.fromkeys(names))}")
     if tokenizer.truncation_side != "right":
         _log.info("encoder: tokenizer_config.json cuts long texts at their start; here they are cut at their end")
         tokenizer.truncation_side = "right"
@@ -47,7 +44,7 @@ def to_tokenizer_json(tokenizer: Any, *, embeddings: int) -> bytes | None:
     if not tokenizer.is_fast:
         return None
     content = json.loads(tokenizer.backend_tokenizer.to_str())
-    special = [token for token in tokenizer.special_tokens_map.values() if isinstance(token, str)]
+    special = frozenset(tokenizer.all_special_tokens)
     content["added_tokens"] = [
         token for token in content["added_tokens"] if token["id"] < embeddings or token["content"] not in special
     ]

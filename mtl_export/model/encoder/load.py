@@ -85,6 +85,17 @@ def _check_source(source: str) -> None:
 
 
 def _embeddings(module: nn.Module) -> int:
-    """How many token ids the encoder embeds."""
-    embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
+    """How many token ids the encoder embeds.
+
+    Raises:
+        EncoderError: its family does not look tokens up in a table (canine hashes characters).
+    """
+    config: Any = module.config
+    try:
+        embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
+    except NotImplementedError as error:
+        raise EncoderError(
+            f"{config.model_type} has no embeddings of tokens, so no tokenizer.json fits it; "
+            f"use an encoder that reads tokens"
+        ) from error
     return int(embeddings.num_embeddings)

@@ -38,7 +38,7 @@ def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, low
     """
     file = files.find(_FILE)
     if file is None:
-        tokenizer = _convert(files, load_auto_tokenizer(files), max_length=max_length, embeddings=embeddings)
+        tokenizer = _without_tokenizer_json(files, max_length=max_length, embeddings=embeddings)
     else:
         published = _parse(files, file.read_bytes(), max_length)
         tokenizer = _agree(files, published, embeddings=embeddings)
@@ -51,6 +51,16 @@ def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, low
     return tokenizer
 
 
+def _without_tokenizer_json(files: EncoderFiles, *, max_length: int, embeddings: int) -> Tokenizer:
+    try:
+        reference = load_auto_tokenizer(files)
+    except ValueError as error:
+        raise EncoderError(
+            f"encoder {files.source!r} has no tokenizer: {error}; save {_FILE} next to its weights"
+        ) from error
+    return _convert(files, reference, max_length=max_length, embeddings=embeddings)
+
+
 def _agree(files: EncoderFiles, published: Tokenizer, *, embeddings: int) -> Tokenizer:
     """``published``, or the one of AutoTokenizer where that reads texts differently."""
     try:
@@ -60,7 +70,7 @@ def _agree(files: EncoderFiles, published: Tokenizer, *, embeddings: int) -> Tok
             _log.info("encoder: %s is used; without a tokenizer_class, AutoTokenizer reads it as a %s", _FILE, name)
             return published
         difference = find_difference(published, reference, embeddings=embeddings)
-    except (EncoderError, ValueError) as error:
+    except ValueError as error:
         _log.info("encoder: %s is used and was not compared with AutoTokenizer: %s", _FILE, error)
         return published
     if difference is None:

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder import load_encoder
@@ -22,6 +22,7 @@ from tests.export.model.encoder.folders import (
 from tests.export.tiny import save_encoder, tiny_tokenizer
 
 MAX_LENGTH = 16
+SMALL_CANINE = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}
 BERT, ROBERTA = {"tokenizer_class": "BertTokenizer"}, {"tokenizer_class": "RobertaTokenizer"}
 
 
@@ -164,8 +165,18 @@ def test_a_tokenizer_that_exists_only_in_python_is_refused(folder):
 def test_a_class_that_auto_tokenizer_cannot_make_leaves_tokenizer_json_and_a_line(folder, caplog):
     save_with_tokenizer(folder, bert_tokenizer(), {"tokenizer_class": "XLMTokenizer"})
     (line,) = lines_of(caplog, folder)
-    assert line.startswith("encoder: tokenizer.json is used and was not compared with AutoTokenizer: ")
+    assert line.startswith(
+        "encoder: tokenizer.json is used and was not compared with AutoTokenizer: You need to install"
+    )
     assert load_tokenizer(folder).encode(["Good"])[0].ids == (2, BERT_VOCABULARY.index("good"), 3)
+
+
+def test_an_encoder_that_looks_no_tokens_up_is_refused(folder):
+    save_with_tokenizer(folder, bert_tokenizer(), family="bert")
+    AutoModel.from_config(AutoConfig.for_model("canine", **SMALL_CANINE)).save_pretrained(folder)
+    assert error_of(folder) == (
+        "canine has no embeddings of tokens, so no tokenizer.json fits it; use an encoder that reads tokens"
+    )
 
 
 def test_long_texts_are_cut_at_their_end_and_a_folder_that_cuts_their_start_is_named(folder, caplog):
