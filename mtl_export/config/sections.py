@@ -38,11 +38,13 @@ class EncoderConfig:
     """The shared encoder."""
 
     model: str  # hub id, or a folder with config.json, model.safetensors and tokenizer.json
-    pooling: Pooling = "mean"
-    max_length: int = 128  # tokens, special ones included
+    # "auto" is what the encoder is published with: see mtl_export.model.encoder.settings.
+    pooling: Pooling | Auto = "auto"
+    max_length: int | Auto = "auto"  # tokens, special ones included
 
     def __post_init__(self) -> None:
-        _require_at_least("max_length", self.max_length, 3)
+        if self.max_length != "auto":
+            _require_at_least("max_length", self.max_length, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mtl_export.errors import ConfigError
+from mtl_export.config import Auto
+from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.model.encoder import PaddingMask, encoder_layers, load_encoder, rebuild_encoder
 from mtl_export.model.heads import HEADS
 from mtl_export.model.pooling import POOLINGS
@@ -66,8 +67,8 @@ class MultiTaskModel(nn.Module):
         tasks: Sequence[TaskSpec],
         *,
         heads: Mapping[str, HeadSpec] | HeadSpec | None = None,
-        pooling: Pooling = "mean",
-        max_length: int = 128,
+        pooling: Pooling | Auto = "auto",
+        max_length: int | Auto = "auto",
     ) -> Self:
         """Load a pretrained encoder and give it new heads, ready to be trained.
 
@@ -75,8 +76,9 @@ class MultiTaskModel(nn.Module):
             source: hub id or folder of a Hugging Face encoder.
             tasks: each becomes one output, in this order.
             heads: shape of the heads, the same for all or by task name; default: linear.
-            pooling: how token vectors become a sentence embedding.
-            max_length: longest input in tokens, special ones included; longer texts are truncated.
+            pooling: how token vectors become a sentence embedding; "auto": as published, else the mean.
+            max_length: longest input in tokens, special ones included; longer texts are truncated; "auto": as
+                published, else 128.
 
         Raises:
             EncoderError: the encoder cannot be loaded, or lacks what ``pooling`` or ``max_length`` needs.
@@ -195,9 +197,15 @@ class MultiTaskModel(nn.Module):
 
         Raises:
             ConfigError: the encoder has fewer layers.
-            EncoderError: its layers share their weights or are not a plain list.
+            EncoderError: its layers share their weights or are not a plain list, or the pooler that the pooling needs
+                started at random and would never learn.
         """
         if lowest is None:
+            if self.newly_initialized and self.spec.encoder.pooling == "pooler":
+                raise EncoderError(
+                    f"{self.spec.encoder.source} has no weights for its pooler, which a frozen encoder would keep at "
+                    f"random; set [encoder] pooling to mean or cls, or train the encoder"
+                )
             self.freeze(self.encoder)
             return
         layers, embeddings = encoder_layers(self.encoder), self.encoder.embeddings

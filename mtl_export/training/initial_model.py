@@ -107,7 +107,9 @@ def _head_specs(tasks: Mapping[str, TaskConfig]) -> dict[str, HeadSpec]:
 
 def _check_encoder(encoder: EncoderConfig | None, base: Checkpoint) -> None:
     spec = base.record.model.encoder
-    if encoder is not None and (encoder.pooling, encoder.max_length) != (spec.pooling, spec.max_length):
+    if encoder is None:
+        return
+    if encoder.pooling not in ("auto", spec.pooling) or encoder.max_length not in ("auto", spec.max_length):
         raise ConfigError(
             f"encoder: the checkpoint has pooling {spec.pooling!r} and max_length {spec.max_length}, which cannot "
             f"change; leave [encoder] out when training starts from a checkpoint"

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from torch import nn
 
+from mtl_export.config import Auto
 from mtl_export.errors import EncoderError
+from mtl_export.model.encoder.files import EncoderFiles
 from mtl_export.model.encoder.position_limit import position_limit
-from mtl_export.model.encoder.rebuild import pooler_argument
-from mtl_export.model.encoder.tokenizer_file import tokenizer_bytes
+from mtl_export.model.encoder.published import read_published
+from mtl_export.model.encoder.settings import choose_max_length, choose_pooling, log_settings
+from mtl_export.model.encoder.tokenizer_file import load_tokenizer
+from mtl_export.model.encoder.weights import load_weights
 from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
-from mtl_runtime.errors import BundleError
 from mtl_runtime.text.tokenizer import Tokenizer
 
 __all__ = ["Encoder", "load_encoder"]
@@ -29,69 +31,71 @@ class Encoder:
     newly_initialized: tuple[str, ...]  # weights that the source lacks and that start at random
 
 
-def load_encoder(source: str, *, pooling: Pooling, max_length: int) -> Encoder:
-    """Load the encoder ``source`` (hub id or folder) through AutoModel.
+def load_encoder(source: str, *, pooling: Pooling | Auto = "auto", max_length: int | Auto = "auto") -> Encoder:
+    """Load the encoder ``source`` (hub id or folder) through AutoModel, with the tokenizer that AutoTokenizer gives.
+
+    Where they come from and what is left out is logged at INFO.
+
+    Args:
+        source: a folder or repository of transformers or of sentence-transformers.
+        pooling: "auto": as published, else the mean.
+        max_length: in tokens, special ones included; "auto": as published, else 128, but no more than the
+            encoder reads.
 
     Raises:
         EncoderError: it cannot be loaded, has no weights in safetensors, has no pooler although
-            ``pooling`` is "pooler", or reads fewer than ``max_length`` tokens.
+            ``pooling`` is "pooler", reads fewer than ``max_length`` tokens, or is published with a pooling or layers
+            that do not exist here while ``pooling`` is "auto".
     """
-    if Path(source).is_absolute() and not Path(source).is_dir():
-        raise EncoderError(f"encoder folder {source} does not exist; check [encoder] model")
-    module, missing = _load_module(source, pooling)
-    try:
-        tokenizer = Tokenizer.from_bytes(tokenizer_bytes(source), max_length=max_length)
-    except BundleError as error:
-        raise EncoderError(f"encoder {source!r}: {error}") from error
-    spec = _encoder_spec(module, source=source, pooling=pooling, max_length=max_length, tokenizer=tokenizer)
-    return Encoder(module=module, spec=spec, tokenizer=tokenizer, newly_initialized=missing)
-
-
-def _load_module(source: str, pooling: Pooling) -> tuple[nn.Module, tuple[str, ...]]:
-    """The encoder with its weights, and the names of the weights that ``source`` lacks: those of its pooler at most."""
-    from transformers import AutoConfig, AutoModel
-
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        module, loading_info = AutoModel.from_pretrained(
-            source,
-            config=config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            dtype="float32",
-            **pooler_argument(config, pooling),
-        )
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise EncoderError(
-            f"encoder {source!r} cannot be loaded: {' '.join(str(error).split())} "
-            f"([encoder] model is a hub id, or a folder with config.json, model.safetensors and tokenizer.json)"
-        ) from error
-    missing = tuple(sorted(loading_info["missing_keys"]))
-    if required := [name for name in missing if "pooler" not in name]:
-        raise EncoderError(f"encoder {source!r} lacks the weights {', '.join(required[:5])}")
-    return module, missing
-
-
-def _encoder_spec(
-    module: nn.Module, *, source: str, pooling: Pooling, max_length: int, tokenizer: Tokenizer
-) -> EncoderSpec:
+    _check_source(source)
+    published = read_published(source)
+    files = EncoderFiles(source, published.subfolder)
+    actual_pooling = choose_pooling(pooling, published, source=source)
+    module, missing = load_weights(files, actual_pooling)
     config: Any = module.config
-    embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
-    if pooling == "pooler" and getattr(module, "pooler", None) is None:
+    if actual_pooling == "pooler" and getattr(module, "pooler", None) is None:
         raise EncoderError(f"{config.model_type} has no pooler of its own; use pooling mean, cls or max")
     limit = position_limit(module)
-    if max_length > limit:
-        raise EncoderError(f"max_length is {max_length}, but encoder {source!r} reads at most {limit} tokens")
-    rows = embeddings.num_embeddings
-    if tokenizer.vocabulary_size > rows:
-        raise EncoderError(f"the tokenizer has {tokenizer.vocabulary_size} tokens, the encoder embeds only {rows}")
+    actual_length = choose_max_length(max_length, published, source=source, limit=limit)
+    tokenizer = load_tokenizer(
+        files, max_length=actual_length, embeddings=_embeddings(module), lowercase=published.lowercase
+    )
     pad_id = config.pad_token_id
-    return EncoderSpec(
+    spec = EncoderSpec(
         family=config.model_type,
         source=display_name(Path(source)) if Path(source).is_absolute() else source,
         hidden_size=config.hidden_size,
-        pooling=pooling,
-        max_length=max_length,
+        pooling=actual_pooling,
+        max_length=actual_length,
         pad_id=0 if pad_id is None else pad_id,
     )
+    log_settings(spec, published, pooling=pooling, max_length=max_length)
+    return Encoder(module=module, spec=spec, tokenizer=tokenizer, newly_initialized=missing)
+
+
+def _check_source(source: str) -> None:
+    if Path(source).is_absolute() and not Path(source).is_dir():
+        raise EncoderError(f"encoder folder {source} does not exist; check [encoder] model")
+    name, _, revision = source.partition("@")
+    if revision and not Path(source).exists():
+        raise EncoderError(
+            f"[encoder] model {source!r} names a revision, which a hub id here cannot; "
+            f"download it with `hf download {name} --revision {revision}` and name that folder"
+        )
+
+
+def _embeddings(module: nn.Module) -> int:
+    """How many token ids the encoder embeds.
+
+    Raises:
+        EncoderError: its family does not look tokens up in a table (canine hashes characters).
+    """
+    config: Any = module.config
+    try:
+        embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
+    except NotImplementedError as error:
+        raise EncoderError(
+            f"{config.model_type} has no embeddings of tokens, so no tokenizer.json fits it; "
+            f"use an encoder that reads tokens"
+        ) from error
+    return int(embeddings.num_embeddings)

@@ -407,7 +407,7 @@ def test_an_encoder_without_safetensors_says_what_is_needed(damaged):
     weights.unlink()
     message = error_of(damaged)
     assert str(damaged) in message
-    assert "model.safetensors" in message
+    assert "its weights are a pickle, pytorch_model.bin, which is never read; write model.safetensors with" in message
     assert "a folder with config.json, model.safetensors and tokenizer.json" in message
 
 

@@ -1,0 +1,103 @@
+"""the files of an encoder -> the encoder with its weights: safetensors only, no remote code, nothing missing."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from torch import nn
+
+from mtl_export.errors import EncoderError
+from mtl_export.model.encoder.files import EncoderFiles, loading_error
+from mtl_export.model.encoder.rebuild import pooler_argument
+from mtl_runtime.bundle.manifest import Pooling
+
+__all__ = ["load_weights"]
+
+_log = logging.getLogger(__name__)
+
+_ADAPTER = "adapter_config.json"
+# What a folder is that cannot be loaded, by a file in it.
+_OTHER_FORMATS: Mapping[str, str] = {
+    "checkpoint.json": "it is a checkpoint of mtl train; leave [encoder] out and start from it with --from",
+    "manifest.json": "it is a bundle, which is not for training; start from its checkpoint with --from",
+    "pytorch_model.bin": (
+        "its weights are a pickle, pytorch_model.bin, which is never read; write model.safetensors with "
+        "AutoModel.from_pretrained(...).save_pretrained(...)"
+    ),
+}
+_SHOWN = 5  # names of weights
+
+
+def load_weights(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, tuple[str, ...]]:
+    """The encoder in float32, and the names of the weights that ``files`` lack: those of its pooler at most.
+
+    Raises:
+        EncoderError: the encoder cannot be loaded, is an adapter or quantized, or its weights do not fit its config.
+    """
+    if files.find(_ADAPTER) is not None:
+        raise EncoderError(
+            f"encoder {files.source!r} is a PEFT adapter ({_ADAPTER}), not an encoder; merge it into its base model "
+            f"with merge_and_unload() and name the folder that save_pretrained writes"
+        )
+    module, loading = _load(files, pooling)
+    wrong = sorted(loading["mismatched_keys"])
+    if wrong:
+        name, stored, expected = wrong[0]
+        raise EncoderError(
+            f"encoder {files.source!r}: {len(wrong)} weights have other shapes than config.json says, the first is "
+            f"{name} with {list(stored)} in place of {list(expected)}"
+        )
+    missing = tuple(sorted(loading["missing_keys"]))
+    if required := [name for name in missing if "pooler" not in name]:
+        raise EncoderError(f"encoder {files.source!r} lacks the weights {_list(required)}")
+    if missing and pooling == "pooler":
+        _log.warning("encoder: %s are not among the weights and start at random", _list(missing))
+    if unplaced := _unplaced(module, loading["unexpected_keys"]):
+        _log.warning("encoder: config.json describes no place for the weights %s; they are left out", _list(unplaced))
+    return module, missing
+
+
+def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str, Any]]:
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.from_pretrained(**files.location, trust_remote_code=False)
+        if quantization := getattr(config, "quantization_config", None):
+            raise EncoderError(
+                f"encoder {files.source!r} is quantized ({_quantization_method(quantization)}); name the repository or "
+                f"folder with its original weights, and let mtl export quantize"
+            )
+        options: dict[str, Any] = {**files.location, **pooler_argument(config, pooling)}
+        module, loading = AutoModel.from_pretrained(
+            **options,
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # load_weights names them
+            dtype="float32",
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        advice = next((text for name, text in _OTHER_FORMATS.items() if files.find(name)), None)
+        raise loading_error(files.source, advice or error) from error
+    return module, loading
+
+
+def _quantization_method(quantization: Any) -> str:
+    table = quantization if isinstance(quantization, Mapping) else vars(quantization)
+    return str(table.get("quant_method", "quantization_config"))
+
+
+def _unplaced(module: nn.Module, unexpected: Iterable[str]) -> list[str]:
+    """Stored weights of the encoder's own parts that were not loaded; those of heads are not meant."""
+    prefix = f"{module.base_model_prefix}."
+    parts = {name for name, _ in module.named_children()}
+    names = (name.removeprefix(prefix) for name in unexpected)
+    return sorted(name for name in names if name.partition(".")[0] in parts)
+
+
+def _list(names: Iterable[str]) -> str:
+    first, rest = list(names)[:_SHOWN], list(names)[_SHOWN:]
+    return ", ".join(first) + (f" and {len(rest)} more" if rest else "")
