@@ -273,12 +273,21 @@ def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
 
 def test_inspect_and_verify_say_first_whether_the_model_is_good(mtl, bundle_copy, change_manifest):
     scores = {"rows": 150, "model": {"accuracy": 0.487, "macro_f1": 0.23}, "majority": {"accuracy": 0.493}}
-    training = {"validation": {"sentiment": scores}, "findings": ["validation is too small to tell"]}
+    scores["rating"] = "no better than the majority"
+    findings = [
+        {
+            "problem": "no_better_than_majority",
+            "task": "sentiment",
+            "text": "it is hardly better than always answering a",
+        },
+        {"problem": "too_few_validation_rows", "task": "sentiment", "text": "validation is too small to tell"},
+    ]
+    training = {"validation": {"sentiment": scores}, "findings": findings}
     change_manifest(bundle_copy, training=training)
     for command in ("inspect", "verify"):
         shown = mtl(command, bundle_copy).stdout
-        place = shown.index("no better than always giving the most frequent answer (accuracy 0.487 against 0.493")
-        assert place < shown.index("validation is too small to tell") < shown.index("cpu-int8   ")
+        places = ("no better than the majority", "hardly better than", "too small to tell", "cpu-int8   ")
+        assert [*map(shown.index, places)] == sorted(map(shown.index, places))
     (evidence,) = json.loads(mtl("inspect", bundle_copy, "--json").stdout)["evidence"]
     assert evidence["training"]["validation"]["sentiment"]["rows"] == 150
 
