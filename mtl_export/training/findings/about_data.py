@@ -12,8 +12,9 @@ from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.report.number_format import plural
+from mtl_runtime.text.invisible import is_blank
 
-__all__ = ["contradictions", "implausible_columns", "rare_labels", "texts_in_both_splits"]
+__all__ = ["blank_texts", "contradictions", "implausible_columns", "rare_labels", "texts_in_both_splits"]
 
 # A share of the rows below which equal texts move no figure.
 _NOTABLE = 0.01
@@ -59,6 +60,19 @@ def texts_in_both_splits(data: TrainingData) -> Iterator[Finding]:
         f"model remembers, not how it answers new texts"
     )
     yield Finding(problem="texts_in_both_splits", text=text)
+
+
+def blank_texts(data: TrainingData) -> Iterator[Finding]:
+    """Training texts in which nobody sees anything: a model learns what to answer to them."""
+    blank = [row for row in data.train.rows if is_blank(row.text)]
+    if blank:
+        have = "have" if len(blank) > 1 else "has"
+        first = f"{Path(blank[0].path).name}, line {blank[0].line}"
+        text = (
+            f"{plural(len(blank), 'training row')} {have} an empty or blank text, the first in {first}: the model "
+            f"learns their labels as the answer to no text at all; delete them if they are mistakes"
+        )
+        yield Finding(problem="blank_texts", text=text)
 
 
 def contradictions(data: TrainingData) -> Iterator[Finding]:

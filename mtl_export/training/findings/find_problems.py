@@ -5,11 +5,13 @@ from typing import get_args
 
 from mtl_export.checkpoint import Evaluation
 from mtl_export.training.findings.about_data import (
+    blank_texts,
     contradictions,
     implausible_columns,
     rare_labels,
     texts_in_both_splits,
 )
+from mtl_export.training.findings.about_labels import joined_labels, missing_values, twin_labels
 from mtl_export.training.findings.about_model import (
     no_better_than_constant,
     still_rising,
@@ -31,8 +33,12 @@ def find_data_problems(data: TrainingData) -> tuple[Finding, ...]:
     return most_serious_first(
         [
             *implausible_columns(data),
+            *twin_labels(data),
+            *joined_labels(data),
+            *missing_values(data),
             *texts_in_both_splits(data),
             *contradictions(data),
+            *blank_texts(data),
             *rare_labels(data),
         ]
     )

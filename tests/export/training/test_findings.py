@@ -121,7 +121,9 @@ def test_a_finding_names_its_problem_and_its_task():
     poor, unpredicted = records_of(data, ["a"] * 150, probe=["a"] * 150)
     assert (poor.problem, poor.task) == ("no_better_than_majority", "tone")
     assert (unpredicted.problem, unpredicted.task) == ("unpredicted_labels", "tone")
-    shared = data_of(TONE, [[f"text {number}", "ab"[number % 2]] for number in range(100)], [["text 0", "a"], ["text 1", "b"]] * 25)
+    shared = data_of(
+        TONE, [[f"text {number}", "ab"[number % 2]] for number in range(100)], [["text 0", "a"], ["text 1", "b"]] * 25
+    )
     (finding, *_) = records_of(shared)
     assert (finding.problem, finding.task) == ("texts_in_both_splits", None)
 

@@ -398,16 +398,16 @@ def test_the_stages_of_a_run_are_logged(tmp_path, caplog):
 
 
 def test_each_skipped_row_is_logged_with_its_place_and_its_reason(tmp_path, caplog):
-    bad = [{"text": "", "topic": "film"}, *({"text": f"text {label}", "topic": label} for label in ("film", "food"))]
+    bad = [{"text": "soup", "topic": "fod"}, *({"text": f"text {label}", "topic": label} for label in ("film", "food"))]
     write_csv(tmp_path / "train.csv", bad)
     write_csv(tmp_path / "validation.csv", bad[1:])
     data = {"train": "train.csv", "validation": "validation.csv", "bad_rows": "skip"}
-    config = Config.from_dict({"tasks": {"topic": {}}, "data": data}, folder=tmp_path)
+    config = Config.from_dict({"tasks": {"topic": {"labels": ["film", "food"]}}, "data": data}, folder=tmp_path)
     with caplog.at_level(logging.INFO, "mtl_export"):
         rows = TrainingData.read(config, config.tasks)
     assert len(rows.skipped) == 1
     assert caplog.messages == [
-        f"skipped {tmp_path / 'train.csv'}, line 2: column 'text': the text is empty",
+        f"skipped {tmp_path / 'train.csv'}, line 2: column 'topic': unknown label 'fod'; did you mean 'food'?",
         "train: 2 sentences, 1 rows skipped",
         "validation: 2 sentences, 0 rows skipped",
     ]

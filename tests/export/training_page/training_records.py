@@ -85,7 +85,7 @@ TRAINING = TrainingRecord(
         "price": numeric(1.1e9, 0.05),
     },
     skipped_rows=tuple(
-        SkippedRow(path="../data/a&b.csv", line=line, reason="the text is empty") for line in range(2, 27)
+        SkippedRow(path="../data/a&b.csv", line=line, reason="the text is missing") for line in range(2, 27)
     ),
     newly_initialized=("encoder.pooler.dense.weight",),
     plan=TrainingPlan(
