@@ -19,6 +19,9 @@ __all__ = ["joined_labels", "missing_values", "twin_labels"]
 _JOINING = {"multi_label": (",", ";"), "single_label": ("|",)}
 
 
+_NAMED = 5  # groups of twins
+
+
 class _Occurrence(NamedTuple):
     """Training rows with a label, and where the first is."""
 
@@ -34,9 +37,11 @@ def twin_labels(data: TrainingData) -> Iterator[Finding]:
     for spec, occurrences in _unnamed_labels(data):
         groups = [_describe_twins(twins, occurrences) for twins in group_twins(occurrences)]
         if groups:
+            rest = [f"and {plural(len(groups) - _NAMED, 'further group')}"] if len(groups) > _NAMED else []
+            named = "; ".join([*groups[:_NAMED], *rest])
             text = (
-                f"task {spec.name}: labels that look the same to a reader are different classes: "
-                f"{enumerate_names(groups)}; fold_labels = true in [tasks.{spec.name}] makes them one"
+                f"task {spec.name}: labels that look the same to a reader are different classes: {named}; "
+                f"fold_labels = true in [tasks.{spec.name}] makes each group one"
             )
             yield Finding(problem="twin_labels", task=spec.name, text=text)
 

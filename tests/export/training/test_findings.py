@@ -314,6 +314,14 @@ def test_a_column_of_labels_is_not_taken_for_texts():
     )
 
 
+def test_of_many_groups_of_twins_five_are_named():
+    names = [f"label {letter}" for letter in "abcdefg"]
+    train = repeat([*names, *map(str.upper, names)], 280)
+    (finding,) = findings_of(data_of(TONE, train, repeat(train, 140)))
+    assert finding.count(" and 'LABEL") == 5
+    assert "; and 2 further groups; fold_labels = true in [tasks.tone] makes each group one" in finding
+
+
 def test_few_shot_data_of_many_labels_is_no_free_text():
     names = [f"intent{number}" for number in range(150)]
     assert findings_of(data_of(TONE, repeat(names, 1200), repeat(names, 300))) == ()

@@ -264,6 +264,17 @@ def test_a_table_on_a_terminal_has_its_control_characters_escaped_and_a_pipe_doe
     assert b"\x1b" not in shown
 
 
+def test_the_limit_of_a_texts_bytes_can_be_raised_for_a_text_and_for_a_file(mtl, bundle_path, tmp_path):
+    long = "good film " * 7000
+    file = tmp_path / "in.txt"
+    file.write_text(long)
+    for source in (["--text", long], [file]):
+        refused = mtl("predict", bundle_path, *source)
+        assert refused.exit_code == 2
+        assert "has 70000 bytes in UTF-8, the limit is 65536; max_text_bytes raises it" in refused.stderr
+        assert mtl("predict", bundle_path, *source, "--max-text-bytes", "70000").exit_code == 0
+
+
 def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
     result = mtl("inspect", bundle_path)
     assert result.exit_code == 0, result.output
