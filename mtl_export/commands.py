@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,14 @@ from mtl_runtime.core import records
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
     from mtl_runtime.bundle.bundle import Bundle
+    from mtl_runtime.bundle.manifest import TaskSpec
+    from mtl_runtime.dataset.confusion import Confusion
     from mtl_runtime.dataset.metrics import TaskMetrics
 
 __all__ = ["export", "train"]
+
+_MOST_LABELS_IN_MATRIX = 12
+_LISTED_CONFUSIONS = 15
 
 
 @click.command()
@@ -139,21 +144,36 @@ def _megabytes(count: int) -> str:
 
 
 def _print_training(record: "CheckpointRecord") -> None:
-    """Print the metrics of the best weights on the validation split, and the confusion matrices."""
+    """Print the metrics of the best weights on the validation split, and what is confused."""
     training = record.training
     sides = (training.validation, training.probe, training.majority)
     rows = [
         (name, metric, metrics.rows, *(_format_metric(side, name, metric) for side in sides))
         for name, metrics in training.validation.items()
         for metric in metrics.values
-        if metric != "majority"  # which has a column
     ]
     title = f"Validation (step {training.best_step} of {training.steps})"
     print_table(title, ("task", "metric", "rows", "this model", "probe", "majority"), rows)
     for task in record.model.tasks:
         if task.name in training.validation and (confusion := training.validation[task.name].confusion):
-            counts = [(name, *row) for name, row in zip(task.labels, confusion, strict=True)]
-            print_table(f"{task.name}: true label down, predicted label across", ("", *task.labels), counts)
+            print_table(*(_matrix if task.width <= _MOST_LABELS_IN_MATRIX else _most_confused)(task, confusion))
+
+
+_Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]  # title, columns, rows
+
+
+def _matrix(task: "TaskSpec", confusion: "Confusion") -> _Table:
+    counts = [(name, *row) for name, row in zip(task.labels, confusion.to_matrix().tolist(), strict=True)]
+    return f"{task.name}: true label down, predicted label across", ("", *task.labels), counts
+
+
+def _most_confused(task: "TaskSpec", confusion: "Confusion") -> _Table:
+    """The wrong answers that occur most often: a matrix of many labels is wider than a terminal."""
+    pairs, of_label = confusion.most_confused(), confusion.rows_by_label
+    shown = pairs[:_LISTED_CONFUSIONS]
+    rows = [(task.labels[pair.true], task.labels[pair.predicted], pair.rows, of_label[pair.true]) for pair in shown]
+    title = f"{task.name}: most frequent confusions, {len(shown)} of {len(pairs):,} pairs of {task.width:,} labels"
+    return title, ("true label", "predicted", "rows", "of the label's rows"), rows
 
 
 def _format_metric(side: "Mapping[str, TaskMetrics]", task: str, metric: str) -> str:

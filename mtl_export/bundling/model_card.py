@@ -55,8 +55,8 @@ def model_card(record: CheckpointRecord) -> str:
 
 def _quality(summary: TrainingSummary) -> Iterator[str]:
     yield from ("## Is the model good?", "")
-    if summary.warnings:
-        yield from (*(f"- **{_plain(warning)}**" for warning in summary.warnings), "")
+    if summary.findings:
+        yield from (*(f"- **{_plain(finding.text)}**" for finding in summary.findings), "")
     yield from (
         "Validation rows of training. Majority: always the most frequent answer of training, or its mean. Probe:",
         "linear heads on the frozen encoder. That a variant is verified means that it answers as PyTorch does, not",
@@ -66,7 +66,7 @@ def _quality(summary: TrainingSummary) -> Iterator[str]:
         "|---|---|--:|--:|--:|--:|---|",
     )
     for name, scores in summary.validation.items():
-        for metric in scores.headlines:
+        for metric in scores.tabulated_metrics:
             sides = (scores.majority, scores.probe, scores.model)
             cells = (f"{side[metric]:.3f}" if metric in side else "" for side in sides)
             yield f"| {name} | {metric} | {' | '.join(cells)} | {scores.rows} | {scores.rating} |"

@@ -1,10 +1,19 @@
 """training record -> TrainingSummary: how the model compares with its majority and its probe, and what was found."""
 
+from collections.abc import Mapping
+
 from mtl_export.checkpoint import TrainingRecord
-from mtl_runtime.bundle.training_summary import TrainingSummary, ValidationScores
+from mtl_runtime.bundle.training_summary import Problem, Rating, TrainingSummary, ValidationScores
 from mtl_runtime.dataset.metrics import TaskMetrics
 
 __all__ = ["summarize_training"]
+
+# A finding of training about a task -> what it makes of the task; of several, the first counts.
+_RATINGS: Mapping[Problem, Rating] = {
+    "no_better_than_majority": "no better than the majority",
+    "worse_than_probe": "worse than the probe",
+    "other": "unknown",
+}
 
 
 def summarize_training(training: TrainingRecord) -> TrainingSummary:
@@ -12,9 +21,10 @@ def summarize_training(training: TrainingRecord) -> TrainingSummary:
     validation = {
         name: ValidationScores(
             rows=metrics.rows,
-            model=_without_majority(metrics),
-            probe=_without_majority(training.probe.get(name)),
-            majority=_without_majority(training.majority.get(name)) or _own_majority(metrics),
+            model=metrics.values,
+            probe=training.probe[name].values if name in training.probe else {},
+            majority=training.majority[name].values if name in training.majority else _own_majority(metrics),
+            rating=_rate(name, training),
         )
         for name, metrics in training.validation.items()
         if metrics.rows
@@ -22,10 +32,14 @@ def summarize_training(training: TrainingRecord) -> TrainingSummary:
     return TrainingSummary(validation=validation, findings=training.findings)
 
 
-def _without_majority(metrics: TaskMetrics | None) -> dict[str, float]:
-    return {} if metrics is None else {name: value for name, value in metrics.values.items() if name != "majority"}
+def _rate(task: str, training: TrainingRecord) -> Rating:
+    """What training's findings say of the task; "unknown" where they were not looked for, or are not records."""
+    if task not in training.majority:
+        return "unknown"
+    problems = {finding.problem for finding in training.findings if finding.task in (task, None)}
+    return next((rating for problem, rating in _RATINGS.items() if problem in problems), "better than the majority")
 
 
 def _own_majority(metrics: TaskMetrics) -> dict[str, float]:
     """Of a checkpoint of format version 1: the most frequent label of the validation rows themselves."""
-    return {"accuracy": metrics.values["majority"]} if "majority" in metrics.values else {}
+    return {} if metrics.majority_accuracy is None else {"accuracy": metrics.majority_accuracy}

@@ -8,6 +8,7 @@ from mtl_export.data.examples import SkippedRow
 from mtl_export.data.label_counts import LabelCounts
 from mtl_export.model import ModelSpec
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.core import records
 from mtl_runtime.dataset.metrics import TaskMetrics
 
@@ -69,7 +70,7 @@ class TrainingRecord:
     probe: Mapping[str, TaskMetrics] = field(default_factory=dict)  # heads fitted to the frozen encoder, by task
     history: tuple[Evaluation, ...] = ()  # from before the first step to the last
     splits: Mapping[str, LabelCounts] = field(default_factory=dict)  # "train" and "validation"
-    findings: tuple[str, ...] = ()  # sentences about what is wrong with the data or the model, the most serious first
+    findings: tuple[Finding, ...] = ()  # the most serious first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

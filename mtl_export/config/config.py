@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from mtl_export.config.sections import DataConfig, EncoderConfig, TaskConfig, TrainingConfig
+from mtl_export.config.sections import DataConfig, EncoderConfig, SourceConfig, TaskConfig, TrainingConfig
 from mtl_export.config.toml_file import expand_shorthands, name_as_written, read_toml
 from mtl_export.errors import ConfigError
 from mtl_runtime.bundle.gate_config import GateConfig
@@ -34,14 +34,20 @@ class Config:
             if not TASK_NAME.match(name):
                 raise RecordError(f"tasks.{name}", "a task's name is made of a-z, 0-9 and _, and starts with a letter")
         for index, source in enumerate(self.data.sources):
-            for name in source.tasks:
-                if name not in self.tasks:
-                    raise RecordError(
-                        f"data.sources[{index}].tasks", f"no task {name!r}; known: {', '.join(self.tasks)}"
-                    )
+            self._check_source(source, f"data.sources[{index}]")
         for name, place in self.gate.named_tasks.items():
             if name not in self.tasks:
                 raise RecordError(f"gate.{place}", f"no such task; known: {', '.join(self.tasks)}")
+
+    def _check_source(self, source: SourceConfig, place: str) -> None:
+        for name in source.tasks:
+            if name not in self.tasks:
+                raise RecordError(f"{place}.tasks", f"no task {name!r}; known: {', '.join(self.tasks)}")
+        for name in source.tasks or self.tasks:
+            if (self.tasks[name].column or name) == source.text:
+                raise RecordError(
+                    f"tasks.{name}.column", f"{source.text!r} is the column of the texts; name that of the labels"
+                )
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:

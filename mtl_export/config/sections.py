@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mtl_export.config.class_weights import weights_problem
 from mtl_runtime.bundle.manifest import Kind, Pooling
+from mtl_runtime.dataset.label_twins import group_twins
 from mtl_runtime.errors import RecordError
+from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = [
     "Auto",
@@ -54,6 +57,8 @@ class TaskConfig:
     kind: Kind = "single_label"
     labels: tuple[str, ...] = ()  # empty: the labels of the training data, sorted
     column: str | None = None  # None: the task's name
+    fold_labels: bool = False  # labels that differ in case, spaces or the like are one: the most frequent spelling
+    missing: tuple[str, ...] = ()  # cells that stand for no label, such as N/A
     head: HeadKind = "linear"
     dropout: float = 0.1
     class_weights: Literal["balanced"] | Mapping[str, float] | None = None
@@ -64,10 +69,16 @@ class TaskConfig:
         _require_within("dropout", self.dropout, 0.0, 1.0)
         _require_within("label_smoothing", self.label_smoothing, 0.0, 1.0)
         _require_positive("loss_weight", self.loss_weight)
-        if self.kind == "regression" and (self.labels or self.class_weights or self.label_smoothing):
-            raise RecordError("kind", "a regression has no labels, class_weights or label_smoothing")
+        if self.kind == "regression" and (
+            self.labels or self.class_weights or self.label_smoothing or self.fold_labels
+        ):
+            raise RecordError("kind", "a regression has no labels, fold_labels, class_weights or label_smoothing")
         if len(set(self.labels)) < len(self.labels):
             raise RecordError("labels", "a label is named twice")
+        if self.fold_labels and (twins := group_twins(self.labels)):
+            raise RecordError("labels", f"fold_labels = true makes {' and '.join(map(repr, twins[0]))} one; name one")
+        if both := sorted({*self.labels} & {*self.missing}):
+            raise RecordError("missing", f"{both[0]!r} is among the labels too; keep it in one of them")
         if self.kind == "multi_label" and any("|" in label for label in self.labels):
             raise RecordError("labels", "a label of a multi_label task must not contain '|', which joins labels")
         if isinstance(self.class_weights, Mapping):
@@ -103,10 +114,12 @@ class DataConfig:
     sources: tuple[SourceConfig, ...]
     temperature: float = 1.0  # of the mix of sources: 1 mixes by size, larger values towards equal shares
     bad_rows: BadRows = "error"
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES  # what is read of a text, in UTF-8
 
     def __post_init__(self) -> None:
         if not self.sources:
             raise RecordError("sources", "at least one source is needed")
+        _require_at_least("max_text_bytes", self.max_text_bytes, 1)
         if not 1 <= self.temperature < math.inf:
             raise RecordError("temperature", f"{self.temperature} is not a number from 1 (mix by size) on")
 
@@ -161,8 +174,8 @@ def _check_class_weights(weights: Mapping[str, float], labels: tuple[str, ...]) 
         _require_not_negative(f"class_weights.{label}", weight)
     if not any(weights.values()):
         raise RecordError("class_weights", "at least one weight must be positive")
-    if labels and set(weights) != set(labels):
-        raise RecordError("class_weights", f"needs exactly one weight for each of {', '.join(labels)}")
+    if labels and (problem := weights_problem(weights, labels)):
+        raise RecordError("class_weights", problem)
 
 
 def _require_at_least(name: str, value: int, least: int) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from mtl_export.config import BadRows, TaskConfig
 from mtl_export.errors import DataError
-from mtl_runtime.dataset.examples import Example, LabelColumn, read_labelled_file
+from mtl_runtime.dataset.examples import Example, read_labelled_file
+from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.bad_rows import count_bad_rows
+from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = [
     "Examples",
@@ -54,14 +56,16 @@ def read_examples(
     *,
     bad_rows: BadRows = "error",
     way_out: str = "",
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
 ) -> Examples:
     """Read all rows of the files.
 
     Args:
         sources: files and columns; an example has the index of its source.
         tasks: kind, column and labels of each task.
-        bad_rows: "skip" leaves out malformed rows, empty texts and unknown labels, and lists them.
+        bad_rows: "skip" leaves out malformed rows, missing texts and unknown labels, and lists them.
         way_out: what the error about a bad row advises, so that such rows are left out.
+        max_text_bytes: what is read of a text, in UTF-8; how many are longer is logged.
 
     Raises:
         TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column, and says
@@ -84,7 +88,12 @@ def read_examples(
         columns = {name: _label_column(name, tasks[name]) for name in source.tasks}
         for file in source.files:
             examples = read_labelled_file(
-                Path(file), text=source.text, tasks=columns, source=index, on_bad=handle_bad_row
+                Path(file),
+                text=source.text,
+                tasks=columns,
+                source=index,
+                max_text_bytes=max_text_bytes,
+                on_bad=handle_bad_row,
             )
             rows.extend(examples)
             if errors:
@@ -94,14 +103,28 @@ def read_examples(
 
 
 def _label_column(name: str, task: TaskConfig) -> LabelColumn:
-    return LabelColumn(column=task.column or name, kind=task.kind, labels=task.labels)
+    return LabelColumn(
+        column=task.column or name,
+        kind=task.kind,
+        labels=task.labels,
+        fold_labels=task.fold_labels,
+        missing=task.missing,
+    )
 
 
 def check_not_empty(examples: Examples, split: str) -> None:
-    """Refuse a split of which every row was skipped.
+    """Refuse a split without rows, or of which every row was skipped.
 
     Raises:
         DataError: no row is left.
     """
-    if not examples.rows:
-        raise DataError(f"the {split} split has no usable row: {len(examples.skipped)} rows were skipped")
+    if examples.rows:
+        return
+    if not examples.skipped:
+        raise DataError(f"the {split} split has no rows; name files for it, or more rows of which some can be held out")
+    first = examples.skipped[0]
+    count = len(examples.skipped)
+    what = f"all of its {count:,} rows were" if count > 1 else "its only row was"
+    raise DataError(
+        f"the {split} split has no usable row: {what} skipped; {first.path}, line {first.line}: {first.reason}"
+    )

@@ -1,22 +1,27 @@
 """training and validation examples -> TaskSpecs, with the labels of each task in the order of its logits."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from mtl_export.config import TaskConfig
+from mtl_export.config.class_weights import weights_problem
 from mtl_export.data.examples import Examples
 from mtl_export.errors import ConfigError, DataError
 from mtl_runtime.bundle.manifest import Standardization, TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
+from mtl_runtime.dataset.label_twins import find_twin
 from mtl_runtime.errors import RecordError, TableError
 
 __all__ = ["task_specs"]
 
 DEFAULT_THRESHOLD = 0.5
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Examples) -> tuple[TaskSpec, ...]:
@@ -33,8 +38,8 @@ def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Exa
         _check_counts(name, task, counts, train, validation)
         _check_validation_labels(name, task, counts, validation.rows)
         labels = task.labels or (() if task.kind == "regression" else tuple(sorted(counts, key=_label_order)))
-        if isinstance(task.class_weights, Mapping) and set(task.class_weights) != set(labels):
-            raise ConfigError(f"tasks.{name}.class_weights: needs exactly one weight for each of {', '.join(labels)}")
+        if isinstance(task.class_weights, Mapping) and (problem := weights_problem(task.class_weights, labels)):
+            raise ConfigError(f"tasks.{name}.class_weights: {problem}")
         thresholds = tuple(DEFAULT_THRESHOLD for _ in labels) if task.kind == "multi_label" else ()
         try:
             specs.append(
@@ -44,6 +49,8 @@ def task_specs(tasks: Mapping[str, TaskConfig], train: Examples, validation: Exa
                     labels=labels,
                     thresholds=thresholds,
                     standardization=_standardization(name, train.rows) if task.kind == "regression" else None,
+                    fold_labels=task.fold_labels,
+                    missing=task.missing,
                 )
             )
         except RecordError as error:
@@ -58,10 +65,10 @@ def _standardization(task: str, rows: Iterable[Example]) -> Standardization | No
     return Standardization(mean=float(numbers.mean()), deviation=deviation) if deviation > 0 else None
 
 
-def _label_order(label: str) -> tuple[bool, int, str]:
-    """Sort key: whole numbers first, by value; then words, by spelling."""
-    is_number = label.removeprefix("-").isdecimal()
-    return not is_number, int(label) if is_number else 0, label
+def _label_order(label: str) -> tuple[bool, Fraction, str]:
+    """Sort key: numbers first, by value; then words, by spelling."""
+    is_number = _NUMBER.fullmatch(label) is not None
+    return not is_number, Fraction(label) if is_number else Fraction(0), label
 
 
 def _count_labels(task: str, rows: Iterable[Example]) -> Counter[str]:
@@ -98,6 +105,10 @@ def _check_validation_labels(name: str, task: TaskConfig, counts: Counter[str], 
     for row in rows:
         for label in label_names(row.labels.get(name, ())):
             if label not in counts:
-                problem = f"label {label!r} occurs in validation and never in training; training has: "
-                problem += ", ".join(sorted(counts))
+                problem = f"label {label!r} occurs in validation and never in training"
+                twin = find_twin(label, sorted(counts))
+                if twin is not None:
+                    problem += f", which has {twin!r}; fold_labels = true in [tasks.{name}] reads both as one label"
+                else:
+                    problem += f"; training has: {', '.join(sorted(counts))}"
                 raise TableError(Path(row.path), problem, line=row.line, column=task.column or name)

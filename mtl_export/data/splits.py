@@ -6,8 +6,10 @@ from typing import Literal
 from mtl_export.config import BadRows, SourceConfig, TaskConfig
 from mtl_export.data.config_advice import SKIP_BAD_ROWS, advise_on_columns
 from mtl_export.data.examples import Examples, SourceFiles, read_examples
+from mtl_export.data.fold_labels import choose_spellings, respell
 from mtl_export.data.holdout import HoldoutRule, stratified_holdout
 from mtl_export.errors import DataError
+from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["Split", "read_splits", "split_files"]
 
@@ -26,6 +28,7 @@ def read_splits(
     splits: Sequence[Split] = ("train", "validation"),
     *,
     bad_rows: BadRows = "error",
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
     holdout: HoldoutRule = stratified_holdout,
 ) -> dict[Split, Examples]:
     """Read the rows of ``splits``, by source and in the files' order; no file of another split is opened.
@@ -35,6 +38,7 @@ def read_splits(
         tasks: kind, column and labels of each task; a source that names no tasks has labels for all of them.
         splits: which to read.
         bad_rows: "skip" leaves bad rows out and lists them, those of a divided file under "train".
+        max_text_bytes: what is read of a text, in UTF-8.
         holdout: how the files of a source with a holdout are divided.
 
     Raises:
@@ -48,19 +52,35 @@ def read_splits(
 
     def read_own(split: Split) -> Examples:
         files = [files_of(source, () if _divides(source, split) else split_files(source, split)) for source in sources]
-        return read_examples(files, tasks, bad_rows=bad_rows, way_out=SKIP_BAD_ROWS)
+        return read(files)
+
+    def read(files: Sequence[SourceFiles]) -> Examples:
+        return read_examples(files, tasks, bad_rows=bad_rows, way_out=SKIP_BAD_ROWS, max_text_bytes=max_text_bytes)
 
     divided = [source.train if any(_divides(source, split) for split in splits) else () for source in sources]
     with advise_on_columns(sources, tasks):
-        pool = read_examples(list(map(files_of, sources, divided)), tasks, bad_rows=bad_rows, way_out=SKIP_BAD_ROWS)
+        pool = read(list(map(files_of, sources, divided)))
         own = {split: read_own(split) for split in splits}
+    training_rows = (*pool.rows, *(own["train"].rows if "train" in own else ()))
+    spellings = choose_spellings(training_rows, tasks)
+    pool, own = respell(pool, spellings), {split: respell(part, spellings) for split, part in own.items()}
     held_out = holdout(pool.rows, {index: source.holdout for index, source in enumerate(sources) if source.holdout})
     if pool.rows and not held_out:
-        raise DataError(
-            f"no row of {', '.join(pool.files)} can be held out, since each is the only one of a label; add rows, or "
-            f"name validation files"
-        )
+        raise DataError(_explain_no_holdout(pool))
     return {split: _merge(sources, split, own[split], pool, held_out) for split in splits}
+
+
+def _explain_no_holdout(pool: Examples) -> str:
+    files, rows = ", ".join(pool.files), len(pool.rows)
+    if rows == 1:
+        problem = f"{files} has a single usable row, of which none can be held out for validation"
+    elif len({row.text for row in pool.rows}) == 1:
+        problem = (
+            f"the {rows:,} rows of {files} have the same text, and equal texts are never on both sides of a holdout"
+        )
+    else:
+        problem = f"no row of {files} can be held out, since each of the {rows:,} is the only one of a label"
+    return f"{problem}; add rows, or name validation files"
 
 
 def _divides(source: SourceConfig, split: Split) -> bool:

@@ -17,6 +17,7 @@ from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 from mtl_runtime.dataset.examples import Example, column_names
 from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
+from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
 
@@ -127,6 +128,7 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
         _trained_tasks(checkpoint),
         [split],
         bad_rows=training.config.data.bad_rows,
+        max_text_bytes=_max_text_bytes(checkpoint),
         holdout=holdout,
     )
     return _to_sentences(splits[split])
@@ -145,14 +147,27 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Sentences:
         tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     bad_rows = checkpoint.record.training.config.data.bad_rows
-    return _to_sentences(read_examples(sources, _task_configs(checkpoint), bad_rows=bad_rows))
+    examples = read_examples(
+        sources, _task_configs(checkpoint), bad_rows=bad_rows, max_text_bytes=_max_text_bytes(checkpoint)
+    )
+    return _to_sentences(examples)
+
+
+def _max_text_bytes(checkpoint: Checkpoint) -> int:
+    """As in training, but no more than a classifier accepts unless it is asked to."""
+    return min(checkpoint.record.training.config.data.max_text_bytes, DEFAULT_MAX_TEXT_BYTES)
 
 
 def _task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
     """How each task's labels are read; a task that came with a base checkpoint has a column of its own name."""
     config = checkpoint.record.training.config.tasks
     return {
-        task.name: replace(config.get(task.name, TaskConfig(kind=task.kind)), labels=task.labels)
+        task.name: replace(
+            config.get(task.name, TaskConfig(kind=task.kind)),
+            labels=task.labels,
+            fold_labels=task.fold_labels,
+            missing=task.missing,
+        )
         for task in checkpoint.record.model.tasks
     }
 

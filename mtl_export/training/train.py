@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,7 @@ from mtl_export.checkpoint import (
 from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
-from mtl_export.training.findings import find_problems
+from mtl_export.training.findings import find_data_problems, find_model_problems, most_serious_first
 from mtl_export.training.fit import FitResult, fit
 from mtl_export.training.initial_model import (
     base_digest,
@@ -34,6 +35,7 @@ from mtl_export.training.plan import log_plan, plan_training, training_device
 from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_export.training_page import training_page
+from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.core.installed_packages import installed_versions
 
 __all__ = ["train"]
@@ -76,6 +78,9 @@ def train(
     data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks)
     if start is not None:
         data = dataclasses.replace(data, specs=specs_with_base_standardization(data.specs, start))
+    about_data = find_data_problems(data)
+    if rank == 0:
+        _warn_of(about_data)
     folder = run_folder_path(target)
     set_seed(config.training.seed)
     # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
@@ -115,16 +120,20 @@ def train(
     record = CheckpointRecord(
         format_version=FORMAT_VERSION,
         model=model.spec,
-        training=_training_record(target, run, data, model, result),
+        training=_training_record(target, run, data, model, result, about_data),
         made_with=installed_versions(),
     )
     if rank == 0:
-        for finding in record.training.findings:
-            _log.warning("%s", finding)
+        _warn_of(finding for finding in record.training.findings if finding not in about_data)
         save_checkpoint(target, model, record, page=training_page(record, title=target.name), force=force)
         shutil.rmtree(folder)
     result.wait_for_everyone()
     return Checkpoint(target, model.to("cpu").eval(), record)
+
+
+def _warn_of(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        _log.warning("%s", finding.text)
 
 
 def _processes_and_rank(config: Config) -> tuple[int, int]:
@@ -138,7 +147,12 @@ def _processes_and_rank(config: Config) -> tuple[int, int]:
 
 
 def _training_record(
-    target: Path, run: RunRecord, data: TrainingData, model: MultiTaskModel, result: FitResult
+    target: Path,
+    run: RunRecord,
+    data: TrainingData,
+    model: MultiTaskModel,
+    result: FitResult,
+    about_data: tuple[Finding, ...],
 ) -> TrainingRecord:
     """The run in the form of checkpoint.json: paths are relative to the checkpoint, so that both can move together."""
 
@@ -153,6 +167,9 @@ def _training_record(
 
     sources = tuple(with_relative_paths(source) for source in run.config.data.sources)
     majority = majority_metrics(data)
+    about_model = find_model_problems(
+        data, model=result.validation, majority=majority, probe=result.probe, history=result.history
+    )
     return TrainingRecord(
         config=dataclasses.replace(run.config, data=dataclasses.replace(run.config.data, sources=sources)),
         files={relative_path(name): spec for name, spec in run.files.items()},
@@ -167,7 +184,5 @@ def _training_record(
         probe=result.probe,
         history=result.history,
         splits=data.label_counts,
-        findings=find_problems(
-            data, model=result.validation, majority=majority, probe=result.probe, history=result.history
-        ),
+        findings=most_serious_first((*about_data, *about_model)),
     )

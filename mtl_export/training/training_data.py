@@ -39,7 +39,9 @@ class TrainingData:
         Raises:
             TableError, DataError, ConfigError: see :mod:`mtl_export.data`.
         """
-        splits = read_splits(config.data.sources, tasks, bad_rows=config.data.bad_rows)
+        splits = read_splits(
+            config.data.sources, tasks, bad_rows=config.data.bad_rows, max_text_bytes=config.data.max_text_bytes
+        )
         for split, examples in splits.items():
             check_not_empty(examples, split)
             _log_rows(split, examples)

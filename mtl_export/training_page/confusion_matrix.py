@@ -1,17 +1,16 @@
-"""confusion counts -> inline SVG: a heat map of true labels against answers, and the most frequent confusions."""
+"""Confusion -> inline SVG: a heat map of true labels against answers; and a table of the most frequent confusions."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from mtl_runtime.dataset.confusion import ConfusedPair, Confusion
 from mtl_runtime.report import number_format
 from mtl_runtime.report.charts import label, svg
 from mtl_runtime.report.html import Markup, table, tag
 
 __all__ = ["confusion_heat_map", "frequent_confusions"]
-
-Confusion = Sequence[Sequence[int]]  # rows by true label (down) and answer (across)
 
 _MOST_LABELS_WITH_COUNTS, _MOST_LABELS_WITH_LARGE_CELLS = 20, 50
 _LONGEST_NAME = 22  # characters
@@ -44,20 +43,19 @@ def confusion_heat_map(labels: Sequence[str], confusion: Confusion, title: str) 
     Up to 20 labels have their counts in the cells; every cell has them in its title.
     """
     names = [_shorten(name) for name in labels]
-    grid = _Grid.of(names, max(max(row) for row in confusion))
+    grid = _Grid.of(names, max(confusion.counts))
     side = grid.cell * len(labels)
+    of_label = confusion.rows_by_label
     content = [
         label(grid.left + side / 2, 11, "answer", class_="axis"),
         _turned(11, grid.top + side / 2, "true label", anchor="middle"),
         *_names(labels, names, grid),
-        *(_cell(labels, confusion, row, column, grid) for row, column in _occurring(confusion)),
+        *(_cell(labels, pair, of_label[pair.true], grid) for pair in confusion.pairs),
         *(_square(grid, index, index, class_="right") for index in range(len(labels))),
         tag("rect", x=grid.left, y=grid.top, width=side, height=side, class_="frame"),
     ]
-    right = sum(confusion[index][index] for index in range(len(labels)))
-    description = (
-        f"{number_format.count(right)} of {number_format.count(sum(map(sum, confusion)))} rows on the diagonal"
-    )
+    right = sum(pair.rows for pair in confusion.pairs if pair.true == pair.predicted)
+    description = f"{number_format.count(right)} of {number_format.count(confusion.rows)} rows on the diagonal"
     drawn = svg(title, description, grid.left + side + 6, grid.top + side + 6, content)
     tiny = "tiny" if grid.cell < 10 else None
     return tag("div", tag("div", drawn, class_=tiny), class_="scroll", tabindex=0, role="group", aria_label=title)
@@ -65,41 +63,34 @@ def confusion_heat_map(labels: Sequence[str], confusion: Confusion, title: str) 
 
 def frequent_confusions(labels: Sequence[str], confusion: Confusion) -> Markup | None:
     """Make a table of the pairs that are confused most often; None: there is none."""
-    pairs = [(row, column) for row, column in _occurring(confusion) if row != column]
+    pairs = confusion.most_confused()
     if not pairs:
         return None
-    pairs.sort(key=lambda pair: (-confusion[pair[0]][pair[1]], pair))
     shown = pairs[:_LISTED]
+    of_label = confusion.rows_by_label
     rows = [
         (
-            labels[row],
-            labels[column],
-            number_format.count(confusion[row][column]),
-            number_format.percent(confusion[row][column] / sum(confusion[row])),
+            labels[pair.true],
+            labels[pair.predicted],
+            number_format.count(pair.rows),
+            number_format.percent(pair.rows / of_label[pair.true]),
         )
-        for row, column in shown
+        for pair in shown
     ]
     rest = f", {len(shown)} of {number_format.count(len(pairs))} pairs" if len(shown) < len(pairs) else ""
     head = ("true label", "answer", "rows", "of the label's rows")
     return table(f"Most frequent confusions{rest}", head, rows, words=(1,))
 
 
-def _occurring(confusion: Confusion) -> Iterator[tuple[int, int]]:
-    for row, counts in enumerate(confusion):
-        for column, count in enumerate(counts):
-            if count:
-                yield row, column
-
-
-def _cell(labels: Sequence[str], confusion: Confusion, row: int, column: int, grid: _Grid) -> Markup:
-    count, of_label = confusion[row][column], sum(confusion[row])
-    share = count / of_label
-    words = f"{labels[row]} answered {labels[column]}: {number_format.count(count)} of {number_format.count(of_label)}"
-    shade = _square(grid, row, column, tag("title", words), class_="cell", opacity=max(_FAINTEST, share))
+def _cell(labels: Sequence[str], pair: ConfusedPair, of_label: int, grid: _Grid) -> Markup:
+    share = pair.rows / of_label
+    counts = f"{number_format.count(pair.rows)} of {number_format.count(of_label)}"
+    words = f"{labels[pair.true]} answered {labels[pair.predicted]}: {counts}"
+    shade = _square(grid, pair.true, pair.predicted, tag("title", words), class_="cell", opacity=max(_FAINTEST, share))
     if not grid.counts:
         return shade
-    x, y = grid.left + (column + 0.5) * grid.cell, grid.top + (row + 0.5) * grid.cell + 4
-    return Markup(shade + label(x, y, number_format.count(count), class_="on" if share > _STRONG else None))
+    x, y = grid.left + (pair.predicted + 0.5) * grid.cell, grid.top + (pair.true + 0.5) * grid.cell + 4
+    return Markup(shade + label(x, y, number_format.count(pair.rows), class_="on" if share > _STRONG else None))
 
 
 def _square(grid: _Grid, row: int, column: int, *content: Markup, class_: str, opacity: float | None = None) -> Markup:

@@ -45,7 +45,7 @@ def _findings(record: CheckpointRecord) -> Markup:
         heading = number_format.plural(len(findings), "finding") + (
             ", the most serious first:" if findings[1:] else ":"
         )
-        items = tag("ul", [tag("li", words) for words in findings], class_="problem")
+        items = tag("ul", [tag("li", finding.text) for finding in findings], class_="problem")
         return join(tag("p", tag("strong", heading)), items)
     if record.format_version < _FIRST_VERSION_WITH_FINDINGS:
         return tag("p", "Trained by a version that did not look for problems of data and model.", class_="quiet")

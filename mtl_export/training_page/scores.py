@@ -34,8 +34,7 @@ def _kind(column: int) -> str:
 
 def _rows(task: TaskSpec, training: TrainingRecord) -> Iterator[list[Markup]]:
     ours = training.validation[task.name]
-    # What always answering the most frequent label of validation would give: here the majority has its own column.
-    names = sorted((name for name in ours.values if name != "majority"), key=lambda name: name != HEADLINE[task.kind])
+    names = sorted(ours.values, key=lambda name: name != HEADLINE[task.kind])
     for index, name in enumerate(names):
         baselines = [_value(side, task.name, name) for side in (training.probe, training.majority)]
         behind = any(other is not None and not _is_better(name, ours.values[name], other) for other in baselines)

@@ -5,10 +5,13 @@ from mtl_export.training_page.confusion_matrix import confusion_heat_map, freque
 from mtl_export.training_page.curves import loss_chart, metric_chart
 from mtl_export.training_page.labels import label_table
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Markup, tag
 
 __all__ = ["task_section"]
+
+_MOST_LABELS_DRAWN = 200  # a matrix of more is larger than any screen
 
 
 def task_section(task: TaskSpec, training: TrainingRecord) -> Markup:
@@ -18,17 +21,16 @@ def task_section(task: TaskSpec, training: TrainingRecord) -> Markup:
     parts: list[Markup] = [tag("h4", task.name)]
     if charts:
         parts.append(tag("div", charts, class_="side charts"))
-    if metrics.confusion and metrics.rows:
-        confusions = frequent_confusions(task.labels, metrics.confusion) or Markup()
-        parts.append(tag("div", _confusion(task, training), confusions, class_="side"))
+    if metrics.confusion is not None and metrics.rows:
+        drawn = _draw(task, metrics.confusion) if task.width <= _MOST_LABELS_DRAWN else Markup()
+        parts.append(tag("div", drawn, frequent_confusions(task.labels, metrics.confusion) or Markup(), class_="side"))
     return tag("section", parts, label_table(task, training) or Markup())
 
 
-def _confusion(task: TaskSpec, training: TrainingRecord) -> Markup:
-    metrics = training.validation[task.name]
+def _draw(task: TaskSpec, confusion: Confusion) -> Markup:
     caption = (
-        f"Confusion matrix, n = {number_format.count(metrics.rows)} validation rows. Right answers are on the "
+        f"Confusion matrix, n = {number_format.count(confusion.rows)} validation rows. Right answers are on the "
         "diagonal; the stronger its colour, the larger a cell's share of the true label's rows."
     )
-    chart = confusion_heat_map(task.labels, metrics.confusion, f"{task.name}: confusion matrix")
+    chart = confusion_heat_map(task.labels, confusion, f"{task.name}: confusion matrix")
     return tag("figure", chart, tag("figcaption", caption), class_="matrix")

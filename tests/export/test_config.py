@@ -227,6 +227,9 @@ NAN, INF = math.nan, math.inf
         (("tasks", "sentiment", "class_weights"), "bad", [-1.0, NAN, INF, "2"]),
         (("data",), "temperature", [0.99, 0, -1, NAN, INF]),
         (("data",), "bad_rows", ["ignore"]),
+        (("data",), "max_text_bytes", [0, -1, 1.5, "1"]),
+        (("tasks", "sentiment"), "fold_labels", [1, "yes"]),
+        (("tasks", "sentiment"), "missing", ["N/A", [1], ["bad"]]),
         (("data", "sources", 0), "train", [5, {"a": 1}, [1], None]),
         (("data", "sources", 0), "tasks", [["mood"], "tags"]),
         (("data", "sources", 0), "holdout", [1.0, -0.1, NAN, "0.1"]),
@@ -308,16 +311,38 @@ def test_a_config_without_a_task_or_without_data_is_refused():
     assert problem_of({"tasks": {"tone": {}}}) == "data: this key is required and missing"
 
 
-@pytest.mark.parametrize("extra", [{"labels": ["a", "b"]}, {"class_weights": "balanced"}, {"label_smoothing": 0.1}])
+@pytest.mark.parametrize(
+    "extra", [{"labels": ["a", "b"]}, {"fold_labels": True}, {"class_weights": "balanced"}, {"label_smoothing": 0.1}]
+)
 def test_a_regression_refuses_what_only_classes_have(extra):
     message = problem_of(small(tasks={"stars": {"kind": "regression", **extra}}))
-    assert message == "tasks.stars.kind: a regression has no labels, class_weights or label_smoothing"
+    assert message == "tasks.stars.kind: a regression has no labels, fold_labels, class_weights or label_smoothing"
 
 
 @pytest.mark.parametrize("weights", [{"bad": 1.0}, {"bad": 1.0, "good": 1.0, "fine": 1.0}, {"bad": 1.0, "god": 1.0}])
 def test_class_weights_must_name_exactly_the_labels(weights):
     message = problem_of(changed(("tasks", "sentiment"), class_weights=weights))
-    assert message == "tasks.sentiment.class_weights: needs exactly one weight for each of bad, good"
+    assert message.startswith("tasks.sentiment.class_weights: needs exactly one weight for each of bad, good")
+
+
+@pytest.mark.parametrize(("written", "near"), [("Good", "good"), ("god", "good"), (" bad", "bad"), ("BAD", "bad")])
+def test_a_label_with_a_weight_that_is_misspelt_is_answered_with_the_nearest(written, near):
+    weights = {"bad": 1.0, "good": 1.0}
+    del weights[near]
+    message = problem_of(changed(("tasks", "sentiment"), class_weights={**weights, written: 2.0}))
+    assert message.endswith(f"; {written!r} is none of them; did you mean {near!r}?")
+
+
+def test_labels_that_fold_labels_would_make_one_are_refused():
+    message = problem_of(small(tasks={"tone": {"labels": ["good", "Good"], "fold_labels": True}}))
+    assert message == "tasks.tone.labels: fold_labels = true makes 'good' and 'Good' one; name one"
+
+
+@pytest.mark.parametrize("tasks", [{"text": {}}, {"tone": {"column": "text"}}])
+def test_the_column_of_the_texts_cannot_hold_labels(tasks):
+    (name,) = tasks
+    message = problem_of(small(tasks=tasks))
+    assert message == f"tasks.{name}.column: 'text' is the column of the texts; name that of the labels"
 
 
 def test_class_weights_of_labels_still_unknown_are_left_to_the_data():

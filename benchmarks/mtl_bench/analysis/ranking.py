@@ -25,7 +25,7 @@ __all__ = [
 # A mean accuracy that is lower by no more than this counts as equal.
 EQUAL_WITHIN = 0.005
 # The first that a task has is its accuracy: answers that are numbers have none but a correlation.
-_HEADLINE_METRICS = ("accuracy", "pearson")
+_ACCURACIES = ("accuracy", "pearson")
 
 Outcome = Literal["ahead", "level", "behind"]
 
@@ -113,7 +113,7 @@ def headline_score(answers: AnswerScores | None) -> float | None:
 def task_accuracy(answers: AnswerScores, task: str) -> float | None:
     """Accuracy of one task, of a regression its Pearson correlation; None: no labels."""
     metrics = answers.metrics.get(task, {})
-    return next((metrics[name] for name in _HEADLINE_METRICS if name in metrics), None)
+    return next((metrics[name] for name in _ACCURACIES if name in metrics), None)
 
 
 def _throughput(result: SystemResult) -> float:

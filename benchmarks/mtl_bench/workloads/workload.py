@@ -13,8 +13,8 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.sampling import evenly_spaced
-from mtl_runtime.dataset.examples import LabelColumn, column_names, read_labelled_file
-from mtl_runtime.dataset.label_cells import Label
+from mtl_runtime.dataset.examples import column_names, read_labelled_file
+from mtl_runtime.dataset.label_cells import Label, LabelColumn
 from mtl_runtime.loading.load import open_tokenizer
 
 __all__ = ["TrueLabels", "Workload", "golden_workload", "read_workload"]
@@ -74,11 +74,7 @@ def read_workload(
         TableError: the file cannot be read, or a label is none of the task's.
     """
     present = column_names(data, text=column)
-    columns = {
-        task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
-        for task in bundle.manifest.tasks
-        if task.name in present
-    }
+    columns = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in present}
     rows = list(read_labelled_file(data, text=column, tasks=columns))
     rows = evenly_spaced(rows, scored_texts or len(rows))
     texts = [row.text for row in rows]

@@ -1,4 +1,4 @@
-"""training data -> sentences about rows, texts and labels that make a model worse or its figures meaningless."""
+"""training data -> findings about rows, texts and labels that make a model worse or its figures meaningless."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,11 +8,13 @@ from mtl_export.data.label_counts import count_labels
 from mtl_export.training.findings.wording import enumerate_names
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.report.number_format import plural
+from mtl_runtime.text.invisible import is_blank
 
-__all__ = ["contradictions", "implausible_columns", "rare_labels", "texts_in_both_splits"]
+__all__ = ["blank_texts", "contradictions", "implausible_columns", "rare_labels", "texts_in_both_splits"]
 
 # A share of the rows below which equal texts move no figure.
 _NOTABLE = 0.01
@@ -21,26 +23,28 @@ _LEAST_ROWS, _LEAST_LABELS = 50, 20
 _MOST_LABELS_A_ROW, _LEAST_TEXTS_A_ROW = 0.5, 0.1
 
 
-def implausible_columns(data: TrainingData) -> Iterator[str]:
+def implausible_columns(data: TrainingData) -> Iterator[Finding]:
     """A column of labels that looks like free text, and a column of texts that looks like labels."""
     counts = count_labels(data.train.rows, data.specs)
     for spec in data.specs:
         rows, labels = counts.labelled[spec.name], sum(map(bool, counts.by_label[spec.name].values()))
         if labels >= _LEAST_LABELS and labels > _MOST_LABELS_A_ROW * rows:
             column = data.tasks[spec.name].column or spec.name
-            yield (
+            text = (
                 f"task {spec.name} has {labels:,} labels in {plural(rows, 'training row')}: column {column!r} looks "
                 f"like free text or numbers, not like labels"
             )
+            yield Finding(problem="implausible_column", task=spec.name, text=text)
     rows, texts = len(data.train.rows), len({row.text for row in data.train.rows})
     if rows >= _LEAST_ROWS and texts < _LEAST_TEXTS_A_ROW * rows:
-        yield (
+        text = (
             f"{rows:,} training rows have only {plural(texts, 'different text')}: the column of texts looks like a "
             f"column of labels"
         )
+        yield Finding(problem="implausible_column", text=text)
 
 
-def texts_in_both_splits(data: TrainingData) -> Iterator[str]:
+def texts_in_both_splits(data: TrainingData) -> Iterator[Finding]:
     """Validation texts that are training texts, and how many of them have another label there."""
     trained = defaultdict(list)
     for row in data.train.rows:
@@ -51,13 +55,27 @@ def texts_in_both_splits(data: TrainingData) -> Iterator[str]:
         return
     others = sum(any(_has_another_label(row, trained[row.text], spec) for spec in data.specs) for row in shared)
     with_others = f", {others:,} of them with another label" if others else ""
-    yield (
+    text = (
         f"{len(shared):,} of {total:,} validation texts are training texts too{with_others}: the figures show what the "
         f"model remembers, not how it answers new texts"
     )
+    yield Finding(problem="texts_in_both_splits", text=text)
 
 
-def contradictions(data: TrainingData) -> Iterator[str]:
+def blank_texts(data: TrainingData) -> Iterator[Finding]:
+    """Training texts in which nobody sees anything: a model learns what to answer to them."""
+    blank = [row for row in data.train.rows if is_blank(row.text)]
+    if blank:
+        have = "have" if len(blank) > 1 else "has"
+        first = f"{Path(blank[0].path).name}, line {blank[0].line}"
+        text = (
+            f"{plural(len(blank), 'training row')} {have} an empty or blank text, the first in {first}: the model "
+            f"learns their labels as the answer to no text at all; delete them if they are mistakes"
+        )
+        yield Finding(problem="blank_texts", text=text)
+
+
+def contradictions(data: TrainingData) -> Iterator[Finding]:
     """Equal training texts with different labels of a task; numbers may differ."""
     for spec in data.specs:
         if spec.kind == "regression":
@@ -70,25 +88,29 @@ def contradictions(data: TrainingData) -> Iterator[str]:
         apart = [rows for rows in rows_of_text.values() if len({_label_set(row, spec) for row in rows}) > 1]
         rows = sum(map(len, apart))
         if apart and rows >= _NOTABLE * total:
-            yield (
+            text = (
                 f"task {spec.name}: {rows:,} of {plural(total, 'training row')} have a text that another row labels "
                 f"differently, such as {_contradiction(apart[0], spec)}"
             )
+            yield Finding(problem="contradictions", task=spec.name, text=text)
 
 
-def rare_labels(data: TrainingData) -> Iterator[str]:
+def rare_labels(data: TrainingData) -> Iterator[Finding]:
     """Labels that training or validation lacks, or that a single training row has."""
     train, validation = (count_labels(split.rows, data.specs).by_label for split in (data.train, data.validation))
     for spec in data.specs:
         counts = train[spec.name]
         absent, single = ([label for label in spec.labels if counts[label] == number] for number in (0, 1))
         unmeasured = [label for label in spec.labels if counts[label] > 1 and not validation[spec.name][label]]
-        if absent:
-            yield f"task {spec.name}: {_have(absent)} no training row, so that nothing can be learnt about it"
-        if single:
-            yield f"task {spec.name}: {_have(single)} a single training row, too few to learn from"
-        if unmeasured:
-            yield f"task {spec.name}: {_have(unmeasured)} no validation row, so that nothing checks its answers"
+        cases = (
+            (absent, "no training row, so that nothing can be learnt about it"),
+            (single, "a single training row, too few to learn from"),
+            (unmeasured, "no validation row, so that nothing checks its answers"),
+        )
+        for labels, consequence in cases:
+            if labels:
+                text = f"task {spec.name}: {_have(labels)} {consequence}"
+                yield Finding(problem="rare_labels", task=spec.name, text=text)
 
 
 def _have(labels: list[str]) -> str:

@@ -1,15 +1,16 @@
-"""metrics + history -> sentences about a model that is bad, or of which nobody can tell how good it is."""
+"""metrics + history -> findings about a model that is bad, or of which nobody can tell how good it is."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
 from mtl_export.training.findings.wording import enumerate_names
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.bundle.training_summary import Finding
+from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
 from mtl_runtime.gate.agreement import wilson_interval
 from mtl_runtime.report.number_format import plural
@@ -41,17 +42,18 @@ def no_better_than_constant(
     tasks: Mapping[str, TaskConfig],
     model: Mapping[str, TaskMetrics],
     majority: Mapping[str, TaskMetrics],
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Tasks that a constant answer does as well, or so nearly as well that chance explains the difference."""
     for spec in specs:
         if spec.name in majority and model[spec.name].rows:
-            constant, problem = majority[spec.name], _COMPARE[spec.kind]
-            yield from problem(spec, tasks[spec.name], model[spec.name], constant)
+            text = _COMPARE[spec.kind](spec, tasks[spec.name], model[spec.name], majority[spec.name])
+            if text is not None:
+                yield Finding(problem="no_better_than_majority", task=spec.name, text=text)
 
 
 def worse_than_probe(
     specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics], probe: Mapping[str, TaskMetrics]
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     """Tasks that a linear head on the frozen encoder does better."""
     for spec in specs:
         if spec.name not in probe:
@@ -59,13 +61,14 @@ def worse_than_probe(
         metric = HEADLINE[spec.kind]
         ours, theirs = model[spec.name].values[metric], probe[spec.name].values[metric]
         if theirs - ours >= _NOTABLE:
-            yield (
+            text = (
                 f"task {spec.name} is worse than a linear probe on the frozen encoder: {_NAMES[metric]} {ours:.3f} "
                 f"against {theirs:.3f}; freeze_encoder = true trains such a model"
             )
+            yield Finding(problem="worse_than_probe", task=spec.name, text=text)
 
 
-def unpredicted_labels(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[str]:
+def unpredicted_labels(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[Finding]:
     """Labels that validation has and the model never gives there."""
     for spec in specs:
         results = zip(spec.labels, model[spec.name].by_label, strict=False)  # a regression has none
@@ -73,28 +76,30 @@ def unpredicted_labels(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetric
         never = sorted((pair for pair in occurring if not pair[1].predicted), key=lambda pair: -pair[1].rows)
         if sum(result.rows for _, result in never) >= _LEAST_UNANSWERED:
             names = enumerate_names([f"{label} ({plural(result.rows, 'row')})" for label, result in never])
-            yield (
+            text = (
                 f"task {spec.name} never answers {len(never):,} of the {len(occurring):,} labels that validation has: "
                 f"{names}"
             )
+            yield Finding(problem="unpredicted_labels", task=spec.name, text=text)
 
 
-def too_few_rows_to_tell(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[str]:
+def too_few_rows_to_tell(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetrics]) -> Iterator[Finding]:
     """Tasks whose validation rows leave a wide interval around what was measured on them."""
     for spec in specs:
         rows = model[spec.name].rows
-        problem = f"task {spec.name}: {plural(rows, 'validation row')} cannot tell how good it is"
+        text = f"task {spec.name}: {plural(rows, 'validation row')} cannot tell how good it is"
         if spec.kind == "regression":
-            if rows < _LEAST_NUMBERS:
-                yield problem
-            continue
-        accuracy = model[spec.name].values["accuracy"]
-        low, high = wilson_interval(round(accuracy * rows), rows)
-        if high - low > _WIDE:
-            yield f"{problem}: an accuracy of {accuracy:.2f} on them means {low:.2f} to {high:.2f} (95 % interval)"
+            wide = rows < _LEAST_NUMBERS
+        else:
+            accuracy = model[spec.name].values["accuracy"]
+            low, high = wilson_interval(round(accuracy * rows), rows)
+            wide = high - low > _WIDE
+            text += f": an accuracy of {accuracy:.2f} on them means {low:.2f} to {high:.2f} (95 % interval)"
+        if wide:
+            yield Finding(problem="too_few_validation_rows", task=spec.name, text=text)
 
 
-def still_rising(specs: Sequence[TaskSpec], history: Sequence[Evaluation]) -> Iterator[str]:
+def still_rising(specs: Sequence[TaskSpec], history: Sequence[Evaluation]) -> Iterator[Finding]:
     """A score that rose to the very end, while the validation loss fell."""
     history = [evaluation for evaluation in history if evaluation.step > 0]
     if len(history) < 2:
@@ -103,10 +108,11 @@ def still_rising(specs: Sequence[TaskSpec], history: Sequence[Evaluation]) -> It
     losses = [sum(evaluation.validation_loss.values()) for evaluation in history[-2:]]
     rises = scores[-1] == max(scores) and scores[-1] - scores[-2] >= _RISING
     if rises and losses[1] <= losses[0]:
-        yield (
+        text = (
             f"the validation score was still rising at the last evaluation: {scores[-2]:.3f} at step "
             f"{history[-2].step:,}, {scores[-1]:.3f} at step {history[-1].step:,}; more epochs are likely to help"
         )
+        yield Finding(problem="still_rising", text=text)
 
 
 def _score(specs: Sequence[TaskSpec], evaluation: Evaluation) -> float:
@@ -114,57 +120,64 @@ def _score(specs: Sequence[TaskSpec], evaluation: Evaluation) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-def _compare_labels(spec: TaskSpec, task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
+def _compare_labels(spec: TaskSpec, task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> str | None:
     ours, theirs = model.values, constant.values
-    answer = int(np.array(constant.confusion).sum(axis=0).argmax())
+    confusions = model.confusion, constant.confusion
+    if confusions[0] is None or confusions[1] is None:
+        raise ValueError(f"metrics of task {spec.name} lack the counts of a single_label task")
+    answer = confusions[1].predicted[0]  # the only one
     figures = (
-        f"accuracy {ours['accuracy']:.3f} against {theirs['accuracy']:.3f}, macro-F1 {ours['macro_f1']:.3f} against "
-        f"{theirs['macro_f1']:.3f} on {plural(model.rows, 'validation row')}"
+        f"always answering {spec.labels[answer]}: accuracy {ours['accuracy']:.3f} against {theirs['accuracy']:.3f}, "
+        f"macro-F1 {ours['macro_f1']:.3f} against {theirs['macro_f1']:.3f} on {plural(model.rows, 'validation row')}"
     )
     if task.class_weights is not None:
         # Class weights give up right answers on the frequent label for the rare ones.
-        if ours["macro_f1"] <= theirs["macro_f1"]:
-            yield f"task {spec.name} is no better than always answering {spec.labels[answer]}: {figures}"
-    elif ours["accuracy"] <= theirs["accuracy"]:
-        yield f"task {spec.name} is right no more often than by always answering {spec.labels[answer]}: {figures}"
-    elif ours["accuracy"] - theirs["accuracy"] < _NEARLY and _chance_explains(np.array(model.confusion), answer):
-        yield f"task {spec.name} is hardly better than always answering {spec.labels[answer]}: {figures}"
+        return f"task {spec.name} is no better than {figures}" if ours["macro_f1"] <= theirs["macro_f1"] else None
+    if ours["accuracy"] <= theirs["accuracy"]:
+        return f"task {spec.name} is right no more often than by {figures}"
+    if ours["accuracy"] - theirs["accuracy"] < _NEARLY and _chance_explains(confusions[0], answer):
+        return f"task {spec.name} is hardly better than {figures}"
+    return None
 
 
-def _chance_explains(confusion: NDArray[np.int64], answer: int) -> bool:
+def _chance_explains(confusion: Confusion, answer: int) -> bool:
     """Whether rows that the model alone gets right are not clearly more than those that the constant alone does.
 
     The one-sided test of Q. McNemar, Psychometrika 12 (1947) 153-157, with Edwards' correction for continuity. False
     where validation has too few rows with another label for any model to pass it.
     """
-    rows_of_answer = int(confusion[answer].sum())
-    if int(confusion.sum()) - rows_of_answer < _LEAST_OTHERS:
+    of_answer = [pair for pair in confusion.pairs if pair.true == answer]
+    rows_of_answer = sum(pair.rows for pair in of_answer)
+    if confusion.rows - rows_of_answer < _LEAST_OTHERS:
         return False
-    model_alone = int(np.trace(confusion) - confusion[answer, answer])
-    constant_alone = rows_of_answer - int(confusion[answer, answer])
+    model_alone = sum(pair.rows for pair in confusion.pairs if pair.true == pair.predicted != answer)
+    constant_alone = sum(pair.rows for pair in of_answer if pair.predicted != answer)
     return model_alone - constant_alone - 1 < _Z95_ONE_SIDED * math.sqrt(model_alone + constant_alone)
 
 
-def _compare_label_sets(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
+def _compare_label_sets(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> str | None:
     ours, theirs = model.values["macro_f1"], constant.values["macro_f1"]
-    if ours <= theirs:
-        yield (
-            f"task {spec.name} is no better than always answering every label: macro-F1 {ours:.3f} against "
-            f"{theirs:.3f} on {plural(model.rows, 'validation row')}"
-        )
+    if ours > theirs:
+        return None
+    return (
+        f"task {spec.name} is no better than always answering every label: macro-F1 {ours:.3f} against "
+        f"{theirs:.3f} on {plural(model.rows, 'validation row')}"
+    )
 
 
-def _compare_numbers(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> Iterator[str]:
+def _compare_numbers(spec: TaskSpec, _task: TaskConfig, model: TaskMetrics, constant: TaskMetrics) -> str | None:
     ours, theirs = model.values, constant.values
-    if ours["mse"] >= theirs["mse"]:
-        yield (
-            f"task {spec.name} is no better than always answering the mean: mean squared error {ours['mse']:.4g} "
-            f"against {theirs['mse']:.4g}, mean absolute error {ours['mae']:.4g} against {theirs['mae']:.4g} on "
-            f"{plural(model.rows, 'validation row')}"
-        )
+    if ours["mse"] < theirs["mse"]:
+        return None
+    return (
+        f"task {spec.name} is no better than always answering the mean: mean squared error {ours['mse']:.4g} "
+        f"against {theirs['mse']:.4g}, mean absolute error {ours['mae']:.4g} against {theirs['mae']:.4g} on "
+        f"{plural(model.rows, 'validation row')}"
+    )
 
 
-_COMPARE: Mapping[Kind, Callable[[TaskSpec, TaskConfig, TaskMetrics, TaskMetrics], Iterator[str]]] = {
+# What a model and a constant answer reached -> a sentence where the model is no better.
+_COMPARE: Mapping[Kind, Callable[[TaskSpec, TaskConfig, TaskMetrics, TaskMetrics], str | None]] = {
     "single_label": _compare_labels,
     "multi_label": _compare_label_sets,
     "regression": _compare_numbers,

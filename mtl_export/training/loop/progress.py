@@ -24,7 +24,7 @@ __all__ = ["TrainingProgress"]
 
 _log = logging.getLogger(__name__)
 
-_HEADLINE_METRICS = (".accuracy", ".macro_f1", ".pearson")
+_LOGGED_METRICS = (".accuracy", ".macro_f1", ".pearson")
 _LINES_PER_RUN = 10
 _FIRST_LINE_AFTER = 10.0  # seconds of steps: by then their speed says how long the rest will take
 
@@ -120,9 +120,9 @@ class TrainingProgress(TrainerCallback):
             return
         epoch = f"epoch {state.epoch:g}/{args.num_train_epochs:g}"
         score = f"score {metrics[f'eval_{SCORE}']:.4f}"
-        headlines = [
+        values = [
             f"{name.removeprefix('eval_')} {value:.4f}"
             for name, value in metrics.items()
-            if name.endswith(_HEADLINE_METRICS)
+            if name.endswith(_LOGGED_METRICS)
         ]
-        _log.info(" · ".join(part for part in (epoch, self._loss, score, *headlines) if part))
+        _log.info(" · ".join(part for part in (epoch, self._loss, score, *values) if part))

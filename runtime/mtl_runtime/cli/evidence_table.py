@@ -41,8 +41,7 @@ def _rows(name: str, measured: VariantEvidence) -> Iterator[tuple[str, ...]]:
 
 
 def _cells(task: TaskEvidence) -> tuple[str, ...]:
-    metrics = (
-        f"{task.metrics[name]:.3f}" if name in task.metrics else "" for name in ("accuracy", "macro_f1", "majority")
-    )
+    scores = (task.metrics.get("accuracy"), task.metrics.get("macro_f1"), task.majority_accuracy)
+    shares = ("" if score is None else f"{score:.3f}" for score in scores)
     sentences = str(task.sentences) + (f" ({task.labelled} labelled)" if task.labelled < task.sentences else "")
-    return sentences, *metrics, f"{100 * task.agreement:.4g} %", f"{task.max_logit_difference:.1e}"
+    return sentences, *shares, f"{100 * task.agreement:.4g} %", f"{task.max_logit_difference:.1e}"

@@ -15,11 +15,11 @@ def print_model_quality(summary: TrainingSummary | None) -> None:
     rows = [
         (name, metric, *(_cell(side.get(metric)) for side in (scores.majority, scores.probe, scores.model)), *rest)
         for name, scores in summary.validation.items()
-        for metric, rest in zip(scores.headlines, ((str(scores.rows), scores.rating), ("", "")), strict=True)
+        for metric, rest in zip(scores.tabulated_metrics, ((str(scores.rows), scores.rating), ("", "")), strict=True)
     ]
     print_table("Is the model good? (validation rows of training; verified means: as PyTorch)", _COLUMNS, rows)
-    for warning in summary.warnings:
-        print_table(f"warning: {warning}", (), ())
+    for finding in summary.findings:
+        print_table(f"warning: {finding.text}", (), ())
 
 
 def _cell(value: float | None) -> str:

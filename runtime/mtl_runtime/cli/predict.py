@@ -46,6 +46,7 @@ _LONGEST_TITLE = 60
     type=click.Choice(LONG_TEXT),
     help="What to do with a text longer than the encoder reads. Default: truncate.",
 )
+@click.option("--max-text-bytes", type=click.IntRange(min=1), help="Longest text accepted, in UTF-8. Default: 65536.")
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="How windows become one answer. Default: mean.")
 @click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")

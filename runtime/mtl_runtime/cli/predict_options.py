@@ -35,6 +35,7 @@ class PredictOptions:
     max_batch_tokens: int | None
     long_text: str | None
     aggregate: str | None
+    max_text_bytes: int | None
     column: str
     probabilities: bool
     explain: bool
@@ -60,7 +61,16 @@ class PredictOptions:
     @property
     def load_arguments(self) -> dict[str, Any]:
         """The arguments of :func:`mtl_runtime.load` that were given."""
-        names = ("variant", "trust", "threads", "workers", "max_batch_tokens", "long_text", "aggregate")
+        names = (
+            "variant",
+            "trust",
+            "threads",
+            "workers",
+            "max_batch_tokens",
+            "long_text",
+            "aggregate",
+            "max_text_bytes",
+        )
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def _source_conflicts(self) -> Iterator[tuple[bool, str]]:

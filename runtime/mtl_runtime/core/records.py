@@ -2,7 +2,8 @@
 
 One reader for every record of the project: configs, manifests, checkpoints and evidence are all plain
 frozen dataclasses of ``str | int | float | bool | None``, tuples, string-keyed mappings and each other.
-A key is the field's name, unless the field says otherwise with :func:`keys`.
+A key is the field's name, unless the field says otherwise with :func:`keys`. A dataclass that earlier versions wrote in
+another form has a static method ``upgrade``, which gets what the file holds and returns it in the present form.
 """
 
 import dataclasses
@@ -48,6 +49,9 @@ def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
     Raises:
         RecordError: a key is unknown or missing, or a value has the wrong type; the message names the place.
     """
+    upgrade = getattr(cls, "upgrade", None)
+    if upgrade is not None:
+        data = upgrade(data)
     if not isinstance(data, Mapping):
         raise RecordError(where, f"expected a table of keys, found {_show(data)}")
     fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]

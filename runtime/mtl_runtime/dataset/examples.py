@@ -1,29 +1,20 @@
 """data file -> examples: texts with their labels; the error about a bad row names file, line and column."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_runtime.bundle.manifest import Kind
-from mtl_runtime.dataset.label_cells import Label, parse_label
+from mtl_runtime.dataset.label_cells import Label, LabelColumn, parse_label
 from mtl_runtime.errors import EncodingError, InvalidTextError, MissingColumnError, TableError
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table
-from mtl_runtime.text.validation import validate_texts
+from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, cut_text, validate_texts
 
-__all__ = ["Example", "LabelColumn", "column_names", "read_labelled_file"]
+__all__ = ["Example", "column_names", "read_labelled_file"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelColumn:
-    """The column that holds a task's labels, and how they are read."""
-
-    column: str
-    kind: Kind
-    labels: tuple[str, ...] = ()  # empty: any label is accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +47,13 @@ def read_labelled_file(
     tasks: Mapping[str, LabelColumn],
     text_hint: str = "",
     source: int = 0,
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
     on_bad: Callable[[TableError], None] | None = None,
 ) -> Iterator[Example]:
     """Read the examples of one file, in its order.
+
+    A text may be empty, as it may in the runtime. A longer one than ``max_text_bytes`` is cut, since the encoder reads
+    the beginning of long texts alone; how many were is logged at INFO.
 
     Args:
         path: csv, tsv, jsonl or parquet, by suffix.
@@ -66,6 +61,7 @@ def read_labelled_file(
         tasks: the columns of labels to read, by task.
         text_hint: advice in the error about a missing column ``text``.
         source: copied into the examples.
+        max_text_bytes: what is read of a text, in UTF-8.
         on_bad: called with the error of each bad row; if it returns, the row is skipped. Default: raise the error.
 
     Raises:
@@ -73,6 +69,7 @@ def read_labelled_file(
     """
     columns = [task.column for task in tasks.values()]
     keys: set[str] = set()
+    cut: list[int] = []  # lines
     count = 0
     with open_table(path, columns=[text, *columns]) as table:
         table.require(text, hint=text_hint)
@@ -82,13 +79,16 @@ def read_labelled_file(
             if isinstance(row, Row):
                 keys.update(row.values)
             try:
-                example = _to_example(path, row, text, tasks, source)
+                example = _to_example(path, row, text, tasks, source, max_text_bytes)
             except EncodingError:
                 raise  # skipping such rows would drop a whole language or source
             except TableError as error:
                 _handle_bad_row(on_bad, error)
                 continue
+            if len(example.text) < len(row.values[text]):
+                cut.append(example.line)
             yield example
+    _log_cut_texts(path, cut, max_text_bytes)
     if not count:
         raise TableError(path, "the file has no rows")
     for column in columns if keys else ():
@@ -97,17 +97,32 @@ def read_labelled_file(
     _log.debug("read %d rows of %s", count, path)
 
 
-def _to_example(path: Path, row: Row | BadRow, column: str, tasks: Mapping[str, LabelColumn], source: int) -> Example:
+def _to_example(
+    path: Path,
+    row: Row | BadRow,
+    column: str,
+    tasks: Mapping[str, LabelColumn],
+    source: int,
+    max_text_bytes: int,
+) -> Example:
     if isinstance(row, BadRow):
         raise row.error
     labels = {name: _read_label(path, row, task) for name, task in tasks.items()}
     return Example(
-        text=_read_text(path, row, column),
+        text=cut_text(_read_text(path, row, column), max_text_bytes),
         labels={name: label for name, label in labels.items() if label is not None},
         source=source,
         path=str(path),
         line=row.line,
     )
+
+
+def _log_cut_texts(path: Path, lines: Sequence[int], max_text_bytes: int) -> None:
+    if lines:
+        what = "1 text is longer" if len(lines) == 1 else f"{len(lines):,} texts are longer"
+        _log.info(
+            "%s: %s than %d bytes and read up to there, the first in line %d", path, what, max_text_bytes, lines[0]
+        )
 
 
 def _handle_bad_row(on_bad: Callable[[TableError], None] | None, error: TableError) -> None:
@@ -125,16 +140,16 @@ def _require_labels(table: Table, columns: Iterable[str]) -> None:
 
 def _read_text(path: Path, row: Row, column: str) -> str:
     value = row.values.get(column)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise TableError(path, "the text is empty", line=row.line, column=column)
+    if value is None:
+        raise TableError(path, "the text is missing", line=row.line, column=column)
     try:
-        return validate_texts([value])[0]
+        return validate_texts([value], max_text_bytes=sys.maxsize)[0]
     except InvalidTextError as error:
         raise TableError(path, error.problem, line=row.line, column=column) from error
 
 
 def _read_label(path: Path, row: Row, task: LabelColumn) -> Label | None:
     try:
-        return parse_label(row.values.get(task.column), task.kind, task.labels)
+        return parse_label(row.values.get(task.column), task)
     except ValueError as error:
         raise TableError(path, str(error), line=row.line, column=task.column) from error

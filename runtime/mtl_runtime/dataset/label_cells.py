@@ -2,38 +2,76 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
-from mtl_runtime.bundle.manifest import Kind
+from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.dataset.label_twins import find_twin
+from mtl_runtime.dataset.list_cells import parse_list_text
+from mtl_runtime.dataset.number_cells import parse_number
+from mtl_runtime.text.invisible import is_blank, strip_invisible
 
-__all__ = ["Label", "label_names", "parse_label"]
+__all__ = ["Label", "LabelColumn", "label_names", "looks_missing", "parse_label"]
 
 # single_label: the label's name; multi_label: the names; regression: the number
 Label = str | tuple[str, ...] | float
 
-_LARGEST_NUMBER = 3.4028234e38  # of float32, which regressions are trained in
+# How spreadsheets, databases, pandas and people write that there is no value, in lower case.
+_MISSING_VALUES = frozenset(
+    [
+        *("n/a", "n.a.", "na", "nan", "-nan", "nat", "null", "nil", "none", "missing", "#n/a", "#na", "<na>", "<null>"),
+        *("#value!", "#ref!", "#div/0!", "#null!", "-", "--", "---", "\u2013", "\u2014", "?", "??", ".", ".."),
+    ]
+)
+# What looks like a list that was written as text.
+_BRACKETED = re.compile(r"""\[.*\]|[({]\s*['"].*[)}]""", re.DOTALL)
 
 
-def parse_label(value: Any, kind: Kind, labels: Sequence[str] = ()) -> Label | None:
-    """Parse the label in a cell; None for an empty cell, null or NaN.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelColumn:
+    """The column that holds a task's labels, and how they are read."""
+
+    column: str
+    kind: Kind
+    labels: tuple[str, ...] = ()  # empty: any label is accepted
+    fold_labels: bool = False  # a twin of one of ``labels`` is read as that label
+    missing: tuple[str, ...] = ()  # what stands for no label
+
+    @classmethod
+    def of(cls, task: TaskSpec) -> Self:
+        """A column that has the name of a task of a bundle."""
+        return cls(
+            column=task.name,
+            kind=task.kind,
+            labels=task.labels,
+            fold_labels=task.fold_labels,
+            missing=task.missing,
+        )
+
+
+def parse_label(value: Any, column: LabelColumn) -> Label | None:
+    """Parse the label in a cell; None for a cell that is empty, null, NaN or one of ``column.missing``.
 
     Args:
         value: str in csv and tsv, a JSON value in jsonl, a Python value in parquet.
-        kind: of the task.
-        labels: the task's labels; empty: any label is accepted.
+        column: how its cells are read.
 
     Raises:
         ValueError: the cell is not a label of this kind, or the task has no such label.
     """
     if isinstance(value, str):
-        value = value.strip()
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        value = strip_invisible(value)
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)) or _is_missing(value, column):
         return None
-    label = _PARSE[kind](value)
-    if labels:
-        _require_known(label_names(label), labels)
-    return label
+    try:
+        return _PARSE[column.kind](value, column)
+    except ValueError as error:
+        if isinstance(value, str) and looks_missing(value):
+            hint = f'if it stands for no value, train with missing = ["{value}"]'
+            raise ValueError(f"{error}; {hint}") from error
+        raise
 
 
 def label_names(label: Label) -> tuple[str, ...]:
@@ -43,50 +81,96 @@ def label_names(label: Label) -> tuple[str, ...]:
     return label if isinstance(label, tuple) else ()
 
 
-def _require_known(names: Iterable[str], labels: Sequence[str]) -> None:
-    for name in names:
-        if name not in labels:
-            near = difflib.get_close_matches(name, labels, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; the labels are: {', '.join(labels)}"
-            raise ValueError(f"unknown label {name!r}{hint}")
+def looks_missing(name: str) -> bool:
+    """Whether ``name`` is a common way to write that there is no value, such as N/A, null or ?."""
+    return name.casefold() in _MISSING_VALUES
 
 
-def _parse_name(value: Any) -> str:
+def _is_missing(value: Any, column: LabelColumn) -> bool:
+    return bool(column.missing) and isinstance(value, str | int | float) and _spell(value) in column.missing
+
+
+def _spell(value: str | float) -> str:
+    """A scalar as the name of a label."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # pandas writes a column of whole numbers with gaps as floats
-    if isinstance(value, str | int):
-        name = str(value).strip()
+    return strip_invisible(str(value))
+
+
+def _find_known(name: str, column: LabelColumn) -> str:
+    """The label of the task that ``name`` means."""
+    labels = column.labels
+    if not labels or name in labels:
+        return name
+    twin = find_twin(name, labels)
+    if twin is not None and column.fold_labels:
+        return twin
+    if twin is not None:
+        raise ValueError(
+            f"unknown label {name!r}; did you mean {twin!r}? (a task trained with fold_labels = true reads both as one)"
+        )
+    near = difflib.get_close_matches(name, labels, n=1)
+    raise ValueError(f"unknown label {name!r}; " + (f"did you mean {near[0]!r}?" if near else _list_labels(labels)))
+
+
+def _list_labels(labels: Iterable[str]) -> str:
+    return f"the labels are: {', '.join(labels)}"
+
+
+def _parse_name(value: Any, column: LabelColumn) -> str:
+    if isinstance(value, str) and value not in column.labels and _holds_strings(parse_list_text(value)):
+        raise ValueError(
+            f"found the list {value}, and a single_label task has one label for each text; "
+            f'read lists with kind = "multi_label"'
+        )
+    if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
+        name = _spell(value)
         if name:
-            return name
+            return _find_known(name, column)
     raise ValueError(f"a label is a word or a whole number, found {value!r}")
 
 
-def _parse_names(value: Any) -> tuple[str, ...]:
+def _holds_strings(items: Iterable[Any] | None) -> bool:
+    return items is not None and any(isinstance(item, str) for item in items)
+
+
+def _parse_names(value: Any, column: LabelColumn) -> tuple[str, ...] | None:
     """Parse the labels of a multi_label cell: a list, or names joined by "|" (a single "|" means that none applies)."""
-    parts = [part for part in value.split("|") if part.strip()] if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple):
+    parts = _split(value, column) if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple | set | frozenset):
         raise ValueError(  # noqa: TRY004 - a wrong cell, not a wrong program
             f"expected labels joined by '|' or a list of them, found {value!r}"
         )
-    names = tuple(dict.fromkeys(_parse_name(part) for part in parts))
+    present = [part for part in parts if not _is_missing(part, column)]
+    if parts and not present:
+        return None
+    plain = LabelColumn(column=column.column, kind="single_label", labels=column.labels, fold_labels=column.fold_labels)
+    names = tuple(dict.fromkeys(_parse_name(part, plain) for part in present))
     if any("|" in name for name in names):
         raise ValueError(f"a label of a multi_label task must not contain '|', found {value!r}")
     return names
 
 
-def _parse_number(value: Any) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not abs(number) <= _LARGEST_NUMBER:
-        raise ValueError(f"expected a finite number, found {value!r}")
-    return number
+def _split(text: str, column: LabelColumn) -> list[Any]:
+    """The parts of a cell that is a text: of a list that was written into it, or between its "|"."""
+    if text in column.labels:
+        return [text]
+    items = parse_list_text(text)
+    if items is not None:
+        return list(items)
+    if _BRACKETED.fullmatch(text):
+        example = "|".join(filter(None, (part.strip("[](){}'\" ") for part in text.split(","))))
+        raise ValueError(f"{text} looks like a list, but cannot be read as one; join labels by '|', as in {example}")
+    return [part for part in text.split("|") if not is_blank(part)]
 
 
-_PARSE: Mapping[Kind, Callable[[Any], Label]] = {
+def _parse_number(value: Any, _column: LabelColumn) -> float:
+    return parse_number(value)
+
+
+_PARSE: Mapping[Kind, Callable[[Any, LabelColumn], Label | None]] = {
     "single_label": _parse_name,
     "multi_label": _parse_names,
     "regression": _parse_number,

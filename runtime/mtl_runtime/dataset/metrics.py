@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.core import records
+from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.inference.decode import compute_probabilities
 
@@ -38,24 +41,45 @@ class TaskMetrics:
 
     rows: int
     values: Mapping[str, float]  # fractions of 1, except errors of a regression (in its own unit)
-    confusion: tuple[tuple[int, ...], ...] = ()  # single_label: rows by true label (down) and predicted label (across)
+    confusion: Confusion | None = None  # single_label
     labels: tuple[LabelResult, ...] = ()  # multi_label: in the order of the logits
+
+    @staticmethod
+    def upgrade(data: Any) -> Any:
+        """Earlier versions wrote the whole confusion matrix, and the accuracy of the majority among the values."""
+        if not isinstance(data, Mapping):
+            return data
+        values, matrix = data.get("values"), data.get("confusion")
+        if isinstance(values, Mapping):
+            data = {**data, "values": {name: value for name, value in values.items() if name != "majority"}}
+        if isinstance(matrix, list) and all(isinstance(row, list) for row in matrix):
+            data = {**data, "confusion": records.to_dict(Confusion.from_matrix(matrix)) if matrix else None}
+        return data
 
     @property
     def by_label(self) -> tuple[LabelResult, ...]:
         """One for each label, in the order of the logits; empty for a regression."""
-        predicted = [sum(column) for column in zip(*self.confusion, strict=True)]
-        of_confusion = (
-            LabelResult(rows=sum(row), predicted=predicted[index], correct=row[index])
-            for index, row in enumerate(self.confusion)
-        )
-        return self.labels or tuple(of_confusion)
+        if self.confusion is None:
+            return self.labels
+        counts = [[0, 0, 0] for _ in range(self.confusion.size)]
+        for pair in self.confusion.pairs:
+            counts[pair.true][0] += pair.rows
+            counts[pair.predicted][1] += pair.rows
+            counts[pair.true][2] += pair.rows if pair.true == pair.predicted else 0
+        return tuple(LabelResult(rows=rows, predicted=given, correct=right) for rows, given, right in counts)
+
+    @property
+    def majority_accuracy(self) -> float | None:
+        """Accuracy of always giving the label that most of these very rows have; None: not a single_label task."""
+        if self.confusion is None:
+            return None
+        return _ratio(max(label.rows for label in self.by_label), self.rows)
 
 
 def task_metrics(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
     """Compute the metrics of one task; rows without a label do not count.
 
-    single_label: accuracy, macro_f1, majority (accuracy of always giving the most frequent label).
+    single_label: accuracy, macro_f1.
     multi_label: accuracy (of whole label sets), macro_f1, micro_f1, at the task's thresholds.
     regression: mse, mae, pearson (0 where a side is constant).
 
@@ -141,17 +165,14 @@ def _count_by_label(
 
 
 def _single_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
-    predicted = logits.argmax(axis=1)
-    confusion = np.zeros((task.width, task.width), dtype=np.int64)
-    np.add.at(confusion, (targets.astype(np.int64), predicted), 1)
-    rows = len(targets)
-    support = confusion.sum(axis=1)
+    true, predicted = targets.astype(np.int64), logits.argmax(axis=1)
+    hits = np.bincount(true[true == predicted], minlength=task.width)
+    support, predictions = (np.bincount(labels, minlength=task.width) for labels in (true, predicted))
     values = {
-        "accuracy": _ratio(np.trace(confusion), rows),
-        "macro_f1": _macro_f1(np.diag(confusion), support, confusion.sum(axis=0)),
-        "majority": _ratio(support.max(), rows),
+        "accuracy": _ratio(hits.sum(), len(true)),
+        "macro_f1": _macro_f1(hits, support, predictions),
     }
-    return TaskMetrics(rows=rows, values=values, confusion=tuple(tuple(row) for row in confusion.tolist()))
+    return TaskMetrics(rows=len(true), values=values, confusion=Confusion.count(true, predicted, task.width))
 
 
 def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:

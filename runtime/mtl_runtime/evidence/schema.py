@@ -6,7 +6,7 @@ Plain frozen records, read and written by :mod:`mtl_runtime.core.records`; where
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mtl_runtime.bundle.manifest import FileSpec, Kind
 from mtl_runtime.bundle.training_summary import TrainingSummary
@@ -88,6 +88,7 @@ class TaskEvidence:
     labelled: int = 0  # sentences with a label of this task
     metrics: Mapping[str, float] = field(default_factory=dict)  # of the variant, on the labelled sentences
     reference_metrics: Mapping[str, float] = field(default_factory=dict)  # of the reference, on the same
+    majority_accuracy: float | None = None  # single_label: of always giving the most frequent label of these sentences
     # F1 by label of the variant, and of the reference; a label that neither occurs nor is given is absent.
     f1_by_label: Mapping[str, float] = field(default_factory=dict)
     reference_f1_by_label: Mapping[str, float] = field(default_factory=dict)
@@ -95,6 +96,19 @@ class TaskEvidence:
     calibrated_error: float | None = None  # the same, each row at a temperature that was fitted without it
     reliability: tuple[Bin, ...] = ()  # at these temperatures; ten tenths, empty without labels
     problems: tuple[str, ...] = ()  # budgets that were not kept
+
+    @staticmethod
+    def upgrade(data: Any) -> Any:
+        """Earlier versions wrote the accuracy of the majority among the metrics of both sides."""
+        if not (isinstance(data, Mapping) and isinstance(metrics := data.get("metrics"), Mapping)):
+            return data
+        if "majority" not in metrics:
+            return data
+        sides = {key: data.get(key, {}) for key in ("metrics", "reference_metrics")}
+        without = {
+            key: {name: value for name, value in side.items() if name != "majority"} for key, side in sides.items()
+        }
+        return {**data, **without, "majority_accuracy": metrics["majority"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,11 +103,13 @@ def measure_agreement(
         return evidence
     decided, decided_reference = usable.at_thresholds, reference.at_thresholds
     bins = _reliability(usable.at_temperature, targets)
+    measured = task_metrics(decided.task, targets, decided.logits)
     return dataclasses.replace(
         evidence,
         labelled=int(has_label(targets).sum()),
-        metrics=task_metrics(decided.task, targets, decided.logits).values,
+        metrics=measured.values,
         reference_metrics=task_metrics(decided_reference.task, targets, decided_reference.logits).values,
+        majority_accuracy=measured.majority_accuracy,
         f1_by_label=f1_by_label(decided.task, targets, decided.logits),
         reference_f1_by_label=f1_by_label(decided_reference.task, targets, decided_reference.logits),
         calibration_error=calibration_error(

@@ -12,7 +12,8 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core.work import planned_work, stage_work
-from mtl_runtime.dataset.examples import Example, LabelColumn, column_names, read_labelled_file
+from mtl_runtime.dataset.examples import Example, column_names, read_labelled_file
+from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError, TableError
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
@@ -121,11 +122,7 @@ def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Re
 
 def _labelled_examples(bundle: Bundle, data: Path, text: str) -> list[Example]:
     columns = column_names(data, text=text)
-    tasks = {
-        task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels)
-        for task in bundle.manifest.tasks
-        if task.name in columns
-    }
+    tasks = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in columns}
     if not tasks:
         names = ", ".join(task.name for task in bundle.manifest.tasks)
         raise TableError(data, f"none of the columns is a task of the bundle: {names}", line=1)

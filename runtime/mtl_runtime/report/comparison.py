@@ -14,7 +14,6 @@ METRICS: Mapping[str, tuple[str, bool]] = {
     "accuracy": ("accuracy", True),
     "macro_f1": ("macro-F1", True),
     "micro_f1": ("micro-F1", True),
-    "majority": ("majority class", True),
     "pearson": ("Pearson", True),
     "mae": ("mean abs. error", False),
     "mse": ("mean sq. error", False),
@@ -121,8 +120,8 @@ def _metric(task: TaskEvidence, name: str, of_labelled: str, *, named: bool) -> 
         return _dash("no labels")
     value = task.metrics[name]
     small = [metric_change(name, value, task.reference_metrics[name]), of_labelled]
-    if name == "accuracy" and "majority" in task.metrics:  # of always giving the most frequent label of these rows
-        small.insert(1, f"majority {number_format.share(task.metrics['majority'])}")
+    if name == "accuracy" and task.majority_accuracy is not None:
+        small.insert(1, f"majority {number_format.share(task.majority_accuracy)}")
     return _cell(number_format.share(value), *([METRICS[name][0]] if named else []), *small)
 
 

@@ -1,4 +1,4 @@
-"""TrainingSummary -> the first section of the page: warnings, and each task next to its majority and its probe."""
+"""TrainingSummary -> the first section of the page: findings, and each task next to its majority and its probe."""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,12 +20,12 @@ _TONES: Mapping[Rating, tuple[str, str]] = {  # mark, and class of the badge
 def model_quality(summary: TrainingSummary | None) -> Markup:
     """Answer the question that no comparison with PyTorch can answer: whether the model is any good."""
     heading = tag("h2", "Is the model good?")
-    if summary is None or not (summary.validation or summary.warnings):
+    if summary is None or not (summary.validation or summary.findings):
         return join(heading, tag("p", "This bundle does not say how well the model did in training.", class_="quiet"))
-    warnings = [tag("li", warning) for warning in summary.warnings]
+    findings = [tag("li", finding.text) for finding in summary.findings]
     return join(
         heading,
-        tag("ul", warnings, class_="problem warnings") if warnings else "",
+        tag("ul", findings, class_="problem warnings") if findings else "",
         _scores(summary.validation) if summary.validation else "",
     )
 
@@ -44,7 +44,7 @@ def _rows(name: str, scores: ValidationScores) -> Iterator[tuple[Content, ...]]:
     mark, class_ = _TONES[scores.rating]
     rating: Content = tag("span", tag("span", mark, aria_hidden="true"), " ", scores.rating, class_=f"b {class_}")
     shown = name
-    for metric in scores.headlines:
+    for metric in scores.tabulated_metrics:
         if metric in scores.model:
             sides = (scores.majority, scores.probe, scores.model)
             rows = number_format.count(scores.rows)

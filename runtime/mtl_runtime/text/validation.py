@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from mtl_runtime.errors import InvalidTextError
 
-__all__ = ["AGGREGATES", "DEFAULT_MAX_TEXT_BYTES", "LONG_TEXT", "Aggregate", "LongText", "validate_texts"]
+__all__ = ["AGGREGATES", "DEFAULT_MAX_TEXT_BYTES", "LONG_TEXT", "Aggregate", "LongText", "cut_text", "validate_texts"]
 
 # truncate: the encoder reads only the beginning. error: such a text is refused. windows: the encoder reads the text
 # in windows, each of which starts before the end of the previous one, and the windows' answers are aggregated.
@@ -37,6 +37,14 @@ def validate_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TE
             problem = f"lone surrogate {code} at character {error.start}; it is not valid Unicode"
             raise InvalidTextError(index, problem) from error
         if size > max_text_bytes:
-            raise InvalidTextError(index, f"has {size} bytes in UTF-8, the limit is {max_text_bytes} (max_text_bytes)")
+            problem = f"has {size} bytes in UTF-8, the limit is {max_text_bytes}; max_text_bytes raises it"
+            raise InvalidTextError(index, problem)
         checked.append(text)
     return checked
+
+
+def cut_text(text: str, max_text_bytes: int) -> str:
+    """Keep the beginning of a valid ``text``, at most ``max_text_bytes`` in UTF-8 and no part of a character."""
+    if 4 * len(text) <= max_text_bytes:
+        return text
+    return text.encode()[:max_text_bytes].decode(errors="ignore")

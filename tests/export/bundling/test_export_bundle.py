@@ -33,6 +33,7 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget
 from mtl_runtime.bundle.golden import GoldenText, parse_golden, parse_golden_answers
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.cli import stages as stages_module
 from mtl_runtime.cli.app import main
 from mtl_runtime.core.work import PLANNED, STAGE
@@ -106,8 +107,9 @@ def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_
     file = tmp_path / "project" / "checkpoint" / "checkpoint.json"
     record = json.loads(file.read_text("utf-8"))
     training = record["training"]
-    always = {"rows": 30, "values": {"accuracy": 1.0, "macro_f1": 1.0, "majority": 1.0}, "confusion": []}
-    training |= {"majority": {"sentiment": always}, "probe": {"sentiment": always}, "findings": ["a_finding"]}
+    always = {"rows": 30, "values": {"accuracy": 1.0, "macro_f1": 1.0}}
+    finding = {"problem": "no_better_than_majority", "task": "sentiment", "text": "a_finding"}
+    training |= {"majority": {"sentiment": always}, "probe": {"sentiment": always}, "findings": [finding]}
     file.write_text(json.dumps(record), "utf-8")
     exported = export_bundle(file.parent, tmp_path / "bundle")
     summary = exported.bundle.manifest.training
@@ -115,19 +117,37 @@ def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_
     scores = summary.validation["sentiment"]
     assert scores.model["macro_f1"] == training["validation"]["sentiment"]["values"]["macro_f1"]
     assert scores.probe == scores.majority == {"accuracy": 1.0, "macro_f1": 1.0}
-    assert summary.findings == ("a_finding",)
+    assert [found.text for found in summary.findings] == ["a_finding"]
+    assert scores.rating == "no better than the majority"
     card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
-    poor = card.index("task sentiment is no better than always giving the most frequent answer")
-    assert (
-        poor < card.index("a\\_finding") < card.index("| task | metric | majority | probe |") < card.index("## Tasks")
-    )
+    places = ("a\\_finding", "| task | metric | majority | probe |", "no better than the majority", "## Tasks")
+    assert [*map(card.index, places)] == sorted(map(card.index, places))
+
+
+@pytest.mark.parametrize(
+    ("problems", "rating"),
+    [
+        ([], "better than the majority"),
+        ([("rare_labels", "sentiment"), ("no_better_than_majority", "stars")], "better than the majority"),
+        ([("worse_than_probe", "sentiment")], "worse than the probe"),
+        ([("worse_than_probe", "sentiment"), ("no_better_than_majority", "sentiment")], "no better than the majority"),
+        ([("other", None)], "unknown"),  # a sentence of an earlier version may say anything
+    ],
+)
+def test_the_rating_of_a_task_is_what_trainings_findings_say(checkpoint, problems, rating):
+    record = load_checkpoint(checkpoint).record.training
+    findings = tuple(Finding(problem=problem, task=task, text="...") for problem, task in problems)
+    summary = summarize_training(dataclasses.replace(record, findings=findings))
+    assert summary.validation["sentiment"].rating == rating
 
 
 def test_a_checkpoint_without_baselines_is_compared_with_the_majority_of_its_validation_rows(checkpoint, tmp_path):
     record = load_checkpoint(checkpoint).record.training
     old = dataclasses.replace(record, majority={}, probe={})
     scores = summarize_training(old).validation
-    assert scores["sentiment"].majority == {"accuracy": record.validation["sentiment"].values["majority"]}
+    most = max(label.rows for label in record.validation["sentiment"].by_label)
+    assert scores["sentiment"].majority == {"accuracy": most / record.validation["sentiment"].rows}
+    assert scores["sentiment"].rating == "unknown"
     assert scores["stars"].majority == scores["stars"].probe == {}
     assert scores["stars"].rating == "unknown"
 

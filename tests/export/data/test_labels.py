@@ -120,7 +120,8 @@ def test_the_names_in_a_label_are_one_many_or_none():
     assert label_names(2.5) == ()
 
 
-def test_whole_numbers_are_ordered_by_value_and_words_by_spelling():
+def test_numbers_are_ordered_by_value_and_words_by_spelling():
     from mtl_export.data.labels import _label_order
 
     assert sorted(["10", "2", "b", "-1", "a"], key=_label_order) == ["-1", "2", "10", "a", "b"]
+    assert sorted(["10.0", "2.5", "-1.5", "3"], key=_label_order) == ["-1.5", "2.5", "3", "10.0"]

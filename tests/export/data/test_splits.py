@@ -106,14 +106,16 @@ def test_another_rule_may_divide_the_rows(tmp_path):
 
 
 def test_a_bad_row_of_a_file_with_a_holdout_is_listed_once(tmp_path):
-    source = SourceConfig(train=(write(tmp_path, "train", [*cells(30), ("", "a")]),), holdout=0.5)
+    source = SourceConfig(train=(write(tmp_path, "train", [*cells(30), (None, "a")]),), holdout=0.5)
     train, validation = read_splits([source], TASKS, bad_rows="skip").values()
     assert [row.line for row in (*train.skipped, *validation.skipped)] == [31]
 
 
 def test_rows_of_which_none_can_be_held_out_are_refused(tmp_path):
     source = SourceConfig(train=(write(tmp_path, "train", [("x", "a"), ("y", "b")]),), holdout=0.5)
-    with pytest.raises(DataError, match=r"no row of .*train\.jsonl can be held out, since each is the only one"):
+    with pytest.raises(
+        DataError, match=r"no row of .*train\.jsonl can be held out, since each of the 2 is the only one of a"
+    ):
         read_splits([source], TASKS)
 
 

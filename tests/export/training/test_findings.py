@@ -12,7 +12,7 @@ from mtl_export.checkpoint import Evaluation
 from mtl_export.config import Config, TaskConfig
 from mtl_export.data.examples import Examples
 from mtl_export.data.labels import task_specs
-from mtl_export.training.findings import find_problems
+from mtl_export.training.findings import find_data_problems, find_model_problems, most_serious_first
 from mtl_export.training.majority import majority_metrics
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import Standardization
@@ -61,18 +61,24 @@ def _standardized(numbers, spec):
     return numbers if scale is None else (numbers - scale.mean) / scale.deviation
 
 
-def findings_of(data, answers=None, *, probe=None, history=()):
+def records_of(data, answers=None, *, probe=None, history=()):
     """The findings about a model that gives ``answers``, by default the right ones."""
     (spec,) = data.specs
     if answers is None:
         answers = [row.labels[spec.name] for row in data.validation.rows]
-    return find_problems(
+    about_model = find_model_problems(
         data,
         model=metrics_of(data, answers),
         majority=majority_metrics(data),
         probe=metrics_of(data, probe) if probe is not None else {},
         history=history,
     )
+    return most_serious_first([*find_data_problems(data), *about_model])
+
+
+def findings_of(data, answers=None, *, probe=None, history=()):
+    """The sentences of the findings."""
+    return tuple(finding.text for finding in records_of(data, answers, probe=probe, history=history))
 
 
 def repeat(values, count):
@@ -108,6 +114,18 @@ def test_a_task_that_ended_at_its_majority_is_named_first():
         "macro-F1 0.327 against 0.327 on 150 validation rows"
     )
     assert second == "task tone never answers 1 of the 2 labels that validation has: b (77 rows)"
+
+
+def test_a_finding_names_its_problem_and_its_task():
+    data = data_of(TONE, repeat("aab", 400), [*"a" * 73, *"b" * 77])
+    poor, unpredicted = records_of(data, ["a"] * 150, probe=["a"] * 150)
+    assert (poor.problem, poor.task) == ("no_better_than_majority", "tone")
+    assert (unpredicted.problem, unpredicted.task) == ("unpredicted_labels", "tone")
+    shared = data_of(
+        TONE, [[f"text {number}", "ab"[number % 2]] for number in range(100)], [["text 0", "a"], ["text 1", "b"]] * 25
+    )
+    (finding, *_) = records_of(shared)
+    assert (finding.problem, finding.task) == ("texts_in_both_splits", None)
 
 
 def test_149_of_150_answers_that_are_the_majoritys_are_hardly_better():
@@ -296,6 +314,14 @@ def test_a_column_of_labels_is_not_taken_for_texts():
     )
 
 
+def test_of_many_groups_of_twins_five_are_named():
+    names = [f"label {letter}" for letter in "abcdefg"]
+    train = repeat([*names, *map(str.upper, names)], 280)
+    (finding,) = findings_of(data_of(TONE, train, repeat(train, 140)))
+    assert finding.count(" and 'LABEL") == 5
+    assert "; and 2 further groups; fold_labels = true in [tasks.tone] makes each group one" in finding
+
+
 def test_few_shot_data_of_many_labels_is_no_free_text():
     names = [f"intent{number}" for number in range(150)]
     assert findings_of(data_of(TONE, repeat(names, 1200), repeat(names, 300))) == ()
@@ -304,7 +330,8 @@ def test_few_shot_data_of_many_labels_is_no_free_text():
 def test_the_best_constant_of_training_is_measured_on_validation():
     data = data_of(TONE, [*"aab", None], [*"abbb", None])
     metrics = majority_metrics(data)["tone"]
-    assert (metrics.rows, metrics.values["accuracy"], metrics.confusion) == (4, 0.25, ((1, 0), (3, 0)))
+    assert (metrics.rows, metrics.values["accuracy"]) == (4, 0.25)
+    assert metrics.confusion.to_matrix().tolist() == [[1, 0], [3, 0]]
     tags = {"tags": TaskConfig(kind="multi_label", labels=("a", "b", "unseen"))}
     metrics = majority_metrics(data_of(tags, [("a",), ("b",), ()], [("a",), ("a", "b"), ()]))["tags"]
     assert (metrics.values["accuracy"], metrics.values["macro_f1"]) == (1 / 3, pytest.approx((4 / 5 + 1 / 2) / 2))
@@ -338,4 +365,5 @@ def test_the_demos_kind_of_data_has_no_findings(tmp_path):
         one = dataclasses.replace(data, specs=(spec,))
         answers = [row.labels.get(spec.name, one.validation.rows[0].labels[spec.name]) for row in one.validation.rows]
         model |= metrics_of(one, answers)
-    assert find_problems(data, model=model, majority=majority_metrics(data), probe=model, history=()) == ()
+    assert find_data_problems(data) == ()
+    assert find_model_problems(data, model=model, majority=majority_metrics(data), probe=model, history=()) == ()

@@ -9,6 +9,8 @@ from mtl_export.data.examples import SkippedRow
 from mtl_export.data.label_counts import LabelCounts
 from mtl_export.model import HeadSpec, ModelSpec
 from mtl_runtime.bundle.manifest import EncoderSpec, FileSpec, TaskSpec
+from mtl_runtime.bundle.training_summary import Finding
+from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.metrics import LabelResult, TaskMetrics
 
 SMUGGLED = "<script>document.title='ran'</script>"
@@ -26,8 +28,16 @@ CONFIG = Config.from_dict(
     }
 )
 FINDINGS = (
-    "task price is no better than always answering the mean: mean squared error 1.1e+09 against 9e+08",
-    f"task tags never answers 1 of the 2 labels that validation has: {SMUGGLED} (12 rows)",
+    Finding(
+        problem="no_better_than_majority",
+        task="price",
+        text="task price is no better than always answering the mean: mean squared error 1.1e+09 against 9e+08",
+    ),
+    Finding(
+        problem="unpredicted_labels",
+        task="tags",
+        text=f"task tags never answers 1 of the 2 labels that validation has: {SMUGGLED} (12 rows)",
+    ),
 )
 
 
@@ -35,8 +45,8 @@ def single(confusion):
     """Metrics of a single_label task with these counts."""
     total = sum(map(sum, confusion))
     accuracy = sum(row[index] for index, row in enumerate(confusion)) / total
-    values = {"accuracy": accuracy, "macro_f1": accuracy - 0.05, "majority": max(map(sum, confusion)) / total}
-    return TaskMetrics(rows=total, values=values, confusion=tuple(map(tuple, confusion)))
+    values = {"accuracy": accuracy, "macro_f1": accuracy - 0.05}
+    return TaskMetrics(rows=total, values=values, confusion=Confusion.from_matrix(confusion))
 
 
 def multi(macro_f1):
@@ -75,7 +85,7 @@ TRAINING = TrainingRecord(
         "price": numeric(1.1e9, 0.05),
     },
     skipped_rows=tuple(
-        SkippedRow(path="../data/a&b.csv", line=line, reason="the text is empty") for line in range(2, 27)
+        SkippedRow(path="../data/a&b.csv", line=line, reason="the text is missing") for line in range(2, 27)
     ),
     newly_initialized=("encoder.pooler.dense.weight",),
     plan=TrainingPlan(

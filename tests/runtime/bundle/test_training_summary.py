@@ -1,79 +1,46 @@
-"""What validation rows say of a model: whether it beats its majority and its probe."""
-
-import math
+"""What training leaves in a bundle: findings as records, and a rating of each task that no reader decides again."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mtl_runtime.bundle.training_summary import TrainingSummary, ValidationScores
+from mtl_runtime.bundle.training_summary import Finding, TrainingSummary, ValidationScores
+from mtl_runtime.core import records
+from mtl_runtime.errors import RecordError
 
-share = st.floats(0, 1)
-
-
-def scores(model, majority=None, probe=None, rows=150):
-    return ValidationScores(rows=rows, model=model, majority=majority or {}, probe=probe or {})
+POOR = Finding(
+    problem="no_better_than_majority", task="tone", text="task tone is hardly better than always answering a"
+)
 
 
-def labels(accuracy, macro_f1):
-    return {"accuracy": accuracy, "macro_f1": macro_f1}
+def test_a_summary_is_read_as_it_was_written():
+    scores = ValidationScores(rows=150, model={"accuracy": 0.5}, rating="no better than the majority")
+    summary = TrainingSummary(validation={"tone": scores}, findings=(POOR,))
+    assert records.from_json(TrainingSummary, records.to_json(summary)) == summary
+
+
+def test_a_bare_sentence_of_an_earlier_version_is_a_finding_of_no_known_problem():
+    summary = records.from_dict(TrainingSummary, {"validation": {}, "findings": ["a sentence"]})
+    assert summary.findings == (Finding(problem="other", text="a sentence"),)
+
+
+def test_a_problem_that_only_a_later_version_knows_does_not_make_a_bundle_unreadable():
+    later = {"problem": "labels_of_the_future", "task": "tone", "text": "a sentence"}
+    assert records.from_dict(Finding, later) == Finding(problem="other", task="tone", text="a sentence")
+
+
+@pytest.mark.parametrize("broken", [{"problem": 3, "text": "a"}, {"text": "a"}, {"problem": "rare_labels"}, 3, None])
+def test_what_is_no_finding_is_refused(broken):
+    with pytest.raises(RecordError, match="finding"):
+        records.from_dict(Finding, broken, where="finding")
+
+
+def test_scores_of_an_earlier_version_have_no_rating_and_none_is_made_up():
+    scores = records.from_dict(ValidationScores, {"rows": 9, "model": {"accuracy": 0.5}, "majority": {"accuracy": 0.6}})
+    assert scores.rating == "unknown"
 
 
 @pytest.mark.parametrize(
-    ("model", "majority", "probe", "rating"),
-    [
-        (labels(0.487, 0.231), labels(0.493, 0.22), {}, "no better than the majority"),  # 149 of 150 answers are it
-        (labels(0.52, 0.25), labels(0.493, 0.22), {}, "no better than the majority"),  # 4 rows of 150 more are luck
-        (labels(0.90, 0.70), labels(0.91, 0.32), {}, "better than the majority"),  # rare labels are found
-        (labels(0.75, 0.70), labels(0.49, 0.22), labels(0.79, 0.72), "worse than the probe"),
-        (labels(0.75, 0.74), labels(0.49, 0.22), labels(0.79, 0.72), "better than the majority"),
-        (labels(0.75, 0.74), {}, {}, "unknown"),
-        (labels(0.75, 0.74), {"accuracy": 0.49}, {}, "better than the majority"),
-        ({"mse": 4.1, "mae": 1.5, "pearson": 0.3}, {"mse": 4.0, "mae": 1.6}, {}, "no better than the majority"),
-        ({"mse": 3.1, "mae": 1.5, "pearson": 0.3}, {"mse": 4.0, "mae": 1.6}, {}, "better than the majority"),
-        (
-            {"mse": 3.1, "mae": 1.5, "pearson": 0.3},
-            {"mse": 4.0, "mae": 1.6},
-            {"mse": 2.0, "mae": 1.2, "pearson": 0.5},
-            "worse than the probe",
-        ),
-    ],
+    ("model", "shown"),
+    [({"accuracy": 0.9, "macro_f1": 0.8}, ("accuracy", "macro_f1")), ({"mse": 1.0, "mae": 0.5}, ("mae", "pearson"))],
 )
-def test_the_rating_compares_with_the_majority_first_and_then_with_the_probe(model, majority, probe, rating):
-    assert scores(model, majority, probe).rating == rating
-
-
-def test_without_rows_there_is_no_rating():
-    assert scores(labels(1.0, 1.0), labels(0.5, 0.3), rows=0).rating == "unknown"
-
-
-@given(share, share, st.integers(1, 5000))
-def test_a_model_that_is_its_majority_never_looks_good(accuracy, macro_f1, rows):
-    same = labels(accuracy, macro_f1)
-    assert scores(same, same, rows=rows).rating == "no better than the majority"
-
-
-@given(st.floats(0.05, 0.9), st.integers(10, 5000))
-def test_what_counts_as_better_is_one_standard_error_of_that_many_rows(majority, rows):
-    error = math.sqrt(majority * (1 - majority) / rows)
-    below, above = ({"accuracy": majority + error * factor} for factor in (0.99, 1.01))
-    assert scores(below, {"accuracy": majority}, rows=rows).rating == "no better than the majority"
-    assert scores(above, {"accuracy": majority}, rows=rows).rating == "better than the majority"
-
-
-def test_warnings_name_the_poor_tasks_before_the_findings():
-    poor = scores({"mse": 4.1, "mae": 1.5, "pearson": 0.0}, {"mse": 4.0, "mae": 1.4, "pearson": 0.0})
-    summary = TrainingSummary(
-        validation={"price": poor, "tone": scores(labels(0.9, 0.9), labels(0.5, 0.3))}, findings=("a finding",)
-    )
-    assert summary.warnings == (
-        "task price is no better than always giving the mean of the training rows "
-        "(mae 1.500 against 1.400, pearson 0.000 against 0.000, on 150 validation rows)",
-        "a finding",
-    )
-
-
-def test_a_task_that_a_finding_calls_poor_is_not_named_twice():
-    poor = scores(labels(0.5, 0.3), labels(0.5, 0.3))
-    finding = "task tone is right no more often than by always answering news: accuracy 0.500 against 0.500"
-    assert TrainingSummary(validation={"tone": poor}, findings=(finding,)).warnings == (finding,)
+def test_tables_show_two_metrics_of_a_task(model, shown):
+    assert ValidationScores(rows=9, model=model).tabulated_metrics == shown

@@ -264,6 +264,17 @@ def test_a_table_on_a_terminal_has_its_control_characters_escaped_and_a_pipe_doe
     assert b"\x1b" not in shown
 
 
+def test_the_limit_of_a_texts_bytes_can_be_raised_for_a_text_and_for_a_file(mtl, bundle_path, tmp_path):
+    long = "good film " * 7000
+    file = tmp_path / "in.txt"
+    file.write_text(long)
+    for source in (["--text", long], [file]):
+        refused = mtl("predict", bundle_path, *source)
+        assert refused.exit_code == 2
+        assert "has 70000 bytes in UTF-8, the limit is 65536; max_text_bytes raises it" in refused.stderr
+        assert mtl("predict", bundle_path, *source, "--max-text-bytes", "70000").exit_code == 0
+
+
 def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
     result = mtl("inspect", bundle_path)
     assert result.exit_code == 0, result.output
@@ -273,12 +284,21 @@ def test_inspect_shows_what_the_manifest_says(mtl, bundle_path):
 
 def test_inspect_and_verify_say_first_whether_the_model_is_good(mtl, bundle_copy, change_manifest):
     scores = {"rows": 150, "model": {"accuracy": 0.487, "macro_f1": 0.23}, "majority": {"accuracy": 0.493}}
-    training = {"validation": {"sentiment": scores}, "findings": ["validation is too small to tell"]}
+    scores["rating"] = "no better than the majority"
+    findings = [
+        {
+            "problem": "no_better_than_majority",
+            "task": "sentiment",
+            "text": "it is hardly better than always answering a",
+        },
+        {"problem": "too_few_validation_rows", "task": "sentiment", "text": "validation is too small to tell"},
+    ]
+    training = {"validation": {"sentiment": scores}, "findings": findings}
     change_manifest(bundle_copy, training=training)
     for command in ("inspect", "verify"):
         shown = mtl(command, bundle_copy).stdout
-        place = shown.index("no better than always giving the most frequent answer (accuracy 0.487 against 0.493")
-        assert place < shown.index("validation is too small to tell") < shown.index("cpu-int8   ")
+        places = ("no better than the majority", "hardly better than", "too small to tell", "cpu-int8   ")
+        assert [*map(shown.index, places)] == sorted(map(shown.index, places))
     (evidence,) = json.loads(mtl("inspect", bundle_copy, "--json").stdout)["evidence"]
     assert evidence["training"]["validation"]["sentiment"]["rows"] == 150
 

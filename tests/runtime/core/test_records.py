@@ -133,6 +133,29 @@ def test_any_key_of_a_field_is_read(record, key):
     assert records.from_dict(Renamed, {key: data.pop("max_tokens"), **data}) == record
 
 
+@dataclass(frozen=True, kw_only=True)
+class Renewed:
+    size: int
+
+    @staticmethod
+    def upgrade(data):
+        return {"size": data} if isinstance(data, int) else data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    parts: tuple[Renewed, ...]
+    last: Renewed | None = None
+
+
+def test_a_record_that_earlier_versions_wrote_in_another_form_is_read_wherever_it_stands():
+    present = Holder(parts=(Renewed(size=1), Renewed(size=2)), last=Renewed(size=3))
+    assert records.from_dict(Holder, {"parts": [1, {"size": 2}], "last": 3}) == present
+    assert records.from_json(Holder, records.to_json(present)) == present
+    with pytest.raises(RecordError, match=r"parts\[0\]: expected a table of keys"):
+        records.from_dict(Holder, {"parts": ["one"]})
+
+
 def test_a_field_without_keys_has_its_name_as_its_only_key():
     assert [records.keys_of(field) for field in fields(Renamed)] == [
         ("max_tokens", "budget", "tokens"),

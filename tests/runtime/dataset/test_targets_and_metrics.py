@@ -68,14 +68,15 @@ def test_no_rows_give_empty_targets_and_metrics_without_rows(task, shape):
     assert all(value == 0.0 for value in metrics.values.values())
 
 
-def test_accuracy_confusion_macro_f1_and_majority_by_hand():
+def test_accuracy_confusion_macro_f1_and_the_majoritys_accuracy_by_hand():
     true = ["a", "a", "a", "b", "b", "c", None]
     predicted = [0, 0, 1, 1, 0, 1, 2]
     metrics = task_metrics(TONE, encode_labels(TONE, true), one_hot(predicted))
     assert metrics.rows == 6
-    assert metrics.confusion == ((2, 1, 0), (1, 1, 0), (0, 1, 0))
+    assert metrics.confusion.to_matrix().tolist() == [[2, 1, 0], [1, 1, 0], [0, 1, 0]]
     # a: precision 2/3, recall 2/3; b: precision 1/3, recall 1/2; c: never predicted
-    assert metrics.values == pytest.approx({"accuracy": 3 / 6, "macro_f1": (2 / 3 + 0.4 + 0) / 3, "majority": 3 / 6})
+    assert metrics.values == pytest.approx({"accuracy": 3 / 6, "macro_f1": (2 / 3 + 0.4 + 0) / 3})
+    assert metrics.majority_accuracy == 3 / 6
 
 
 def test_macro_f1_leaves_out_a_class_that_is_neither_true_nor_predicted():
@@ -95,15 +96,16 @@ def test_single_label_metrics_equal_their_definitions(pairs):
     metrics = task_metrics(TONE, encode_labels(TONE, true), logits)
     known = [(label, TONE.labels[index]) for label, index in pairs if label is not None]
     assert metrics.rows == len(known)
+    matrix = metrics.confusion.to_matrix()
     for row, column in itertools.product(range(3), range(3)):
         expected = sum(pair == (TONE.labels[row], TONE.labels[column]) for pair in known)
-        assert metrics.confusion[row][column] == expected
+        assert matrix[row, column] == expected
     scores = [f1([t == name for t, _ in known], [p == name for _, p in known]) for name in TONE.labels]
     seen = [value for value in scores if value is not None]
     assert metrics.values["macro_f1"] == pytest.approx(statistics.fmean(seen) if seen else 0.0)
     assert metrics.values["accuracy"] == pytest.approx(sum(t == p for t, p in known) / len(known) if known else 0.0)
     most = max(sum(t == name for t, _ in known) for name in TONE.labels)
-    assert metrics.values["majority"] == pytest.approx(most / len(known) if known else 0.0)
+    assert metrics.majority_accuracy == pytest.approx(most / len(known) if known else 0.0)
 
 
 def test_multi_label_metrics_by_hand_at_the_tasks_thresholds():
@@ -113,7 +115,7 @@ def test_multi_label_metrics_by_hand_at_the_tasks_thresholds():
     metrics = task_metrics(TAGS, targets, logits)
     # x: true 1 1 1 0, predicted 1 1 0 1; y: true 0 1 0 0, predicted 0 1 1 0
     assert metrics.rows == 4
-    assert metrics.confusion == ()
+    assert metrics.confusion is metrics.majority_accuracy is None
     assert metrics.values == pytest.approx(
         {"accuracy": 2 / 4, "macro_f1": (2 / 3 + 2 / 3) / 2, "micro_f1": 2 * 3 / (4 + 5)}
     )
@@ -275,10 +277,10 @@ def test_a_label_without_a_positive_row_keeps_one_half():
 def test_the_score_is_the_mean_headline_metric_of_the_tasks_with_labels():
     kinds = {"tone": "single_label", "tags": "multi_label", "stars": "regression", "empty": "single_label"}
     tasks = {
-        "tone": TaskMetrics(rows=4, values={"accuracy": 0.1, "macro_f1": 0.5, "majority": 0.1}),
+        "tone": TaskMetrics(rows=4, values={"accuracy": 0.1, "macro_f1": 0.5}),
         "tags": TaskMetrics(rows=4, values={"accuracy": 0.1, "macro_f1": 0.8, "micro_f1": 0.1}),
         "stars": TaskMetrics(rows=1, values={"mse": 9.0, "mae": 9.0, "pearson": -0.1}),
-        "empty": TaskMetrics(rows=0, values={"accuracy": 0.0, "macro_f1": 0.0, "majority": 0.0}),
+        "empty": TaskMetrics(rows=0, values={"accuracy": 0.0, "macro_f1": 0.0}),
     }
     assert score(tasks, kinds) == pytest.approx((0.5 + 0.8 - 0.1) / 3)
     assert score({"empty": tasks["empty"]}, kinds) == 0.0

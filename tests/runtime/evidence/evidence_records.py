@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mtl_runtime.bundle.manifest import FileSpec
-from mtl_runtime.bundle.training_summary import TrainingSummary, ValidationScores
+from mtl_runtime.bundle.training_summary import Finding, TrainingSummary, ValidationScores
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import (
     SCHEMA_VERSION,
@@ -67,8 +67,9 @@ SENTIMENT = TaskEvidence(
     mean_probability_difference=8.764499060304262e-08,
     not_finite=0,
     labelled=2351,
-    metrics={"accuracy": 0.7765505522514868, "macro_f1": 0.7267545691150143, "majority": 0.4367034834324554},
-    reference_metrics={"accuracy": 0.7765505522514868, "macro_f1": 0.7267545691150143, "majority": 0.4367034834324554},
+    metrics={"accuracy": 0.7765505522514868, "macro_f1": 0.7267545691150143},
+    reference_metrics={"accuracy": 0.7765505522514868, "macro_f1": 0.7267545691150143},
+    majority_accuracy=0.4367034834324554,
     f1_by_label={"negative": 0.8013, "neutral": 0.5712, "positive": 0.8077},
     reference_f1_by_label={"negative": 0.8013, "neutral": 0.5712, "positive": 0.8077},
     calibration_error=0.0814,
@@ -136,7 +137,7 @@ INT8_SENTIMENT = replace(
     logit_differences=histogram(7, 31, 208, 1210, 3402, 2089, 121, 1),
     max_probability_difference=0.0168,
     mean_probability_difference=0.0021,
-    metrics={"accuracy": 0.7752, "macro_f1": 0.7249, "majority": 0.4367034834324554},
+    metrics={"accuracy": 0.7752, "macro_f1": 0.7249},
     f1_by_label={"negative": 0.7991, "neutral": 0.5702, "positive": 0.8054},
     calibration_error=0.0829,
     calibrated_error=0.0201,
@@ -277,20 +278,34 @@ TRAINING = TrainingSummary(
             model={"accuracy": 0.784, "macro_f1": 0.731},
             probe={"accuracy": 0.702, "macro_f1": 0.655},
             majority={"accuracy": 0.437, "macro_f1": 0.203},
+            rating="better than the majority",
         ),
         "topics": ValidationScores(
             rows=150,
             model={"accuracy": 0.487, "macro_f1": 0.231, "micro_f1": 0.487},
             majority={"accuracy": 0.493, "macro_f1": 0.22},
+            rating="no better than the majority",
         ),
         "stars": ValidationScores(
             rows=901,
             model={"mse": 0.41, "mae": 0.48, "pearson": 0.87},
             probe={"mse": 0.35, "mae": 0.45, "pearson": 0.89},
             majority={"mse": 1.71, "mae": 1.12, "pearson": 0.0},
+            rating="worse than the probe",
         ),
     },
-    findings=("40 of 40 validation texts are training texts, 10 of them with another label", SMUGGLED),
+    findings=(
+        Finding(
+            problem="no_better_than_majority",
+            task="topics",
+            text="task topics is right no more often than by always answering news",
+        ),
+        Finding(
+            problem="texts_in_both_splits",
+            text="40 of 40 validation texts are training texts, 10 of them with another label",
+        ),
+        Finding(problem="rare_labels", task="topics", text=SMUGGLED),
+    ),
 )
 
 EVIDENCE = Evidence(

@@ -9,7 +9,8 @@ import numpy as np
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.sampling import evenly_spaced
-from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
+from mtl_runtime.dataset.examples import read_labelled_file
+from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.errors import MtlError
 
 __all__ = ["LabelledSentences", "TaskLabels", "label_accuracy", "label_agreement", "read_sentences"]
@@ -42,7 +43,7 @@ def read_sentences(bundle: Bundle, data: Path, *, count: int | None = None) -> L
     tasks = bundle.manifest.tasks
     if any(task.kind != "single_label" for task in tasks):
         raise MtlError("this measurement is made for single_label tasks")
-    columns = {task.name: LabelColumn(column=task.name, kind=task.kind, labels=task.labels) for task in tasks}
+    columns = {task.name: LabelColumn.of(task) for task in tasks}
     rows = list(read_labelled_file(data, text="text", tasks=columns))
     rows = evenly_spaced(rows, count or len(rows))
     return LabelledSentences(

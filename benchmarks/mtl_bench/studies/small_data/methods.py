@@ -15,7 +15,8 @@ from mtl_bench.studies.small_data.data_sets import TEXT, SetFiles
 from mtl_export import load_checkpoint
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
-from mtl_runtime.dataset.examples import LabelColumn, read_labelled_file
+from mtl_runtime.dataset.examples import read_labelled_file
+from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.errors import MtlError
 
 __all__ = ["FIXED_DEFAULTS", "METHODS", "MethodAnswers", "TrainingInput", "TrainingMethod", "config_text", "read_rows"]
