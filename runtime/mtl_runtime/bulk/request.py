@@ -1,15 +1,17 @@
 """A job that predicts a table, and the summary of what became of its rows."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from mtl_runtime.bulk.row_predictions import PredictionColumns
+from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
-from mtl_runtime.tables.table import TableFormat
+from mtl_runtime.tables.table import Table, TableFormat
+from mtl_runtime.tables.text_column import choose_text_column
 
 __all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "stop_at_bad_row"]
 
@@ -23,7 +25,10 @@ class PredictJob:
     """How one table is predicted."""
 
     classifier: Classifier
-    columns: PredictionColumns
+    tasks: Sequence[TaskSpec]
+    text_column: str | None  # None: as in training, where the table has such a column
+    probabilities: bool  # of every label
+    prefix: str  # of the names of the answers' columns
     input_format: TableFormat
     output_format: TableFormat
     on_bad_row: OnBadRow
@@ -31,6 +36,16 @@ class PredictJob:
     overwrite: bool
     limits: ChunkLimits
     progress: Progress
+
+    def columns_of(self, table: Table) -> PredictionColumns:
+        """The columns that the job reads from ``table`` and adds to it; nothing is checked."""
+        trained = self.classifier.source.text_columns
+        return PredictionColumns(
+            tasks=self.tasks,
+            text_column=choose_text_column(table.columns, trained=trained, asked=self.text_column),
+            probabilities=self.probabilities,
+            prefix=self.prefix,
+        )
 
     @property
     def refuses_bad_rows(self) -> bool:
@@ -70,5 +85,6 @@ class Summary:
     """What became of a table: each row was written or is one of the bad rows."""
 
     rows: int
-    truncated: int  # written rows whose text was longer than the encoder reads
+    truncated: int | None  # written rows whose text was longer than the encoder reads; None: an earlier run knew
     bad_rows: BadRows
+    finished_before: bool = False  # all of this is the work of earlier runs

@@ -35,7 +35,7 @@ class PredictOptions:
     max_batch_tokens: int | None
     long_text: str | None
     aggregate: str | None
-    column: str
+    column: str | None  # None: as in training, where INPUT has such a column
     probabilities: bool
     explain: bool
     prefix: str
