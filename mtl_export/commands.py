@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
-from mtl_export.preflight import check_export, check_training
+from mtl_export.preflight import check_config_file, check_export, check_training
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import column_option, json_option
@@ -41,6 +41,7 @@ __all__ = ["export", "train"]
 @json_option()
 def train(config: Path, output: Path, base: Path | None, resume: bool, force: bool, as_json: bool) -> None:
     """Train the tasks of CONFIG (TOML) and write a checkpoint."""
+    check_config_file(config)
     parsed = Config.from_toml(config)
     check_training(parsed, output, base=base, resume=resume, force=force)
     _let_threads_sleep()

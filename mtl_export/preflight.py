@@ -14,9 +14,21 @@ from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.folder_marks import check_is_checkpoint, check_no_unfinished_run
 from mtl_export.variant_names import check_variant_names
 from mtl_runtime.core.clock import utc_timestamp
-from mtl_runtime.tables.table import format_of
+from mtl_runtime.tables.table import FORMATS, format_of
 
-__all__ = ["check_data_files", "check_export", "check_training", "encoder_of"]
+__all__ = ["check_config_file", "check_data_files", "check_export", "check_training", "encoder_of"]
+
+
+def check_config_file(file: Path) -> None:
+    """Refuse what people give in place of a config: a folder, or their data.
+
+    Raises:
+        ConfigError: it is a folder or a table.
+    """
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder; give a config file (TOML), and a checkpoint to start from with --from")
+    if file.suffix.lower() in (f".{name}" for name in FORMATS):
+        raise ConfigError(f'{file} is a data file; give a config file (TOML) that names it: [data] train = "{file}"')
 
 
 def check_training(config: Config, output: Path, *, base: Path | None, resume: bool, force: bool) -> None:

@@ -60,6 +60,11 @@ def folder(tmp_path):
     [
         ("train none.toml -o new", "none.toml cannot be read: No such file or directory"),
         ("train broken.toml -o new", "broken.toml is not valid TOML"),
+        (
+            "train checkpoint -o new",
+            "checkpoint is a folder; give a config file (TOML), and a checkpoint to start from",
+        ),
+        ("train train.csv -o new", "train.csv is a data file; give a config file (TOML) that names it"),
         ("train config.toml -o there", "there exists already; name another output, or replace it with --force"),
         ("train config.toml -o again", "again.run holds an unfinished run; continue it with --resume"),
         ("train config.toml -o new --resume --force", "--resume continues a run and --force starts it over"),

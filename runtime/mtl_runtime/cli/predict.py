@@ -94,6 +94,8 @@ def _check_files(options: PredictOptions) -> None:
             format_of(source)
         if not source.exists():
             raise TableError(source, "cannot be opened: there is no such file")
+    if options.output is not None and options.output_format is None:
+        format_of(options.output)
     if options.output is not None and not options.resume and not work_folder_path(options.output).exists():
         check_can_write(options.output, replace=options.force)
 
