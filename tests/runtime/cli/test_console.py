@@ -110,6 +110,15 @@ def test_a_file_whose_name_is_not_utf_8_is_read_and_written_and_shown_with_escap
     assert r"out\udcff.csv exists already" in again.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_bundle_in_a_folder_whose_name_is_not_utf_8_says_so(bundle_path, tmp_path):
+    folder = shutil.copytree(bundle_path, tmp_path / os.fsdecode(b"b\xff"))
+    assert CliRunner().invoke(main, ["inspect", str(folder)]).exit_code == 0
+    result = CliRunner().invoke(main, ["predict", str(folder), "--text", "good"])
+    assert result.exit_code == 2
+    assert r"b\udcff is not UTF-8, which onnxruntime needs; rename the folder" in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_the_program_itself_prepares_its_streams(measured_bundle, encoding):
     code = "import sys; from mtl_runtime.cli.app import main; sys.argv[0] = 'mtl'; main()"
