@@ -11,11 +11,12 @@ from rich.console import Console
 
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
+from mtl_export.preflight import check_config_file, check_export, check_training
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.model_quality_table import print_model_quality
-from mtl_runtime.cli.options import json_option
+from mtl_runtime.cli.options import column_option, json_option
 from mtl_runtime.cli.stages import stages
-from mtl_runtime.cli.terminal import print_json, print_table
+from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
 
 if TYPE_CHECKING:
@@ -40,15 +41,17 @@ _LISTED_CONFUSIONS = 15
     type=click.Path(path_type=Path),
     help="Checkpoint to start from: add a task to it, or tune one of its heads.",
 )
-@click.option("--resume", is_flag=True, help="Continue the unfinished run of this output.")
+@click.option("--resume", is_flag=True, help="Continue the unfinished run of this output; else start one.")
 @click.option("--force", is_flag=True, help="Replace the output, and discard an unfinished run.")
 @json_option()
 def train(config: Path, output: Path, base: Path | None, resume: bool, force: bool, as_json: bool) -> None:
     """Train the tasks of CONFIG (TOML) and write a checkpoint."""
+    check_config_file(config)
+    parsed = Config.from_toml(config)
+    check_training(parsed, output, base=base, resume=resume, force=force)
     _let_threads_sleep()
     from mtl_export.training import train as run
 
-    parsed = Config.from_toml(config)
     _quiet_transformers()
     console = Console(stderr=True)
     # With -v the lines of the log go to stderr past the console, where they would break a bar.
@@ -59,7 +62,7 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
         print_json(records.to_dict(checkpoint.record.training))
         return
     _print_training(checkpoint.record)
-    click.echo(f"checkpoint written to {checkpoint.path}; how it was trained: {checkpoint.path / 'training.html'}")
+    print_line(f"checkpoint written to {checkpoint.path}; how it was trained: {checkpoint.path / 'training.html'}")
 
 
 @click.command()
@@ -83,6 +86,7 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     type=click.Path(path_type=Path),
     help="Sentences that set the scales of int8 (default: the training files). Repeatable.",
 )
+@column_option("--data and --calibration")
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file whose [gate] replaces the checkpoint's.")
 @click.option("--force", is_flag=True, help="Replace the output.")
 @json_option()
@@ -92,11 +96,15 @@ def export(
     variants: str,
     data: tuple[Path, ...],
     calibration: tuple[Path, ...],
+    column: str | None,
     gate: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Export CHECKPOINT to a bundle, and compare it with PyTorch before it is let out."""
+    names = [name.strip() for name in variants.split(",") if name.strip()]
+    check_export(checkpoint, output, variants=names, data=(*data, *calibration), force=force)
+    budgets = read_gate(gate) if gate else None
     _let_threads_sleep()
     from mtl_export.bundling.export_bundle import export_bundle
 
@@ -105,10 +113,11 @@ def export(
         exported = export_bundle(
             checkpoint,
             output,
-            variants=[name.strip() for name in variants.split(",") if name.strip()],
+            variants=names,
             data=data,
             calibration=calibration,
-            gate=read_gate(gate) if gate else None,
+            column=column,
+            gate=budgets,
             force=force,
         )
     if as_json:
@@ -117,7 +126,7 @@ def export(
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
     _print_sizes(exported.bundle)
-    click.echo(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
+    print_line(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 
 
 def _print_sizes(bundle: "Bundle") -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "encoder_class",
     "find_file",
     "is_bidirectional",
+    "is_failed_write",
     "scope_path",
     "visible_pairs",
 ]
@@ -71,6 +72,15 @@ def check_overrides(owner: type, overrides: Sequence[Override]) -> None:
 # transformers 5.23: the Trainer saves step n in the folder "checkpoint-n". The name is a constant in its code and in no
 # documentation; TrainerCallback.on_save receives the folder of the run alone.
 RESUME_POINT_PREFIX = "checkpoint-"
+
+
+def is_failed_write(error: Exception) -> bool:
+    """Whether torch.save or safetensors could not write a file.
+
+    torch 2.13, safetensors 0.8: neither raises an OSError. torch raises a RuntimeError whose message names its writer
+    or that writer's source file, safetensors a SafetensorError whose message quotes the system's error.
+    """
+    return any(mark in str(error) for mark in ("PytorchStreamWriter", "inline_container.cc", "os error"))
 
 
 def encoder_class(config: Any) -> type | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_export.atomic_folder import atomic_folder, check_can_write
+from mtl_export.atomic_folder import atomic_folder
 from mtl_export.bundling.golden_answers import write_golden_answers
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts, self_test_lines
 from mtl_export.bundling.model_card import model_card
@@ -26,6 +26,8 @@ from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
 from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
+from mtl_export.preflight import check_export
+from mtl_export.variant_names import AUTO
 from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, render_golden
@@ -38,7 +40,6 @@ from mtl_runtime.bundle.manifest import (
     TaskSpec,
     logits_output,
 )
-from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.core.work import planned_work, stage_work
@@ -48,11 +49,9 @@ from mtl_runtime.gate.gate_variant import Reference
 from mtl_runtime.gate.write_evidence import new_evidence, write_evidence
 from mtl_runtime.inference.decode import check_finite
 
-__all__ = ["AUTO", "Exported", "export_bundle"]
+__all__ = ["Exported", "export_bundle"]
 
 _log = logging.getLogger(__name__)
-
-AUTO = "auto"
 
 # In sentences that cpu-fp32 answers: a sentence that PyTorch answers, and a graph that is traced and written.
 _PYTORCH_WORK, _TRACING_WORK = 4.0, 1500.0
@@ -76,6 +75,7 @@ def export_bundle(
     variants: Sequence[str] = (AUTO,),
     data: Iterable[str | os.PathLike[str]] = (),
     calibration: Iterable[str | os.PathLike[str]] = (),
+    column: str | None = None,
     gate: GateConfig | None = None,
     force: bool = False,
 ) -> Exported:
@@ -89,6 +89,8 @@ def export_bundle(
         data: files of sentences to compare on, with labels where there are some; default: the validation
             files of the checkpoint's config, which must not have changed since training.
         calibration: files of sentences whose activations set the scales of int8; default: those of training.
+        column: of the texts in ``data`` and ``calibration``; default: as in training, if a file has such a column, else
+            "text".
         gate: budgets; default: those of the checkpoint's config.
         force: replace ``output``.
 
@@ -96,20 +98,19 @@ def export_bundle(
         ConfigError, CheckpointError, ExportError, TableError: the message says what to do.
         GateError: a variant does not give PyTorch's answers; no bundle is written, and the message names it.
     """
-    target = Path(output)
-    check_can_write(target, force=force)
-    utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
+    target, files, calibration_files = Path(output), tuple(map(Path, data)), tuple(map(Path, calibration))
+    check_export(Path(checkpoint), target, variants=variants, data=(*files, *calibration_files), force=force)
     asked = frozenset(variants) - {AUTO}
     recipes = resolve_recipes([*(_log_auto(auto_variants(), asked) if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
     _require_known_tasks(budgets, trained)
-    comparison = load_comparison_data(trained, tuple(map(Path, data)), EDGE_TEXTS)
+    comparison = load_comparison_data(trained, files, EDGE_TEXTS, column=column)
     with tempfile.TemporaryDirectory() as scratch, atomic_folder(target, force=force) as staging:
         names = ", ".join(task.name for task in trained.record.model.tasks)
         _log.info("exporting %s with heads for %s", trained.record.model.encoder.family, names)
-        texts = trained.model.tokenize(_calibration_texts(trained, tuple(map(Path, calibration)), recipes))
+        texts = trained.model.tokenize(_calibration_texts(trained, calibration_files, column, recipes))
         reference = _reference(trained, comparison)
         graphs = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch))
         golden = golden_texts(trained.model, comparison.sentences.texts)
@@ -153,11 +154,13 @@ def _require_known_tasks(gate: GateConfig, trained: Checkpoint) -> None:
             raise ConfigError(f"gate.{place}: no such task; known: {', '.join(known)}")
 
 
-def _calibration_texts(trained: Checkpoint, files: tuple[Path, ...], recipes: Mapping[str, Recipe]) -> list[str]:
+def _calibration_texts(
+    trained: Checkpoint, files: tuple[Path, ...], column: str | None, recipes: Mapping[str, Recipe]
+) -> list[str]:
     """Evenly spaced calibration sentences; none where no recipe makes a graph of its own."""
     if all(recipe.build is None for recipe in recipes.values()):
         return []
-    sentences = data_from_files(trained, files) if files else data_from_checkpoint(trained, "train")
+    sentences = data_from_files(trained, files, column=column) if files else data_from_checkpoint(trained, "train")
     return evenly_spaced(sentences.texts, _CALIBRATION_SENTENCES)
 
 
@@ -240,6 +243,7 @@ def _write_manifest(
         made_with=installed_versions(),
         gate=gate,
         training=summarize_training(trained.record.training),
+        text_columns=trained.text_columns,
     )
     return write_manifest(folder, manifest).digest
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from mtl_export.atomic_folder import atomic_folder
 from mtl_export.checkpoint.record import READABLE_VERSIONS, CheckpointRecord
 from mtl_export.errors import CheckpointError
+from mtl_export.folder_marks import CHECKPOINT_RECORD, check_is_checkpoint
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.core import records
 from mtl_runtime.errors import BundleError, RecordError
@@ -25,7 +26,6 @@ from mtl_runtime.text.tokenizer import Tokenizer
 
 __all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint"]
 
-RECORD_NAME = "checkpoint.json"
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
 PAGE_NAME = "training.html"
@@ -38,6 +38,11 @@ class Checkpoint:
     path: Path
     model: MultiTaskModel
     record: CheckpointRecord
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Columns of the training files that held the texts, each once, in the order of the sources."""
+        return tuple(dict.fromkeys(source.text for source in self.record.training.config.data.sources))
 
     def data_path(self, name: str) -> Path:
         """Absolute path of a data file that the config names relative to the checkpoint folder."""
@@ -63,7 +68,7 @@ def save_checkpoint(
     with atomic_folder(path, force=force) as staging:
         safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
         (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
-        (staging / RECORD_NAME).write_text(records.to_json(record), "utf-8")
+        (staging / CHECKPOINT_RECORD).write_text(records.to_json(record), "utf-8")
         (staging / PAGE_NAME).write_text(page, "utf-8")
 
 
@@ -74,9 +79,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: the folder is not a checkpoint, or its files do not fit together.
     """
     folder = Path(path)
-    if not (folder / RECORD_NAME).is_file():
-        raise CheckpointError(f"{folder} holds no {RECORD_NAME}, so it is not a checkpoint; make one with `mtl train`")
-    record = _read_record(folder / RECORD_NAME)
+    check_is_checkpoint(folder)
+    record = _read_record(folder / CHECKPOINT_RECORD)
     try:
         tokenizer = Tokenizer.from_bytes(
             (folder / TOKENIZER_NAME).read_bytes(), max_length=record.model.encoder.max_length

@@ -145,9 +145,7 @@ class TrainingConfig:
     precision: Precision | Auto = "auto"
     initial_heads: InitialHeads = "probe"  # fitted to the frozen encoder's embeddings, or random
     seed: int = 0
-    checkpoint_steps: int = (
-        0  # steps between two resumable states, in addition to one per evaluation; 0: evaluations only
-    )
+    checkpoint_steps: int = 0  # steps between two resume points, in addition to one per evaluation; 0: those alone
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "gradient_accumulation"):

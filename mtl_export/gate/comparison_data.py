@@ -17,6 +17,8 @@ from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 from mtl_runtime.dataset.examples import Example, column_names
 from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
+from mtl_runtime.tables.readers import open_table
+from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
@@ -88,8 +90,16 @@ class ComparisonData:
         return calibrate_tasks(tasks, outputs.validation, self.validation.examples)
 
 
-def load_comparison_data(checkpoint: Checkpoint, files: Sequence[Path], edge_texts: Sequence[str]) -> ComparisonData:
+def load_comparison_data(
+    checkpoint: Checkpoint, files: Sequence[Path], edge_texts: Sequence[str], *, column: str | None = None
+) -> ComparisonData:
     """Read ``files``, or without any the checkpoint's own validation files, once.
+
+    Args:
+        checkpoint: its tasks are read, and its own files.
+        files: of the user.
+        edge_texts: compared in addition.
+        column: of the texts in ``files``, as in :func:`data_from_files`.
 
     Raises:
         CheckpointError: without ``files``: a validation file is missing or has changed since training.
@@ -105,7 +115,7 @@ def load_comparison_data(checkpoint: Checkpoint, files: Sequence[Path], edge_tex
         validation = data_from_checkpoint(checkpoint, "validation")
     except CheckpointError:  # temperatures are fitted only on the very sentences of training's validation
         validation = None
-    return ComparisonData(data_from_files(checkpoint, files), edges, validation)
+    return ComparisonData(data_from_files(checkpoint, files, column=column), edges, validation)
 
 
 def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> Sentences:
@@ -134,16 +144,24 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
     return _to_sentences(splits[split])
 
 
-def data_from_files(checkpoint: Checkpoint, files: Sequence[Path]) -> Sentences:
-    """Files of the user: the text column of the config, and the columns of those tasks that a file has.
+def data_from_files(checkpoint: Checkpoint, files: Sequence[Path], *, column: str | None = None) -> Sentences:
+    """Files of the user: their texts, and the columns of those tasks that a file has.
+
+    Args:
+        checkpoint: its tasks are read.
+        files: of sentences.
+        column: of the texts; default: the first of training's that a file has, else "text".
 
     Raises:
         TableError: a file has no text column, or a malformed row.
     """
-    text = checkpoint.record.training.config.data.sources[0].text
+    candidates = text_candidates(trained=checkpoint.text_columns, asked=column)
     sources = []
     for file in files:
-        columns = column_names(file, text=text)
+        columns = column_names(file, candidates=candidates)
+        text = choose_text_column(columns, candidates)
+        with open_table(file, columns=candidates) as table:
+            table.require(text, hint=COLUMN_HINT)
         tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     bad_rows = checkpoint.record.training.config.data.bad_rows

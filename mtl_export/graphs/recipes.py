@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from mtl_export.errors import ConfigError
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.half_precision import convert_encoder, fp16_overflow_nodes
 from mtl_export.graphs.int8.qdq import insert_qdq
 from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PROJECTIONS, fuse_qattention
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_embeddings, quantize_matmuls
+from mtl_export.variant_names import check_variant_names
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.providers.registry import get_provider
@@ -89,7 +89,7 @@ def _tensorrt(graphs: GraphBuilder) -> Mapping[str, str]:
     return {"trt_fp16_enable": "1", "trt_engine_cache_enable": "1", **profiles}
 
 
-RECIPES: Mapping[str, Recipe] = {
+RECIPES: Mapping[str, Recipe] = {  # of all VARIANTS
     DEFAULT_VARIANT: Recipe(provider="cpu"),
     "cpu-int8": Recipe(
         provider="cpu",
@@ -119,32 +119,14 @@ RECIPES: Mapping[str, Recipe] = {
 _AUTO = (DEFAULT_VARIANT, "cpu-int8", "openvino-bf16", "cuda-fp16")
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
-# What people ask for, and what they would get.
-_REFUSED: Mapping[str, str] = {
-    "cpu-fp16": "onnxruntime's CPU provider computes fp16 in fp32 and casts at every node: slower, and no smaller in "
-    "memory; use cpu-int8, or openvino-bf16",
-    "cpu-bf16": "onnxruntime's CPU provider has no bf16 kernels; use openvino-bf16",
-    "cuda-int8": "CUDA has no kernel for integer MatMuls, which fall back to the CPU with a copy each way; "
-    "use cuda-fp16",
-    "openvino-fp16": "OpenVINO's CPU device computes in fp32 or bf16; use openvino-bf16",
-    "tensorrt-fp32": "TensorRT without lower precision has nothing over cuda-fp32; use that, or tensorrt-fp16",
-    "tensorrt-int8": "int8 engines need calibration of their own, which the gate could not judge; use tensorrt-fp16",
-}
-
 
 def resolve_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     """The recipes of ``names``, cpu-fp32 first: every bundle has it, as what the others are compared with.
 
     Raises:
-        ConfigError: a name is unknown, or stands for a combination that makes no sense; the message says why.
+        ConfigError: as :func:`mtl_export.variant_names.check_variant_names`.
     """
-    if not names:
-        raise ConfigError(f"no variant is named; known: {', '.join(RECIPES)}, or auto")
-    for name in names:
-        if name in _REFUSED:
-            raise ConfigError(f"variant {name}: {_REFUSED[name]}")
-        if name not in RECIPES:
-            raise ConfigError(f"unknown variant {name!r}; known: {', '.join(RECIPES)}, or auto")
+    check_variant_names(names)
     return {name: RECIPES[name] for name in dict.fromkeys((DEFAULT_VARIANT, *names))}
 
 

@@ -1,10 +1,9 @@
-"""model + data + plan -> the same model with its best weights and thresholds, and what was measured on the way."""
+"""model + data + run -> the same model with its best weights and thresholds, and what was measured on the way."""
 
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +17,15 @@ from mtl_export.model.losses import MultiTaskLoss, class_weights
 from mtl_export.training.final_weights import FittedStart, HeadFit, keep_best_weights
 from mtl_export.training.loop.dataset import LabelledTexts, collate
 from mtl_export.training.loop.evaluation_schedule import EvaluationSchedule
+from mtl_export.training.loop.held_signals import HeldSignals
 from mtl_export.training.loop.history import SCORE, read_history
 from mtl_export.training.loop.progress import TrainingProgress
-from mtl_export.training.loop.resume_points import CompletionMark
+from mtl_export.training.loop.resume_points import CompletionMark, write_errors_of_libraries
 from mtl_export.training.loop.selection import EarlyStopping
 from mtl_export.training.loop.trainer import MultiTaskTrainer, TrainedModule, training_arguments
 from mtl_export.training.plan import training_device
 from mtl_export.training.probe import fit_heads
+from mtl_export.training.run_folder import Run
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, best_thresholds, task_metrics
@@ -47,18 +48,9 @@ class FitResult:
 
 
 def fit(
-    model: MultiTaskModel,
-    data: TrainingData,
-    config: Config,
-    plan: TrainingPlan,
-    *,
-    new_heads: frozenset[str],
-    folder: Path,
-    state: Path | None,
-    processes: int,
-    console: Console | None,
+    model: MultiTaskModel, data: TrainingData, run: Run, *, new_heads: frozenset[str], console: Console | None
 ) -> FitResult:
-    """Train ``model`` in place, from ``state`` on if there is one.
+    """Train ``model`` in place, from the run's resume point on if there is one.
 
     Heads in ``new_heads`` start fitted to the frozen encoder, unless the config says "random". Afterwards the model has
     the best weights (see :mod:`mtl_export.training.loop.selection`), which may be those before the first step, and its
@@ -67,39 +59,39 @@ def fit(
     Args:
         model: its frozen parts do not change.
         data: both splits.
-        config: of the run.
-        plan: what the config comes to.
+        run: its config, its plan, and its folder for resume points.
         new_heads: names of tasks whose heads are not trained yet.
-        folder: for the resumable states.
-        state: a complete state in ``folder``; None: start at the first step.
-        processes: number of processes that train together.
         console: where to draw a progress bar; None: nowhere.
+
+    Raises:
+        CheckpointError: a resume point cannot be written.
     """
+    config, processes = run.config, run.record.inputs.processes
     rows = LabelledTexts.of(data.train.rows, data.specs, model)
     validation = LabelledTexts.of(data.validation.rows, data.specs, model, sort=True)
     fitted = new_heads if config.training.initial_heads == "probe" else frozenset()
     if fitted:
         _log.info("fitting the heads to the frozen encoder")
     fit_heads(model.to(training_device()), rows, data.tasks, fitted)
-    progress = TrainingProgress(console)
+    progress, signals = TrainingProgress(console), HeldSignals(processes=processes)
     trainer = MultiTaskTrainer(
         config=config,
-        plan=plan,
+        plan=run.plan,
         tasks=data.specs,
-        model=TrainedModule(model, _build_loss(data, rows, config, plan)),
-        args=training_arguments(config, plan, folder, processes=processes),
+        model=TrainedModule(model, _build_loss(data, rows, config, run.plan)),
+        args=training_arguments(config, run.plan, run.folder, processes=processes),
         data_collator=partial(collate, model),
         train_dataset=rows,
         eval_dataset=validation,
-        callbacks=_callbacks(config, plan, progress),
+        callbacks=_callbacks(run, progress, signals),
     )
     for unwanted in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(unwanted)
     start = _measure_start(trainer, validation, model) if fitted else None
     if start is not None:
         trainer.start_score = start.score
-    with progress:
-        trainer.train(resume_from_checkpoint=str(state) if state else None)
+    with progress, write_errors_of_libraries(run.folder), signals:
+        trainer.train(resume_from_checkpoint=str(run.resume_point) if run.resume_point else None)
     best_step = trainer.state.best_global_step or trainer.state.global_step
     if start is not None:
         again = HeadFit(
@@ -107,7 +99,7 @@ def fit(
             fit=partial(fit_heads, model, rows, data.tasks, fitted),
             score=lambda: trainer.flat_metrics(model.logits_of_tokens(validation.tokens), validation.targets)[SCORE],
         )
-        best_step = keep_best_weights(trainer, model, folder, start, again if plan.contrastive_weight else None)
+        best_step = keep_best_weights(trainer, model, run.folder, start, again if run.plan.contrastive_weight else None)
     history = read_history(trainer.state.log_history)
     return FitResult(
         steps=trainer.state.global_step,
@@ -119,11 +111,11 @@ def fit(
     )
 
 
-def _callbacks(config: Config, plan: TrainingPlan, progress: TrainingProgress) -> list[TrainerCallback]:
-    patience = config.training.early_stopping
+def _callbacks(run: Run, progress: TrainingProgress, signals: HeldSignals) -> list[TrainerCallback]:
+    patience = run.config.training.early_stopping
     return [
-        EvaluationSchedule(plan.evaluation_epochs),
-        CompletionMark(config.training.checkpoint_steps),
+        EvaluationSchedule(run.plan.evaluation_epochs),
+        CompletionMark(run.config.training.checkpoint_steps, signals),
         progress,
         *([EarlyStopping(patience)] if patience else []),
     ]

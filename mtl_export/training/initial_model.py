@@ -7,6 +7,7 @@ from mtl_export.checkpoint import WEIGHTS_NAME, Checkpoint, load_weights
 from mtl_export.config import Config, EncoderConfig, TaskConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import HeadSpec, MultiTaskModel
+from mtl_export.preflight import encoder_of
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 
 __all__ = ["base_digest", "initial_model", "specs_with_base_standardization", "tasks_with_base_labels"]
@@ -21,9 +22,7 @@ def initial_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskS
     """
     if base is not None:
         return extend_model(config, base, specs)
-    if config.encoder is None:
-        raise ConfigError("the config has no [encoder]; name one, or start from a checkpoint with --from")
-    return new_model(config, config.encoder, specs)
+    return new_model(config, encoder_of(config), specs)
 
 
 def new_model(config: Config, encoder: EncoderConfig, specs: Sequence[TaskSpec]) -> MultiTaskModel:

@@ -1,88 +1,171 @@
-"""The folder with the resumable states of a run, next to its output, and the record of what was started there."""
+"""The folder with the resume points of a run, next to its output, and the record of what was started there."""
 
 import dataclasses
+import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
+from mtl_export.atomic_folder import check_can_write
 from mtl_export.checkpoint import TrainingPlan
-from mtl_export.config import Config
+from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
-from mtl_export.training.loop.resume_points import last_resume_point, remove_incomplete_points
+from mtl_export.folder_marks import RUN_RECORD, check_no_unfinished_run, run_folder_path
+from mtl_export.training.loop.resume_points import last_resume_point, remove_incomplete_points, step_of
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
 
-__all__ = ["RunRecord", "open_run_folder", "run_folder_path"]
+__all__ = ["Run", "RunInputs", "RunRecord", "note_how_to_continue", "open_run", "read_run_record"]
 
-_RECORD = "run.json"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInputs:
+    """What decides the weights that a run ends with; it can be resumed only with the same."""
+
+    config: Config
+    files: Mapping[str, FileSpec]  # every data file, by its path in the config
+    base: str | None  # SHA-256 of the weights that it starts from
+    processes: int
+
+    def describe_change(self, earlier: Self) -> str | None:
+        """What differs from ``earlier``, as the subject and verb of a sentence; None: nothing."""
+        changed = [name for name, spec in self.files.items() if earlier.files.get(name) != spec]
+        if changed:
+            return f"{', '.join(changed)} changed"
+        if self != earlier:
+            return "the config, --from or the number of processes changed"
+        return None
+
+    def relative_to(self, target: Path) -> Self:
+        """The same with paths relative to the folder ``target``, so that data and checkpoint can move together."""
+
+        def relative_path(name: str) -> str:
+            return os.path.relpath(name, target.absolute())
+
+        def with_relative_paths(source: SourceConfig) -> SourceConfig:
+            train, validation, test = (
+                tuple(map(relative_path, files)) for files in (source.train, source.validation, source.test)
+            )
+            return dataclasses.replace(source, train=train, validation=validation, test=test)
+
+        data = self.config.data
+        sources = tuple(map(with_relative_paths, data.sources))
+        return dataclasses.replace(
+            self,
+            config=dataclasses.replace(self.config, data=dataclasses.replace(data, sources=sources)),
+            files={relative_path(name): spec for name, spec in self.files.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run was started with; it can be resumed only with the same."""
+    """What a run was started with."""
 
-    config: Config
-    files: Mapping[str, FileSpec]
-    base: str | None
-    processes: int
+    inputs: RunInputs
     plan: TrainingPlan  # what is timed here may come out differently when the run is resumed: this one is followed
+    replace: bool = field(default=False, metadata=records.if_set())  # the output, where there is one
 
 
-def run_folder_path(output: Path) -> Path:
-    """The run folder of a run that writes to ``output``."""
-    return output.with_name(f"{output.name}.run")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run that is about to start or to continue."""
+
+    folder: Path
+    record: RunRecord
+    resume_point: Path | None = None  # None: it starts at the first step
+
+    @property
+    def config(self) -> Config:
+        """What the run trains, and how."""
+        return self.record.inputs.config
+
+    @property
+    def plan(self) -> TrainingPlan:
+        """What the config comes to."""
+        return self.record.plan
 
 
-def open_run_folder(
-    folder: Path, record: RunRecord, *, resume: bool, force: bool, leader: bool
-) -> tuple[RunRecord, Path | None]:
-    """Prepare ``folder``; return the run as it was started, and the state to resume from (None: the first step).
+def open_run(
+    target: Path,
+    inputs: RunInputs,
+    *,
+    make_plan: Callable[[], TrainingPlan],
+    resume: bool,
+    force: bool,
+    leader: bool,
+) -> Run:
+    """Continue the unfinished run that writes to ``target``, or start one.
 
     Args:
-        folder: see :func:`run_folder_path`.
-        record: the run that is about to start.
-        resume: continue from the newest complete state.
-        force: discard an unfinished run.
+        target: folder of the checkpoint.
+        inputs: of the run that is about to start.
+        make_plan: makes the plan of a new run; that of an unfinished one is in its record.
+        resume: continue from the newest complete resume point; where there is no unfinished run, start one.
+        force: discard an unfinished run, and replace ``target``.
         leader: whether this process writes the files of the run.
 
     Raises:
-        CheckpointError: there is an unfinished run and neither ``resume`` nor ``force`` is set, there is
-            nothing to resume, or the unfinished run was started with another config or other data.
+        CheckpointError: there is an unfinished run and neither ``resume`` nor ``force`` is set, or it was started with
+            another config or other data.
+        ConfigError: ``target`` exists and may not be replaced.
     """
-    if resume:
-        started = _read_same_run(folder / _RECORD, record)
+    folder = run_folder_path(target)
+    record = read_run_record(folder) if resume else None
+    if record is None:
+        check_can_write(target, force=force)
+        record = RunRecord(inputs=inputs, plan=make_plan(), replace=force)
         if leader:
-            remove_incomplete_points(folder)
-        return started, last_resume_point(folder)
+            _start(target, record)
+        return Run(folder=folder, record=record)
+    if (change := inputs.describe_change(record.inputs)) is not None:
+        raise CheckpointError(f"cannot resume: {change} since the run was started; use --force to start again")
+    check_can_write(target, force=record.replace)
     if leader:
-        if (folder / _RECORD).is_file() and not force:
-            raise CheckpointError(
-                f"{folder} holds an unfinished run; continue it with --resume, or discard it with --force"
-            )
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        temporary = folder / f"{_RECORD}.new"
-        temporary.write_text(records.to_json(record), "utf-8")
-        temporary.replace(folder / _RECORD)
-    return record, None
+        remove_incomplete_points(folder)
+    return Run(folder=folder, record=record, resume_point=last_resume_point(folder))
 
 
-def _read_same_run(file: Path, record: RunRecord) -> RunRecord:
+def read_run_record(folder: Path) -> RunRecord | None:
+    """The record of the unfinished run in ``folder``; None where there is none.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    file = folder / RUN_RECORD
     if not file.is_file():
-        raise CheckpointError(f"there is no unfinished run in {file.parent}; start it without --resume")
+        return None
     try:
-        started = records.from_json(RunRecord, file.read_bytes(), where=file.name)
+        return records.from_json(RunRecord, file.read_bytes(), where=file.name)
     except RecordError as error:
-        raise CheckpointError(f"{file} is damaged: {error}") from error
-    changed = [name for name, spec in record.files.items() if started.files.get(name) != spec]
-    if changed:
-        raise CheckpointError(
-            f"cannot resume: {', '.join(changed)} changed since the run was started; use --force to start again"
-        )
-    if dataclasses.replace(started, plan=record.plan) != record:
-        raise CheckpointError(
-            "cannot resume: the config, --from or the number of processes changed; use --force to start again"
-        )
-    return started
+        raise CheckpointError(f"{file} is damaged: {error}; use --force to start again") from error
+
+
+def _start(target: Path, record: RunRecord) -> None:
+    """Make an empty run folder with its record."""
+    if not record.replace:
+        check_no_unfinished_run(target)
+    folder = run_folder_path(target)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    temporary = folder / f"{RUN_RECORD}.new"
+    temporary.write_text(records.to_json(record), "utf-8")
+    temporary.replace(folder / RUN_RECORD)
+
+
+@contextmanager
+def note_how_to_continue(folder: Path) -> Iterator[None]:
+    """Add to whatever ends the run early, an error or Ctrl-C, how to continue it; without a resume point, remove it."""
+    try:
+        yield
+    except BaseException as error:
+        point = last_resume_point(folder)
+        if point is None:
+            error.add_note("stopped before the first resume point was saved; the same command starts again")
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            error.add_note(f"saved up to step {step_of(point)}; the same command with --resume continues from there")
+        raise

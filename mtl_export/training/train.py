@@ -5,38 +5,33 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from transformers import set_seed
 
-from mtl_export.atomic_folder import check_can_write
-from mtl_export.checkpoint import (
-    FORMAT_VERSION,
-    Checkpoint,
-    CheckpointRecord,
-    TrainingRecord,
-    load_checkpoint,
-    save_checkpoint,
-)
-from mtl_export.config import Config, SourceConfig
-from mtl_export.errors import ConfigError
+from mtl_export.checkpoint import Checkpoint, TrainingPlan, load_checkpoint, save_checkpoint
+from mtl_export.config import Config
+from mtl_export.errors import CheckpointError, ConfigError
+from mtl_export.folder_marks import CHECKPOINT_RECORD, run_folder_path
 from mtl_export.model import MultiTaskModel
-from mtl_export.training.findings import find_data_problems, find_model_problems, most_serious_first
-from mtl_export.training.fit import FitResult, fit
+from mtl_export.preflight import check_training
+from mtl_export.training.checkpoint_record import checkpoint_record
+from mtl_export.training.findings import find_data_problems
+from mtl_export.training.fit import fit
 from mtl_export.training.initial_model import (
     base_digest,
     initial_model,
     specs_with_base_standardization,
     tasks_with_base_labels,
 )
-from mtl_export.training.majority import majority_metrics
 from mtl_export.training.plan import log_plan, plan_training, training_device
-from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
+from mtl_export.training.run_folder import Run, RunInputs, note_how_to_continue, open_run, read_run_record
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_export.training_page import training_page
 from mtl_runtime.bundle.training_summary import Finding
-from mtl_runtime.core.installed_packages import installed_versions
 
 __all__ = ["train"]
 
@@ -54,9 +49,9 @@ def train(
 ) -> Checkpoint:
     """Train the tasks of ``config`` and write a checkpoint to the folder ``output``.
 
-    The states of an unfinished run are in ``<output>.run``. A run that was killed continues from there with
-    ``resume`` and, on the same machine with the same number of threads, ends with the same weights, bit for bit.
-    Under torchrun every process calls this function; the first process writes. Stages, skipped rows and each
+    The resume points of an unfinished run are in ``<output>.run``. A run that was interrupted continues from the last
+    one with ``resume`` and, on the same machine with the same number of threads, ends with the same weights, bit for
+    bit. Under torchrun every process calls this function; the first process writes. Stages, skipped rows and each
     evaluation are logged at INFO.
 
     Args:
@@ -64,7 +59,7 @@ def train(
         output: folder of the checkpoint; it appears whole or not at all.
         base: checkpoint to start from. Its encoder and all heads except those of the config's tasks stay
             bit-identical: a task that it does not have is added, a task that it has is tuned.
-        resume: continue an unfinished run.
+        resume: continue an unfinished run. Where there is none, start one; where it is finished, return its checkpoint.
         force: replace ``output`` and discard an unfinished run.
         console: draw a progress bar here; without it a line is logged for each tenth of the steps.
 
@@ -72,63 +67,36 @@ def train(
         ConfigError, DataError, EncoderError, CheckpointError, TableError: the message says what to do.
     """
     target = Path(output)
-    check_can_write(target, force=force)
+    check_training(config, target, base=Path(base) if base is not None else None, resume=resume, force=force)
     processes, rank = _processes_and_rank(config)
     start = load_checkpoint(base) if base is not None else None
-    data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks)
-    if start is not None:
-        data = dataclasses.replace(data, specs=specs_with_base_standardization(data.specs, start))
+    data = _read_data(config, start)
+    inputs = RunInputs(
+        config=config, files=data_digests(config), base=base_digest(start) if start else None, processes=processes
+    )
+    if resume and (finished := _finished_checkpoint(target, inputs)) is not None:
+        if rank == 0:  # a process that was killed after the checkpoint was complete leaves it
+            shutil.rmtree(run_folder_path(target), ignore_errors=True)
+        return finished
     about_data = find_data_problems(data)
     if rank == 0:
         _warn_of(about_data)
-    folder = run_folder_path(target)
     set_seed(config.training.seed)
     # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
     model = initial_model(config, start, data.specs)
-    run = RunRecord(
-        config=config,
-        files=data_digests(config),
-        base=base_digest(start) if start else None,
-        processes=processes,
-        plan=plan_training(
-            config.training,
-            rows=len(data.train.rows),
-            hidden_size=model.spec.encoder.hidden_size,
-            device=training_device(),
-            processes=processes,
-            encoder_frozen=config.training.freeze_encoder or start is not None,
-        ),
-    )
-    run, state = open_run_folder(folder, run, resume=resume, force=force, leader=rank == 0)
-    log_plan(run.plan)
-    if resume and state:
-        _log.info("resuming from %s", state.name)
-    elif resume:
-        _log.info("the run has no complete state; starting at the first step")
-    trained_before = {task.name for task in start.record.model.tasks} if start else set()
-    result = fit(
-        model,
-        data,
-        config,
-        run.plan,
-        new_heads=frozenset(config.tasks) - trained_before,
-        folder=folder,
-        state=state,
-        processes=processes,
-        console=console,
-    )
-    record = CheckpointRecord(
-        format_version=FORMAT_VERSION,
-        model=model.spec,
-        training=_training_record(target, run, data, model, result, about_data),
-        made_with=installed_versions(),
-    )
-    if rank == 0:
-        _warn_of(finding for finding in record.training.findings if finding not in about_data)
-        save_checkpoint(target, model, record, page=training_page(record, title=target.name), force=force)
-        shutil.rmtree(folder)
+    make_plan = partial(_plan, inputs, data, model)
+    run = open_run(target, inputs, make_plan=make_plan, resume=resume, force=force, leader=rank == 0)
+    _log_start(run, resume=resume)
+    with note_how_to_continue(run.folder) if rank == 0 else nullcontext():
+        result = fit(model, data, run, new_heads=_new_heads(config, start), console=console)
+        record = checkpoint_record(target, run, data, model, result, about_data)
+        checkpoint = Checkpoint(target, model, record)
+        if rank == 0:
+            _warn_of(finding for finding in record.training.findings if finding not in about_data)
+            _save(checkpoint, run)
     result.wait_for_everyone()
-    return Checkpoint(target, model.to("cpu").eval(), record)
+    model.to("cpu").eval()
+    return checkpoint
 
 
 def _warn_of(findings: Iterable[Finding]) -> None:
@@ -146,43 +114,59 @@ def _processes_and_rank(config: Config) -> tuple[int, int]:
     return processes, rank
 
 
-def _training_record(
-    target: Path,
-    run: RunRecord,
-    data: TrainingData,
-    model: MultiTaskModel,
-    result: FitResult,
-    about_data: tuple[Finding, ...],
-) -> TrainingRecord:
-    """The run in the form of checkpoint.json: paths are relative to the checkpoint, so that both can move together."""
+def _read_data(config: Config, start: Checkpoint | None) -> TrainingData:
+    data = TrainingData.read(config, tasks_with_base_labels(config, start) if start else config.tasks)
+    return dataclasses.replace(data, specs=specs_with_base_standardization(data.specs, start)) if start else data
 
-    def relative_path(name: str) -> str:
-        return os.path.relpath(name, target.absolute())
 
-    def with_relative_paths(source: SourceConfig) -> SourceConfig:
-        train, validation, test = (
-            tuple(map(relative_path, files)) for files in (source.train, source.validation, source.test)
+def _finished_checkpoint(target: Path, inputs: RunInputs) -> Checkpoint | None:
+    """The checkpoint that a run with these inputs wrote to ``target``; None where a run is still to be finished.
+
+    Raises:
+        CheckpointError: the checkpoint there is of another run.
+    """
+    unfinished = read_run_record(run_folder_path(target))
+    if not (target / CHECKPOINT_RECORD).is_file() or (unfinished is not None and unfinished.replace):
+        return None
+    checkpoint, expected = load_checkpoint(target), inputs.relative_to(target)
+    training = checkpoint.record.training
+    if (training.config, training.files, training.base) != (expected.config, expected.files, expected.base):
+        raise CheckpointError(
+            f"{target} was trained with another config, other data or another --from; name another output, or replace "
+            f"it with --force"
         )
-        return dataclasses.replace(source, train=train, validation=validation, test=test)
+    _log.info("%s is finished: nothing is left to resume", target)
+    return checkpoint
 
-    sources = tuple(with_relative_paths(source) for source in run.config.data.sources)
-    majority = majority_metrics(data)
-    about_model = find_model_problems(
-        data, model=result.validation, majority=majority, probe=result.probe, history=result.history
+
+def _plan(inputs: RunInputs, data: TrainingData, model: MultiTaskModel) -> TrainingPlan:
+    training = inputs.config.training
+    return plan_training(
+        training,
+        rows=len(data.train.rows),
+        hidden_size=model.spec.encoder.hidden_size,
+        device=training_device(),
+        processes=inputs.processes,
+        encoder_frozen=training.freeze_encoder or inputs.base is not None,
     )
-    return TrainingRecord(
-        config=dataclasses.replace(run.config, data=dataclasses.replace(run.config.data, sources=sources)),
-        files={relative_path(name): spec for name, spec in run.files.items()},
-        best_step=result.best_step,
-        steps=result.steps,
-        validation=result.validation,
-        skipped_rows=data.skipped,
-        newly_initialized=model.newly_initialized,
-        base=run.base,
-        plan=run.plan,
-        majority=majority,
-        probe=result.probe,
-        history=result.history,
-        splits=data.label_counts,
-        findings=most_serious_first((*about_data, *about_model)),
-    )
+
+
+def _log_start(run: Run, *, resume: bool) -> None:
+    log_plan(run.plan)
+    if run.resume_point is not None:
+        _log.info("resuming from %s", run.resume_point.name)
+    elif resume:
+        _log.info("there is no resume point in %s; starting at the first step", run.folder)
+
+
+def _new_heads(config: Config, start: Checkpoint | None) -> frozenset[str]:
+    """The tasks whose heads are not trained yet."""
+    return frozenset(config.tasks) - {task.name for task in (start.record.model.tasks if start else ())}
+
+
+def _save(checkpoint: Checkpoint, run: Run) -> None:
+    """Write the checkpoint, and remove the folder of its run."""
+    target, record = checkpoint.path, checkpoint.record
+    page = training_page(record, title=target.name)
+    save_checkpoint(target, checkpoint.model, record, page=page, force=run.record.replace)
+    shutil.rmtree(run.folder)

@@ -11,7 +11,7 @@ from mtl_export.data.examples import Examples, SkippedRow, check_not_empty
 from mtl_export.data.label_counts import LabelCounts, count_labels
 from mtl_export.data.labels import task_specs
 from mtl_export.data.splits import read_splits
-from mtl_export.errors import ConfigError
+from mtl_export.preflight import check_data_files
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
 
 __all__ = ["TrainingData", "data_digests"]
@@ -67,10 +67,8 @@ def data_digests(config: Config) -> dict[str, FileSpec]:
         ConfigError: a file cannot be read.
     """
     names = [name for source in config.data.sources for name in (*source.train, *source.validation, *source.test)]
-    try:
-        return {name: FileSpec.of_file(Path(name)) for name in names}
-    except OSError as error:
-        raise ConfigError(f"data file {error.filename} cannot be read: {error.strerror}") from error
+    check_data_files(map(Path, names))
+    return {name: FileSpec.of_file(Path(name)) for name in names}
 
 
 def _log_rows(split: str, examples: Examples) -> None:

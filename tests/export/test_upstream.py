@@ -2,9 +2,12 @@
 
 import inspect
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import nn
 from transformers import (
     AttentionInterface,
@@ -28,9 +31,10 @@ from tests.export.tiny import FAMILIES, save_encoder
 
 CONSEQUENCES = {
     "check_overrides": "MultiTaskTrainer overrides a method that the Trainer no longer calls",
-    "RESUME_POINT_PREFIX": "resumable states are looked for in the wrong folders",
+    "RESUME_POINT_PREFIX": "resume points are looked for in the wrong folders",
     "encoder_class": "poolers that no pooling uses would be trained and exported",
     "find_file": "an encoder without tokenizer.json would be refused, or any error taken for a missing file",
+    "is_failed_write": "a full disk ends training in a traceback",
     "is_bidirectional": "fused attention cannot recognize plain padding masks",
     "visible_pairs": "fused attention has no mask for sliding windows",
     "scope_path": "nodes of the graph lose the names of their modules",
@@ -106,6 +110,17 @@ def test_a_missing_file_is_none_and_an_impossible_repository_is_an_error(tmp_pat
     assert upstream.find_file(str(tmp_path), "vocab.txt") is None, changed("find_file")
     with pytest.raises(OSError, match="no such repository"):
         upstream.find_file("no such repository", "tokenizer.json")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_file_that_cannot_be_written_is_recognized(tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        torch.save(torch.zeros(10_000), "/dev/full")
+    assert upstream.is_failed_write(caught.value), changed("is_failed_write")
+    with pytest.raises(SafetensorError) as refused:
+        save_file({"weight": torch.zeros(10)}, tmp_path / "no such folder" / "model.safetensors")
+    assert upstream.is_failed_write(refused.value), changed("is_failed_write")
+    assert not upstream.is_failed_write(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def masks_of(tmp_path, family):

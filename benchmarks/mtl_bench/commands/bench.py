@@ -2,8 +2,6 @@
 
 import shlex
 import shutil
-import signal
-import sys
 from pathlib import Path
 
 import click
@@ -17,9 +15,9 @@ from mtl_bench.suite.progress import ProgressEstimate
 from mtl_bench.suite.suite import BenchConfig, run_bench
 from mtl_bench.workloads.workload import Workload, golden_workload, read_workload
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.cli.options import bundle_argument, finite, json_option
+from mtl_runtime.cli.options import bundle_argument, column_option, finite, json_option
 from mtl_runtime.cli.stages import stages
-from mtl_runtime.cli.terminal import print_json
+from mtl_runtime.cli.terminal import print_json, print_line
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
 
@@ -40,7 +38,7 @@ _RESULTS, _PAGE, _LOGS = "results.json", "report.html", "logs"
 @bundle_argument()
 @click.option("-o", "--output", required=True, type=_FILE, help="Folder for results.json and report.html.")
 @click.option("--data", type=_FILE, help="Sentences to answer, best with labels; default: the bundle's golden texts.")
-@click.option("--column", default="text", show_default=True, help="Column of --data with the texts.")
+@column_option("--data")
 @click.option("--peers", type=_FILE, help="Also measure other systems: a peers.toml, or the folder it is in.")
 @click.option("--systems", default="", help="Only these, separated by commas; default: all.")
 @click.option("--quick", is_flag=True, help="Fewer texts and rounds, and only the table: under two minutes.")
@@ -59,7 +57,7 @@ def bench(
     bundle: Path,
     output: Path,
     data: Path | None,
-    column: str,
+    column: str | None,
     peers: Path | None,
     systems: str,
     quick: bool,
@@ -75,7 +73,6 @@ def bench(
     should run meanwhile; the report warns of what did. A system that fails is a row with its error, and the exit code
     stays 0.
     """
-    _unwind_on_sigterm()
     opened = Bundle.open(bundle.absolute())
     effort = _EFFORTS[quick, peers is not None]
     names = [name for part in systems.split(",") if (name := part.strip())]
@@ -98,16 +95,10 @@ def bench(
     _show(report, as_json=as_json, markdown=markdown)  # first, in case that the disk is full
     _write(report, output)
     if not (as_json or markdown):
-        click.echo(f"report: {output / _PAGE}")
+        print_line(f"report: {output / _PAGE}")
 
 
-def _unwind_on_sigterm() -> None:
-    """Let SIGTERM unwind like Ctrl-C, so that worker processes end and temporary files are removed."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    click.get_current_context().call_on_close(lambda: signal.signal(signal.SIGTERM, before))
-
-
-def _workload(bundle: Bundle, data: Path | None, column: str, effort: Effort) -> Workload:
+def _workload(bundle: Bundle, data: Path | None, column: str | None, effort: Effort) -> Workload:
     if data is None:
         return golden_workload(bundle, timed_texts=effort.timed_texts)
     return read_workload(bundle, data, column=column, timed_texts=effort.timed_texts, scored_texts=effort.scored_texts)
@@ -143,7 +134,7 @@ def _show(report: Report, *, as_json: bool, markdown: bool) -> None:
     if as_json:
         print_json(records.to_dict(report))
     elif markdown:
-        click.echo(report_markdown(report), nl=False)
+        print_line(report_markdown(report).rstrip("\n"), keep="\n")
     else:
         print_report(report)
 
@@ -156,9 +147,9 @@ def _is_report(folder: Path) -> bool:
     return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= {_RESULTS, _PAGE, _LOGS}
 
 
-def _option_words(data: Path | None, column: str, peers: Path | None, *, quick: bool, p99: float) -> list[str]:
+def _option_words(data: Path | None, column: str | None, peers: Path | None, *, quick: bool, p99: float) -> list[str]:
     """The options that differ from their defaults, as words of a command line."""
-    values = [("--data", data), ("--column", column if column != "text" else None), ("--peers", peers)]
+    values = [("--data", data), ("--column", column), ("--peers", peers)]
     words = [word for name, value in values if value is not None for word in (name, str(value))]
     return [*words, *(["--p99", f"{p99:g}"] if p99 != 100 else []), *(["--quick"] if quick else [])]
 

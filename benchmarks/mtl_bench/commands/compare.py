@@ -9,7 +9,7 @@ from mtl_bench.compare.comparison import RunComparison, compare_reports
 from mtl_bench.compare.text import comparison_markdown, headline, print_comparison
 from mtl_bench.results.files import read_report
 from mtl_runtime.cli.options import finite, json_option
-from mtl_runtime.cli.terminal import print_json
+from mtl_runtime.cli.terminal import print_json, print_line
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
 
@@ -84,6 +84,6 @@ def _show(comparison: RunComparison, *, as_json: bool, as_markdown: bool) -> Non
         content = {"regressed": comparison.regressed, "headline": headline(comparison), **records.to_dict(comparison)}
         print_json(content)
     elif as_markdown:
-        click.echo(comparison_markdown(comparison), nl=False)
+        print_line(comparison_markdown(comparison).rstrip("\n"), keep="\n")
     else:
         print_comparison(comparison)

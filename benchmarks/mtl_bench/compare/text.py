@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-import click
-
 from mtl_bench.compare.changes import Change, CostChange, ScoreChange, Verdict
 from mtl_bench.compare.comparison import RunComparison
 from mtl_bench.compare.costs import COSTS
 from mtl_bench.report.markdown_table import cell, markdown_table
-from mtl_runtime.cli.terminal import print_table, printable
+from mtl_runtime.cli.terminal import print_line, print_table
 
 __all__ = ["HEADER", "comparison_markdown", "headline", "print_comparison", "row"]
 
@@ -63,7 +61,7 @@ def print_comparison(comparison: RunComparison) -> None:
     rows = [row(change, comparison.threshold) for change in _visible_changes(comparison)]
     print_table(f"{comparison.b} (B) against {comparison.a} (A): {headline(comparison)}", HEADER, rows)
     for line in _remarks(comparison):
-        click.echo(printable(line))
+        print_line(line)
 
 
 def comparison_markdown(comparison: RunComparison) -> str:

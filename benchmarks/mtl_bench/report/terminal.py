@@ -4,13 +4,12 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
-import click
 from rich.cells import cell_len
 
 from mtl_bench.analysis.conclusions import conclusions
 from mtl_bench.report.text_table import text_table
 from mtl_bench.results.schema import Report
-from mtl_runtime.cli.terminal import print_table, printable
+from mtl_runtime.cli.terminal import print_line, print_table, printable
 
 __all__ = ["print_report", "split_columns"]
 
@@ -31,12 +30,12 @@ def print_report(report: Report, *, width: int | None = None) -> None:
     rows = [(_fold(title, columns // _TITLE_SHARE), *cells) for title, *cells in table.rows.values()]
     workload = report.workload
     for line in textwrap.wrap(printable(" ".join(conclusions(report))), columns):
-        click.echo(line)
+        print_line(line)
     titles = iter([f"{report.bundle}, {workload.texts:,} texts ({workload.name}) on {report.machine.name}"])
     for part in split_columns(table.header, rows, columns):
         print_table(next(titles, ""), [table.header[i] for i in part], [[row[i] for i in part] for row in rows])
     for remark in table.remarks:
-        click.echo(printable(f"- {remark}"))
+        print_line(f"- {remark}")
 
 
 def split_columns(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[list[int]]:

@@ -16,6 +16,7 @@ from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import column_names, read_labelled_file
 from mtl_runtime.dataset.label_cells import Label, LabelColumn
 from mtl_runtime.loading.load import open_tokenizer
+from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 
 __all__ = ["TrueLabels", "Workload", "golden_workload", "read_workload"]
 
@@ -57,7 +58,7 @@ def golden_workload(bundle: Bundle, *, timed_texts: int) -> Workload:
 
 
 def read_workload(
-    bundle: Bundle, data: Path, *, column: str, timed_texts: int, scored_texts: int | None = None
+    bundle: Bundle, data: Path, *, column: str | None, timed_texts: int, scored_texts: int | None = None
 ) -> Workload:
     """Read texts from a file, with the labels in the columns that have the tasks' names.
 
@@ -66,16 +67,18 @@ def read_workload(
     Args:
         bundle: with the tasks.
         data: csv, tsv, jsonl or parquet.
-        column: with the texts.
+        column: with the texts; None: as in training, if the file has such a column, else "text".
         timed_texts: number of texts to time, evenly spread over the file.
         scored_texts: number of texts whose answers are scored, likewise; None: all.
 
     Raises:
         TableError: the file cannot be read, or a label is none of the task's.
     """
-    present = column_names(data, text=column)
+    candidates = text_candidates(trained=bundle.manifest.text_columns, asked=column)
+    present = column_names(data, candidates=candidates)
     columns = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in present}
-    rows = list(read_labelled_file(data, text=column, tasks=columns))
+    text = choose_text_column(present, candidates)
+    rows = list(read_labelled_file(data, text=text, tasks=columns, text_hint=COLUMN_HINT))
     rows = evenly_spaced(rows, scored_texts or len(rows))
     texts = [row.text for row in rows]
     return Workload(

@@ -1,1 +1,1 @@
-"""One run of transformers' Trainer: sampler, optimizer, evaluations, best weights, states to resume from."""
+"""One run of transformers' Trainer: sampler, optimizer, evaluations, best weights, resume points."""

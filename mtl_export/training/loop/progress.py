@@ -95,18 +95,18 @@ class TrainingProgress(TrainerCallback):
             self._bar.update(self._bar.tasks[0].id, description=self._loss)
         elif state.global_step >= self._next_line and not control.should_evaluate:  # whose line has the loss as well
             left = self._time_left(state)
-            _log.info("step %d/%d · %s%s", state.global_step, state.max_steps, self._loss, left)
+            _log.info("step %d/%d, %s%s", state.global_step, state.max_steps, self._loss, left)
             self._next_line = state.global_step + state.max_steps / _LINES_PER_RUN
 
     def _time_left(self, state: TrainerState) -> str:
-        """`` · about 4 minutes left``, at the speed so far; "" where there is none yet."""
+        """``, about 4 minutes left``, at the speed so far; "" where there is none yet."""
         step, since = self._first or (state.global_step, 0.0)
         if state.global_step <= step or state.global_step >= state.max_steps:
             return ""
         seconds = (self._clock() - since) / (state.global_step - step) * (state.max_steps - state.global_step)
         if seconds < 5:
             return ""
-        return f" · about {spoken_duration(seconds)} left"
+        return f", about {spoken_duration(seconds)} left"
 
     def on_evaluate(
         self,
@@ -125,4 +125,4 @@ class TrainingProgress(TrainerCallback):
             for name, value in metrics.items()
             if name.endswith(_LOGGED_METRICS)
         ]
-        _log.info(" · ".join(part for part in (epoch, self._loss, score, *values) if part))
+        _log.info(", ".join(part for part in (epoch, self._loss, score, *values) if part))

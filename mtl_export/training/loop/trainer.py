@@ -148,7 +148,7 @@ def _to_tensors(arrays: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def training_arguments(config: Config, plan: TrainingPlan, folder: Path, *, processes: int) -> TrainingArguments:
-    """The Trainer's arguments for ``config``; its states are saved below ``folder``."""
+    """The Trainer's arguments for ``config``; resume points are saved below ``folder``."""
     training = config.training
     return TrainingArguments(
         output_dir=str(folder),
@@ -163,13 +163,13 @@ def training_arguments(config: Config, plan: TrainingPlan, folder: Path, *, proc
         bf16=plan.precision == "bf16",
         fp16=plan.precision == "fp16",
         seed=training.seed,
-        # The best weights are selected at the ends of epochs (EvaluationSchedule); states in between serve --resume.
+        # The best weights are selected at the ends of epochs (EvaluationSchedule); other resume points serve --resume.
         eval_strategy="epoch",
         save_strategy="epoch",
         load_best_model_at_end=True,
         metric_for_best_model=SELECTION,
         greater_is_better=True,
-        # CompletionMark removes old states, because it knows which states are complete.
+        # CompletionMark removes old resume points, because it knows which ones are complete.
         save_total_limit=None,
         restore_callback_states_from_checkpoint=True,
         label_names=["labels"],

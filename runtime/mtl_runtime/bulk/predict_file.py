@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from mtl_runtime.bulk.request import BadRows, OnBadRow, PredictJob, Progress, Summary, stop_at_bad_row
 from mtl_runtime.bulk.resumable import predict_resumable
-from mtl_runtime.bulk.row_predictions import PredictionColumns, answer_columns, predict_chunks
+from mtl_runtime.bulk.row_predictions import answer_columns, predict_chunks
 from mtl_runtime.core.atomic_file import atomic_file
 from mtl_runtime.errors import MtlError
 from mtl_runtime.inference.classifier import Classifier
@@ -30,7 +30,7 @@ def predict_file(
     target: Path | BinaryIO,
     *,
     tasks: Iterable[str] | None = None,
-    column: str = "text",
+    column: str | None = None,
     probabilities: bool = False,
     input_format: TableFormat | None = None,
     output_format: TableFormat | None = None,
@@ -55,7 +55,8 @@ def predict_file(
         source: a file, or a binary stream (then ``input_format`` defaults to txt).
         target: a file, or a binary stream.
         tasks: default: all of the bundle's.
-        column: the column of ``source`` that holds the texts.
+        column: the column of ``source`` that holds the texts; default: the one that did in training, if ``source`` has
+            it, else "text".
         probabilities: also write the probability of every label.
         prefix: of the names of the answers' columns, in case ``source`` has columns of those names.
         input_format: default: by the suffix of ``source``.
@@ -76,10 +77,12 @@ def predict_file(
     """
     path, stream = (source, None) if isinstance(source, Path) else (Path("<stdin>"), source)
     kind = input_format or (format_of(path) if stream is None else "txt")
-    specs = classifier.task_specs(tasks)
     job = PredictJob(
         classifier=classifier,
-        columns=PredictionColumns(tasks=specs, text_column=column, probabilities=probabilities, prefix=prefix),
+        tasks=classifier.task_specs(tasks),
+        text_column=column,
+        probabilities=probabilities,
+        prefix=prefix,
         input_format=kind,
         output_format=_choose_output_format(target, output_format, kind),
         on_bad_row=on_bad_row,
@@ -103,17 +106,18 @@ def _predict_stream(job: PredictJob, path: Path, stream: BinaryIO | None, target
     max_text_bytes = job.classifier.settings.inputs.max_text_bytes
     with ExitStack() as stack:
         table = stack.enter_context(
-            open_table(path, format=job.input_format, stream=stream, columns=[job.columns.text_column])
+            open_table(path, format=job.input_format, stream=stream, columns=job.text_candidates)
         )
-        job.columns.check(table)
+        columns = job.columns_of(table)
+        columns.check(table)
         # The last one entered is completed first: if the target exists, so do the rejects.
         out = stack.enter_context(atomic_file(target, replace=job.overwrite)) if isinstance(target, Path) else target
         reject = stack.enter_context(_open_rejects(job))
-        write = stack.enter_context(open_writer(out, job.output_format, source=table, added=job.columns.added))
-        chunks = chunk_rows(table, column=job.columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
+        write = stack.enter_context(open_writer(out, job.output_format, source=table, added=columns.added))
+        chunks = chunk_rows(table, column=columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
         job.progress(0, None)
         good_chunks = stop_at_bad_row(job, chunks, is_file=False)
-        for result in predict_chunks(job.classifier, job.columns, table, good_chunks):
+        for result in predict_chunks(job.classifier, columns, table, good_chunks):
             if result.rows:
                 write(result.rows)
             for row in result.chunk.bad:

@@ -1,16 +1,18 @@
 """A job that predicts a table, and the summary of what became of its rows."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from mtl_runtime.bulk.row_predictions import PredictionColumns
+from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.tables.bad_rows import count_bad_rows
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
-from mtl_runtime.tables.table import TableFormat
+from mtl_runtime.tables.table import Table, TableFormat
+from mtl_runtime.tables.text_column import choose_text_column, text_candidates
 
 __all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "advise", "stop_at_bad_row"]
 
@@ -24,7 +26,10 @@ class PredictJob:
     """How one table is predicted."""
 
     classifier: Classifier
-    columns: PredictionColumns
+    tasks: Sequence[TaskSpec]
+    text_column: str | None  # None: as in training, where the table has such a column
+    probabilities: bool  # of every label
+    prefix: str  # of the names of the answers' columns
     input_format: TableFormat
     output_format: TableFormat
     on_bad_row: OnBadRow
@@ -32,6 +37,20 @@ class PredictJob:
     overwrite: bool
     limits: ChunkLimits
     progress: Progress
+
+    @property
+    def text_candidates(self) -> Sequence[str]:
+        """The columns that may hold the texts."""
+        return text_candidates(trained=self.classifier.source.text_columns, asked=self.text_column)
+
+    def columns_of(self, table: Table) -> PredictionColumns:
+        """The columns that the job reads from ``table`` and adds to it; nothing is checked."""
+        return PredictionColumns(
+            tasks=self.tasks,
+            text_column=choose_text_column(table.columns, self.text_candidates),
+            probabilities=self.probabilities,
+            prefix=self.prefix,
+        )
 
     @property
     def refuses_bad_rows(self) -> bool:
@@ -98,5 +117,6 @@ class Summary:
     """What became of a table: each row was written or is one of the bad rows."""
 
     rows: int
-    truncated: int  # written rows whose text was longer than the encoder reads
+    truncated: int | None  # written rows whose text was longer than the encoder reads; None: an earlier run knew
     bad_rows: BadRows
+    finished_before: bool = False  # all of this is the work of earlier runs

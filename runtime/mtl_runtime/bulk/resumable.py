@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from mtl_runtime.bulk.finished_output import summarize_finished_output
 from mtl_runtime.bulk.journal import ChunkRecord, JobSpec
 from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, advise, stop_at_bad_row
-from mtl_runtime.bulk.row_predictions import PredictedChunk, predict_chunks
-from mtl_runtime.bulk.work_folder import WorkFolder, open_work_folder
+from mtl_runtime.bulk.row_predictions import PredictedChunk, PredictionColumns, predict_chunks
+from mtl_runtime.bulk.work_folder import WorkFolder, open_work_folder, work_folder_path
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
@@ -34,12 +35,18 @@ def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bo
         MtlError, TableError, CheckFailedError: as :func:`mtl_runtime.bulk.predict_file.predict_file`.
     """
     before = _file_state(source)
-    spec = _job_spec(job, source)
+    with open_table(source, format=job.input_format, columns=job.text_candidates) as table:
+        columns = job.columns_of(table)
+    if resume and target.is_file() and not work_folder_path(target).exists():
+        finished = summarize_finished_output(job, columns, source, target)
+        _log.info("%s is complete: nothing is left to do", target)
+        return finished
+    spec = _job_spec(job, columns, source)
     with open_work_folder(target, spec, resume=resume, replace_existing=job.overwrite) as work:
         if work.finished is None:
-            with open_table(source, format=job.input_format, columns=[job.columns.text_column]) as table:
-                job.columns.check(table)
-                writer = _predict_remaining(job, table, work)
+            with open_table(source, format=job.input_format, columns=job.text_candidates) as table:
+                columns.check(table)
+                writer = _predict_remaining(job, columns, table, work)
             if _file_state(source) != before:
                 raise MtlError(f"{source} was changed while it was read; start over with --force")
             work.finish(join=writer.join, rejects=job.rejects)
@@ -49,7 +56,7 @@ def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bo
         return Summary(rows=work.rows, truncated=work.truncated, bad_rows=_read_bad_rows(work, source))
 
 
-def _predict_remaining(job: PredictJob, table: Table, work: WorkFolder) -> ChunkedWriter:
+def _predict_remaining(job: PredictJob, columns: PredictionColumns, table: Table, work: WorkFolder) -> ChunkedWriter:
     """Predict and store the chunks that are not finished."""
     if job.rejects is not None:
         work.needs_rejects(job.rejects)
@@ -59,15 +66,15 @@ def _predict_remaining(job: PredictJob, table: Table, work: WorkFolder) -> Chunk
             raise advise(error, earlier.count - 1)
     job.progress(work.records, None)
     max_text_bytes = job.classifier.settings.inputs.max_text_bytes
-    all_chunks = chunk_rows(table, column=job.columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
-    output_format, added = job.output_format, job.columns.added
+    all_chunks = chunk_rows(table, column=columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
+    output_format, added = job.output_format, columns.added
     with (
         open_chunked_writer(output_format, source=table, added=added, earlier=work.pieces()) as writer,
         read_ahead(all_chunks) as chunks,
     ):
         # Finished rows are parsed again, which is quick: the table alone decides where a chunk starts.
         remaining = stop_at_bad_row(job, islice(chunks, work.chunks, None), is_file=True)
-        for result in predict_chunks(job.classifier, job.columns, table, remaining):
+        for result in predict_chunks(job.classifier, columns, table, remaining):
             _store_chunk(work, result, writer)
             job.progress(work.records, result.chunk.share)
     return writer
@@ -88,7 +95,7 @@ def _store_chunk(work: WorkFolder, result: PredictedChunk, writer: ChunkedWriter
     _log.debug("chunk %d is stored: %d rows, %d bad ones", record.chunk, record.rows, record.bad_rows)
 
 
-def _job_spec(job: PredictJob, source: Path) -> JobSpec:
+def _job_spec(job: PredictJob, columns: PredictionColumns, source: Path) -> JobSpec:
     info, inputs, machine = job.classifier.info, job.classifier.settings.inputs, machine_facts()
     try:
         content = FileSpec.of_file(source)
@@ -107,10 +114,10 @@ def _job_spec(job: PredictJob, source: Path) -> JobSpec:
         max_text_bytes=inputs.max_text_bytes,
         machine=(machine.cpu, *machine.cpu_flags, *machine.gpus),
         versions=installed_versions(_DECIDING),
-        tasks=tuple(task.name for task in job.columns.tasks),
-        column=job.columns.text_column,
-        probabilities=job.columns.probabilities,
-        prefix=job.columns.prefix,
+        tasks=tuple(task.name for task in columns.tasks),
+        column=columns.text_column,
+        probabilities=columns.probabilities,
+        prefix=columns.prefix,
         input_format=job.input_format,
         output_format=job.output_format,
         chunk_rows=job.limits.rows,

@@ -10,6 +10,7 @@ from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.inference.decode import Prediction, RegressionAnswer, SingleLabelAnswer
 from mtl_runtime.tables.row_chunks import RowChunk
 from mtl_runtime.tables.table import Row, Table
+from mtl_runtime.tables.text_column import COLUMN_HINT
 
 __all__ = ["PredictedChunk", "PredictionColumns", "answer_columns", "predict_chunks"]
 
@@ -19,7 +20,7 @@ class PredictionColumns:
     """The column that holds the texts, the tasks to answer, and the columns for the answers."""
 
     tasks: Sequence[TaskSpec]
-    text_column: str = "text"
+    text_column: str
     probabilities: bool = False  # of every label
     prefix: str = ""  # of the names of the answers' columns
 
@@ -34,7 +35,7 @@ class PredictionColumns:
         Raises:
             TableError: it lacks the texts, or has such a column.
         """
-        table.require(self.text_column, hint="; name the texts' column with --column")
+        table.require(self.text_column, hint=COLUMN_HINT)
         _refuse_overwriting(table, set(table.columns) & self.added.keys(), 1)
 
 

@@ -193,8 +193,6 @@ def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace_existi
     """
     files, folder = WorkFiles.of(target), work_folder_path(target)
     if not folder.exists():
-        if resume and target.is_file():
-            raise MtlError(f"{target} exists already and no unfinished work on it is left; give --force to replace it")
         check_can_write(target, replace=replace_existing)
     with os_errors_as_mtl_errors(target):
         folder.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ DIGEST_NAME = "manifest.sha256"
 
 _MAX_MANIFEST_BYTES = 16 * 2**20
 _DIGEST_LENGTH = 64
+_CHECKPOINT_RECORD = "checkpoint.json"  # in a folder of `mtl train`, which people mistake for a bundle
 _STRANGE_LINK = "is a link, but not to a blob of a hub cache that holds the bundle"
 
 
@@ -44,6 +45,8 @@ class Bundle:
         file = find_regular_file(folder, MANIFEST_NAME)
         if file is None and (folder / MANIFEST_NAME).is_symlink():
             raise IntegrityError(MANIFEST_NAME, _STRANGE_LINK)
+        if file is None and (folder / _CHECKPOINT_RECORD).is_file():
+            raise BundleError(f"{folder} is a checkpoint, not a bundle; export it: mtl export {folder} -o BUNDLE")
         if file is None:
             raise BundleError(f"{folder} holds no {MANIFEST_NAME}: it is no bundle; make one with `mtl export`")
         if file.stat().st_size > _MAX_MANIFEST_BYTES:

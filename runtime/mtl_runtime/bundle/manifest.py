@@ -197,6 +197,8 @@ class Manifest:
     made_with: Mapping[str, str]  # package -> version at export
     gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
     training: TrainingSummary | None = field(default=None, metadata=records.if_set())
+    # Columns of the training files that held the texts; absent: not known.
+    text_columns: tuple[str, ...] = field(default=(), metadata=records.if_set())
 
     def __post_init__(self) -> None:
         names = [task.name for task in self.tasks]

@@ -1,12 +1,14 @@
 """argv -> exit code: the root command ``mtl``, which imports a sub-command only when it is called.
 
 Sub-commands are entry points of the group ``mtl.commands``, so packages above this one can add theirs.
-Exit codes: 0 success, 1 a check failed, 2 a mistake of the user, 130 interrupted, 141 stdout is closed.
+Exit codes: 0 success, 1 a check failed, 2 a mistake of the user, 130 interrupted, 141 stdout is closed, 143 terminated.
 """
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -14,7 +16,8 @@ from typing import Any, NoReturn
 
 import click
 
-from mtl_runtime.cli.terminal import PACKAGES, printable
+from mtl_runtime.cli.log import log_to_stderr
+from mtl_runtime.cli.terminal import escape_unencodable, print_line
 from mtl_runtime.errors import MissingPackageError, MtlError
 
 __all__ = ["main"]
@@ -22,8 +25,9 @@ __all__ = ["main"]
 _log = logging.getLogger(__name__)
 
 _GROUP = "mtl.commands"
-_INTERRUPTED = 128 + 2  # as a shell reports SIGINT and SIGPIPE
+_INTERRUPTED = 128 + 2  # as a shell reports SIGINT, SIGPIPE and SIGTERM
 _BROKEN_PIPE = 128 + 13
+_TERMINATED = 128 + 15
 
 # `mtl --help` shows these, so it imports no command.
 _HELP = {
@@ -48,6 +52,11 @@ _EXTRAS = {
 
 class _Root(click.Group):
     """A group whose commands are entry points, and the one place where errors become exit codes."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; what is printed from here on cannot fail for lack of a character."""
+        escape_unencodable()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         names = _entry_points()
@@ -74,8 +83,13 @@ class _Root(click.Group):
         except ModuleNotFoundError as error:
             _fail(_missing_package(error))
         except KeyboardInterrupt as error:
+            print_line("interrupted", err=True)
             _print_notes(error)
             ctx.exit(_INTERRUPTED)
+        except _Terminated as error:
+            print_line("terminated", err=True)
+            _print_notes(error)
+            ctx.exit(_TERMINATED)
         except BrokenPipeError:
             # Python flushes stdout again at exit, and needs an open file then.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,19 +97,27 @@ class _Root(click.Group):
         except OSError as error:
             # A full disk or a read-only folder is not a bug; -v shows where it happened.
             _log.info("the operating system refused", exc_info=True)
-            _fail(MtlError(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")))
+            _fail(MtlError(_describe_os_error(error)), notes_of=error)
 
 
-def _fail(error: MtlError) -> NoReturn:
-    click.echo(f"error: {printable(' '.join(str(error).splitlines()))}", err=True)
-    _print_notes(error)
+class _Terminated(BaseException):
+    """SIGTERM has come; like KeyboardInterrupt, it is not an error that anybody handles on its way up."""
+
+
+def _fail(error: MtlError, *, notes_of: BaseException | None = None) -> NoReturn:
+    print_line(f"error: {' '.join(str(error).splitlines())}", err=True)
+    _print_notes(notes_of or error)
     raise click.exceptions.Exit(error.exit_code)
 
 
 def _print_notes(error: BaseException) -> None:
     """Print what was added to the error on its way up, such as how to continue."""
     for note in getattr(error, "__notes__", ()):
-        click.echo(printable(note), err=True)
+        print_line(note, err=True)
+
+
+def _describe_os_error(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f": {os.fsdecode(error.filename)}" if error.filename else "")
 
 
 def _missing_package(error: ModuleNotFoundError) -> MissingPackageError:
@@ -112,42 +134,25 @@ def _entry_points() -> set[str]:
     return {entry.name for entry in metadata.entry_points(group=_GROUP)}
 
 
-class _LogHandler(logging.Handler):
-    """Writes records to stderr, without control characters of the texts and paths in them."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            click.echo(printable(self.format(record), keep="\n\t"), err=True)
-        except Exception:  # noqa: BLE001 - as every handler of logging: a broken record must not end the command
-            self.handleError(record)
-
-
-def _log_handler(verbosity: int) -> _LogHandler:
-    """Make a handler that shows warnings; at 1 also what the project's packages do, from 2 on everything."""
-    handler = _LogHandler((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    if verbosity == 1:
-        handler.addFilter(lambda record: record.levelno > logging.INFO or record.name.partition(".")[0] in PACKAGES)
-    return handler
-
-
 @contextmanager
-def _log_to_stderr(verbosity: int) -> Iterator[None]:
-    """Write the log to stderr until the command ends."""
-    root, handler = logging.getLogger(), _log_handler(verbosity)
-    levels = {root: logging.DEBUG if verbosity > 1 else logging.WARNING}
-    if verbosity == 1:
-        levels |= {logging.getLogger(package): logging.INFO for package in PACKAGES}
-    before = {logger: logger.level for logger in levels}
-    root.addHandler(handler)
-    for logger, level in levels.items():
-        logger.setLevel(level)
+def _unwind_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does: with notes, without worker processes or half-written files.
+
+    A second one ends the process at once. Where the signal is ignored, or this is not the main thread, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def unwind(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, unwind)
     try:
         yield
     finally:
-        root.removeHandler(handler)
-        for logger, level in before.items():
-            logger.setLevel(level)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
@@ -156,4 +161,5 @@ def _log_to_stderr(verbosity: int) -> Iterator[None]:
 @click.pass_context
 def main(ctx: click.Context, verbose: int) -> None:
     """Train one multi-task sentence classifier, export it to one ONNX graph, serve it without torch."""
-    ctx.with_resource(_log_to_stderr(verbose))
+    ctx.with_resource(log_to_stderr(verbose))
+    ctx.with_resource(_unwind_on_sigterm())

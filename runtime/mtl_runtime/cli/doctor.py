@@ -66,7 +66,7 @@ def _print_golden_answers(outcomes: Sequence[SelfTest]) -> None:
         for task, difference in outcome.tasks.items()
     ]
     if rows:
-        limits = ("mean |Δ logit|", "allowed", "max |Δ logit|", "allowed", "flips")
+        limits = ("mean logit difference", "allowed", "largest", "allowed", "flips")
         print_table("Golden answers on this machine", ("variant", "task", *limits, "golden answers"), rows)
 
 

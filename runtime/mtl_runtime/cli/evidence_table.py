@@ -15,7 +15,7 @@ _COLUMNS = (
     "macro-F1",
     "majority",
     "agreement",
-    "max |Δ logit|",
+    "max logit difference",
     "speed",
     "gate",
 )

@@ -35,6 +35,8 @@ def inspect(bundle: Path, as_json: bool) -> None:
     print_model_quality(manifest.training)
     _print_tasks(manifest)
     print_table("Encoder", ("fact", "value"), list(records.to_dict(manifest.encoder).items()))
+    if manifest.text_columns:
+        print_table("Texts in training", ("column",), [(name,) for name in manifest.text_columns])
     variants = [
         (name, variant.graph, variant.provider, _join_options(variant.provider_options))
         for name, variant in manifest.variants.items()

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["bundle_argument", "finite", "json_option", "threads_option"]
+__all__ = ["bundle_argument", "column_option", "finite", "json_option", "threads_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -15,6 +15,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 def bundle_argument(*, required: bool = True) -> Callable[[F], F]:
     """The argument BUNDLE; the library checks whether a bundle is there."""
     return click.argument("bundle", required=required, type=click.Path(path_type=Path))
+
+
+def column_option(data: str) -> Callable[[F], F]:
+    """The option ``--column``, of the texts in ``data``; without it the library chooses (mtl_runtime.tables)."""
+    return click.option("--column", help=f'Column of {data} with the texts. Default: as in training, else "text".')
 
 
 def finite(_ctx: click.Context, _option: click.Parameter, value: float) -> float:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from mtl_runtime.bulk.work_files import work_folder_path
 from mtl_runtime.cli.explanations import show_explanations
-from mtl_runtime.cli.options import bundle_argument, json_option, threads_option
+from mtl_runtime.cli.options import bundle_argument, column_option, json_option, threads_option
 from mtl_runtime.cli.predict_options import PredictOptions
-from mtl_runtime.cli.terminal import binary_stdout, print_json, print_table, printable, row_progress
+from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_table, row_progress
+from mtl_runtime.core.atomic_file import check_can_write
+from mtl_runtime.errors import TableError
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
 from mtl_runtime.loading.variant_choice import Trust
-from mtl_runtime.tables.table import FORMATS
+from mtl_runtime.tables.table import FORMATS, format_of
 from mtl_runtime.text.validation import AGGREGATES, LONG_TEXT
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ _LONGEST_TITLE = 60
 )
 @click.option("--max-text-bytes", type=click.IntRange(min=1), help="Longest text accepted, in UTF-8. Default: 65536.")
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="How windows become one answer. Default: mean.")
-@click.option("--column", default="text", show_default=True, help="Column of INPUT with the texts.")
+@column_option("INPUT")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
 @click.option("--explain", is_flag=True, help="Show how much each word of --text adds to each answer.")
 @click.option("--prefix", default="", help="Put this before the names of the columns added, as in predicted.sentiment.")
@@ -60,7 +63,11 @@ _LONGEST_TITLE = 60
     help="Stop at a row that cannot be classified, or skip and list it. Default: error.",
 )
 @click.option("--rejects", type=click.Path(path_type=Path), help="Skip bad rows and write them here (jsonl).")
-@click.option("--resume", is_flag=True, help="Continue an OUTPUT whose writing was interrupted; else start it.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue an OUTPUT whose writing was interrupted; start one that is not there, leave a complete one.",
+)
 @click.option("--force", is_flag=True, help="Replace OUTPUT if it exists, and discard what an interrupted run did.")
 @json_option()
 def predict(**arguments: Any) -> None:
@@ -70,6 +77,7 @@ def predict(**arguments: Any) -> None:
     for a task with one label, its probability.
     """
     options = PredictOptions(**arguments)
+    _check_files(options)
     classifier = _load(options)
     if options.explain:
         _explain_texts(classifier, options)
@@ -77,6 +85,20 @@ def predict(**arguments: Any) -> None:
         _predict_texts(classifier, options)
     else:
         _predict_file(classifier, options, options.source)
+
+
+def _check_files(options: PredictOptions) -> None:
+    """Refuse what shows before the bundle is loaded: an input that is not there, an output that is."""
+    if options.source not in (None, "-"):
+        source = Path(options.source)
+        if options.input_format is None:
+            format_of(source)
+        if not source.exists():
+            raise TableError(source, "cannot be opened: there is no such file")
+    if options.output is not None and options.output_format is None:
+        format_of(options.output)
+    if options.output is not None and not options.resume and not work_folder_path(options.output).exists():
+        check_can_write(options.output, replace=options.force)
 
 
 def _load(options: PredictOptions) -> "Classifier":
@@ -145,22 +167,23 @@ def _print_summary(summary: "Summary", options: PredictOptions) -> None:
     bad = summary.bad_rows
     if options.rejects is None:
         for error in bad.first:
-            click.echo(f"left out: {printable(str(error))}", err=True)
+            print_line(f"left out: {error}", err=True)
         if bad.count > len(bad.first):
-            click.echo(f"left out: {bad.count - len(bad.first)} more rows", err=True)
+            print_line(f"left out: {bad.count - len(bad.first)} more rows", err=True)
     if options.as_json:
         rows = {"rows": summary.rows, "truncated": summary.truncated, "bad_rows": bad.count}
         print_json({"output": str(options.output), **rows})
     elif options.output is not None or bad.count or summary.truncated:
-        click.echo(_summarize(summary, options.rejects), err=True)
+        print_line(_summarize(summary, options.rejects), err=True)
 
 
 def _summarize(summary: "Summary", rejects: Path | None) -> str:
     bad_rows = summary.bad_rows.count
-    line = f"{summary.rows} rows written"
+    line = f"{summary.rows} rows written" + (" earlier" if summary.finished_before else "")
     line += f", {bad_rows} left out" if bad_rows else ""
-    line += f" (see {printable(str(rejects))})" if bad_rows and rejects is not None else ""
-    return line + (f", {summary.truncated} texts truncated" if summary.truncated else "")
+    line += f" (see {rejects})" if bad_rows and rejects is not None else ""
+    line += f", {summary.truncated} texts truncated" if summary.truncated else ""
+    return line + ("; nothing was left to do" if summary.finished_before else "")
 
 
 def _print_predictions(texts: Sequence[str], predictions: Sequence[Prediction], *, probabilities: bool) -> None:

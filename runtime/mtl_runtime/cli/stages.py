@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mtl_runtime.cli.terminal import PACKAGES, printable
+from mtl_runtime.cli.terminal import PACKAGES, print_line, printable, spinner
 from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.core.work import PLANNED, STAGE
 
@@ -86,7 +86,7 @@ class _Lines:
     def show(self, line: str, work: WorkEstimate) -> None:
         left = work.seconds_left
         rest = "" if left is None else f" (about {spoken_duration(left)} left)"
-        print(line + rest, file=sys.stderr, flush=True)  # noqa: T201 - the command line's own output
+        print_line(line + rest, err=True)
 
 
 class _Bar:
@@ -109,14 +109,15 @@ class _Bar:
 
 @contextmanager
 def _bar() -> Iterator[_Bar]:
+    console = Console(stderr=True)
     columns = (
-        SpinnerColumn(),
+        spinner(console),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}", markup=False),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         yield _Bar(progress)
 
 

@@ -1,5 +1,6 @@
-"""Print tables, JSON and progress to a terminal, without the control characters of texts."""
+"""Print lines, tables, JSON and progress in any console's encoding, without the control characters of texts."""
 
+import io
 import json
 import re
 import sys
@@ -20,10 +21,13 @@ __all__ = [
     "RateEstimate",
     "binary_stdout",
     "duration",
+    "escape_unencodable",
     "print_json",
+    "print_line",
     "print_table",
     "printable",
     "row_progress",
+    "spinner",
 ]
 
 PACKAGES = ("mtl_runtime", "mtl_export", "mtl_bench")  # whose log records are the project's own
@@ -31,6 +35,16 @@ PACKAGES = ("mtl_runtime", "mtl_export", "mtl_bench")  # whose log records are t
 # C0, DEL and C1 move the cursor or recolour; the bidirectional marks reorder what is read; a lone surrogate
 # cannot be printed at all.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def escape_unencodable() -> None:
+    """Let stdout and stderr print an escape in place of a character that their encoding lacks.
+
+    Otherwise such a character ends the program, on Windows with an old code page for example.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -43,41 +57,73 @@ def printable(text: str, *, keep: str = "") -> str:
     return _UNSAFE.sub(lambda m: m[0] if m[0] in keep else f"\\u{ord(m[0]):04x}", text)
 
 
+def print_line(text: str, *, err: bool = False, keep: str = "") -> None:
+    """Print ``text`` as a line to stdout, or with ``err`` to stderr, in the encoding of the stream.
+
+    Not with ``click.echo``, which writes UTF-8 to a console that is ASCII.
+
+    Args:
+        text: any text.
+        err: to stderr.
+        keep: as in :func:`printable`.
+    """
+    stream = sys.stderr if err else sys.stdout
+    stream.write(printable(text, keep=keep) + "\n")
+    stream.flush()
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table with a title to stdout; everything in it is plain text, never markup."""
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(printable(column)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell), keep="\n")) for cell in row))
     # A file or a pipe has no width; there each row is one line.
     console = Console(width=None if sys.stdout.isatty() else 240)
-    console.print(Text(printable(title), style="bold"), soft_wrap=True)
+
+    def plain(text: str, *, keep: str = "", style: str = "") -> Text:
+        # What the console lacks is escaped before the columns are measured.
+        known = printable(text, keep=keep).encode(console.encoding, "backslashreplace").decode(console.encoding)
+        return Text(known, style=style)
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(plain(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(plain(str(cell), keep="\n") for cell in row))
+    console.print(plain(title, style="bold"), soft_wrap=True)
     console.print(table)
 
 
 def print_json(data: object) -> None:
-    """Print ``data`` to stdout as JSON."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
+    """Print ``data`` to stdout as JSON, in ASCII where stdout is not UTF-8: JSON is always UTF-8."""
+    text = json.dumps(data, indent=2, ensure_ascii=not _is_unicode(sys.stdout.encoding))
     sys.stdout.write(printable(text, keep="\n") + "\n")
 
 
+def _is_unicode(encoding: str | None) -> bool:
+    return (encoding or "utf-8").lower().startswith("utf")
+
+
 def binary_stdout() -> BinaryIO:
-    """Return stdout for a table's bytes; if it is a terminal, control characters become escapes."""
+    """Return stdout for a table's bytes, which are UTF-8; a terminal shows them in its encoding, without controls."""
     if sys.stdout.isatty():
-        return cast(BinaryIO, _EscapingStream(sys.stdout.buffer))
+        return cast(BinaryIO, _EscapingStream(sys.stdout.buffer, sys.stdout.encoding))
     return sys.stdout.buffer
 
 
 @dataclass(frozen=True, slots=True)
 class _EscapingStream:
-    """Writes lines to a terminal with control characters as escapes."""
+    """Writes lines to a terminal with control characters, and those that it lacks, as escapes."""
 
     stream: BinaryIO
+    encoding: str
 
     def write(self, line: bytes) -> int:
-        self.stream.write(printable(line.decode("utf-8", "replace"), keep="\n\t").encode())
+        text = printable(line.decode("utf-8", "replace"), keep="\n\t")
+        self.stream.write(text.encode(self.encoding, "backslashreplace"))
         return len(line)
+
+
+def spinner(console: Console) -> SpinnerColumn:
+    """A column that turns, in characters that the console has."""
+    return SpinnerColumn("dots" if _is_unicode(console.encoding) else "line")
 
 
 @contextmanager
@@ -90,8 +136,8 @@ def row_progress(what: str) -> Iterator[Callable[[int, float | None], None]]:
     if not sys.stderr.isatty():
         yield lambda _rows, _share: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(spinner(console), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task(what, total=None)
         rate = RateEstimate(time.monotonic)
         yield lambda rows, share: progress.update(task, description=f"{what} {rate.line(rows, share)}")

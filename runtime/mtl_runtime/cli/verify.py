@@ -6,9 +6,9 @@ import click
 
 from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.model_quality_table import print_model_quality
-from mtl_runtime.cli.options import bundle_argument, json_option
+from mtl_runtime.cli.options import bundle_argument, column_option, json_option
 from mtl_runtime.cli.stages import stages
-from mtl_runtime.cli.terminal import print_json, print_table, printable
+from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
 from mtl_runtime.gate.verify import verify as verify_bundle
 
@@ -21,7 +21,7 @@ _RESULTS = {True: "passed", False: "FAILED", None: "unavailable"}
 @bundle_argument()
 @click.option("--variant", "variants", multiple=True, help="Only this variant (repeatable); default: all.")
 @click.option("--data", type=click.Path(path_type=Path), help="Labelled sentences to gate on; default: golden texts.")
-@click.option("--column", default="text", show_default=True, help="Column of --data with the texts.")
+@column_option("--data")
 @click.option("--quick", is_flag=True, help="Check hashes and golden answers, in seconds; run no gate.")
 @json_option()
 @click.pass_context
@@ -30,7 +30,7 @@ def verify(
     bundle: Path,
     variants: tuple[str, ...],
     data: Path | None,
-    column: str,
+    column: str | None,
     quick: bool,
     as_json: bool,
 ) -> None:
@@ -56,7 +56,7 @@ def verify(
         if report.evidence is not None:
             print_evidence(report.evidence)
         if report.page is not None:
-            click.echo(f"evidence: {report.page}")
+            print_line(f"evidence: {report.page}")
     if report.storage_problem is not None:
-        click.echo(f"warning: {printable(report.storage_problem)}", err=True)
+        print_line(f"warning: {report.storage_problem}", err=True)
     ctx.exit(0 if report.passed else 1)

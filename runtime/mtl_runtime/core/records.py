@@ -9,6 +9,7 @@ another form has a static method ``upgrade``, which gets what the file holds and
 import dataclasses
 import json
 import math
+import re
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,6 +20,7 @@ __all__ = ["from_dict", "from_json", "if_set", "keys", "keys_of", "parse_json", 
 
 T = TypeVar("T")
 
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _KEYS, _IF_SET = "keys", "if_set"  # in a field's metadata
 
 
@@ -113,8 +115,12 @@ def to_dict(record: Any) -> Any:
 
 
 def to_json(record: Any) -> str:
-    """Turn a record into canonical JSON: two-space indent, fields in their declared order, a last newline."""
-    return json.dumps(to_dict(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """Turn a record into canonical JSON: two-space indent, fields in their declared order, a last newline.
+
+    A lone surrogate, as in the name of a file that is not UTF-8, is an escape: UTF-8 cannot encode it.
+    """
+    text = json.dumps(to_dict(record), indent=2, ensure_ascii=False, allow_nan=False)
+    return _LONE_SURROGATES.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -28,13 +28,13 @@ class Example:
     line: int
 
 
-def column_names(path: Path, *, text: str) -> set[str]:
-    """List the columns of a file with texts in the column ``text``; those of jsonl are the keys of all its records.
+def column_names(path: Path, *, candidates: Sequence[str]) -> set[str]:
+    """List the columns of a file with texts in one of ``candidates``; those of jsonl are the keys of all its records.
 
     Raises:
         TableError: the file cannot be read.
     """
-    with open_table(path, columns=[text]) as table:
+    with open_table(path, columns=candidates) as table:
         records = table.records if table.format == "jsonl" else ()
         keys = (key for row in records if isinstance(row, Row) for key in row.values)
         return {*table.columns, *keys}

@@ -27,13 +27,17 @@ from mtl_runtime.loading.execution_choice import choose_execution
 from mtl_runtime.loading.load import open_classifier
 from mtl_runtime.loading.plan import LoadPlan
 from mtl_runtime.providers.execution_config import ExecutionConfig
+from mtl_runtime.tables.readers import open_table
+from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 
-__all__ = ["gate_bundle", "golden_examples"]
+__all__ = ["find_columns", "gate_bundle", "golden_examples"]
 
 _log = logging.getLogger(__name__)
 
 
-def gate_bundle(bundle: Bundle, *, data: Path | None = None, text: str = "text", variants: Sequence[str]) -> Evidence:
+def gate_bundle(
+    bundle: Bundle, *, data: Path | None = None, text: str | None = None, variants: Sequence[str]
+) -> Evidence:
     """Measure ``variants`` on this machine.
 
     The golden texts are compared with PyTorch's own answers, which the bundle carries. With a file of labelled
@@ -42,7 +46,7 @@ def gate_bundle(bundle: Bundle, *, data: Path | None = None, text: str = "text",
     Args:
         bundle: the one to measure.
         data: labelled sentences; a task without a column of its name is compared without labels.
-        text: column of the sentences in ``data``.
+        text: column of the sentences in ``data``; default: as in training, if ``data`` has such a column, else "text".
         variants: names of variants; one whose provider is not here is recorded as unverified.
 
     Raises:
@@ -120,10 +124,24 @@ def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Re
     return Reference(DEFAULT_VARIANT, baseline.specs, logits)
 
 
-def _labelled_examples(bundle: Bundle, data: Path, text: str) -> list[Example]:
-    columns = column_names(data, text=text)
+def _labelled_examples(bundle: Bundle, data: Path, asked: str | None) -> list[Example]:
+    text, tasks = find_columns(bundle, data, asked)
+    return list(read_labelled_file(data, text=text, tasks=tasks, text_hint=COLUMN_HINT))
+
+
+def find_columns(bundle: Bundle, data: Path, asked: str | None = None) -> tuple[str, dict[str, LabelColumn]]:
+    """The columns of ``data`` that hold the texts, ``asked`` or as in training, and the labels of each task.
+
+    Raises:
+        TableError: ``data`` cannot be read, or has no column of texts, or none of a task.
+    """
+    candidates = text_candidates(trained=bundle.manifest.text_columns, asked=asked)
+    columns = column_names(data, candidates=candidates)
+    text = choose_text_column(columns, candidates)
+    with open_table(data, columns=candidates) as table:
+        table.require(text, hint=COLUMN_HINT)
     tasks = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in columns}
     if not tasks:
         names = ", ".join(task.name for task in bundle.manifest.tasks)
         raise TableError(data, f"none of the columns is a task of the bundle: {names}", line=1)
-    return list(read_labelled_file(data, text=text, tasks=tasks, text_hint="; name the texts' column with --column"))
+    return text, tasks

@@ -25,7 +25,7 @@ from mtl_runtime.errors import (
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.evidence.self_tests import remember_self_test
-from mtl_runtime.gate.gate_bundle import gate_bundle
+from mtl_runtime.gate.gate_bundle import find_columns, gate_bundle
 from mtl_runtime.gate.write_evidence import store_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load, open_tokenizer
@@ -70,7 +70,7 @@ def verify(
     *,
     variants: Iterable[str] | None = None,
     data: str | os.PathLike[str] | None = None,
-    text: str = "text",
+    text: str | None = None,
     quick: bool = False,
 ) -> VerificationReport:
     """Check the files of the bundle in folder ``path``, let ``variants`` answer the golden texts, and gate them.
@@ -84,7 +84,7 @@ def verify(
         path: folder written by ``mtl export``.
         variants: names of variants; default: all.
         data: file of labelled sentences to gate on; default: the golden texts.
-        text: column of the sentences in ``data``.
+        text: column of the sentences in ``data``; default: as in training, if ``data`` has such a column, else "text".
         quick: instead of the gate, repeat each variant's own golden answers, as the first :func:`mtl_runtime.load` on
             an unknown machine does, and remember the outcome for later loads of this user.
 
@@ -98,6 +98,8 @@ def verify(
     if quick and data is not None:
         raise ValueError("quick runs no gate, so that data would not be read; give one of them")
     bundle = Bundle.open(path)
+    if data is not None:
+        find_columns(bundle, Path(data), text)  # a wrong file is better found now than after the other checks
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     known = bundle.manifest.variants
     names = list(variants or known)

@@ -39,6 +39,7 @@ class ModelSource:
     reason: str
     onnxruntime: str  # version
     fallback: str | None = None  # as in ClassifierInfo
+    text_columns: tuple[str, ...] = ()  # of the training files, as in the manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

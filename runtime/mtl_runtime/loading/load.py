@@ -167,6 +167,7 @@ def open_classifier(bundle: Bundle, plan: LoadPlan, *, inputs: InputOptions | No
             reason=plan.reason,
             fallback=plan.fallback,
             onnxruntime=onnxruntime_version(),
+            text_columns=bundle.manifest.text_columns,
         ),
         _factory=reopen,
     )

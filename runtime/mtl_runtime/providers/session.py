@@ -204,6 +204,12 @@ def _open(
     """Open an InferenceSession on that provider and on no other in its place."""
     name = available.provider.ort_name
     try:
+        str(graph).encode("utf-8")
+    except UnicodeEncodeError:
+        raise BundleError(
+            f"the name of {graph.parent} is not UTF-8, which onnxruntime needs; rename the folder"
+        ) from None
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the provider is compared below, and a mismatch raises
             arguments = _provider_arguments(options, available, provider_options, runs)

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mtl_bench.compare.text import comparison_markdown, headline
 from mtl_bench.compare.welch import contrast, holm_levels
 from mtl_bench.results.schema import Report
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.cli.app import main
 from mtl_runtime.core import records
 from mtl_runtime.errors import MissingPackageError, MtlError
 from tests.bench.compare.noisy_runs import noisy_report, on_slower_machine, slowed, with_rows
@@ -536,3 +538,15 @@ def test_what_counts_as_a_difference_is_a_number(run, option, value):
 
 def test_markdown_and_json_exclude_each_other(run):
     assert run(noisy_report(1), noisy_report(2), "--json", "--markdown").exit_code == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--markdown"], ["--json"]])
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_comparison_is_shown_on_a_console_that_is_not_utf_8(tmp_path, encoding, options):
+    after = shutil.copy(RECORDED / "run2.json", tmp_path / "run → 2.json")
+    argv = ["compare", str(RECORDED / "run1.json"), str(after), *options]
+    result = CliRunner(charset=encoding).invoke(main, argv)
+    assert result.exit_code == 0, result.output
+    shown = result.stdout_bytes.decode(encoding)
+    assert r"run \u2192 2.json" in shown
+    assert "no significant difference" in shown

@@ -1,5 +1,7 @@
 """The texts that are timed: the bundle's own, a file's, and those of a length profile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,14 @@ def test_a_file_is_timed_in_part_and_scored_in_full(bundle, tmp_path):
     assert facts.labelled == {"sentiment": 2, "stars": 3}
     assert (facts.texts, facts.scored, facts.name) == (2, 4, "rows.csv")
     assert facts.token_quantiles[0] <= facts.token_quantiles[2] <= facts.token_quantiles[4]
+
+
+def test_a_file_is_read_from_the_column_of_training(bundle, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("text,sentence\nwrong,good soup\n", "utf-8")
+    trained = replace(bundle, manifest=replace(bundle.manifest, text_columns=("sentence",)))
+    assert list(read_workload(trained, file, column=None, timed_texts=2).scored) == ["good soup"]
+    assert list(read_workload(bundle, file, column=None, timed_texts=2).scored) == ["wrong"]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -85,6 +85,7 @@ def test_the_bundle_answers_end_to_end_like_the_pytorch_model(checkpoint, export
     assert [p["sentiment"].label for p in classifier(texts)] == [p["sentiment"].label for p in model.predict(texts)]
     assert [p["tags"].labels for p in classifier(texts)] == [p["tags"].labels for p in model.predict(texts)]
     assert classifier(texts[-1]).truncated
+    assert exported.bundle.manifest.text_columns == classifier.source.text_columns == ("text",)
 
 
 def test_the_bundle_verifies_and_carries_evidence_for_every_task(exported):

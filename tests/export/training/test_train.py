@@ -261,21 +261,31 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("where", "step", "states", "latest"),
+    ("where", "step", "points", "latest"),
     [
-        ("training", 70, ["checkpoint-48", "checkpoint-60"], 60),  # in the second epoch, some steps after a state
-        ("writing", 80, ["checkpoint-48", "checkpoint-60", "checkpoint-80"], 60),  # there, with half a state on disk
+        (
+            "training",
+            70,
+            ["checkpoint-48", "checkpoint-60"],
+            60,
+        ),  # in the second epoch, some steps after a resume point
+        (
+            "writing",
+            80,
+            ["checkpoint-48", "checkpoint-60", "checkpoint-80"],
+            60,
+        ),  # there, with half a resume point on disk
         ("writing", 48, ["checkpoint-40", "checkpoint-48"], 40),  # at the end of the first epoch, likewise
     ],
 )
 def test_a_killed_run_resumes_from_its_last_complete_state_to_the_same_weights_bit_for_bit(
-    tmp_path, uninterrupted, where, step, states, latest
+    tmp_path, uninterrupted, where, step, points, latest
 ):
     folder = project(tmp_path)
     killed = run_driver(folder, where, step, RESUMABLE)
     assert killed.returncode == -9, killed.stderr
     assert not (folder / "checkpoint").exists()
-    assert sorted(path.name for path in (folder / "checkpoint.run").glob("checkpoint-*")) == states
+    assert sorted(path.name for path in (folder / "checkpoint.run").glob("checkpoint-*")) == points
     resumed = run_driver(folder, "resume", 0, RESUMABLE)
     assert resumed.returncode == 0, resumed.stderr
     assert f"resuming from checkpoint-{latest}\n" in resumed.stderr
@@ -295,8 +305,6 @@ def test_an_unfinished_run_is_neither_overwritten_nor_resumed_with_other_data_or
     write_csv(folder / "train.csv", rows(384, seed=9))
     with pytest.raises(CheckpointError, match=r"train\.csv changed since the run was started"):
         train(config, folder / "checkpoint", resume=True)
-    with pytest.raises(CheckpointError, match="no unfinished run"):
-        train(config, folder / "elsewhere", resume=True)
 
 
 def test_two_processes_reach_the_metrics_and_weights_of_one(tmp_path):
@@ -387,9 +395,9 @@ def test_the_stages_of_a_run_are_logged(tmp_path, caplog):
         checkpoint = train(config_of(folder), folder / "checkpoint")
     data, epochs = caplog.messages[:2], [line for line in caplog.messages if line.startswith("epoch")]
     assert data == ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped"]
-    assert [line.partition(" · ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.partition(", ")[0] for line in epochs] == ["epoch 1/2", "epoch 2/2"]
     assert all("score 0." in line and "sentiment.accuracy 0." in line for line in epochs)
-    steps = [line.partition(" · ")[0] for line in caplog.messages if line.startswith("step")]
+    steps = [line.partition(", ")[0] for line in caplog.messages if line.startswith("step")]
     assert steps == ["step 50/96"]
     plan = "plan: 2 epochs of 48 steps, batches of 8, learning rates 0.003 (encoder) and 0.03 (heads), "
     assert sum(line.startswith(plan) for line in caplog.messages) == 1

@@ -201,3 +201,10 @@ def test_a_wrong_value_is_reported_by_the_key_that_the_file_has(key):
         records.from_dict(Renamed, {key: "many"})
     with pytest.raises(RecordError, match=r"^pace\.size: expected int"):
         records.from_dict(Renamed, {key: 1, "pace": {"size": "2"}})
+
+
+@pytest.mark.parametrize("name", ["\udcff.csv", "caf\udce9/\udcff\udcfe", "é 😀"])
+def test_a_file_name_that_is_not_utf_8_comes_back_from_json_that_is(name):
+    outer = Outer(name=name, kind="small", named={name: Inner(size=1)})
+    written = records.to_json(outer).encode("utf-8")
+    assert records.from_json(Outer, written) == outer

@@ -22,8 +22,8 @@ from tests.export.tiny import project
 NUMBER = r"\d\.\d{4}"
 PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .*, contrastive weight 1, fp32"
 FIT = "fitting the heads to the frozen encoder"
-STEP = f"step 50/96 · training loss {NUMBER}"
-EPOCH = f"epoch 1/1 · training loss {NUMBER} · score {NUMBER} · topic.accuracy {NUMBER} · topic.macro_f1 {NUMBER}"
+STEP = f"step 50/96, training loss {NUMBER}"
+EPOCH = f"epoch 1/1, training loss {NUMBER}, score {NUMBER}, topic.accuracy {NUMBER}, topic.macro_f1 {NUMBER}"
 LINES = ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped", PLAN, FIT, STEP, EPOCH]
 
 
@@ -125,8 +125,8 @@ def test_a_line_is_logged_for_each_tenth_of_the_steps(caplog):
     with caplog.at_level(logging.INFO, "mtl_export"), TrainingProgress(None) as progress:
         follow(progress, losses=dict.fromkeys(range(1, 101), 0.25))
     steps = [line for line in caplog.messages if line.startswith("step")]
-    assert steps == [f"step {step}/100 · training loss 0.2500" for step in range(1, 101, 10)]
-    assert caplog.messages[-1] == "epoch 1/2 · training loss 0.2500 · score 0.5000 · topic.accuracy 0.7500"
+    assert steps == [f"step {step}/100, training loss 0.2500" for step in range(1, 101, 10)]
+    assert caplog.messages[-1] == "epoch 1/2, training loss 0.2500, score 0.5000, topic.accuracy 0.7500"
 
 
 def test_the_first_line_comes_after_ten_seconds_and_says_how_long_the_rest_will_take(caplog):
@@ -144,8 +144,8 @@ def test_the_first_line_comes_after_ten_seconds_and_says_how_long_the_rest_will_
         now[0] = 150.0
         progress.on_log(ARGUMENTS, state_at(51), CONTROL, logs={"loss": 0.5})
     assert caplog.messages == [
-        "step 5/100 · about 5 minutes left",
-        "step 51/100 · training loss 0.5000 · about 2 minutes left",
+        "step 5/100, about 5 minutes left",
+        "step 51/100, training loss 0.5000, about 2 minutes left",
     ]
 
 

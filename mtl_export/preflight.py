@@ -1,0 +1,109 @@
+"""Config, paths and options -> the mistakes in them that show at once, before torch is imported.
+
+Importing torch and transformers takes long, and so does training: what is wrong with the first words of a command is
+said before both.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mtl_export.atomic_folder import check_can_write
+from mtl_export.config import Config, EncoderConfig
+from mtl_export.errors import ConfigError, EncoderError
+from mtl_export.folder_marks import check_is_checkpoint, check_no_unfinished_run
+from mtl_export.variant_names import check_variant_names
+from mtl_runtime.core.clock import utc_timestamp
+from mtl_runtime.tables.table import FORMATS, format_of
+
+__all__ = ["check_config_file", "check_data_files", "check_export", "check_training", "encoder_of"]
+
+
+def check_config_file(file: Path) -> None:
+    """Refuse what people give in place of a config: a folder, or their data.
+
+    Raises:
+        ConfigError: it is a folder or a table.
+    """
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder; give a config file (TOML), and a checkpoint to start from with --from")
+    if file.suffix.lower() in (f".{name}" for name in FORMATS):
+        raise ConfigError(f'{file} is a data file; give a config file (TOML) that names it: [data] train = "{file}"')
+
+
+def check_training(config: Config, output: Path, *, base: Path | None, resume: bool, force: bool) -> None:
+    """Check what ``train`` is called with.
+
+    Args:
+        config: its data files must be there, and an [encoder] where there is no ``base``.
+        output: folder of the checkpoint.
+        base: checkpoint to start from.
+        resume: continue an unfinished run, which may be allowed to replace the output.
+        force: replace the output and discard an unfinished run.
+
+    Raises:
+        ConfigError, CheckpointError, EncoderError, TableError: the message says what to do.
+    """
+    if resume and force:
+        raise ConfigError("--resume continues a run and --force starts it over; choose one")
+    check_can_write(output, force=force or resume)
+    if not (resume or force) and os.environ.get("RANK", "0") == "0":  # under torchrun the first process starts the run
+        check_no_unfinished_run(output)
+    if base is not None:
+        check_is_checkpoint(base)
+    else:
+        encoder_of(config)
+    check_data_files(
+        Path(file) for source in config.data.sources for file in (*source.train, *source.validation, *source.test)
+    )
+
+
+def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], data: Iterable[Path], force: bool) -> None:
+    """Check what ``export_bundle`` is called with.
+
+    Args:
+        checkpoint: folder that ``train`` wrote.
+        output: folder of the bundle.
+        variants: names, "auto" among them or not.
+        data: files of sentences.
+        force: replace the output.
+
+    Raises:
+        ConfigError, CheckpointError, TableError: the message says what to do.
+        MtlError: SOURCE_DATE_EPOCH is no number of seconds.
+    """
+    check_can_write(output, force=force)
+    check_variant_names(variants)
+    check_is_checkpoint(checkpoint)
+    check_data_files(data)
+    utc_timestamp()  # a wrong SOURCE_DATE_EPOCH
+
+
+def check_data_files(files: Iterable[Path]) -> None:
+    """Check that each file is there and has the suffix of a table.
+
+    Raises:
+        ConfigError: a file cannot be read.
+        TableError: a suffix is unknown.
+    """
+    for file in files:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise ConfigError(f"data file {file} cannot be read: {error.strerror}") from error
+        format_of(file)
+
+
+def encoder_of(config: Config) -> EncoderConfig:
+    """The encoder of a run that starts from no checkpoint.
+
+    Raises:
+        ConfigError: the config names none.
+        EncoderError: it names a folder that does not exist.
+    """
+    if config.encoder is None:
+        raise ConfigError("the config has no [encoder]; name one, or start from a checkpoint with --from")
+    folder = Path(config.encoder.model)
+    if folder.is_absolute() and not folder.is_dir():
+        raise EncoderError(f"encoder folder {folder} does not exist; check [encoder] model")
+    return config.encoder
