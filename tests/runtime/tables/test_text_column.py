@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtl_runtime.tables.text_column import choose_text_column
+from mtl_runtime.tables.text_column import choose_text_column, text_candidates
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from mtl_runtime.tables.text_column import choose_text_column
     ],
 )
 def test_the_column_is_the_one_asked_for_else_that_of_training_else_text(columns, trained, asked, chosen):
-    assert choose_text_column(columns, trained=trained, asked=asked) == chosen
+    assert choose_text_column(columns, text_candidates(trained=trained, asked=asked)) == chosen
