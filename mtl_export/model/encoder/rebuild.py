@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from mtl_export.errors import EncoderError
+from mtl_export.model.encoder.encoder_part import encoder_part
 from mtl_export.upstream import encoder_class
 from mtl_runtime.bundle.manifest import Pooling
 
@@ -29,7 +30,7 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
     values = dict(config)
     try:
         parsed = AutoConfig.for_model(values.pop("model_type"), **values)
-        module: nn.Module = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        model: nn.Module = AutoModel.from_config(  # type: ignore[no-untyped-call]
             parsed,
             trust_remote_code=False,
             attn_implementation=attention,
@@ -37,7 +38,7 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
         )
     except (KeyError, ValueError) as error:
         raise EncoderError(f"the encoder's config cannot be used: {error}") from error
-    return module
+    return encoder_part(model)
 
 
 def pooler_argument(config: Any, pooling: Pooling) -> dict[str, bool]:
