@@ -20,7 +20,7 @@ from mtl_export.graphs.int8.smoothquant import apply_smoothquant, search_smoothq
 from mtl_export.graphs.passes import check, save
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
-from tests.export.graphs.test_encoder_families import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
+from tests.export.graphs.family_graphs import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
 
 LOGITS = OUTPUTS[:2]
 
