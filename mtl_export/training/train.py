@@ -31,6 +31,7 @@ from mtl_export.training.initial_model import (
 )
 from mtl_export.training.majority import majority_metrics
 from mtl_export.training.plan import log_plan, plan_training, training_device
+from mtl_export.training.preflight import check_before_training
 from mtl_export.training.run_folder import RunRecord, open_run_folder, run_folder_path
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_export.training_page import training_page
@@ -80,6 +81,7 @@ def train(
     set_seed(config.training.seed)
     # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
     model = initial_model(config, start, data.specs)
+    check_before_training(model)
     run = RunRecord(
         config=config,
         files=data_digests(config),
