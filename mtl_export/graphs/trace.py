@@ -99,6 +99,7 @@ def _export(model: MultiTaskModel, *, fused: bool) -> torch.onnx.ONNXProgram:
         fused_attention.register()
     traced = MultiTaskModel.rebuild(model.spec, model.tokenizer, attention=fused_attention.FUSED if fused else "eager")
     traced.load_state_dict(model.state_dict())
+    _replace_conv1d(traced.encoder)
     outputs = [*(logits_output(task.name) for task in model.spec.tasks), EMBEDDING_OUTPUT]
     axes = {0: "batch", 1: "sequence"}
     try:
@@ -118,6 +119,19 @@ def _export(model: MultiTaskModel, *, fused: bool) -> torch.onnx.ONNXProgram:
     if program is None:
         raise ExportError(f"torch.onnx returned no graph for {model.spec.encoder.family}")
     return program
+
+
+def _replace_conv1d(encoder: nn.Module) -> None:
+    """Put linear layers in place of gpt2's, which flatten the batch: they become MatMuls, as in other families."""
+    from transformers.pytorch_utils import Conv1D
+
+    for module in list(encoder.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Conv1D):
+                inputs, outputs = child.weight.shape
+                linear = nn.Linear(inputs, outputs)
+                linear.weight, linear.bias = nn.Parameter(child.weight.T.contiguous()), child.bias
+                setattr(module, name, linear)
 
 
 def _example(model: MultiTaskModel, shape: tuple[int, int]) -> dict[str, torch.Tensor]:

@@ -221,3 +221,7 @@ def test_padding_is_left_out_of_the_ranges(graphs, tmp_path):
     together = collect_activation_ranges(graphs.fused, names, texts, pad_id=0, folder=tmp_path)[names[0]]
     np.testing.assert_allclose(together.low, np.min([one.low for one in alone], axis=0), atol=1e-5)
     np.testing.assert_allclose(together.high, np.max([one.high for one in alone], axis=0), atol=1e-5)
+
+
+def test_where_nothing_is_watched_there_are_no_ranges(graphs, tmp_path):
+    assert collect_activation_ranges(graphs.fused, [], ragged(3, 30, seed=6), pad_id=0, folder=tmp_path) == {}
