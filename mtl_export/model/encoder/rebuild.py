@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from mtl_export.errors import EncoderError
@@ -36,8 +37,8 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
             attn_implementation=attention,
             **pooler_argument(parsed, pooling),
         )
-    except (KeyError, ValueError) as error:
-        raise EncoderError(f"the encoder's config cannot be used: {error}") from error
+    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+        raise EncoderError(f"the encoder's config cannot be used: {' '.join(str(error).split())}") from error
     return encoder_part(model)
 
 

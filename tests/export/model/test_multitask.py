@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers import BertModel
 
 from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.model import HeadSpec, MultiTaskModel
-from mtl_export.model.encoder import encoder_layers
+from mtl_export.model.encoder import encoder_layers, rebuild_encoder
 from mtl_export.training.loop.dataset import LabelledTexts, collate
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
@@ -432,6 +433,24 @@ def accepts(folder, length):
     except EncoderError:
         return False
     return True
+
+
+def test_a_config_that_transformers_refuses_is_an_encoder_error():
+    limit = [0.0, {"__float__": "Infinity"}]  # as transformers writes an infinite float, and does not read it
+    with pytest.raises(EncoderError, match=r"^the encoder's config cannot be used: .*time_step_limit") as caught:
+        rebuild_encoder({"model_type": "mamba2", "time_step_limit": limit}, pooling="mean")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reading", [nn.Parameter(torch.zeros(4, 32)), NotImplementedError("pixels")])
+def test_an_encoder_that_reads_no_tokens_says_so(encoders, monkeypatch, reading):
+    def get_input_embeddings(_):
+        if isinstance(reading, Exception):
+            raise reading
+        return reading
+
+    monkeypatch.setattr(BertModel, "get_input_embeddings", get_input_embeddings)
+    assert error_of(encoders("bert")) == "bert has no table of token embeddings, so it cannot read tokens"
 
 
 def test_an_encoder_in_a_hub_cache_is_loaded_and_named_by_its_repository(encoders, tmp_path):
