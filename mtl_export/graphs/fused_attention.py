@@ -18,6 +18,8 @@ FUSED = "mtl_fused"
 FUSED_OPERATOR = "MultiHeadAttention"  # of com.microsoft, with kernels for the CPU and CUDA providers
 # Added to the scores of keys that must not be seen: far below any score, and within the range of fp16.
 _MASKED = -1e4
+# Arguments with which some families cap scores, add sinks to them, or add a bias by position.
+_CHANGES_SCORES = ("softcap", "s_aux", "position_bias")
 
 
 def can_fuse(encoder: nn.Module) -> bool:
@@ -41,22 +43,29 @@ def _attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor,
     scaling: float | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention of one layer.
 
     Args:
         query: (B, heads, T, size).
-        key: likewise.
+        key: likewise; fewer heads where several heads of ``query`` share one.
         value: likewise.
         attention_mask: as :func:`_mask` returns it.
         scaling: of the scores; default: 1 / sqrt(size).
+        others: what a family adds; those in ``_CHANGES_SCORES`` must be None.
 
     Returns:
         (B, T, heads, size), and None in place of the attention weights.
+
+    Raises:
+        NotImplementedError: the family changes the scores in a way that the operator cannot.
     """
+    if changes := [name for name in _CHANGES_SCORES if others.get(name) is not None]:
+        raise NotImplementedError(f"{FUSED_OPERATOR} has no {' and no '.join(changes)}")
     batch, heads, tokens, size = query.shape
-    packed = [part.transpose(1, 2).reshape(batch, tokens, heads * size) for part in (query, key, value)]
+    per_head = [query, *(_repeat_heads(part, heads) for part in (key, value))]
+    packed = [part.transpose(1, 2).reshape(batch, tokens, heads * size) for part in per_head]
     keys, bias = (attention_mask, None) if attention_mask.ndim == 2 else (None, attention_mask)
     output = torch.onnx.ops.symbolic(
         f"com.microsoft::{FUSED_OPERATOR}",
@@ -67,6 +76,14 @@ def _attention(
         version=1,
     )
     return output.reshape(batch, tokens, heads, size), None
+
+
+def _repeat_heads(part: torch.Tensor, heads: int) -> torch.Tensor:
+    """Keys or values (B, fewer heads, T, size) -> (B, heads, T, size): each head serves as many in a row."""
+    batch, shared, tokens, size = part.shape
+    if shared == heads:
+        return part
+    return part[:, :, None].expand(batch, shared, heads // shared, tokens, size).reshape(batch, heads, tokens, size)
 
 
 def _mask(*, attention_mask: torch.Tensor, mask_function: Any, dtype: torch.dtype, **layer: Any) -> torch.Tensor:

@@ -22,11 +22,12 @@ from mtl_export.model import MultiTaskModel
 from mtl_export.upstream import scope_path
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, logits_output
 
-__all__ = ["ENCODER", "OPSET", "check_finite_weights", "trace_to_onnx"]
+__all__ = ["ENCODER", "OPSET", "check_finite_weights", "check_trace", "trace_to_onnx"]
 
 OPSET = 20
 # Both sizes differ from 1 and from each other, so that the tracer specializes on neither.
 _TRACED_SHAPE = (2, 7)
+_OTHER_SHAPE = (3, 12)
 # First part of the names of the encoder's nodes.
 ENCODER = "encoder"
 
@@ -66,19 +67,46 @@ def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
         IncompatiblePackageError: the nodes of torch's graph cannot be named after their modules.
     """
     check_finite_weights(model)
+    return _name_nodes(_export(model, fused=fused).model)
+
+
+def check_trace(model: MultiTaskModel) -> None:
+    """Trace ``model`` and run what was traced, in torch, at a shape that it was not traced with.
+
+    Raises:
+        ExportError: torch cannot trace the encoder, or the trace holds for the traced shape only.
+    """
+    program = _export(model, fused=False).exported_program
+    assert program is not None  # noqa: S101 - None where torch.onnx.export was given no module
+    feed = _example(model, _OTHER_SHAPE)
+    feed["attention_mask"][0, _OTHER_SHAPE[1] // 2 :] = 0
+    family = model.spec.encoder.family
+    with torch.inference_mode():
+        expected = _Graph(model.eval())(**feed)
+        try:
+            answers = program.module()(**feed)
+        except Exception as error:  # an assertion of torch.export, or an operator that was given another shape
+            raise ExportError(f"a graph of {family} holds for the traced shape only: {_cause(error)}") from error
+    for answer, wanted in zip(answers, expected, strict=True):
+        if not torch.allclose(answer, wanted, rtol=1e-3, atol=1e-4):
+            raise ExportError(
+                f"a graph of {family} gives other answers than the encoder at shapes that were not traced"
+            )
+
+
+def _export(model: MultiTaskModel, *, fused: bool) -> torch.onnx.ONNXProgram:
     if fused:
         fused_attention.register()
     traced = MultiTaskModel.rebuild(model.spec, model.tokenizer, attention=fused_attention.FUSED if fused else "eager")
     traced.load_state_dict(model.state_dict())
-    graph = _Graph(traced.eval())
+    _replace_conv1d(traced.encoder)
     outputs = [*(logits_output(task.name) for task in model.spec.tasks), EMBEDDING_OUTPUT]
-    example = torch.ones(_TRACED_SHAPE, dtype=torch.int64)
     axes = {0: "batch", 1: "sequence"}
     try:
         with _hide_output():
             program = torch.onnx.export(
-                graph,
-                kwargs={name: example.clone() for name in model.inputs},
+                _Graph(traced.eval()),
+                kwargs=_example(model, _TRACED_SHAPE),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=list(model.inputs),
@@ -87,10 +115,34 @@ def trace_to_onnx(model: MultiTaskModel, *, fused: bool = False) -> ir.Model:
                 verbose=False,
             )
     except Exception as error:  # each of the many stages of torch.export has exceptions of its own
-        raise ExportError(f"torch.onnx cannot export {model.spec.encoder.family}: {error}") from error
+        raise ExportError(f"torch.onnx cannot export {model.spec.encoder.family}: {_cause(error)}") from error
     if program is None:
         raise ExportError(f"torch.onnx returned no graph for {model.spec.encoder.family}")
-    return _name_nodes(program.model)
+    return program
+
+
+def _replace_conv1d(encoder: nn.Module) -> None:
+    """Put linear layers in place of gpt2's, which flatten the batch: they become MatMuls, as in other families."""
+    from transformers.pytorch_utils import Conv1D
+
+    for module in list(encoder.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Conv1D):
+                inputs, outputs = child.weight.shape
+                linear = nn.Linear(inputs, outputs)
+                linear.weight, linear.bias = nn.Parameter(child.weight.T.contiguous()), child.bias
+                setattr(module, name, linear)
+
+
+def _example(model: MultiTaskModel, shape: tuple[int, int]) -> dict[str, torch.Tensor]:
+    return {name: torch.ones(shape, dtype=torch.int64) for name in model.inputs}
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of what the first of a chain of exceptions says."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _name_nodes(model: ir.Model) -> ir.Model:
@@ -126,15 +178,12 @@ def check_finite_weights(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def _hide_output() -> Iterator[None]:
-    """Hide torch's progress lines and its warnings about its own internals."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    """Hide torch's progress lines, and its warnings and listings about its own internals."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)

@@ -1,8 +1,7 @@
 """input_ids, attention_mask -> logits by task and the sentence embedding, as a plain nn.Module."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Self, overload
+from typing import NamedTuple, Self, overload
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import nn
 
 from mtl_export.config import Auto
 from mtl_export.errors import ConfigError, EncoderError
-from mtl_export.model.encoder import PaddingMask, encoder_layers, load_encoder, rebuild_encoder
+from mtl_export.model.encoder import PaddingMask, encoder_layers, load_encoder, rebuild_encoder, split_after
 from mtl_export.model.heads import HEADS
 from mtl_export.model.pooling import POOLINGS
 from mtl_export.model.spec import HeadSpec, ModelSpec
@@ -23,9 +22,6 @@ from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 from mtl_runtime.text.validation import validate_texts
 
 __all__ = ["MultiTaskModel", "MultiTaskOutput"]
-
-# Parts of an encoder that come after its layers; all other parts come before the layers or are shared by them.
-_ABOVE_LAYERS = ("pooler", "final_norm")
 
 
 class MultiTaskOutput(NamedTuple):
@@ -89,10 +85,9 @@ class MultiTaskModel(nn.Module):
         if unknown := by_task.keys() - {task.name for task in tasks}:
             raise ConfigError(f"heads name tasks that do not exist: {', '.join(sorted(unknown))}")
         encoder = load_encoder(source, pooling=pooling, max_length=max_length)
-        config: Any = encoder.module.config
         spec = ModelSpec(
             encoder=encoder.spec,
-            encoder_config=json.loads(config.to_json_string(use_diff=False)),
+            encoder_config=encoder.config,
             tasks=tuple(tasks),
             heads={task.name: by_task.get(task.name, default) for task in tasks},
             token_types=any(any(text.type_ids) for text in encoder.tokenizer.encode(["a sentence", ""])),
@@ -208,16 +203,15 @@ class MultiTaskModel(nn.Module):
                 )
             self.freeze(self.encoder)
             return
-        layers, embeddings = encoder_layers(self.encoder), self.encoder.embeddings
-        assert isinstance(embeddings, nn.Module)  # noqa: S101 - every encoder of transformers has embeddings
+        layers = encoder_layers(self.encoder)
         if lowest > len(layers):
             raise ConfigError(f"training.freeze_layers is {lowest}; the encoder has {len(layers)} layers")
-        above = [part for name, part in self.encoder.named_children() if name in _ABOVE_LAYERS]
-        trainable = {id(parameter) for part in (*layers[lowest:], *above) for parameter in part.parameters()}
+        below, above = split_after(layers[lowest - 1], self.encoder, lambda: self.logits(["a text"]))
+        trainable = {id(parameter) for module in above for parameter in module.parameters()}
         for parameter in self.encoder.parameters():
             if id(parameter) not in trainable:
                 parameter.requires_grad = False
-        self.freeze(embeddings, *layers[:lowest])
+        self.freeze(*below)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

@@ -19,6 +19,7 @@ from mtl_export.folder_marks import CHECKPOINT_RECORD, run_folder_path
 from mtl_export.model import MultiTaskModel
 from mtl_export.preflight import check_training
 from mtl_export.training.checkpoint_record import checkpoint_record
+from mtl_export.training.encoder_trial import try_encoder
 from mtl_export.training.findings import find_data_problems
 from mtl_export.training.fit import fit
 from mtl_export.training.initial_model import (
@@ -84,6 +85,7 @@ def train(
     set_seed(config.training.seed)
     # Before the run folder exists: a mistake in [encoder] must leave nothing that would have to be resumed.
     model = initial_model(config, start, data.specs)
+    try_encoder(model)
     make_plan = partial(_plan, inputs, data, model)
     run = open_run(target, inputs, make_plan=make_plan, resume=resume, force=force, leader=rank == 0)
     _log_start(run, resume=resume)

@@ -27,7 +27,8 @@ from transformers.utils import hub
 from mtl_export import upstream
 from mtl_export.errors import IncompatiblePackageError
 from mtl_export.training.loop.trainer import MultiTaskTrainer
-from tests.export.tiny import FAMILIES, save_encoder
+from tests.export.families import FAMILIES
+from tests.export.tiny import save_encoder
 
 CONSEQUENCES = {
     "check_overrides": "MultiTaskTrainer overrides a method that the Trainer no longer calls",

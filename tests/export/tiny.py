@@ -8,6 +8,8 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel
 
+from tests.export.families import FAMILIES, REFUSED
+
 WORDS = {
     "positive": ["good", "great", "lovely", "fine", "superb"],
     "negative": ["bad", "awful", "poor", "nasty", "dull"],
@@ -28,28 +30,6 @@ _COMMON = {
     "vocab_size": len(VOCABULARY),
     "pad_token_id": 0,
 }
-FAMILIES = {
-    "bert": {},
-    "roberta": {},
-    "xlm-roberta": {},
-    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64},
-    "electra": {"embedding_size": 16},
-    "mpnet": {},
-    "albert": {"embedding_size": 16},
-    "deberta-v2": {
-        "relative_attention": True,
-        "position_buckets": 8,
-        "pos_att_type": ["p2c", "c2p"],
-        "norm_rel_ebd": "layer_norm",
-        "share_att_key": True,
-    },
-    # Local attention over 8 tokens in every second layer: shorter than the sentences of the tests.
-    "modernbert": {"local_attention": 8, "global_attn_every_n_layers": 2},
-    "camembert": {},
-    "ernie": {},
-    "convbert": {"embedding_size": 16, "head_ratio": 2, "num_groups": 1, "conv_kernel_size": 3},
-}
-WITH_POOLER = ("bert", "roberta", "xlm-roberta", "mpnet", "albert", "camembert", "ernie")
 
 
 def tiny_tokenizer() -> Tokenizer:
@@ -68,7 +48,9 @@ def tiny_tokenizer() -> Tokenizer:
 def save_encoder(folder: Path, family: str = "bert", *, seed: int = 0, **changes: object) -> Path:
     """Write a randomly initialized encoder of ``family`` with its tokenizer, as a hub folder looks."""
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(family, **{**_COMMON, **FAMILIES[family], **changes})
+    row = {**FAMILIES, **REFUSED}[family]
+    values = {name: value for name, value in {**_COMMON, **row.config, **changes}.items() if name not in row.lacks}
+    config = AutoConfig.for_model(family, **values)
     model = AutoModel.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -1,5 +1,7 @@
 """hub id or folder -> encoder with its tokenizer, as they were published."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from torch import nn
 
 from mtl_export.config import Auto
 from mtl_export.errors import EncoderError
+from mtl_export.model.encoder.encoder_part import embedded_tokens
 from mtl_export.model.encoder.files import EncoderFiles
 from mtl_export.model.encoder.position_limit import position_limit
 from mtl_export.model.encoder.published import read_published
@@ -26,6 +29,7 @@ class Encoder:
     """A pretrained encoder with its tokenizer."""
 
     module: nn.Module
+    config: Mapping[str, Any]  # transformers' config, from which rebuild_encoder builds ``module`` without its weights
     spec: EncoderSpec
     tokenizer: Tokenizer
     newly_initialized: tuple[str, ...]  # weights that the source lacks and that start at random
@@ -51,26 +55,33 @@ def load_encoder(source: str, *, pooling: Pooling | Auto = "auto", max_length: i
     published = read_published(source)
     files = EncoderFiles(source, published.subfolder)
     actual_pooling = choose_pooling(pooling, published, source=source)
-    module, missing = load_weights(files, actual_pooling)
-    config: Any = module.config
+    weights = load_weights(files, actual_pooling)
+    module, config = weights.module, weights.config
+    part: Any = module.config
     if actual_pooling == "pooler" and getattr(module, "pooler", None) is None:
         raise EncoderError(f"{config.model_type} has no pooler of its own; use pooling mean, cls or max")
     limit = position_limit(module)
     actual_length = choose_max_length(max_length, published, source=source, limit=limit)
     tokenizer = load_tokenizer(
-        files, max_length=actual_length, embeddings=_embeddings(module), lowercase=published.lowercase
+        files, max_length=actual_length, embeddings=embedded_tokens(module), lowercase=published.lowercase
     )
-    pad_id = config.pad_token_id
+    pad_id = part.pad_token_id
     spec = EncoderSpec(
         family=config.model_type,
         source=display_name(Path(source)) if Path(source).is_absolute() else source,
-        hidden_size=config.hidden_size,
+        hidden_size=part.hidden_size,
         pooling=actual_pooling,
         max_length=actual_length,
         pad_id=0 if pad_id is None else pad_id,
     )
     log_settings(spec, published, pooling=pooling, max_length=max_length)
-    return Encoder(module=module, spec=spec, tokenizer=tokenizer, newly_initialized=missing)
+    return Encoder(
+        module=module,
+        config=json.loads(config.to_json_string(use_diff=False)),
+        spec=spec,
+        tokenizer=tokenizer,
+        newly_initialized=weights.missing,
+    )
 
 
 def _check_source(source: str) -> None:
@@ -82,20 +93,3 @@ def _check_source(source: str) -> None:
             f"[encoder] model {source!r} names a revision, which a hub id here cannot; "
             f"download it with `hf download {name} --revision {revision}` and name that folder"
         )
-
-
-def _embeddings(module: nn.Module) -> int:
-    """How many token ids the encoder embeds.
-
-    Raises:
-        EncoderError: its family does not look tokens up in a table (canine hashes characters).
-    """
-    config: Any = module.config
-    try:
-        embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
-    except NotImplementedError as error:
-        raise EncoderError(
-            f"{config.model_type} has no embeddings of tokens, so no tokenizer.json fits it; "
-            f"use an encoder that reads tokens"
-        ) from error
-    return int(embeddings.num_embeddings)

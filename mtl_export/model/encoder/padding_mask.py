@@ -1,8 +1,9 @@
 """Hooks that hide padding from an encoder's layers, for families with layers that mix neighbouring positions.
 
 Attention is masked in every family. ConvBERT's convolutions, though, read the positions next to a token, padding
-included, so that the answer for a sentence would depend on the longest sentence of its batch. With zeros in place of
-padding, they read what they read after the end of a sentence that is alone in its batch.
+included, and MobileBERT's embeddings those of the two tokens next to a token, so that the answer for a sentence would
+depend on the longest sentence of its batch. With zeros in place of padding, they read what they read after the end of
+a sentence that is alone in its batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,16 +39,26 @@ def _hook_convbert_convolutions(encoder: nn.Module, mask: PaddingMask) -> None:
         (hidden,) = inputs  # (B, H, T)
         return (hidden * mask.of(hidden).unsqueeze(1),)
 
-    def mask_value_output(_: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
-        return output * mask.of(output).unsqueeze(-1)  # (B, T, H)
-
     for name, module in encoder.named_modules():
         if name.endswith(".key_conv_attn_layer"):
             module.register_forward_pre_hook(mask_key_input)
         elif name.endswith(".conv_out_layer"):
-            module.register_forward_hook(mask_value_output)
+            _mask_output(module, mask)
+
+
+def _hook_word_embeddings(encoder: nn.Module, mask: PaddingMask) -> None:
+    embeddings: Any = encoder.get_input_embeddings()  # type: ignore[operator]
+    _mask_output(embeddings, mask)
+
+
+def _mask_output(module: nn.Module, mask: PaddingMask) -> None:
+    def mask_output(_: nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
+        return output * mask.of(output).unsqueeze(-1)  # (B, T, H)
+
+    module.register_forward_hook(mask_output)
 
 
 _HOOKS: Mapping[str, tuple[Callable[[nn.Module, PaddingMask], None], ...]] = {
     "convbert": (_hook_convbert_convolutions,),
+    "mobilebert": (_hook_word_embeddings,),
 }

@@ -2,13 +2,26 @@
 
 from torch import nn
 
-__all__ = ["position_limit"]
+__all__ = ["NO_LIMIT", "position_limit"]
+
+NO_LIMIT = 2**31 - 1
 
 
 def position_limit(module: nn.Module) -> int:
-    """Longest input in tokens; families like RoBERTa count positions from the padding index + 1."""
+    """Longest input in tokens; ``NO_LIMIT`` for relative positions, which some configs write as -1 or 0.
+
+    Families like RoBERTa count positions from the padding index + 1, and a config may allow fewer than its table has.
+    """
+    limits = [NO_LIMIT, *_rows_of_position_table(module)]
+    configured = getattr(module.config, "max_position_embeddings", None)
+    if isinstance(configured, int) and configured > 0:
+        limits.append(configured)
+    return min(limits)
+
+
+def _rows_of_position_table(module: nn.Module) -> list[int]:
     for name, part in module.named_modules():
-        if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
-            return part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
-    limit = getattr(module.config, "max_position_embeddings", None)
-    return int(limit) if limit else 2**31 - 1
+        if name.endswith("position_embeddings") and hasattr(part, "padding_idx"):
+            (rows, _), padding = part.weight.shape, part.padding_idx
+            return [rows - (0 if padding is None else padding + 1)]
+    return []

@@ -4,9 +4,11 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from mtl_export.errors import EncoderError
+from mtl_export.model.encoder.encoder_part import encoder_part
 from mtl_export.upstream import encoder_class
 from mtl_runtime.bundle.manifest import Pooling
 
@@ -29,15 +31,15 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
     values = dict(config)
     try:
         parsed = AutoConfig.for_model(values.pop("model_type"), **values)
-        module: nn.Module = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        model: nn.Module = AutoModel.from_config(  # type: ignore[no-untyped-call]
             parsed,
             trust_remote_code=False,
             attn_implementation=attention,
             **pooler_argument(parsed, pooling),
         )
-    except (KeyError, ValueError) as error:
-        raise EncoderError(f"the encoder's config cannot be used: {error}") from error
-    return module
+    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+        raise EncoderError(f"the encoder's config cannot be used: {' '.join(str(error).split())}") from error
+    return encoder_part(model)
 
 
 def pooler_argument(config: Any, pooling: Pooling) -> dict[str, bool]:

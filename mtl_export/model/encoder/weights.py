@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -9,11 +10,13 @@ from safetensors import SafetensorError
 from torch import nn
 
 from mtl_export.errors import EncoderError
+from mtl_export.model.encoder.encoder_part import encoder_part, weights_of_encoder_part
+from mtl_export.model.encoder.families import adapt_config
 from mtl_export.model.encoder.files import EncoderFiles, loading_error
 from mtl_export.model.encoder.rebuild import pooler_argument
 from mtl_runtime.bundle.manifest import Pooling
 
-__all__ = ["load_weights"]
+__all__ = ["LoadedWeights", "load_weights"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +33,17 @@ _OTHER_FORMATS: Mapping[str, str] = {
 _SHOWN = 5  # names of weights
 
 
-def load_weights(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, tuple[str, ...]]:
-    """The encoder in float32, and the names of the weights that ``files`` lack: those of its pooler at most.
+@dataclass(frozen=True, slots=True)
+class LoadedWeights:
+    """An encoder in float32, and what it was built from."""
+
+    module: nn.Module  # of an encoder-decoder, its encoder
+    config: Any  # of the whole model
+    missing: tuple[str, ...]  # names of weights that the files lack: those of its pooler at most
+
+
+def load_weights(files: EncoderFiles, pooling: Pooling) -> LoadedWeights:
+    """Load the encoder in ``files``.
 
     Raises:
         EncoderError: the encoder cannot be loaded, is an adapter or quantized, or its weights do not fit its config.
@@ -41,36 +53,37 @@ def load_weights(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, tupl
             f"encoder {files.source!r} is a PEFT adapter ({_ADAPTER}), not an encoder; merge it into its base model "
             f"with merge_and_unload() and name the folder that save_pretrained writes"
         )
-    module, loading = _load(files, pooling)
-    wrong = sorted(loading["mismatched_keys"])
-    if wrong:
+    model, loading = _load(files, pooling)
+    config: Any = model.config
+    own = set(weights_of_encoder_part((key[0] for key in loading["mismatched_keys"]), config))
+    if wrong := sorted(key for key in loading["mismatched_keys"] if key[0] in own):
         name, stored, expected = wrong[0]
         raise EncoderError(
             f"encoder {files.source!r}: {len(wrong)} weights have other shapes than config.json says, the first is "
             f"{name} with {list(stored)} in place of {list(expected)}"
         )
-    missing = tuple(sorted(loading["missing_keys"]))
+    missing = tuple(sorted(weights_of_encoder_part(loading["missing_keys"], config)))
     if required := [name for name in missing if "pooler" not in name]:
         raise EncoderError(f"encoder {files.source!r} lacks the weights {_list(required)}")
     if missing and pooling == "pooler":
         _log.warning("encoder: %s are not among the weights and start at random", _list(missing))
-    if unplaced := _unplaced(module, loading["unexpected_keys"]):
+    if unplaced := _unplaced(model, loading["unexpected_keys"]):
         _log.warning("encoder: config.json describes no place for the weights %s; they are left out", _list(unplaced))
-    return module, missing
+    return LoadedWeights(encoder_part(model), config, missing)
 
 
 def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str, Any]]:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.from_pretrained(**files.location, trust_remote_code=False)
+        config = adapt_config(AutoConfig.from_pretrained(**files.location, trust_remote_code=False))
         if quantization := getattr(config, "quantization_config", None):
             raise EncoderError(
                 f"encoder {files.source!r} is quantized ({_quantization_method(quantization)}); name the repository or "
                 f"folder with its original weights, and let mtl export quantize"
             )
         options: dict[str, Any] = {**files.location, **pooler_argument(config, pooling)}
-        module, loading = AutoModel.from_pretrained(
+        model, loading = AutoModel.from_pretrained(
             **options,
             config=config,
             use_safetensors=True,
@@ -82,7 +95,7 @@ def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         advice = next((text for name, text in _OTHER_FORMATS.items() if files.find(name)), None)
         raise loading_error(files.source, advice or error) from error
-    return module, loading
+    return model, loading
 
 
 def _quantization_method(quantization: Any) -> str:
@@ -90,10 +103,10 @@ def _quantization_method(quantization: Any) -> str:
     return str(table.get("quant_method", "quantization_config"))
 
 
-def _unplaced(module: nn.Module, unexpected: Iterable[str]) -> list[str]:
+def _unplaced(model: nn.Module, unexpected: Iterable[str]) -> list[str]:
     """Stored weights of the encoder's own parts that were not loaded; those of heads are not meant."""
-    prefix = f"{module.base_model_prefix}."
-    parts = {name for name, _ in module.named_children()}
+    prefix = f"{model.base_model_prefix}."
+    parts = {name for name, _ in model.named_children()}
     names = (name.removeprefix(prefix) for name in unexpected)
     return sorted(name for name in names if name.partition(".")[0] in parts)
 

@@ -20,7 +20,7 @@ from mtl_export.graphs.passes import save
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.errors import MtlError
-from tests.export.graphs.test_encoder_families import TASKS, model_of, ragged
+from tests.export.graphs.family_graphs import TASKS, model_of, ragged
 from tests.runtime.conftest import TINY_BUNDLE
 
 COUNTS = st.integers(0, 10**9)

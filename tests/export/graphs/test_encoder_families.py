@@ -1,6 +1,4 @@
-"""Every supported encoder family becomes one graph that answers as PyTorch does, at shapes the tracer never saw."""
-
-from itertools import cycle
+"""Every supported encoder family becomes graphs that answer as PyTorch does, at shapes the tracer never saw."""
 
 import numpy as np
 import onnx
@@ -8,73 +6,53 @@ import pytest
 import torch
 
 from mtl_export.errors import ExportError
+from mtl_export.graphs.int8.matmuls import find_matmuls
+from mtl_export.graphs.int8.quantize_attention import fuse_qattention
+from mtl_export.graphs.int8.quantize_matmuls import quantize_embeddings, quantize_matmuls
 from mtl_export.graphs.passes import add_task_metadata, apply, drop_debug_info, require_portable, save
 from mtl_export.graphs.trace import OPSET, trace_to_onnx
-from mtl_export.model import HeadSpec, MultiTaskModel
-from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, TaskSpec
+from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
-from mtl_runtime.text.tokenizer import TokenizedText
-from tests.export.tiny import FAMILIES, VOCABULARY, WITH_POOLER, save_encoder
-
-MAX_LENGTH = 60
-TASKS = (
-    TaskSpec(name="sentiment", kind="single_label", labels=("negative", "neutral", "positive")),
-    TaskSpec(name="tags", kind="multi_label", labels=("film", "food"), thresholds=(0.5, 0.5)),
-    TaskSpec(name="stars", kind="regression"),
+from tests.export.families import FAMILIES
+from tests.export.graphs.family_graphs import (
+    OUTPUTS,
+    POOLINGS,
+    answers_like_pytorch,
+    graphs_of,
+    model_of,
+    ragged,
 )
-HEADS = {"sentiment": HeadSpec(kind="linear"), "tags": HeadSpec(kind="layernorm"), "stars": HeadSpec(kind="mlp")}
-OUTPUTS = ("logits.sentiment", "logits.tags", "logits.stars", EMBEDDING_OUTPUT)
-SHAPES = ((1, 1), (1, MAX_LENGTH), (7, 33), (64, 2))
-
-# All four poolings over the twelve families, the pooler where there is one.
-_POOLINGS = cycle(("pooler", "mean", "cls", "max"))
-CASES = [
-    (family, pooling if pooling != "pooler" or family in WITH_POOLER else "mean")
-    for family, pooling in zip(FAMILIES, _POOLINGS, strict=False)
-]
-
-
-def model_of(folder, family, pooling):
-    source = str(save_encoder(folder, family))
-    return MultiTaskModel.from_encoder(source, TASKS, heads=HEADS, pooling=pooling, max_length=MAX_LENGTH).eval()
 
 
 def graph_of(model):
     return apply(trace_to_onnx(model), [drop_debug_info, require_portable, add_task_metadata(model.spec.tasks)])
 
 
-def ragged(rows, longest, *, seed):
-    """Random token ids: one row as long as it gets, the others of any length."""
-    generator = np.random.default_rng(seed)
-    lengths = [longest, *generator.integers(1, longest + 1, rows - 1)]
-    texts = [tuple(generator.integers(4, len(VOCABULARY), length).tolist()) for length in lengths]
-    return [TokenizedText(ids, (0,) * len(ids), truncated=False) for ids in texts]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_becomes_one_graph_that_agrees_with_pytorch_at_unseen_shapes(tmp_path, family):
+    graphs = graphs_of(family)
+    save(graphs.portable, tmp_path / "model.onnx")
+    answers_like_pytorch(tmp_path / "model.onnx", graphs.model)
 
 
-@pytest.mark.parametrize(("family", "pooling"), CASES)
-def test_a_family_becomes_one_graph_that_agrees_with_pytorch_at_unseen_shapes(tmp_path, family, pooling):
-    model = model_of(tmp_path / "encoder", family, pooling)
-    graph = graph_of(model)
-    save(graph, tmp_path / "model.onnx")
-    session = Session.open(tmp_path / "model.onnx")
-    assert session.inputs == ("input_ids", "attention_mask")
-    assert session.outputs == OUTPUTS
-    for shape in SHAPES:
-        batch = Batch.of(ragged(*shape, seed=sum(shape)), pad_id=model.spec.encoder.pad_id)
-        assert batch.input_ids.shape == shape
-        answers = session.run(batch, OUTPUTS)
-        with torch.inference_mode():
-            output = model(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
-        expected = [*output.logits.values(), output.sentence_embedding]
-        for name, got, wanted in zip(OUTPUTS, answers, expected, strict=True):
-            assert np.abs(got - wanted.numpy()).max() < 2e-5, (name, shape)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_answers_in_int8_close_to_fp32(tmp_path, family):
+    graphs = graphs_of(family)
+    int8 = quantize_embeddings(fuse_qattention(quantize_matmuls(graphs.fused, graphs.fused_ranges)))
+    assert find_matmuls(graphs.fused)
+    assert find_matmuls(int8) == []
+    batch = Batch.of(ragged(16, 33, seed=2), pad_id=graphs.model.spec.encoder.pad_id)
+    answers = []
+    for name, graph in (("fp32.onnx", graphs.fused), ("int8.onnx", int8)):
+        save(graph, tmp_path / name)
+        answers.append(Session.open(tmp_path / name).run(batch, OUTPUTS))
+    for exact, rounded in zip(*answers, strict=True):
+        assert 0 < np.abs(rounded - exact).max() < 0.3 * np.abs(exact).max()
 
 
-def test_the_cases_cover_every_pooling_and_every_family():
-    assert {pooling for _, pooling in CASES} == {"mean", "cls", "max", "pooler"}
-    assert [family for family, _ in CASES] == list(FAMILIES)
-    assert len(FAMILIES) == 12
+def test_the_graphs_of_the_families_have_every_pooling():
+    assert set(POOLINGS.values()) == {"mean", "cls", "max", "pooler"}
 
 
 def test_the_graph_has_named_axes_plain_operators_metadata_and_no_trace_of_the_machine(tmp_path):

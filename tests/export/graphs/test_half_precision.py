@@ -12,8 +12,8 @@ from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_export.graphs.passes import save
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
-from tests.export.graphs.test_encoder_families import OUTPUTS, TASKS, model_of, ragged
-from tests.export.tiny import FAMILIES
+from tests.export.families import FAMILIES
+from tests.export.graphs.family_graphs import OUTPUTS, TASKS, graphs_of, model_of, ragged
 
 
 def material_of(folder, family, pooling="mean"):
@@ -22,7 +22,7 @@ def material_of(folder, family, pooling="mean"):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_fp16_graph_of_every_family_answers_close_to_fp32_where_the_cpu_emulates_it(tmp_path, family):
-    graphs = material_of(tmp_path, family)
+    graphs = graphs_of(family)
     graph = convert_encoder(graphs.fused, ir.DataType.FLOAT16)
     save(graph, tmp_path / "half.onnx")
     onnx.checker.check_model(tmp_path / "half.onnx", full_check=True)
@@ -89,7 +89,7 @@ def test_rotary_angles_stay_fp32_because_positions_do_not_fit_into_fp16(tmp_path
 
 @pytest.mark.parametrize("family", ["mpnet", "deberta-v2", "convbert"])
 def test_masks_of_eager_attention_do_not_overflow(tmp_path, family):
-    graph = convert_encoder(material_of(tmp_path, family).fused, ir.DataType.FLOAT16).graph
+    graph = convert_encoder(graphs_of(family).fused, ir.DataType.FLOAT16).graph
     for value in graph.initializers.values():
         if value.dtype == ir.DataType.FLOAT16:
             assert np.isfinite(value.const_value.numpy()).all(), value.name

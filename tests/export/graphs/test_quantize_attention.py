@@ -17,7 +17,7 @@ from mtl_export.graphs.passes import check, save
 from mtl_runtime.providers import session as sessions
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
-from tests.export.graphs.test_encoder_families import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
+from tests.export.graphs.family_graphs import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
 
 # Query, key and value of one input, and no bias for pairs of tokens.
 TAKES_IN = ["bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "camembert", "ernie"]

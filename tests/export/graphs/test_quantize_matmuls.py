@@ -20,7 +20,7 @@ from mtl_export.graphs.int8.smoothquant import apply_smoothquant, search_smoothq
 from mtl_export.graphs.passes import check, save
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
-from tests.export.graphs.test_encoder_families import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
+from tests.export.graphs.family_graphs import MAX_LENGTH, OUTPUTS, TASKS, model_of, ragged
 
 LOGITS = OUTPUTS[:2]
 
@@ -221,3 +221,7 @@ def test_padding_is_left_out_of_the_ranges(graphs, tmp_path):
     together = collect_activation_ranges(graphs.fused, names, texts, pad_id=0, folder=tmp_path)[names[0]]
     np.testing.assert_allclose(together.low, np.min([one.low for one in alone], axis=0), atol=1e-5)
     np.testing.assert_allclose(together.high, np.max([one.high for one in alone], axis=0), atol=1e-5)
+
+
+def test_where_nothing_is_watched_there_are_no_ranges(graphs, tmp_path):
+    assert collect_activation_ranges(graphs.fused, [], ragged(3, 30, seed=6), pad_id=0, folder=tmp_path) == {}

@@ -17,8 +17,7 @@ from mtl_runtime.bundle.gate_config import GateBudget, GateConfig
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.providers.registry import PROVIDERS
-from tests.export.graphs.test_encoder_families import HEADS, MAX_LENGTH, TASKS, ragged
-from tests.export.graphs.test_fused_attention import answers_like_pytorch
+from tests.export.graphs.family_graphs import HEADS, MAX_LENGTH, TASKS, answers_like_pytorch, ragged
 from tests.export.tiny import CONFIG, project, save_encoder
 
 
@@ -76,7 +75,8 @@ def test_a_sample_is_spread_from_the_first_to_the_last():
 def test_a_decoders_causal_mask_is_fused_and_not_lost(tmp_path):
     save_encoder(tmp_path / "encoder", "bert", is_decoder=True)
     model = MultiTaskModel.from_encoder(str(tmp_path / "encoder"), TASKS, heads=HEADS, max_length=MAX_LENGTH).eval()
-    answers_like_pytorch(GraphBuilder(model, TASKS, [], tmp_path), tmp_path)
+    passes.save(GraphBuilder(model, TASKS, [], tmp_path).fused, tmp_path / "fused.onnx")
+    answers_like_pytorch(tmp_path / "fused.onnx", model)
 
 
 def test_weights_that_layers_share_are_not_multiplied_by_smoothing(tmp_path):

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers import BertModel
 
 from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.model import HeadSpec, MultiTaskModel
+from mtl_export.model.encoder import encoder_layers, rebuild_encoder
 from mtl_export.training.loop.dataset import LabelledTexts, collate
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.errors import InvalidTextError, NonFiniteError
-from tests.export.tiny import FAMILIES, VOCABULARY, WITH_POOLER, save_encoder, tiny_tokenizer
+from tests.export.families import FAMILIES, WITH_POOLER
+from tests.export.tiny import VOCABULARY, save_encoder, tiny_tokenizer
 from tests.runtime.bundle.hub_layout import snapshot_of
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("negative", "neutral", "positive"))
@@ -66,15 +69,15 @@ def answers(model, texts):
 
 
 POOLINGS = [
-    (family, pooling)
-    for family in FAMILIES
+    (name, pooling)
+    for name, family in FAMILIES.items()
     for pooling in ("mean", "cls", "max", "pooler")
-    if pooling != "pooler" or family in WITH_POOLER
+    if (pooling != "pooler" or family.pooler) and (pooling != "cls" or not family.left_to_right)
 ]
 
 
 # The positions of these families are counted from the padding tokens themselves.
-POSITIONS_BY_TOKEN = ("roberta", "xlm-roberta", "camembert", "mpnet")
+POSITIONS_BY_TOKEN = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet")
 
 
 @pytest.mark.parametrize(("family", "pooling"), POOLINGS)
@@ -158,7 +161,8 @@ def test_every_weight_of_a_model_is_trained_by_its_losses(encoders):
         model = build(encoders(family))
         output = model(**model.tensors(model.tokenize(TEXTS)))
         sum(logits.square().sum() for logits in output.logits.values()).backward()
-        assert [name for name, weight in model.named_parameters() if weight.grad is None] == [], family
+        learnt = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        assert [name for name, weight in learnt.items() if weight.grad is None] == [], family
 
 
 @pytest.mark.parametrize(
@@ -328,15 +332,40 @@ def test_a_frozen_head_keeps_its_weights_while_the_others_train(encoders):
     assert any(name.startswith("encoder.") for name in changed)
 
 
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "albert"])
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.freezes_layers])
 def test_freezing_the_lowest_layer_trains_the_layers_above_it(encoders, family):
     model = build(encoders(family))
     model.freeze_encoder(lowest=1)
-    changed = optimize(model)
-    frozen = (".embeddings.", "layer.0.", "layers.0.")
-    assert [name for name in changed if any(part in name for part in frozen)] == []
-    assert any("layer.1." in name or "layers.1." in name for name in changed)
+    lowest, *above = encoder_layers(model.encoder)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    changed = set(optimize(model))
+    for part in (lowest, model.encoder.get_input_embeddings()):
+        assert not changed & {names[id(weight)] for weight in part.parameters()}
+    assert changed & {names[id(weight)] for layer in above for weight in layer.parameters()}
     assert any(name.startswith("heads.") for name in changed)
+    model.train()
+    assert not any(module.training for module in lowest.modules())
+    assert all(layer.training for layer in above)
+
+
+@pytest.mark.parametrize(
+    ("family", "after_layers", "before_layers"),
+    [
+        ("modernbert", "final_norm.", "embeddings.norm."),
+        ("gpt2", "ln_f.", "wpe."),
+        ("qwen3", "norm.", "embed_tokens."),
+        ("t5", "final_layer_norm.", "block.0.layer.0.SelfAttention.relative_attention_bias."),
+        ("mbart", "layer_norm.", "layernorm_embedding."),
+    ],
+)
+def test_norms_after_the_layers_train_and_parts_before_them_do_not(encoders, family, after_layers, before_layers):
+    model = build(encoders(family))
+    model.freeze_encoder(lowest=2)
+    changed = optimize(model)
+    assert [name for name in changed if name.startswith("encoder.")]
+    assert all(name.startswith(("heads.", f"encoder.{after_layers}")) for name in changed)
+    frozen = [name for name, weight in model.named_parameters() if not weight.requires_grad]
+    assert any(name.startswith(f"encoder.{before_layers}") for name in frozen)
 
 
 def test_all_layers_can_be_frozen_and_not_one_more(encoders):
@@ -364,7 +393,18 @@ def test_pooler_pooling_is_refused_where_the_family_has_no_pooler(encoders, fami
 @pytest.mark.parametrize(
     ("family", "limit"),
     # 80 positions; the RoBERTa-like families count theirs from the one behind the padding token's
-    [("bert", 80), ("distilbert", 80), ("roberta", 79), ("xlm-roberta", 79), ("camembert", 79)],
+    [
+        ("bert", 80),
+        ("distilbert", 80),
+        ("roberta", 79),
+        ("xlm-roberta", 79),
+        ("camembert", 79),
+        ("bart", 80),
+        ("gpt2", 80),
+        ("llama", 80),
+        ("ibert", 79),
+        ("nystromformer", 80),
+    ],
 )
 def test_max_length_is_bounded_by_the_positions_of_the_encoder(encoders, family, limit):
     folder = encoders(family)
@@ -372,6 +412,12 @@ def test_max_length_is_bounded_by_the_positions_of_the_encoder(encoders, family,
     assert model.predict("good " * 100).tokens == limit
     message = error_of(folder, max_length=limit + 1)
     assert message == f"max_length is {limit + 1}, but encoder {str(folder)!r} reads at most {limit} tokens"
+
+
+@pytest.mark.parametrize("family", ["xlnet", "t5", "funnel"])
+def test_relative_positions_have_no_limit(encoders, family):
+    model = build(encoders(family), max_length=4096)
+    assert model.predict("good " * 500).tokens == 502
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -387,6 +433,24 @@ def accepts(folder, length):
     except EncoderError:
         return False
     return True
+
+
+def test_a_config_that_transformers_refuses_is_an_encoder_error():
+    limit = [0.0, {"__float__": "Infinity"}]  # as transformers writes an infinite float, and does not read it
+    with pytest.raises(EncoderError, match=r"^the encoder's config cannot be used: .*time_step_limit") as caught:
+        rebuild_encoder({"model_type": "mamba2", "time_step_limit": limit}, pooling="mean")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reading", [nn.Parameter(torch.zeros(4, 32)), NotImplementedError("pixels")])
+def test_an_encoder_that_reads_no_tokens_says_so(encoders, monkeypatch, reading):
+    def get_input_embeddings(_):
+        if isinstance(reading, Exception):
+            raise reading
+        return reading
+
+    monkeypatch.setattr(BertModel, "get_input_embeddings", get_input_embeddings)
+    assert error_of(encoders("bert")) == "bert has no table of token embeddings, so it cannot read tokens"
 
 
 def test_an_encoder_in_a_hub_cache_is_loaded_and_named_by_its_repository(encoders, tmp_path):

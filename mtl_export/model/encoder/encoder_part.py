@@ -1,0 +1,41 @@
+"""pretrained model -> the part of it that reads a text: of an encoder-decoder its encoder, of any other model all."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import nn
+
+from mtl_export.errors import EncoderError
+
+__all__ = ["embedded_tokens", "encoder_part", "weights_of_encoder_part"]
+
+_DECODER = "decoder."  # what transformers calls it in every encoder-decoder
+
+
+def encoder_part(model: nn.Module) -> nn.Module:
+    """The encoder of an encoder-decoder, without the embeddings that it shares with its decoder; else ``model``."""
+    config: Any = model.config
+    if not config.is_encoder_decoder:
+        return model
+    encoder: nn.Module = model.get_encoder()  # type: ignore[operator]
+    return encoder
+
+
+def weights_of_encoder_part(names: Iterable[str], config: Any) -> list[str]:
+    """The ``names`` of a model's weights that its encoder part has."""
+    return [name for name in names if not (config.is_encoder_decoder and name.startswith(_DECODER))]
+
+
+def embedded_tokens(encoder: nn.Module) -> int:
+    """How many tokens have a row in the encoder's embedding table.
+
+    Raises:
+        EncoderError: it has none: it reads characters, pixels or whatever else.
+    """
+    config: Any = encoder.config
+    try:
+        table: Any = encoder.get_input_embeddings()  # type: ignore[operator]
+        rows: int = table.weight.shape[0]
+    except (NotImplementedError, AttributeError) as error:
+        raise EncoderError(f"{config.model_type} has no table of token embeddings, so it cannot read tokens") from error
+    return rows
