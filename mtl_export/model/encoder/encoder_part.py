@@ -37,5 +37,7 @@ def embedded_tokens(encoder: nn.Module) -> int:
         table: Any = encoder.get_input_embeddings()  # type: ignore[operator]
         rows: int = table.weight.shape[0]
     except (NotImplementedError, AttributeError) as error:
-        raise EncoderError(f"{config.model_type} has no table of token embeddings, so it cannot read tokens") from error
+        raise EncoderError(
+            f"{config.model_type} has no table of token embeddings; use an encoder that reads tokens"
+        ) from error
     return rows

@@ -450,7 +450,7 @@ def test_an_encoder_that_reads_no_tokens_says_so(encoders, monkeypatch, reading)
         return reading
 
     monkeypatch.setattr(BertModel, "get_input_embeddings", get_input_embeddings)
-    assert error_of(encoders("bert")) == "bert has no table of token embeddings, so it cannot read tokens"
+    assert error_of(encoders("bert")) == "bert has no table of token embeddings; use an encoder that reads tokens"
 
 
 def test_an_encoder_in_a_hub_cache_is_loaded_and_named_by_its_repository(encoders, tmp_path):

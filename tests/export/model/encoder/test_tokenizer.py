@@ -174,9 +174,7 @@ def test_a_class_that_auto_tokenizer_cannot_make_leaves_tokenizer_json_and_a_lin
 def test_an_encoder_that_looks_no_tokens_up_is_refused(folder):
     save_with_tokenizer(folder, bert_tokenizer(), family="bert")
     AutoModel.from_config(AutoConfig.for_model("canine", **SMALL_CANINE)).save_pretrained(folder)
-    assert error_of(folder) == (
-        "canine has no embeddings of tokens, so no tokenizer.json fits it; use an encoder that reads tokens"
-    )
+    assert error_of(folder) == ("canine has no table of token embeddings; use an encoder that reads tokens")
 
 
 def test_long_texts_are_cut_at_their_end_and_a_folder_that_cuts_their_start_is_named(folder, caplog):
