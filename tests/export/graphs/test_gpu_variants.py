@@ -18,7 +18,7 @@ def on(provider):
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("gpu"))
-    training = {**CONFIG["training"], **SMALL_LOGITS}
+    training = {**CONFIG["training"], **SMALL_LOGITS, "epochs": 4}
     train(Config.from_dict({**CONFIG, "training": training}, folder=folder), folder / "checkpoint")
     return folder / "checkpoint"
 

@@ -21,10 +21,25 @@ from tests.export.tiny import project
 
 NUMBER = r"\d\.\d{4}"
 PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .*, contrastive weight 1, fp32"
+TOKENIZER = "encoder: tokenizer.json is used; without a tokenizer_class, AutoTokenizer reads it as a BertTokenizer"
+ENCODER = r"encoder: bert, pooling mean \(default\), max_length 40 \(config\)"
 FIT = "fitting the heads to the frozen encoder"
 STEP = f"step 50/96, training loss {NUMBER}"
 EPOCH = f"epoch 1/1, training loss {NUMBER}, score {NUMBER}, topic.accuracy {NUMBER}, topic.macro_f1 {NUMBER}"
-LINES = ["train: 384 sentences, 0 rows skipped", "validation: 32 sentences, 0 rows skipped", PLAN, FIT, STEP, EPOCH]
+FIT_AGAIN = "fitting the heads to the trained encoder"
+# What is said, and by which module.
+RECORDS = {
+    "train: 384 sentences, 0 rows skipped": "training.training_data",
+    "validation: 32 sentences, 0 rows skipped": "training.training_data",
+    TOKENIZER: "model.encoder.tokenizer_file",
+    ENCODER: "model.encoder.settings",
+    PLAN: "training.plan",
+    FIT: "training.fit",
+    STEP: "training.loop.progress",
+    EPOCH: "training.loop.progress",
+    FIT_AGAIN: "training.final_weights",
+}
+LINES = list(RECORDS)
 
 
 @pytest.fixture
@@ -79,8 +94,7 @@ def test_with_v_each_stage_is_one_record_with_level_and_module(command):
     done = subprocess.run(program(["-v", *command]), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     ours = [line for line in done.stderr.splitlines() if "mtl_export" in line]
-    modules = ("training_data", "training_data", "plan", "probe", "loop.progress", "loop.progress")
-    records = [f"INFO mtl_export.training.{name}: {line}" for name, line in zip(modules, LINES, strict=True)]
+    records = [f"INFO mtl_export.{module}: {line}" for line, module in RECORDS.items()]
     assert matching(records, ours)
     plain = [line for line in done.stderr.splitlines() if any(re.fullmatch(pattern, line) for pattern in LINES)]
     assert plain == []
@@ -88,13 +102,14 @@ def test_with_v_each_stage_is_one_record_with_level_and_module(command):
 
 def test_on_a_terminal_the_lines_stand_above_a_bar_that_stays(command):
     shown = [line.strip() for part in run_in_terminal(command).splitlines() for line in part.split("\r")]
-    for pattern in (*LINES[:4], EPOCH):
+    for pattern in (line for line in LINES if line != STEP):
         assert sum(re.fullmatch(pattern, line) is not None for line in shown) == 1, pattern
     assert not any(re.fullmatch(STEP, line) for line in shown)
     bars = [line for line in shown if "steps" in line and "━" in line]
     assert "96/96 steps" in bars[-1]
     assert bars[-1].startswith("training loss ")
-    assert [line for line in shown if line and not line.startswith("WARNING")][-1] == bars[-1]
+    said = [line for line in shown if line and not line.startswith("WARNING")]
+    assert said[-2:] == [bars[-1], FIT_AGAIN]
 
 
 def test_on_a_terminal_v_shows_records_and_no_bar(command):
