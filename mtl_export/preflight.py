@@ -16,7 +16,14 @@ from mtl_export.variant_names import check_variant_names
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.tables.table import FORMATS, format_of
 
-__all__ = ["check_config_file", "check_data_files", "check_export", "check_training", "encoder_of"]
+__all__ = [
+    "check_config_file",
+    "check_data_files",
+    "check_encoder_name",
+    "check_export",
+    "check_training",
+    "encoder_of",
+]
 
 
 def check_config_file(file: Path) -> None:
@@ -99,11 +106,25 @@ def encoder_of(config: Config) -> EncoderConfig:
 
     Raises:
         ConfigError: the config names none.
-        EncoderError: it names a folder that does not exist.
+        EncoderError: as :func:`check_encoder_name`.
     """
     if config.encoder is None:
         raise ConfigError("the config has no [encoder]; name one, or start from a checkpoint with --from")
-    folder = Path(config.encoder.model)
-    if folder.is_absolute() and not folder.is_dir():
-        raise EncoderError(f"encoder folder {folder} does not exist; check [encoder] model")
+    check_encoder_name(config.encoder.model)
     return config.encoder
+
+
+def check_encoder_name(model: str) -> None:
+    """Check ``[encoder] model``, as far as it can be checked without reading anything of the encoder.
+
+    Raises:
+        EncoderError: it is a folder that does not exist, or a hub id with a revision.
+    """
+    if Path(model).is_absolute() and not Path(model).is_dir():
+        raise EncoderError(f"encoder folder {model} does not exist; check [encoder] model")
+    name, _, revision = model.partition("@")
+    if revision and not Path(model).exists():
+        raise EncoderError(
+            f"[encoder] model {model!r} names a revision, which a hub id here cannot; "
+            f"download it with `hf download {name} --revision {revision}` and name that folder"
+        )

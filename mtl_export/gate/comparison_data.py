@@ -15,10 +15,8 @@ from mtl_export.data.holdout import hash_holdout, stratified_holdout
 from mtl_export.data.splits import read_splits, split_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
-from mtl_runtime.dataset.examples import Example, column_names
+from mtl_runtime.dataset.examples import Example, find_columns
 from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
-from mtl_runtime.tables.readers import open_table
-from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
@@ -155,13 +153,9 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path], *, column: st
     Raises:
         TableError: a file has no text column, or a malformed row.
     """
-    candidates = text_candidates(trained=checkpoint.text_columns, asked=column)
     sources = []
     for file in files:
-        columns = column_names(file, candidates=candidates)
-        text = choose_text_column(columns, candidates)
-        with open_table(file, columns=candidates) as table:
-            table.require(text, hint=COLUMN_HINT)
+        text, columns = find_columns(file, trained=checkpoint.text_columns, asked=column)
         tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     bad_rows = checkpoint.record.training.config.data.bad_rows

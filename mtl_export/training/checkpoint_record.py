@@ -24,27 +24,11 @@ def checkpoint_record(
     about_data: tuple[Finding, ...],
 ) -> CheckpointRecord:
     """The content of checkpoint.json of the checkpoint in folder ``target``, once ``run`` is finished."""
-    return CheckpointRecord(
-        format_version=FORMAT_VERSION,
-        model=model.spec,
-        training=_training_record(target, run, data, model, result, about_data),
-        made_with=installed_versions(),
-    )
-
-
-def _training_record(
-    target: Path,
-    run: Run,
-    data: TrainingData,
-    model: MultiTaskModel,
-    result: FitResult,
-    about_data: tuple[Finding, ...],
-) -> TrainingRecord:
     inputs, majority = run.record.inputs.relative_to(target), majority_metrics(data)
     about_model = find_model_problems(
         data, model=result.validation, majority=majority, probe=result.probe, history=result.history
     )
-    return TrainingRecord(
+    training = TrainingRecord(
         config=inputs.config,
         files=inputs.files,
         best_step=result.best_step,
@@ -59,4 +43,7 @@ def _training_record(
         history=result.history,
         splits=data.label_counts,
         findings=most_serious_first((*about_data, *about_model)),
+    )
+    return CheckpointRecord(
+        format_version=FORMAT_VERSION, model=model.spec, training=training, made_with=installed_versions()
     )

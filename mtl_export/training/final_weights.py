@@ -63,11 +63,12 @@ def keep_best_weights(
     best = (trainer.state.best_global_step or trainer.state.global_step) if found_better else 0
     if again is None and best:
         return best
-    for step in _candidates(trainer, best) if again else ():
-        weights = load_file(folder / f"{RESUME_POINT_PREFIX}{step}" / "model.safetensors")
-        trainer.trained.load_state_dict(weights, strict=False)
-        if again and _fit_heads_again(model, again) >= start.score:
-            return step
+    if again is not None:
+        for step in _candidates(trainer, best):
+            weights = load_file(folder / f"{RESUME_POINT_PREFIX}{step}" / "model.safetensors")
+            trainer.trained.load_state_dict(weights, strict=False)
+            if _fit_heads_again(model, again) >= start.score:
+                return step
     model.load_state_dict(start.weights, strict=False)
     return 0
 

@@ -13,10 +13,9 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.sampling import evenly_spaced
-from mtl_runtime.dataset.examples import column_names, read_labelled_file
+from mtl_runtime.dataset.examples import find_columns, read_labelled_file
 from mtl_runtime.dataset.label_cells import Label, LabelColumn
 from mtl_runtime.loading.load import open_tokenizer
-from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 
 __all__ = ["TrueLabels", "Workload", "golden_workload", "read_workload"]
 
@@ -74,11 +73,9 @@ def read_workload(
     Raises:
         TableError: the file cannot be read, or a label is none of the task's.
     """
-    candidates = text_candidates(trained=bundle.manifest.text_columns, asked=column)
-    present = column_names(data, candidates=candidates)
+    text, present = find_columns(data, trained=bundle.manifest.text_columns, asked=column)
     columns = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in present}
-    text = choose_text_column(present, candidates)
-    rows = list(read_labelled_file(data, text=text, tasks=columns, text_hint=COLUMN_HINT))
+    rows = list(read_labelled_file(data, text=text, tasks=columns))
     rows = evenly_spaced(rows, scored_texts or len(rows))
     texts = [row.text for row in rows]
     return Workload(

@@ -17,6 +17,7 @@ from mtl_export.model.encoder.published import read_published
 from mtl_export.model.encoder.settings import choose_max_length, choose_pooling, log_settings
 from mtl_export.model.encoder.tokenizer_file import load_tokenizer
 from mtl_export.model.encoder.weights import load_weights
+from mtl_export.preflight import check_encoder_name
 from mtl_runtime.bundle.hub_cache import display_name
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
 from mtl_runtime.text.tokenizer import Tokenizer
@@ -51,7 +52,7 @@ def load_encoder(source: str, *, pooling: Pooling | Auto = "auto", max_length: i
             ``pooling`` is "pooler", reads fewer than ``max_length`` tokens, or is published with a pooling or layers
             that do not exist here while ``pooling`` is "auto".
     """
-    _check_source(source)
+    check_encoder_name(source)
     published = read_published(source)
     files = EncoderFiles(source, published.subfolder)
     actual_pooling = choose_pooling(pooling, published, source=source)
@@ -82,14 +83,3 @@ def load_encoder(source: str, *, pooling: Pooling | Auto = "auto", max_length: i
         tokenizer=tokenizer,
         newly_initialized=weights.missing,
     )
-
-
-def _check_source(source: str) -> None:
-    if Path(source).is_absolute() and not Path(source).is_dir():
-        raise EncoderError(f"encoder folder {source} does not exist; check [encoder] model")
-    name, _, revision = source.partition("@")
-    if revision and not Path(source).exists():
-        raise EncoderError(
-            f"[encoder] model {source!r} names a revision, which a hub id here cannot; "
-            f"download it with `hf download {name} --revision {revision}` and name that folder"
-        )

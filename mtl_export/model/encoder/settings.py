@@ -7,6 +7,7 @@ from mtl_export.config import Auto
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.published import PublishedSettings
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
+from mtl_runtime.core.wording import shorten
 
 __all__ = ["choose_max_length", "choose_pooling", "log_settings"]
 
@@ -94,18 +95,18 @@ def _with_origin(value: object, configured: object, published: object) -> str:
 
 def _describe_prompts(published: PublishedSettings) -> str:
     if default := published.prompts.get(published.default_prompt or ""):
+        prompt = shorten(default, _SHOWN_CHARACTERS)
         return (
-            f"sentence-transformers starts every text with {_shorten(default)}, mtl-export does not; "
+            f"sentence-transformers starts every text with {prompt!r}, mtl-export does not; "
             f"write it into the texts of training and prediction alike, or into none"
         )
-    shown = [f"{name} {_shorten(text)}" for name, text in list(published.prompts.items())[:_SHOWN_PROMPTS]]
+    shown = [
+        f"{name} {shorten(text, _SHOWN_CHARACTERS)!r}"
+        for name, text in list(published.prompts.items())[:_SHOWN_PROMPTS]
+    ]
     if more := len(published.prompts) - len(shown):
         shown.append(f"{more} more")
     return (
         f"prompts are not added to texts ({', '.join(shown)}); "
         f"write one into the texts of training and prediction alike, or into none"
     )
-
-
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "...")

@@ -8,6 +8,7 @@ from typing import Any
 from tokenizers import Tokenizer as HfTokenizer
 
 from mtl_export.model.encoder.tokenizer_texts import comparison_texts
+from mtl_runtime.core.wording import shorten
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 
 __all__ = ["TokenizerDifference", "find_difference"]
@@ -25,7 +26,8 @@ class TokenizerDifference:
 
     def describe(self, ours: str, reference: str) -> str:
         """One clause that names the two tokenizers, the text and what they make of it."""
-        return f"{ours} reads {_shorten(self.text)} as {_join(self.ours)}, {reference} as {_join(self.reference)}"
+        text = shorten(self.text, _SHOWN_CHARACTERS)
+        return f"{ours} reads {text!r} as {_join(self.ours)}, {reference} as {_join(self.reference)}"
 
 
 def find_difference(tokenizer: Tokenizer, reference: Any, *, embeddings: int) -> TokenizerDifference | None:
@@ -78,10 +80,6 @@ def _difference(
     if tokens == other:
         tokens, other = tuple(map(str, ours.ids)), tuple(map(str, expected))
     return TokenizerDifference(text, tokens, other)
-
-
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
 
 
 def _join(tokens: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from mtl_export.model.encoder.families import adapt_config
 from mtl_export.model.encoder.files import EncoderFiles, loading_error
 from mtl_export.model.encoder.rebuild import pooler_argument
 from mtl_runtime.bundle.manifest import Pooling
+from mtl_runtime.core.wording import enumerate_names
 
 __all__ = ["LoadedWeights", "load_weights"]
 
@@ -30,7 +31,6 @@ _OTHER_FORMATS: Mapping[str, str] = {
         "AutoModel.from_pretrained(...).save_pretrained(...)"
     ),
 }
-_SHOWN = 5  # names of weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,13 @@ def load_weights(files: EncoderFiles, pooling: Pooling) -> LoadedWeights:
         )
     missing = tuple(sorted(weights_of_encoder_part(loading["missing_keys"], config)))
     if required := [name for name in missing if "pooler" not in name]:
-        raise EncoderError(f"encoder {files.source!r} lacks the weights {_list(required)}")
+        raise EncoderError(f"encoder {files.source!r} lacks the weights {enumerate_names(required)}")
     if missing and pooling == "pooler":
-        _log.warning("encoder: %s are not among the weights and start at random", _list(missing))
+        _log.warning("encoder: %s are not among the weights and start at random", enumerate_names(missing))
     if unplaced := _unplaced(model, loading["unexpected_keys"]):
-        _log.warning("encoder: config.json describes no place for the weights %s; they are left out", _list(unplaced))
+        _log.warning(
+            "encoder: config.json describes no place for the weights %s; they are left out", enumerate_names(unplaced)
+        )
     return LoadedWeights(encoder_part(model), config, missing)
 
 
@@ -109,8 +111,3 @@ def _unplaced(model: nn.Module, unexpected: Iterable[str]) -> list[str]:
     parts = {name for name, _ in model.named_children()}
     names = (name.removeprefix(prefix) for name in unexpected)
     return sorted(name for name in names if name.partition(".")[0] in parts)
-
-
-def _list(names: Iterable[str]) -> str:
-    first, rest = list(names)[:_SHOWN], list(names)[_SHOWN:]
-    return ", ".join(first) + (f" and {len(rest)} more" if rest else "")

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mtl_export.training.findings.wording import enumerate_names
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
+from mtl_runtime.core.wording import enumerate_names
 from mtl_runtime.dataset.label_cells import label_names, looks_missing
 from mtl_runtime.dataset.label_twins import group_twins
 from mtl_runtime.report.number_format import plural
@@ -17,8 +17,6 @@ __all__ = ["joined_labels", "missing_values", "twin_labels"]
 
 # Marks that people join labels by. Only "|" joins them here, and in a single_label task nothing does.
 _JOINING = {"multi_label": (",", ";"), "single_label": ("|",)}
-
-
 _NAMED = 5  # groups of twins
 
 

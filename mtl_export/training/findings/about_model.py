@@ -7,9 +7,9 @@ import numpy as np
 
 from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
-from mtl_export.training.findings.wording import enumerate_names
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
+from mtl_runtime.core.wording import enumerate_names
 from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
 from mtl_runtime.gate.agreement import wilson_interval

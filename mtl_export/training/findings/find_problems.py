@@ -25,7 +25,7 @@ from mtl_runtime.dataset.metrics import TaskMetrics
 
 __all__ = ["find_data_problems", "find_model_problems", "most_serious_first"]
 
-_GRAVITY = get_args(Problem)
+_BY_SEVERITY = get_args(Problem)
 
 
 def find_data_problems(data: TrainingData) -> tuple[Finding, ...]:
@@ -74,4 +74,4 @@ def find_model_problems(
 
 def most_serious_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort by problem, in the order in which ``Problem`` names them; equal ones keep their order."""
-    return tuple(sorted(findings, key=lambda finding: _GRAVITY.index(finding.problem)))
+    return tuple(sorted(findings, key=lambda finding: _BY_SEVERITY.index(finding.problem)))

@@ -31,8 +31,9 @@ def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows
 
 
 def is_as_good(score: float, others: Sequence[float], *, rows: int) -> bool:
-    """Whether no score of ``others`` is clearly higher: with at least 200 validation rows, higher at all."""
+    """Whether no score of ``others`` is clearly higher; from 200 validation rows on, whether none is higher at all."""
     highest = max(others, default=score)
+    # As if the score were a share of the rows: macro-F1 and Pearson's correlation have wider intervals, if anything.
     bound = wilson_interval(round(highest * rows), rows)[0] if 0 < rows < _FEW_ROWS and highest >= 0 else highest
     return score >= min(bound, highest)
 

@@ -90,11 +90,10 @@ class TaskSpec:
     temperature: float = 1.0  # logits are divided by it before they become probabilities
     # regression: its number is logit * deviation + mean; absent: the number is the logit
     standardization: Standardization | None = field(default=None, metadata=records.if_set())
-    # How cells with labels are read where the bundle is measured on labelled sentences.
-    fold_labels: bool = field(
-        default=False, metadata=records.if_set()
-    )  # a twin of a label, such as Film, is that label
-    missing: tuple[str, ...] = field(default=(), metadata=records.if_set())  # what stands for no label, such as N/A
+    # How cells with labels are read where the bundle is measured on labelled sentences: whether a twin of a label, such
+    # as Film, is that label, and what stands for no label, such as N/A.
+    fold_labels: bool = field(default=False, metadata=records.if_set())
+    missing: tuple[str, ...] = field(default=(), metadata=records.if_set())
 
     def __post_init__(self) -> None:
         if not TASK_NAME.match(self.name):

@@ -10,9 +10,10 @@ from mtl_runtime.dataset.label_cells import Label, LabelColumn, parse_label
 from mtl_runtime.errors import EncodingError, InvalidTextError, MissingColumnError, TableError
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table
+from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, cut_text, validate_texts
 
-__all__ = ["Example", "column_names", "read_labelled_file"]
+__all__ = ["Example", "find_columns", "read_labelled_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,16 +29,24 @@ class Example:
     line: int
 
 
-def column_names(path: Path, *, candidates: Sequence[str]) -> set[str]:
-    """List the columns of a file with texts in one of ``candidates``; those of jsonl are the keys of all its records.
+def find_columns(path: Path, *, trained: Sequence[str], asked: str | None = None) -> tuple[str, set[str]]:
+    """Find the column of the texts of a file, and all its columns; those of jsonl are the keys of all its records.
+
+    Args:
+        path: csv, tsv, jsonl or parquet, by suffix.
+        trained: the columns that held the texts in training.
+        asked: what the user names; default: the first of ``trained`` that the file has, else "text".
 
     Raises:
-        TableError: the file cannot be read.
+        TableError: the file cannot be read, or has no column of texts.
     """
+    candidates = text_candidates(trained=trained, asked=asked)
     with open_table(path, columns=candidates) as table:
+        text = choose_text_column(table.columns, candidates)
+        table.require(text, hint=COLUMN_HINT)
         records = table.records if table.format == "jsonl" else ()
         keys = (key for row in records if isinstance(row, Row) for key in row.values)
-        return {*table.columns, *keys}
+        return text, {*table.columns, *keys}
 
 
 def read_labelled_file(

@@ -4,6 +4,8 @@ import math
 import re
 from typing import Any
 
+from mtl_runtime.core.wording import shorten
+
 __all__ = ["parse_number"]
 
 _LARGEST = 3.4028234e38  # of float32, which regressions are trained in
@@ -30,7 +32,7 @@ def parse_number(value: Any) -> float:
         number = math.nan
     if abs(number) <= _LARGEST:
         return number
-    raise ValueError(f"expected a finite number, found {_shorten(repr(value))}{_suggest(value, number)}")
+    raise ValueError(f"expected a finite number, found {shorten(repr(value), 80)}{_suggest(value, number)}")
 
 
 def _suggest(value: Any, number: float) -> str:
@@ -64,7 +66,3 @@ def _plain(text: str) -> str | None:
     if _COMMA.fullmatch(text):
         return text.replace(",", ".")
     return text if re.fullmatch(rf"{_DIGITS}(?:\.\d+)?", text) else None
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -12,7 +12,7 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core.work import planned_work, stage_work
-from mtl_runtime.dataset.examples import Example, column_names, read_labelled_file
+from mtl_runtime.dataset.examples import Example, find_columns, read_labelled_file
 from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError, TableError
@@ -27,10 +27,8 @@ from mtl_runtime.loading.execution_choice import choose_execution
 from mtl_runtime.loading.load import open_classifier
 from mtl_runtime.loading.plan import LoadPlan
 from mtl_runtime.providers.execution_config import ExecutionConfig
-from mtl_runtime.tables.readers import open_table
-from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 
-__all__ = ["find_columns", "gate_bundle", "golden_examples"]
+__all__ = ["columns_of_tasks", "gate_bundle", "golden_examples"]
 
 _log = logging.getLogger(__name__)
 
@@ -125,21 +123,17 @@ def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Re
 
 
 def _labelled_examples(bundle: Bundle, data: Path, asked: str | None) -> list[Example]:
-    text, tasks = find_columns(bundle, data, asked)
-    return list(read_labelled_file(data, text=text, tasks=tasks, text_hint=COLUMN_HINT))
+    text, tasks = columns_of_tasks(bundle, data, asked)
+    return list(read_labelled_file(data, text=text, tasks=tasks))
 
 
-def find_columns(bundle: Bundle, data: Path, asked: str | None = None) -> tuple[str, dict[str, LabelColumn]]:
+def columns_of_tasks(bundle: Bundle, data: Path, asked: str | None = None) -> tuple[str, dict[str, LabelColumn]]:
     """The columns of ``data`` that hold the texts, ``asked`` or as in training, and the labels of each task.
 
     Raises:
         TableError: ``data`` cannot be read, or has no column of texts, or none of a task.
     """
-    candidates = text_candidates(trained=bundle.manifest.text_columns, asked=asked)
-    columns = column_names(data, candidates=candidates)
-    text = choose_text_column(columns, candidates)
-    with open_table(data, columns=candidates) as table:
-        table.require(text, hint=COLUMN_HINT)
+    text, columns = find_columns(data, trained=bundle.manifest.text_columns, asked=asked)
     tasks = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in columns}
     if not tasks:
         names = ", ".join(task.name for task in bundle.manifest.tasks)

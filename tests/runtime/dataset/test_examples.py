@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from mtl_runtime.dataset.examples import column_names, read_labelled_file
+from mtl_runtime.dataset.examples import find_columns, read_labelled_file
 from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.errors import EncodingError, TableError
 
@@ -72,14 +72,14 @@ def test_a_file_without_rows_or_without_a_column_is_an_error(write, data, messag
 
 def test_a_file_separated_by_semicolons_has_the_same_columns_for_whoever_reads_it(write):
     file = write(b"text;tone;price, EUR\nfine;good;1,5\n")
-    assert column_names(file, candidates=["text"]) == {"text", "tone", "price, EUR"}
+    assert find_columns(file, trained=()) == ("text", {"text", "tone", "price, EUR"})
     assert [example.labels for example in read_labelled_file(file, text="text", tasks=TASKS)] == [{"tone": "good"}]
 
 
 def test_the_columns_of_a_jsonl_are_those_of_its_good_rows(tmp_path):
     file = tmp_path / "data.jsonl"
     file.write_text('{"id": 1}\nno json\n{"text": "fine", "tone": "good"}\n')
-    assert column_names(file, candidates=["text"]) == {"id", "text", "tone"}
+    assert find_columns(file, trained=["sentence"]) == ("text", {"id", "text", "tone"})
 
 
 def test_a_file_whose_rows_are_all_malformed_has_rows(write):

@@ -9,11 +9,10 @@ _MOST_WORDS = 4  # of a column's name
 
 def distinct_names(header: Sequence[str]) -> tuple[str, ...]:
     """Give a column without a name, or with the name of an earlier one, its position: ``column 3``."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    written = set(header)
     for number, name in enumerate(header, 1):
-        names.append(
-            name if name.strip() and name not in names else _unused_name(f"column {number}", {*header, *names})
-        )
+        names[name if name.strip() and name not in names else _unused_name(f"column {number}", written)] = None
     return tuple(names)
 
 

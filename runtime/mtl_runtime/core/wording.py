@@ -1,8 +1,8 @@
-"""names -> words of a finding."""
+"""names and texts -> words of a message that stays short."""
 
 from collections.abc import Sequence
 
-__all__ = ["enumerate_names"]
+__all__ = ["enumerate_names", "shorten"]
 
 _NAMED = 5
 
@@ -12,3 +12,8 @@ def enumerate_names(names: Sequence[str]) -> str:
     if len(names) <= _NAMED:
         return ", ".join(names)
     return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED:,} more"
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut ``text`` to ``most`` characters, of which the last three are dots then."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
