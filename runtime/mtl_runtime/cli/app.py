@@ -35,6 +35,7 @@ _HELP = {
     "export": "Export a checkpoint to a bundle with one ONNX graph.",
     "verify": "Check a bundle's files, and gate its variants on this machine.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",
+    "serve": "Answer over HTTP until it is told to stop.",
     "bench": "Measure how accurate and how fast a bundle is on this machine.",
     "compare": "Check whether one benchmark run is slower than another.",
     "inspect": "Show what a bundle holds.",
@@ -43,6 +44,7 @@ _HELP = {
 _EXTRAS = {
     "onnxruntime": "cpu",
     "pyarrow": "parquet",
+    **dict.fromkeys(("starlette", "uvicorn", "httptools", "msgspec"), "serve"),
     **dict.fromkeys(
         ("torch", "transformers", "accelerate", "safetensors", "onnx", "onnxscript", "onnx_ir", "optimum"),
         "export",

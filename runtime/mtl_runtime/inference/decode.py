@@ -122,7 +122,7 @@ def assemble_predictions(
     """Put the answers of several tasks together, one prediction for each of N texts.
 
     Args:
-        tasks: the tasks answered.
+        tasks: the tasks answered; may be none.
         logits: those of each task, float32 (N, width).
         texts: the N texts as the encoder read them.
 
@@ -131,6 +131,7 @@ def assemble_predictions(
     """
     names = [task.name for task in tasks]
     answers = [decode(task, rows) for task, rows in zip(tasks, logits, strict=True)]
+    by_text = zip(*answers, strict=True) if answers else [()] * len(texts)
     return [
         Prediction(
             dict(zip(names, row, strict=True)),
@@ -138,7 +139,7 @@ def assemble_predictions(
             text.truncated,
             1 + len(text.more_windows),
         )
-        for text, row in zip(texts, zip(*answers, strict=True), strict=True)
+        for text, row in zip(texts, by_text, strict=True)
     ]
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,15 @@ class Cancelled(Exception):  # noqa: N818 - no error, and nobody is left to catc
 class BatchJob:
     """Batches of one call, on their way through the workers."""
 
-    def __init__(self, outputs: Sequence[Rows], pool: WorkerPool) -> None:
+    def __init__(self, outputs: Sequence[Rows], pool: WorkerPool | None) -> None:
         self._outputs, self._pool = outputs, pool
         self._pending: list[tuple[Future[None], Callable[[], None]]] = []
 
     def add(self, work: Callable[[], None]) -> None:
         """Hand a batch to the workers, or run it here if the interpreter is shutting down and starts no thread."""
+        if self._pool is None:
+            work()
+            return
         try:
             future = self._pool.submit(work)
         except RuntimeError:
@@ -54,7 +57,7 @@ class BatchJob:
         """
         try:
             for future, work in self._pending:
-                if future.cancel():
+                if future.cancel() and self._pool is not None:
                     self._pool.run_here(work)
                 else:
                     future.result()
@@ -73,7 +76,7 @@ def submit_batches(
     widths: Mapping[str, int],
     *,
     run_batch: RunBatch,
-    pool: WorkerPool,
+    pool: WorkerPool | None,
     settings: InferenceSettings,
     stop: threading.Event | None = None,
 ) -> BatchJob:
@@ -83,7 +86,7 @@ def submit_batches(
         texts: N of them.
         widths: name of each output wanted -> its width. ``BatchJob.results()`` gives a float32 (N, width) for each.
         run_batch: computes one batch.
-        pool: workers that do so in parallel.
+        pool: workers that do so in parallel; None: one batch after another, in this thread.
         settings: limits of a batch, and what fills it up.
         stop: once it is set, batches that have not started raise Cancelled.
     """
@@ -96,8 +99,9 @@ def submit_batches(
         _require_shapes(rows, len(batch_texts), widths)
         return rows
 
+    run_here: Callable[[Callable[[], Any]], Any] = pool.run_here if pool is not None else _call
     if len(texts) == 1:
-        return BatchJob(pool.run_here(partial(compute, texts)), pool)
+        return BatchJob(run_here(partial(compute, texts)), pool)
     outputs = [np.empty((len(texts), width), dtype=np.float32) for width in widths.values()]
 
     def fill(indices: _Indices) -> None:
@@ -111,11 +115,15 @@ def submit_batches(
     )
     job = BatchJob(outputs, pool)
     if len(plan) == 1:
-        pool.run_here(partial(fill, plan[0]))
+        run_here(partial(fill, plan[0]))
     else:
         for indices in plan:
             job.add(partial(fill, indices))
     return job
+
+
+def _call(work: Callable[[], Any]) -> Any:
+    return work()
 
 
 def _require_shapes(rows: Sequence[Rows], texts: int, widths: Mapping[str, int]) -> None:

@@ -42,13 +42,13 @@ class Pipeline:
         tokenizer: cuts texts into tokens, and long ones into windows.
         run_batch: computes one batch.
         settings: limits of a batch, and how long texts are treated.
-        pool: workers that run batches in parallel.
+        pool: workers that run batches in parallel; None: batches run one after another in the caller's thread.
     """
 
     __slots__ = ("_aggregate", "_pool", "_run_batch", "_settings", "tokenizer")
 
     def __init__(
-        self, tokenizer: Tokenizer, run_batch: RunBatch, settings: InferenceSettings, pool: WorkerPool
+        self, tokenizer: Tokenizer, run_batch: RunBatch, settings: InferenceSettings, pool: WorkerPool | None
     ) -> None:
         self.tokenizer = tokenizer
         self._run_batch = run_batch

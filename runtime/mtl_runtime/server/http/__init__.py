@@ -1,0 +1,1 @@
+"""HTTP: connections with deadlines, bodies with limits, errors as each protocol writes them."""

@@ -1,0 +1,61 @@
+"""Service -> the ASGI application: find the route, check the key, answer; errors become the protocol's own."""
+
+import logging
+from collections.abc import Iterable
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mtl_runtime.server.failures import ClientGoneError
+from mtl_runtime.server.http.authentication import ApiKeys
+from mtl_runtime.server.http.call import Call
+from mtl_runtime.server.http.routes import Protocol, RouteTable
+from mtl_runtime.server.problems import Problem
+from mtl_runtime.server.service import Service
+
+__all__ = ["Application"]
+
+_log = logging.getLogger(__name__)
+
+
+class Application:
+    """Everything that the server answers over HTTP.
+
+    Args:
+        service: computes the answers.
+        protocols: that clients speak; errors at unknown paths are written as the first of them does.
+        keys: that clients need, except for probes.
+    """
+
+    def __init__(self, service: Service, protocols: Iterable[Protocol], keys: ApiKeys) -> None:
+        self.service = service
+        self._table, self._keys = RouteTable(protocols), keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request of ASGI."""
+        if scope["type"] != "http":
+            return
+        call = Call(scope, receive, self.service)
+        try:
+            response = await self._answer(call)
+        except ClientGoneError:
+            return
+        except Exception as error:  # noqa: BLE001 - a client sees no traceback
+            response = self._refuse(error, call)
+        response.headers["X-Request-Id"] = call.request_id
+        await response(scope, receive, send)
+
+    async def _answer(self, call: Call) -> Response:
+        match = self._table.find(call.method, call.path)
+        if not match.route.is_public:
+            self._keys.check(call)
+        call.parameters = match.parameters
+        return await match.route.handler(call)
+
+    def _refuse(self, error: Exception, call: Call) -> Response:
+        problem = Problem.of(error)
+        if problem.status == 500:
+            _log.error("request %s failed", call.request_id, exc_info=error)
+        response = self._table.protocol_of(call.path).render_problem(problem)
+        response.headers.update(problem.headers)
+        return response

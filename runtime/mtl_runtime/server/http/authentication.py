@@ -1,0 +1,62 @@
+"""API keys, of which a request must bring one."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from mtl_runtime.errors import MtlError
+from mtl_runtime.server.failures import UnauthorizedError
+from mtl_runtime.server.http.call import Call
+
+__all__ = ["ApiKeys"]
+
+
+class ApiKeys:
+    """Keys that clients may use; without any, everybody may ask.
+
+    Args:
+        keys: as clients send them, in ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+    """
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        # Digests have one length, so that comparing them tells nothing about the length of a key.
+        self._digests = [_digest(key) for key in keys]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The keys of a file, one in each line; empty lines and lines that begin with # are left out.
+
+        Raises:
+            MtlError: the file has none.
+            OSError: it cannot be read.
+        """
+        lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+        keys = [line for line in lines if line and not line.startswith("#")]
+        if not keys:
+            raise MtlError(f"{path} holds no API key; write one in each line")
+        return cls(keys)
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def check(self, call: Call) -> None:
+        """Let the call pass if there are no keys, or if it has one of them.
+
+        Raises:
+            UnauthorizedError: it has none.
+        """
+        if not self._digests:
+            return
+        scheme, _, token = (call.header("authorization") or "").partition(" ")
+        given = token.strip() if scheme.lower() == "bearer" else call.header("x-api-key") or ""
+        digest = _digest(given)
+        # All are compared, so that the time does not tell which one fits.
+        fitting = [known for known in self._digests if hmac.compare_digest(digest, known)]
+        if not fitting:
+            raise UnauthorizedError("this server wants an API key: send it as `Authorization: Bearer KEY`")
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,72 @@
+"""Chunks of a request's body -> its bytes, decompressed, never more than the limit."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.types import Receive
+
+from mtl_runtime.server.failures import (
+    BadRequestError,
+    BodyTooLargeError,
+    ClientGoneError,
+    UnsupportedEncodingError,
+)
+
+__all__ = ["read_body"]
+
+# zlib's window sizes: gzip, and zlib's own format, which HTTP calls deflate.
+_DECOMPRESSORS: Mapping[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS),
+    "x-gzip": lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS),
+    "deflate": lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS),
+}
+
+
+async def read_body(receive: Receive, *, limit: int, encoding: str | None, declared: str | None) -> bytes:
+    """Read and decompress a body.
+
+    Args:
+        receive: of ASGI.
+        limit: bytes, before and after decompression.
+        encoding: the header Content-Encoding.
+        declared: the header Content-Length, so that what is too long is refused before it comes.
+
+    Raises:
+        BodyTooLargeError: it is longer than the limit.
+        UnsupportedEncodingError: neither gzip nor deflate.
+        BadRequestError: it cannot be decompressed.
+        ClientGoneError: the connection was closed before its end.
+    """
+    if declared is not None and declared.isdecimal() and int(declared) > limit:
+        raise BodyTooLargeError(limit)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError("the client closed the connection before the end of its request")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLargeError(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            break
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    name = (encoding or "identity").strip().lower()
+    return body if name == "identity" else _decompress(body, name, limit)
+
+
+def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
+    if encoding not in _DECOMPRESSORS:
+        raise UnsupportedEncodingError(f"content encoding {encoding[:40]!r} is not known here; use gzip or deflate")
+    decompressor = _DECOMPRESSORS[encoding]()
+    try:
+        content: bytes = decompressor.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise BadRequestError(f"the body is no {encoding}: {error}") from None
+    if len(content) > limit:
+        raise BodyTooLargeError(limit)
+    if not decompressor.eof or decompressor.unused_data:
+        raise BadRequestError(f"the body is not one whole {encoding} stream")
+    return content

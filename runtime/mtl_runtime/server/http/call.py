@@ -1,0 +1,130 @@
+"""One HTTP request as adapters see it: headers, query, body within the limits, and the client's patience."""
+
+import math
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from mtl_runtime.server.failures import BadRequestError
+from mtl_runtime.server.http.body import read_body
+from mtl_runtime.server.http.disconnect import unless_gone
+from mtl_runtime.server.scheduling.ticket import Result
+from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.server.service import Service
+
+__all__ = ["Call"]
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Call:
+    """A request, read as far as an adapter asks for it.
+
+    Args:
+        scope: of ASGI.
+        receive: of ASGI.
+        service: answers it.
+    """
+
+    __slots__ = ("_headers", "_query", "_receive", "_scope", "method", "parameters", "path", "request_id", "service")
+
+    def __init__(self, scope: Scope, receive: Receive, service: Service) -> None:
+        self._scope, self._receive, self.service = scope, receive, service
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.parameters: Mapping[str, str] = {}  # in the path, by their name in the route
+        self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self._query: Mapping[str, list[str]] | None = None
+        given = self.header("x-request-id") or ""
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+    def header(self, name: str) -> str | None:
+        """The value of a header (name in lower case), or None."""
+        value = self._headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    def query(self, name: str) -> str | None:
+        """The first value of a parameter in the URL, or None."""
+        if self._query is None:
+            self._query = parse_qs(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        values = self._query.get(name)
+        return values[0] if values else None
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the client waits for an answer, by its header X-Request-Timeout.
+
+        Raises:
+            BadRequestError: no positive number.
+        """
+        value = self.header("x-request-timeout")
+        if value is None:
+            return None
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not seconds > 0:
+            raise BadRequestError(f"X-Request-Timeout is {value[:40]!r}; it must be a positive number of seconds")
+        return seconds
+
+    async def predict(
+        self,
+        model: ServedModel,
+        texts: Sequence[str],
+        *,
+        tasks: Iterable[str] | None = None,
+        embed: bool = False,
+        timeout: float | None = None,
+    ) -> Result:
+        """:meth:`Service.predict` until the client closes the connection; ``timeout`` or the header says how long.
+
+        Raises:
+            ClientGoneError: it did.
+            Exception: as :meth:`Service.predict`.
+        """
+        seconds = self.timeout if timeout is None else timeout
+        work = self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds)
+        return await unless_gone(work, self._receive)
+
+    async def body(self) -> bytes:
+        """The whole body, decompressed.
+
+        Raises:
+            BodyTooLargeError, UnsupportedEncodingError, SlowClientError, ClientGoneError, BadRequestError.
+        """
+        return await read_body(
+            self._receive,
+            limit=self.service.limits.max_body_bytes,
+            encoding=self.header("content-encoding"),
+            declared=self.header("content-length"),
+        )
+
+    async def json(self, decoder: "msgspec.json.Decoder[Any]") -> Any:
+        """The body as the type of ``decoder``.
+
+        Raises:
+            BadRequestError: the body is no JSON of that shape.
+        """
+        return decode_json(decoder, await self.body())
+
+
+def decode_json(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
+    """Bytes of JSON -> a value of the decoder's type.
+
+    Raises:
+        BadRequestError: they are none.
+    """
+    try:
+        return decoder.decode(body)
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"the body is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise BadRequestError("the body is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise BadRequestError(f"the body does not fit: {error}") from None

@@ -1,0 +1,107 @@
+"""Application -> a process that listens: uvicorn with our deadlines, our signals and a bounded shutdown."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+from mtl_runtime.errors import MtlError
+from mtl_runtime.server.http.application import Application
+from mtl_runtime.server.http.connection import DeadlineConnection, sweep_connections
+from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.settings import Address
+
+__all__ = ["HttpServer", "bind"]
+
+_BACKLOG = 2048  # connections that the system accepts before we do
+
+
+def bind(address: Address) -> socket.socket:
+    """Open the listening socket.
+
+    Raises:
+        MtlError: somebody else listens there, or the address is not one of this machine.
+    """
+    try:
+        if address.unix_socket is not None:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.bind(str(address.unix_socket))
+            listener.listen(_BACKLOG)
+        else:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise MtlError(f"cannot listen on {address}: {error.strerror or error}; choose another --port") from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn sets signal handlers of its own, and raises the signals again after a clean shutdown."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Answers on one listening socket.
+
+    Args:
+        application: answers.
+        address: with the certificate, if there is one.
+        limits: deadlines of connections, and of the shutdown.
+    """
+
+    def __init__(self, application: Application, address: Address, limits: Limits) -> None:
+        self._application, self._limits = application, limits
+        self._server = _Server(_config(application, address, limits))
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer until :meth:`stop`, SIGTERM or SIGINT; then answer what is under way, and return.
+
+        Readiness ends with the signal, before the listening socket closes.
+        """
+        loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+        sweeper = asyncio.create_task(sweep_connections(self._server.server_state.connections, self._limits))
+        try:
+            await self._server.serve([listener])
+        finally:
+            sweeper.cancel()
+
+    def stop(self) -> None:
+        """Take no further requests; a second time: do not wait for those under way."""
+        self._application.service.is_stopping = True
+        self._server.force_exit = self._server.should_exit
+        self._server.should_exit = True
+
+
+def _config(application: Application, address: Address, limits: Limits) -> uvicorn.Config:
+    config = uvicorn.Config(
+        application,
+        ssl_certfile=address.certificate,
+        ssl_keyfile=address.private_key,
+        ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        http=DeadlineConnection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=round(limits.idle_seconds),
+        timeout_graceful_shutdown=round(limits.drain_seconds),
+    )
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        raise MtlError(f"the certificate {address.certificate} and its key cannot be used: {error}") from None
+    return config

@@ -1,0 +1,34 @@
+"""Probes of orchestrators: /v2/health/live and /ready, and /health for clients of Text Embeddings Inference."""
+
+from starlette.responses import Response
+
+from mtl_runtime.server.failures import NotReadyError
+from mtl_runtime.server.http.call import Call
+from mtl_runtime.server.http.json import json_response
+from mtl_runtime.server.http.routes import Protocol, Route
+from mtl_runtime.server.protocols.predict_api import render_problem
+
+__all__ = ["PROTOCOL"]
+
+
+async def is_live(_: Call) -> Response:
+    """The process answers; true while it is busy or stopping, too."""
+    return json_response({"live": True})
+
+
+async def is_ready(call: Call) -> Response:
+    """New requests are welcome: all models are loaded and warm, and the server is not stopping."""
+    if not call.service.is_ready:
+        raise NotReadyError("the server is shutting down")
+    return json_response({"live": True, "ready": True})
+
+
+PROTOCOL = Protocol(
+    name="health",
+    routes=(
+        Route("GET", "/v2/health/live", is_live, is_public=True),
+        Route("GET", "/v2/health/ready", is_ready, is_public=True),
+        Route("GET", "/health", is_ready, is_public=True),
+    ),
+    render_problem=render_problem,
+)

@@ -1,0 +1,1 @@
+"""Texts of many requests -> jobs of one batch or so -> predictions of each request."""

@@ -1,0 +1,34 @@
+"""A bundle that a server answers with, under the name by which clients ask for it."""
+
+from dataclasses import dataclass, field
+
+from mtl_runtime.inference.classifier import Classifier
+from mtl_runtime.inference.pipeline import Pipeline
+from mtl_runtime.server.scheduling.token_estimate import TokenEstimate
+
+__all__ = ["ServedModel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ServedModel:
+    """One version of a served bundle; requests keep theirs where the server loads another under the same name."""
+
+    name: str
+    classifier: Classifier
+    pipeline: Pipeline = field(init=False, repr=False)  # runs each job in the thread of its worker
+    token_estimate: TokenEstimate = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        of = self.classifier
+        object.__setattr__(self, "pipeline", Pipeline(of.tokenizer, of.run_batch, of.settings, None))
+        object.__setattr__(self, "token_estimate", TokenEstimate(of.encoder.max_length))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bundle's manifest."""
+        return self.classifier.source.digest
+
+    @property
+    def variant(self) -> str:
+        """Name of the graph that runs."""
+        return self.classifier.source.variant

@@ -1,0 +1,94 @@
+"""texts, tasks, options -> answers: the one function under every protocol."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.server.failures import BadRequestError, NotReadyError, OverloadedError, TooManyTextsError
+from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.scheduling.scheduler import Scheduler
+from mtl_runtime.server.scheduling.ticket import Result
+from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.text.validation import validate_texts
+
+__all__ = ["Service"]
+
+
+class Service:
+    """Models, limits and the scheduler behind every adapter of a protocol.
+
+    Args:
+        models: that answer.
+        limits: of requests and of the queue.
+        scheduler: computes.
+    """
+
+    def __init__(self, models: ModelTable, limits: Limits, scheduler: Scheduler) -> None:
+        self.models, self.limits, self.scheduler = models, limits, scheduler
+        self.requests = 0  # that are being answered
+        self.is_stopping = False
+
+    async def predict(
+        self,
+        model: ServedModel,
+        texts: Sequence[str],
+        *,
+        tasks: Iterable[str] | None = None,
+        embed: bool = False,
+        timeout: float | None = None,
+    ) -> Result:
+        """Answer ``tasks`` for each text, as the library does, together with the texts of other requests.
+
+        Args:
+            model: one of the service's models.
+            texts: at most ``limits.max_texts``.
+            tasks: default: all of the model; none only with ``embed``.
+            embed: give embeddings, too.
+            timeout: seconds that the client waits; never more than ``limits.request_seconds``.
+
+        Raises:
+            TooManyTextsError, InvalidTextError, UnknownTaskError, BadRequestError: the client's mistake.
+            OverloadedError, NotReadyError, DeadlineError: not now, or too late.
+            NonFiniteError, ComputationError: the model's fault.
+        """
+        specs = _find_tasks(model, tasks, embed=embed)
+        if len(texts) > self.limits.max_texts:
+            raise TooManyTextsError(len(texts), self.limits.max_texts)
+        valid = validate_texts(texts, max_text_bytes=self.limits.max_text_bytes)
+        seconds = self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
+        with self._place():
+            return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=time.monotonic() + seconds)
+
+    @property
+    def is_ready(self) -> bool:
+        """New requests are welcome."""
+        return not self.is_stopping
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the ``limits.max_requests`` places.
+
+        Raises:
+            OverloadedError: none is free.
+            NotReadyError: the server is stopping.
+        """
+        if self.is_stopping:
+            raise NotReadyError("the server is shutting down")
+        if self.requests >= self.limits.max_requests:
+            raise OverloadedError(f"{self.requests} requests are being answered", 1)
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.requests -= 1
+
+
+def _find_tasks(model: ServedModel, tasks: Iterable[str] | None, *, embed: bool) -> Sequence[TaskSpec]:
+    names = None if tasks is None else list(tasks)
+    if names == []:
+        if not embed:
+            raise BadRequestError("neither tasks nor embeddings are asked for; leave tasks out to get all")
+        return ()
+    return model.classifier.task_specs(names)

@@ -1,0 +1,70 @@
+"""A server in a thread of the test's process, and a client for it."""
+
+import asyncio
+import http.client
+import json
+import threading
+
+from mtl_runtime.server.http.application import Application
+from mtl_runtime.server.http.authentication import ApiKeys
+from mtl_runtime.server.http.listen import HttpServer, bind
+from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.protocols import PROTOCOLS
+from mtl_runtime.server.scheduling.scheduler import Scheduler
+from mtl_runtime.server.service import Service
+from mtl_runtime.server.settings import Address
+
+TIMEOUT = 20
+
+
+class RunningServer:
+    """Listens on a free port from ``with`` on; ``workers=0`` computes nothing, so that requests stay in the queue."""
+
+    def __init__(self, models, *, limits=None, keys=(), workers=2):
+        self._models, self._keys, self._workers = models, ApiKeys(keys), workers
+        self.limits = limits or Limits()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._started.wait(TIMEOUT)
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.http.stop)
+        self._thread.join(TIMEOUT)
+        assert not self._thread.is_alive()
+
+    async def _serve(self):
+        self.loop = asyncio.get_running_loop()
+        self.scheduler = Scheduler(self._workers, self.limits, self.loop)
+        self.service = Service(ModelTable(self._models), self.limits, self.scheduler)
+        address = Address(port=0)
+        self.http = HttpServer(Application(self.service, PROTOCOLS, self._keys), address, self.limits)
+        listener = bind(address)
+        self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._started.set()
+        await self.http.serve(listener)
+        await asyncio.to_thread(self.scheduler.close)
+
+    def ask(self, method, path, body=None, **headers):
+        """Status, headers and body (JSON where it says so) of one request; underscores of header names are dashes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        try:
+            sent = json.dumps(body).encode() if isinstance(body, dict | list) else body
+            connection.request(method, path, sent, {name.replace("_", "-"): value for name, value in headers.items()})
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        is_json = "json" in (response.headers.get("content-type") or "")
+        return response.status, response.headers, json.loads(content) if is_json else content
+
+    def predict(self, **body):
+        """The answer to POST /v1/predict, which must be 200."""
+        status, _, answer = self.ask("POST", "/v1/predict", body)
+        assert status == 200, answer
+        return answer
