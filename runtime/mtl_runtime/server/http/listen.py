@@ -77,6 +77,11 @@ class HttpServer:
         finally:
             sweeper.cancel()
 
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self._server.server_state.connections)
+
     def stop(self) -> None:
         """Take no further requests; a second time: do not wait for those under way."""
         self._application.service.is_stopping = True
