@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from mtl_runtime.cli.terminal import PACKAGES, print_line
 
-__all__ = ["log_to_stderr"]
+__all__ = ["log_to_stderr", "set_log_format", "show_records"]
 
 
 class _LogHandler(logging.Handler):
@@ -45,3 +45,18 @@ def log_to_stderr(verbosity: int) -> Iterator[None]:
         root.removeHandler(handler)
         for logger, level in before.items():
             logger.setLevel(level)
+
+
+def set_log_format(formatter: logging.Formatter) -> None:
+    """Write what :func:`log_to_stderr` shows in another form."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _LogHandler):
+            handler.setFormatter(formatter)
+
+
+def show_records(logger: str) -> None:
+    """Show the records of one logger from INFO on, whatever is shown of others."""
+    logging.getLogger(logger).setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _LogHandler):
+            handler.setLevel(min(handler.level, logging.INFO))

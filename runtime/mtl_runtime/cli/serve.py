@@ -1,10 +1,12 @@
 """``mtl serve``: bundles -> a server, until it is told to stop."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mtl_runtime.cli.log import set_log_format, show_records
 from mtl_runtime.cli.options import threads_option
 
 if TYPE_CHECKING:
@@ -43,15 +45,28 @@ def _limit_options(command: Any) -> Any:
 @click.option("--api-keys", type=_FILE, envvar="MTL_API_KEYS", help="File with one API key in each line.")
 @click.option("--variant", help="Variant of the bundles to run. Default: the fastest that can be trusted here.")
 @threads_option()
+@click.option("--log-requests", is_flag=True, help="Log each request: id, path, status, time, never a text.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="Of the log on stderr. Default: text on a terminal."
+)
 @_limit_options
-def serve(**arguments: Any) -> None:
+def serve(*, log_requests: bool, log_format: str | None, **arguments: Any) -> None:
     """Answer over HTTP with each BUNDLE, until SIGTERM or Ctrl-C.
 
     Clients ask for a bundle by its folder's name, or by NAME; the first answers where they name none.
     """
     settings = _read_settings(**arguments)
-    from mtl_runtime.server.run import run_server  # after the arguments are checked, since it imports a lot
+    from mtl_runtime.server.observability.request_log import REQUEST_LOG, JsonLines
+    from mtl_runtime.server.run import (
+        LIFECYCLE_LOG,
+        run_server,
+    )  # after the arguments are checked, since it imports a lot
 
+    if log_format == "json" or (log_format is None and not sys.stderr.isatty()):
+        set_log_format(JsonLines())
+    show_records(LIFECYCLE_LOG)
+    if log_requests:
+        show_records(REQUEST_LOG)
     run_server(settings)
 
 

@@ -12,15 +12,17 @@ from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.listen import HttpServer, bind
 from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.protocols import PROTOCOLS
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 from mtl_runtime.server.settings import ServerSettings
 
-__all__ = ["run_server"]
+__all__ = ["LIFECYCLE_LOG", "run_server"]
 
-_log = logging.getLogger(__name__)
+LIFECYCLE_LOG = __name__  # the logger of what happens to the server itself
+_log = logging.getLogger(LIFECYCLE_LOG)
 _WARM_UP_TEXT = "Warm up."
 
 
@@ -49,12 +51,13 @@ def open_model(name: str, path: Path, options: Mapping[str, Any]) -> ServedModel
 
 async def _run(models: ModelTable, settings: ServerSettings, keys: ApiKeys) -> None:
     workers = max(model.classifier.settings.execution.workers for model in models)
-    scheduler = Scheduler(workers, settings.limits, asyncio.get_running_loop())
-    application = Application(Service(models, settings.limits, scheduler), PROTOCOLS, keys)
+    metrics = Metrics()
+    scheduler = Scheduler(workers, settings.limits, asyncio.get_running_loop(), metrics)
+    application = Application(Service(models, settings.limits, scheduler, metrics), PROTOCOLS, keys)
     server = HttpServer(application, settings.address, settings.limits)
     listener = bind(settings.address)
     try:
-        _log.warning("serving %s at %s", ", ".join(model.name for model in models), settings.address.of(listener))
+        _log.info("serving %s at %s", ", ".join(model.name for model in models), settings.address.of(listener))
         await server.serve(listener)
     finally:
         await asyncio.to_thread(scheduler.close)

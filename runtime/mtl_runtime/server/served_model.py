@@ -1,10 +1,16 @@
 """A bundle that a server answers with, under the name by which clients ask for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.inference.pipeline import Pipeline
+from mtl_runtime.server.batch_counter import BatchCounter
 from mtl_runtime.server.scheduling.token_estimate import TokenEstimate
+from mtl_runtime.text.batch import Batch
 
 __all__ = ["ServedModel"]
 
@@ -17,11 +23,16 @@ class ServedModel:
     classifier: Classifier
     pipeline: Pipeline = field(init=False, repr=False)  # runs each job in the thread of its worker
     token_estimate: TokenEstimate = field(init=False, repr=False)
+    batches: BatchCounter = field(init=False, repr=False, default_factory=BatchCounter)
 
     def __post_init__(self) -> None:
         of = self.classifier
-        object.__setattr__(self, "pipeline", Pipeline(of.tokenizer, of.run_batch, of.settings, None))
+        object.__setattr__(self, "pipeline", Pipeline(of.tokenizer, self._run_batch, of.settings, None))
         object.__setattr__(self, "token_estimate", TokenEstimate(of.encoder.max_length))
+
+    def _run_batch(self, batch: Batch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        self.batches.count(batch)
+        return self.classifier.run_batch(batch, outputs)
 
     @property
     def digest(self) -> str:

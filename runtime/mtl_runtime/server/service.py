@@ -8,6 +8,7 @@ from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.server.failures import BadRequestError, NotReadyError, OverloadedError, TooManyTextsError
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
@@ -23,10 +24,12 @@ class Service:
         models: that answer.
         limits: of requests and of the queue.
         scheduler: computes.
+        metrics: count what happens.
     """
 
-    def __init__(self, models: ModelTable, limits: Limits, scheduler: Scheduler) -> None:
-        self.models, self.limits, self.scheduler = models, limits, scheduler
+    def __init__(self, models: ModelTable, limits: Limits, scheduler: Scheduler, metrics: Metrics) -> None:
+        self.models, self.limits, self.scheduler, self.metrics = models, limits, scheduler, metrics
+        metrics.watch(scheduler, models)
         self.requests = 0  # that are being answered
         self.is_stopping = False
 

@@ -10,6 +10,7 @@ from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.listen import HttpServer, bind
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.protocols import PROTOCOLS
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.service import Service
@@ -39,8 +40,9 @@ class RunningServer:
 
     async def _serve(self):
         self.loop = asyncio.get_running_loop()
-        self.scheduler = Scheduler(self._workers, self.limits, self.loop)
-        self.service = Service(ModelTable(self._models), self.limits, self.scheduler)
+        metrics = Metrics()
+        self.scheduler = Scheduler(self._workers, self.limits, self.loop, metrics)
+        self.service = Service(ModelTable(self._models), self.limits, self.scheduler, metrics)
         address = Address(port=0)
         self.http = HttpServer(Application(self.service, PROTOCOLS, self._keys), address, self.limits)
         listener = bind(address)

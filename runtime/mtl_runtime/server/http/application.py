@@ -1,15 +1,16 @@
 """Service -> the ASGI application: find the route, check the key, answer; errors become the protocol's own."""
 
 import logging
+import time
 from collections.abc import Iterable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mtl_runtime.server.failures import ClientGoneError
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.routes import Protocol, RouteTable
+from mtl_runtime.server.observability.request_log import log_request
 from mtl_runtime.server.problems import Problem
 from mtl_runtime.server.service import Service
 
@@ -35,18 +36,21 @@ class Application:
         """Answer one request of ASGI."""
         if scope["type"] != "http":
             return
+        started = time.perf_counter()
         call = Call(scope, receive, self.service)
         try:
             response = await self._answer(call)
-        except ClientGoneError:
-            return
         except Exception as error:  # noqa: BLE001 - a client sees no traceback
             response = self._refuse(error, call)
         response.headers["X-Request-Id"] = call.request_id
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        finally:
+            self._note(call, response.status_code, time.perf_counter() - started)
 
     async def _answer(self, call: Call) -> Response:
         match = self._table.find(call.method, call.path)
+        call.route = match.route.path
         if not match.route.is_public:
             self._keys.check(call)
         call.parameters = match.parameters
@@ -54,8 +58,20 @@ class Application:
 
     def _refuse(self, error: Exception, call: Call) -> Response:
         problem = Problem.of(error)
+        self.service.metrics.count_refusal(problem.kind)
         if problem.status == 500:
             _log.error("request %s failed", call.request_id, exc_info=error)
         response = self._table.protocol_of(call.path).render_problem(problem)
         response.headers.update(problem.headers)
         return response
+
+    def _note(self, call: Call, code: int, seconds: float) -> None:
+        self.service.metrics.count_request(call.route, code, seconds)
+        log_request(
+            request_id=call.request_id,
+            method=call.method,
+            path=call.path,
+            code=code,
+            seconds=seconds,
+            texts=call.texts,
+        )

@@ -31,12 +31,26 @@ class Call:
         service: answers it.
     """
 
-    __slots__ = ("_headers", "_query", "_receive", "_scope", "method", "parameters", "path", "request_id", "service")
+    __slots__ = (
+        "_headers",
+        "_query",
+        "_receive",
+        "_scope",
+        "method",
+        "parameters",
+        "path",
+        "request_id",
+        "route",
+        "service",
+        "texts",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, service: Service) -> None:
         self._scope, self._receive, self.service = scope, receive, service
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.route = "unknown"  # the path in the table of routes
+        self.texts: int | None = None  # asked about, for the log
         self.parameters: Mapping[str, str] = {}  # in the path, by their name in the route
         self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self._query: Mapping[str, list[str]] | None = None
@@ -88,6 +102,7 @@ class Call:
             ClientGoneError: it did.
             Exception: as :meth:`Service.predict`.
         """
+        self.texts = len(texts)
         seconds = self.timeout if timeout is None else timeout
         work = self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds)
         return await unless_gone(work, self._receive)

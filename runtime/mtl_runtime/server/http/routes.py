@@ -25,6 +25,8 @@ class Route:
     path: str  # with parameters in braces: /v2/models/{model}
     handler: Handler
     is_public: bool = False  # needs no API key
+    body: type | None = None  # msgspec type of the request's JSON, for the OpenAPI document
+    answer: type | None = None  # likewise of the answer's
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Protocol:
     name: str
     routes: tuple[Route, ...]
     render_problem: Callable[[Problem], Response]  # as its clients read errors
+    problem_type: type | None = None  # msgspec type of that JSON, for the OpenAPI document
 
 
 class Match(NamedTuple):

@@ -1,4 +1,4 @@
-"""Probes of orchestrators: /v2/health/live and /ready, and /health for clients of Text Embeddings Inference."""
+"""What orchestrators and Prometheus ask: /v2/health/live and /ready, /health and /metrics."""
 
 from starlette.responses import Response
 
@@ -23,12 +23,18 @@ async def is_ready(call: Call) -> Response:
     return json_response({"live": True, "ready": True})
 
 
+async def show_metrics(call: Call) -> Response:
+    """Counters in the text format of Prometheus."""
+    return Response(call.service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 PROTOCOL = Protocol(
     name="health",
     routes=(
         Route("GET", "/v2/health/live", is_live, is_public=True),
         Route("GET", "/v2/health/ready", is_ready, is_public=True),
         Route("GET", "/health", is_ready, is_public=True),
+        Route("GET", "/metrics", show_metrics),
     ),
     render_problem=render_problem,
 )

@@ -1,7 +1,6 @@
 """The server's own JSON API: POST /v1/predict, GET /v1/tasks and GET /v1/info."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -62,18 +61,89 @@ class PredictResponse(msgspec.Struct):
     model: ModelVersion
 
 
+class TaskFacts(msgspec.Struct, omit_defaults=True):
+    """What a task asks."""
+
+    name: str
+    kind: str  # single_label, multi_label or regression
+    labels: list[str] | None = None  # of a regression: none
+    thresholds: list[float] | None = None  # multi_label: of each label
+
+
+class ModelTasks(msgspec.Struct):
+    """Tasks of one model."""
+
+    name: str
+    tasks: list[TaskFacts]
+
+
+class TasksResponse(msgspec.Struct):
+    """Body of the answer to GET /v1/tasks."""
+
+    models: list[ModelTasks]
+
+
+class ModelFacts(msgspec.Struct):
+    """What a model really runs, and why."""
+
+    name: str
+    digest: str
+    variant: str
+    provider: str
+    reason: str
+    fallback: str | None  # why a faster variant does not run
+    workers: int
+    threads: int
+    max_batch_tokens: int
+    onnxruntime: str
+    max_length: int  # tokens that the encoder reads
+    hidden_size: int
+    tasks: list[str]
+
+
+class RequestLimits(msgspec.Struct):
+    """What a request may hold at most."""
+
+    texts: int
+    text_bytes: int
+    body_bytes: int
+    request_seconds: float
+
+
+class InfoResponse(msgspec.Struct):
+    """Body of the answer to GET /v1/info."""
+
+    models: list[ModelFacts]
+    limits: RequestLimits
+
+
+class ProblemDetails(msgspec.Struct, omit_defaults=True):
+    """An error as RFC 9457 writes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    index: int | None = None  # of the text that is the reason
+    problem: str | None = None  # what is wrong with that text
+    known: list[str] | None = None  # names that would have been right
+    texts: int | None = None
+    limit: int | None = None
+    retry_after: int | None = None  # seconds
+
+
 _PREDICT = msgspec.json.Decoder(PredictRequest)
 
 
 def render_problem(problem: Problem) -> Response:
     """A problem as RFC 9457 writes it: application/problem+json, with facts for programs as further members."""
-    body = {
-        "type": f"urn:mtl-export:problem:{problem.kind}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
+    body = ProblemDetails(
+        type=f"urn:mtl-export:problem:{problem.kind}",
+        title=problem.title,
+        status=problem.status,
+        detail=problem.detail,
         **problem.facts,
-    }
+    )
     return json_response(body, status=problem.status, media_type="application/problem+json")
 
 
@@ -92,25 +162,24 @@ async def predict(call: Call) -> Response:
 
 async def list_tasks(call: Call) -> Response:
     """Tasks, kinds and labels of each model."""
-    models = [
-        {"name": model.name, "tasks": [_task_facts(task) for task in model.classifier.specs]}
-        for model in call.service.models
-    ]
-    return json_response({"models": models})
+    return json_response(
+        TasksResponse(
+            [
+                ModelTasks(model.name, [_task_facts(task) for task in model.classifier.specs])
+                for model in call.service.models
+            ]
+        )
+    )
 
 
 async def show_info(call: Call) -> Response:
     """What each model really runs, and the limits of requests."""
+    limits = call.service.limits
     return json_response(
-        {
-            "models": [_model_facts(model) for model in call.service.models],
-            "limits": {
-                "texts": call.service.limits.max_texts,
-                "text_bytes": call.service.limits.max_text_bytes,
-                "body_bytes": call.service.limits.max_body_bytes,
-                "request_seconds": call.service.limits.request_seconds,
-            },
-        }
+        InfoResponse(
+            [_model_facts(model) for model in call.service.models],
+            RequestLimits(limits.max_texts, limits.max_text_bytes, limits.max_body_bytes, limits.request_seconds),
+        )
     )
 
 
@@ -143,40 +212,37 @@ def _version(model: ServedModel) -> ModelVersion:
     return ModelVersion(model.name, model.variant, model.digest)
 
 
-def _task_facts(task: TaskSpec) -> dict[str, Any]:
-    facts: dict[str, Any] = {"name": task.name, "kind": task.kind}
-    if task.labels:
-        facts["labels"] = list(task.labels)
-    if task.kind == "multi_label":
-        facts["thresholds"] = list(task.thresholds)
-    return facts
+def _task_facts(task: TaskSpec) -> TaskFacts:
+    thresholds = list(task.thresholds) if task.kind == "multi_label" else None
+    return TaskFacts(task.name, task.kind, list(task.labels) or None, thresholds)
 
 
-def _model_facts(model: ServedModel) -> dict[str, Any]:
+def _model_facts(model: ServedModel) -> ModelFacts:
     info, encoder = model.classifier.info, model.classifier.encoder
-    return {
-        "name": model.name,
-        "digest": info.digest,
-        "variant": info.variant,
-        "provider": info.provider,
-        "reason": info.reason,
-        "fallback": info.fallback,
-        "workers": info.workers,
-        "threads": info.threads,
-        "max_batch_tokens": info.max_batch_tokens,
-        "onnxruntime": info.onnxruntime,
-        "max_length": encoder.max_length,
-        "hidden_size": encoder.hidden_size,
-        "tasks": list(model.classifier.tasks),
-    }
+    return ModelFacts(
+        name=model.name,
+        digest=info.digest,
+        variant=info.variant,
+        provider=info.provider,
+        reason=info.reason,
+        fallback=info.fallback,
+        workers=info.workers,
+        threads=info.threads,
+        max_batch_tokens=info.max_batch_tokens,
+        onnxruntime=info.onnxruntime,
+        max_length=encoder.max_length,
+        hidden_size=encoder.hidden_size,
+        tasks=list(model.classifier.tasks),
+    )
 
 
 PROTOCOL = Protocol(
     name="predict",
     routes=(
-        Route("POST", "/v1/predict", predict),
-        Route("GET", "/v1/tasks", list_tasks),
-        Route("GET", "/v1/info", show_info),
+        Route("POST", "/v1/predict", predict, body=PredictRequest, answer=PredictResponse),
+        Route("GET", "/v1/tasks", list_tasks, answer=TasksResponse),
+        Route("GET", "/v1/info", show_info, answer=InfoResponse),
     ),
     render_problem=render_problem,
+    problem_type=ProblemDetails,
 )

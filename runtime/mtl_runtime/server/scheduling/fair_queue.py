@@ -54,6 +54,11 @@ class FairQueue:
         self.texts += len(ticket.texts)
         self.tokens += sum(ticket.tokens)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the ticket came that waits longest, as :func:`time.monotonic` counts; None: nothing waits."""
+        return min((ticket.arrived for tickets in self._waiting.values() for ticket in tickets), default=None)
+
     def take(self, workers: int) -> tuple[Job | None, list[Ticket]]:
         """The next job (None: nothing waits), and tickets whose deadline passed while they waited.
 

@@ -15,6 +15,7 @@ from functools import partial
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.server.failures import DeadlineError, NotReadyError, OverloadedError
 from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.scheduling.compute import Answers, Failure, compute_job
 from mtl_runtime.server.scheduling.fair_queue import FairQueue, Job
 from mtl_runtime.server.scheduling.throughput import Throughput
@@ -33,10 +34,11 @@ class Scheduler:
         workers: threads, each with one job at a time.
         limits: of the queue.
         loop: in whose thread requests come and are answered.
+        metrics: told how long requests wait.
     """
 
-    def __init__(self, workers: int, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        self._limits, self._loop = limits, loop
+    def __init__(self, workers: int, limits: Limits, loop: asyncio.AbstractEventLoop, metrics: Metrics) -> None:
+        self._limits, self._loop, self._metrics = limits, loop, metrics
         self._queue, self._throughput = FairQueue(), Throughput(workers)
         self._changed = threading.Condition()
         self._closing = False
@@ -50,6 +52,18 @@ class Scheduler:
     def waiting_texts(self) -> int:
         """Texts that no worker has taken yet."""
         return self._queue.texts
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens that they will probably have."""
+        return self._queue.tokens
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the request that came first has waited; 0 if none waits."""
+        with self._changed:
+            oldest = self._queue.oldest
+        return 0.0 if oldest is None else time.monotonic() - oldest
 
     async def compute(
         self, model: ServedModel, texts: Sequence[str], tasks: Sequence[TaskSpec], *, embed: bool, deadline: float
@@ -106,10 +120,17 @@ class Scheduler:
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
+            self._observe_waits(job)
             started = time.perf_counter()
             outcomes = compute_job(job)
             self._throughput.observe(job.tokens, time.perf_counter() - started)
             self._call_in_loop(partial(_deliver, outcomes))
+
+    def _observe_waits(self, job: Job) -> None:
+        now = time.monotonic()
+        for ticket, start, _ in job.slices:
+            if start == 0:
+                self._metrics.observe_wait(now - ticket.arrived)
 
     def _next_job(self) -> Job | None:
         with self._changed:

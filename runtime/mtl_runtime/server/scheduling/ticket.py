@@ -36,6 +36,7 @@ class Ticket:
     deadline: float  # as time.monotonic() counts; afterwards none of its texts is computed
     future: "asyncio.Future[Result]"
     tokens: Sequence[int] = field(init=False)  # that each text will probably have
+    arrived: float = field(init=False, default_factory=time.monotonic)
     taken: int = field(init=False, default=0)  # texts that a worker has got
     _predictions: list[Prediction | None] = field(init=False)
     _embeddings: Rows | None = field(init=False)

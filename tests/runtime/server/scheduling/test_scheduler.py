@@ -12,6 +12,7 @@ import pytest
 from mtl_runtime.errors import ComputationError, NonFiniteError
 from mtl_runtime.server.failures import DeadlineError, NotReadyError, OverloadedError
 from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.served_model import ServedModel
 
@@ -22,7 +23,7 @@ def run(work, *, workers=2, limits=None):
     """Run ``work(scheduler)`` in a loop of its own."""
 
     async def main():
-        scheduler = Scheduler(workers, limits or Limits(), asyncio.get_running_loop())
+        scheduler = Scheduler(workers, limits or Limits(), asyncio.get_running_loop(), Metrics())
         try:
             return await work(scheduler)
         finally:

@@ -1,0 +1,95 @@
+"""Routes and their types -> the OpenAPI document at /openapi.json."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from mtl_runtime.server.http.call import Call
+from mtl_runtime.server.http.json import json_response
+from mtl_runtime.server.http.routes import Protocol, Route
+from mtl_runtime.server.protocols.predict_api import render_problem
+
+__all__ = ["PROTOCOL", "openapi_document"]
+
+_REFERENCE = "#/components/schemas/{name}"
+
+
+def openapi_document(protocols: Iterable[Protocol]) -> dict[str, Any]:
+    """The document of OpenAPI 3.1 for these routes."""
+    protocols = tuple(protocols)
+    types = {kind for protocol in protocols for kind in _types(protocol)}
+    schemas, components = msgspec.json.schema_components(sorted(types, key=str), ref_template=_REFERENCE)
+    by_type = dict(zip(sorted(types, key=str), schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for protocol in protocols:
+        for route in protocol.routes:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, protocol, by_type)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "mtl-export", "version": version("mtl-export")},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+async def show_document(_: Call) -> Response:
+    """This document."""
+    return json_response(_served_document())
+
+
+@cache
+def _served_document() -> Mapping[str, Any]:
+    from mtl_runtime.server.protocols import PROTOCOLS  # which hold this route too
+
+    return openapi_document(PROTOCOLS)
+
+
+def _types(protocol: Protocol) -> Iterable[type]:
+    kinds = [protocol.problem_type, *(kind for route in protocol.routes for kind in (route.body, route.answer))]
+    return (kind for kind in kinds if kind is not None)
+
+
+def _operation(route: Route, protocol: Protocol, schemas: Mapping[type, Any]) -> dict[str, Any]:
+    name = getattr(route.handler, "__name__", "answer")
+    path = re.sub(r"\W+", "_", route.path).strip("_")
+    operation: dict[str, Any] = {
+        "operationId": f"{protocol.name}_{name}_{route.method.lower()}_{path}",
+        "summary": (inspect.getdoc(route.handler) or "").partition("\n")[0],
+        "tags": [protocol.name],
+        "responses": {
+            "200": {"description": "The answer.", **_content(route.answer, "application/json", schemas)},
+            "default": {
+                "description": "Why there is no answer.",
+                **_content(protocol.problem_type, "application/problem+json", schemas),
+            },
+        },
+        "security": [] if route.is_public else [{"key": []}, {}],
+    }
+    if parameters := re.findall(r"{(\w+)}", route.path):
+        operation["parameters"] = [
+            {"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}
+            for parameter in parameters
+        ]
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, **_content(route.body, "application/json", schemas)}
+    return operation
+
+
+def _content(kind: type | None, media_type: str, schemas: Mapping[type, Any]) -> dict[str, Any]:
+    return {} if kind is None else {"content": {media_type: {"schema": schemas[kind]}}}
+
+
+PROTOCOL = Protocol(
+    name="openapi",
+    routes=(Route("GET", "/openapi.json", show_document),),
+    render_problem=render_problem,
+)
