@@ -62,7 +62,7 @@ class RunningServer:
             content = response.read()
         finally:
             connection.close()
-        is_json = "json" in (response.headers.get("content-type") or "")
+        is_json = (response.headers.get("content-type") or "").endswith(("/json", "+json"))
         return response.status, response.headers, json.loads(content) if is_json else content
 
     def predict(self, **body):

@@ -1,7 +1,8 @@
 """Chunks of a request's body -> its bytes, decompressed, never more than the limit."""
 
+import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.types import Receive
@@ -10,10 +11,11 @@ from mtl_runtime.server.failures import (
     BadRequestError,
     BodyTooLargeError,
     ClientGoneError,
+    SlowClientError,
     UnsupportedEncodingError,
 )
 
-__all__ = ["read_body"]
+__all__ = ["read_body", "read_chunks"]
 
 # zlib's window sizes: gzip, and zlib's own format, which HTTP calls deflate.
 _DECOMPRESSORS: Mapping[str, Callable[[], Any]] = {
@@ -21,6 +23,29 @@ _DECOMPRESSORS: Mapping[str, Callable[[], Any]] = {
     "x-gzip": lambda: zlib.decompressobj(wbits=16 + zlib.MAX_WBITS),
     "deflate": lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS),
 }
+
+
+async def read_chunks(receive: Receive, *, seconds: float | None = None) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Args:
+        receive: of ASGI.
+        seconds: that may pass between two chunks; default: any, since the connection has a deadline of its own.
+
+    Raises:
+        ClientGoneError: the connection was closed before the end.
+        SlowClientError: nothing came in time.
+    """
+    while True:
+        try:
+            message = await asyncio.wait_for(receive(), seconds) if seconds is not None else await receive()
+        except TimeoutError:
+            raise SlowClientError(f"nothing came for {seconds:g} s") from None
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError("the client closed the connection before the end of its request")
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
 
 
 async def read_body(receive: Receive, *, limit: int, encoding: str | None, declared: str | None) -> bytes:
@@ -41,17 +66,11 @@ async def read_body(receive: Receive, *, limit: int, encoding: str | None, decla
     if declared is not None and declared.isdecimal() and int(declared) > limit:
         raise BodyTooLargeError(limit)
     chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError("the client closed the connection before the end of its request")
-        chunk = message.get("body", b"")
+    async for chunk in read_chunks(receive):
         size += len(chunk)
         if size > limit:
             raise BodyTooLargeError(limit)
         chunks.append(chunk)
-        if not message.get("more_body", False):
-            break
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     name = (encoding or "identity").strip().lower()
     return body if name == "identity" else _decompress(body, name, limit)

@@ -3,21 +3,24 @@
 import math
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 from starlette.types import Receive, Scope
 
-from mtl_runtime.server.failures import BadRequestError
-from mtl_runtime.server.http.body import read_body
+from mtl_runtime.server.failures import BadRequestError, UnsupportedEncodingError
+from mtl_runtime.server.http.body import read_body, read_chunks
 from mtl_runtime.server.http.disconnect import unless_gone
 from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 
-__all__ = ["Call"]
+__all__ = ["LIFT_DEADLINE", "Call", "decode_json"]
+
+# In scope["extensions"]: a function that takes the deadline of the whole body off this request.
+LIFT_DEADLINE = "mtl.lift_deadline"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -119,6 +122,19 @@ class Call:
             encoding=self.header("content-encoding"),
             declared=self.header("content-length"),
         )
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body as it comes, of any length. Between two chunks a client has the time of ``receive_seconds``.
+
+        Raises:
+            UnsupportedEncodingError: the body is compressed.
+            ClientGoneError, SlowClientError: while iterating: it left, or sent nothing for so long.
+        """
+        if self.header("content-encoding") not in (None, "identity"):
+            raise UnsupportedEncodingError("a stream is read as it comes, so it must not be compressed")
+        if (lift := self._scope.get("extensions", {}).get(LIFT_DEADLINE)) is not None:
+            lift()
+        return read_chunks(self._receive, seconds=self.service.limits.receive_seconds)
 
     async def json(self, decoder: "msgspec.json.Decoder[Any]") -> Any:
         """The body as the type of ``decoder``.

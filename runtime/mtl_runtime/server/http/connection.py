@@ -10,6 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from mtl_runtime.server.http.call import LIFT_DEADLINE
 from mtl_runtime.server.limits import Limits
 
 __all__ = ["DeadlineConnection", "close_late_connections", "sweep_connections"]
@@ -31,13 +32,19 @@ class DeadlineConnection(HttpToolsProtocol):
         self.writing_since: float | None = None  # an answer that the client does not read
         self._header_bytes = 0
         self._in_headers = False
+        self._in_body = False
+        self._has_deadline = True
+
+    def _lift_deadline(self) -> None:
+        """Let the application itself look after the time that the rest of this body takes."""
+        self._has_deadline, self.receiving_since = False, None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.receiving_since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
-        if self.receiving_since is None:
+        if self.receiving_since is None and self._has_deadline:
             self.receiving_since = self.loop.time()
         if self._in_headers:
             self._header_bytes += len(data)
@@ -47,17 +54,25 @@ class DeadlineConnection(HttpToolsProtocol):
         super().data_received(data)
 
     def on_message_begin(self) -> None:
-        self._in_headers, self._header_bytes = True, 0
+        self._in_headers, self._header_bytes, self._has_deadline = True, 0, True
         super().on_message_begin()
+        extensions: dict[str, Any] = {LIFT_DEADLINE: self._lift_deadline}
+        self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
-        self._in_headers = False
+        self._in_headers, self._in_body = False, True
         self.receiving_since = self.loop.time()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self.receiving_since = None
+        self.receiving_since, self._in_body, self._has_deadline = None, False, True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        # A body that nobody reads any more is let come for a while: a client that sends sees its answer only then.
+        if self._in_body and not self.transport.is_closing():
+            self.receiving_since, self._has_deadline = self.loop.time(), True
+        super().on_response_complete()
 
     def pause_writing(self) -> None:
         self.writing_since = self.loop.time()
@@ -68,11 +83,11 @@ class DeadlineConnection(HttpToolsProtocol):
         super().resume_writing()
 
     def refuse(self, status: int) -> None:
-        """Close the connection, with an answer if none has begun."""
+        """Close the connection, with an answer if the request that is coming has none."""
         if self.transport.is_closing():
             return
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        if not self._in_body or cycle is None or not cycle.response_started:
             self.transport.write(_REPLIES[status])
         self.transport.close()
 

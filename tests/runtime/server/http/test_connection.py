@@ -189,3 +189,12 @@ def test_a_busy_server_answers_with_200_429_or_504_and_nothing_else(model):
         assert all(has_advice for status, has_advice in statuses if status == 429)
         assert (200, False) in statuses
         assert server.ask("POST", "/v1/predict", BODY)[0] == 200
+
+
+def test_a_body_that_comes_after_its_refusal_gets_no_second_answer(server):
+    with connect(server) as connection:
+        connection.sendall(PREDICT + b"99999999\r\n\r\n{")
+        content, seconds = read_all(connection)
+    assert content.startswith(b"HTTP/1.1 413")
+    assert content.count(b"HTTP/1.1") == 1
+    assert 0.5 < seconds < 5
