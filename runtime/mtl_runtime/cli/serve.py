@@ -1,5 +1,6 @@
 """``mtl serve``: bundles -> a server, until it is told to stop."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,14 +37,17 @@ def _limit_options(command: Any) -> Any:
 
 
 @click.command()
-@click.argument("bundles", metavar="[NAME=]BUNDLE...", nargs=-1, required=True)
+@click.argument("bundles", metavar="[NAME=]BUNDLE[@VARIANT]...", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.option("--unix-socket", type=click.Path(path_type=Path), help="Listen here instead of on host and port.")
 @click.option("--tls-certificate", type=_FILE, help="PEM file with the certificate chain; needs --tls-key.")
 @click.option("--tls-key", type=_FILE, help="PEM file with the private key.")
 @click.option("--api-keys", type=_FILE, envvar="MTL_API_KEYS", help="File with one API key in each line.")
-@click.option("--variant", help="Variant of the bundles to run. Default: the fastest that can be trusted here.")
+@click.option("--split", "splits", multiple=True, help="NAME=MODEL:WEIGHT,MODEL:WEIGHT: share requests for NAME.")
+@click.option("--shadow", "shadows", multiple=True, help="MODEL=SHADOW[:SHARE]: compare SHADOW's answers, unseen.")
+@click.option("--admin", metavar="HOST:PORT", help="Listen here for reloads, apart from clients.")
+@click.option("--watch", is_flag=True, help="Reload a bundle when its folder, or what its link names, changes.")
 @threads_option()
 @click.option("--log-requests", is_flag=True, help="Log each request: id, path, status, time, never a text.")
 @click.option(
@@ -53,20 +57,20 @@ def _limit_options(command: Any) -> Any:
 def serve(*, log_requests: bool, log_format: str | None, **arguments: Any) -> None:
     """Answer over HTTP with each BUNDLE, until SIGTERM or Ctrl-C.
 
-    Clients ask for a bundle by its folder's name, or by NAME; the first answers where they name none.
+    Clients ask for a bundle by its folder's name, or by NAME; the first split, or else the first bundle, answers where
+    they name none.
     """
     settings = _read_settings(**arguments)
     from mtl_runtime.server.observability.request_log import REQUEST_LOG, JsonLines
     from mtl_runtime.server.run import (
-        LIFECYCLE_LOG,
         run_server,
     )  # after the arguments are checked, since it imports a lot
 
     if log_format == "json" or (log_format is None and not sys.stderr.isatty()):
         set_log_format(JsonLines())
-    show_records(LIFECYCLE_LOG)
-    if log_requests:
-        show_records(REQUEST_LOG)
+    show_records("mtl_runtime.server")
+    if not log_requests:
+        logging.getLogger(REQUEST_LOG).setLevel(logging.WARNING)
     run_server(settings)
 
 
@@ -79,19 +83,26 @@ def _read_settings(
     tls_certificate: Path | None,
     tls_key: Path | None,
     api_keys: Path | None,
-    variant: str | None,
+    splits: tuple[str, ...],
+    shadows: tuple[str, ...],
+    admin: str | None,
+    watch: bool,
     threads: int | None,
     **limits: Any,
 ) -> "ServerSettings":
     from mtl_runtime.server.limits import Limits
-    from mtl_runtime.server.settings import Address, ServerSettings, name_bundles
+    from mtl_runtime.server.settings import Address, ServerSettings, Shadow, Split, name_bundles
 
     return ServerSettings(
         bundles=name_bundles(bundles),
-        load_options={"variant": variant, "threads": threads},
+        splits=[Split.parse(text) for text in splits],
+        shadows=[Shadow.parse(text) for text in shadows],
+        load_options={"threads": threads},
         address=Address(
             host=host, port=port, unix_socket=unix_socket, certificate=tls_certificate, private_key=tls_key
         ),
+        admin=Address.parse(admin) if admin else None,
+        watch=watch,
         limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
         api_keys=api_keys,
     )

@@ -1,42 +1,49 @@
 """name -> the bundle that answers to it now."""
 
-from collections.abc import Iterable, Iterator
+import random
+from collections.abc import Iterable, Iterator, Sequence
 
 from mtl_runtime.server.failures import UnknownModelError
 from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.server.settings import Split
 
 __all__ = ["ModelTable"]
 
 
 class ModelTable:
-    """The bundles of a server by name; the first is the one that answers where a client names none.
+    """The bundles of a server by name.
 
     Args:
         models: at least one, with different names.
+        splits: names that stand for several of them; the first split, or else the first model, answers where a client
+            names none.
     """
 
-    def __init__(self, models: Iterable[ServedModel]) -> None:
+    def __init__(self, models: Iterable[ServedModel], splits: Sequence[Split] = ()) -> None:
         self._models = {model.name: model for model in models}
+        self._splits = {split.name: split for split in splits}
+        self._default = next(iter(self._splits or self._models))
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
 
     @property
-    def default(self) -> ServedModel:
-        """The first model."""
-        return next(iter(self._models.values()))
+    def names(self) -> tuple[str, ...]:
+        """All names that clients may use, the default one first."""
+        return tuple(dict.fromkeys((self._default, *self._splits, *self._models)))
 
     def get(self, name: str | None) -> ServedModel:
-        """The model of that name; None: the first.
+        """The model of that name, of a split one of its models by weight; None: the default.
 
         Raises:
             UnknownModelError: there is none.
         """
-        if name is None:
-            return self.default
-        if name not in self._models:
-            raise UnknownModelError(name, self._models)
-        return self._models[name]
+        asked = self._default if name is None else name
+        if (split := self._splits.get(asked)) is not None:
+            (asked,) = random.choices(list(split.weights), list(split.weights.values()))  # noqa: S311 - no secret
+        if asked not in self._models:
+            raise UnknownModelError(asked, self.names)
+        return self._models[asked]
 
     def replace(self, model: ServedModel) -> None:
         """Let ``model`` answer under its name from now on; requests under way keep the one that they have.
@@ -44,5 +51,6 @@ class ModelTable:
         Raises:
             UnknownModelError: no model has that name.
         """
-        self.get(model.name)
+        if model.name not in self._models:
+            raise UnknownModelError(model.name, self._models)
         self._models = {**self._models, model.name: model}

@@ -2,27 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
-from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.listen import HttpServer, bind
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
-from mtl_runtime.server.protocols import PROTOCOLS
+from mtl_runtime.server.protocols import PROTOCOLS, health
+from mtl_runtime.server.protocols.admin import admin_protocol
+from mtl_runtime.server.reload import Reloader
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
-from mtl_runtime.server.settings import ServerSettings
+from mtl_runtime.server.settings import Address, BundleSource, ServerSettings
 
-__all__ = ["LIFECYCLE_LOG", "run_server"]
+__all__ = ["run_server"]
 
-LIFECYCLE_LOG = __name__  # the logger of what happens to the server itself
-_log = logging.getLogger(LIFECYCLE_LOG)
+_log = logging.getLogger(__name__)
 _WARM_UP_TEXT = "Warm up."
 
 
@@ -30,34 +32,83 @@ def run_server(settings: ServerSettings) -> None:
     """Load the bundles, listen, and return once the server was told to stop and has answered what was under way.
 
     Raises:
-        MtlError: a bundle cannot be loaded.
-        OSError: the address cannot be listened on.
+        MtlError: a bundle cannot be loaded, or the address cannot be listened on.
     """
     keys = ApiKeys.read(settings.api_keys) if settings.api_keys else ApiKeys()
-    models = ModelTable(open_model(name, path, settings.load_options) for name, path in settings.bundles.items())
-    asyncio.run(_run(models, settings, keys))
+    models = [_open_model(settings, name, source) for name, source in settings.bundles.items()]
+    asyncio.run(_run(settings, ModelTable(models, settings.splits), keys))
 
 
-def open_model(name: str, path: Path, options: Mapping[str, Any]) -> ServedModel:
+def _open_model(settings: ServerSettings, name: str, source: BundleSource) -> ServedModel:
     """Load a bundle, which tests itself where it must, and answer a first text with it.
 
     Raises:
         MtlError: it cannot be loaded, or does not answer.
     """
-    classifier: Classifier = load(path, **options)
+    classifier = load(source.path, variant=source.variant, **settings.load_options)
     classifier(_WARM_UP_TEXT)
     return ServedModel(name=name, classifier=classifier)
 
 
-async def _run(models: ModelTable, settings: ServerSettings, keys: ApiKeys) -> None:
+async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys) -> None:
+    metrics, limits = Metrics(), settings.limits
     workers = max(model.classifier.settings.execution.workers for model in models)
-    metrics = Metrics()
-    scheduler = Scheduler(workers, settings.limits, asyncio.get_running_loop(), metrics)
-    application = Application(Service(models, settings.limits, scheduler, metrics), PROTOCOLS, keys)
-    server = HttpServer(application, settings.address, settings.limits)
-    listener = bind(settings.address)
+    scheduler = Scheduler(workers, limits, asyncio.get_running_loop(), metrics)
+    service = Service(models, limits, scheduler, metrics, settings.shadows)
+    reloader = Reloader(settings.bundles, models, partial(_open_model, settings), metrics)
+    main = HttpServer(Application(service, PROTOCOLS, keys), settings.address, limits)
+    async with _background() as background:
+        if settings.admin is not None:
+            protocols = (admin_protocol(reloader), health.PROTOCOL)
+            admin = HttpServer(Application(service, protocols, keys), settings.admin, limits)
+            background.append(asyncio.create_task(admin.serve(_listen(settings.admin, "admin"))))
+        if settings.watch:
+            background.append(asyncio.create_task(reloader.watch()))
+        listener = _listen(settings.address, ", ".join(models.names))
+        with _signals(service, main, reloader):
+            await main.serve(listener)
+    await asyncio.to_thread(scheduler.close)
+
+
+def _listen(address: Address, what: str) -> socket.socket:
+    listener = bind(address)
+    _log.info("serving %s at %s", what, address.of(listener))
+    return listener
+
+
+@asynccontextmanager
+async def _background() -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Tasks that end with the block."""
+    tasks: list[asyncio.Task[None]] = []
     try:
-        _log.info("serving %s at %s", ", ".join(model.name for model in models), settings.address.of(listener))
-        await server.serve(listener)
+        yield tasks
     finally:
-        await asyncio.to_thread(scheduler.close)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def _signals(service: Service, server: HttpServer, reloader: Reloader) -> Iterator[None]:
+    """SIGTERM and SIGINT end readiness, then the server; a second one does so at once. SIGHUP reloads all bundles."""
+    loop, reloads = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def stop() -> None:
+        _log.info("stopping: %d requests are being answered", service.requests)
+        service.is_stopping = True
+        server.stop()
+
+    def reload() -> None:
+        task = loop.create_task(reloader.reload_all())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    handlers = {"SIGTERM": stop, "SIGINT": stop, "SIGHUP": reload}
+    numbers = {getattr(signal, name): handle for name, handle in handlers.items() if hasattr(signal, name)}
+    for number, handle in numbers.items():
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

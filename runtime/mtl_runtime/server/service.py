@@ -12,6 +12,8 @@ from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.server.settings import Shadow
+from mtl_runtime.server.shadow import ShadowTraffic
 from mtl_runtime.text.validation import validate_texts
 
 __all__ = ["Service"]
@@ -25,11 +27,20 @@ class Service:
         limits: of requests and of the queue.
         scheduler: computes.
         metrics: count what happens.
+        shadows: who answers along, to be compared.
     """
 
-    def __init__(self, models: ModelTable, limits: Limits, scheduler: Scheduler, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        models: ModelTable,
+        limits: Limits,
+        scheduler: Scheduler,
+        metrics: Metrics,
+        shadows: Sequence[Shadow] = (),
+    ) -> None:
         self.models, self.limits, self.scheduler, self.metrics = models, limits, scheduler, metrics
         metrics.watch(scheduler, models)
+        self._shadows = ShadowTraffic(shadows, models, scheduler, metrics)
         self.requests = 0  # that are being answered
         self.is_stopping = False
 
@@ -62,7 +73,10 @@ class Service:
         valid = validate_texts(texts, max_text_bytes=self.limits.max_text_bytes)
         seconds = self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
         with self._place():
-            return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=time.monotonic() + seconds)
+            deadline = time.monotonic() + seconds
+            result = await self.scheduler.compute(model, valid, specs, embed=embed, deadline=deadline)
+        self._shadows.compare(model, valid, specs, result.predictions)
+        return result
 
     @property
     def is_ready(self) -> bool:

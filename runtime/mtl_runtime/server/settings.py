@@ -1,8 +1,9 @@
 """Everything that a server is told, checked before anything is loaded."""
 
+import math
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from mtl_runtime.errors import MtlError
 from mtl_runtime.server.limits import Limits
 
-__all__ = ["Address", "ServerSettings", "name_bundles"]
+__all__ = ["Address", "BundleSource", "ServerSettings", "Shadow", "Split", "name_bundles"]
 
 # In URLs and metrics; clients of the Open Inference Protocol do not escape a slash.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -30,6 +31,18 @@ class Address:
         if (self.certificate is None) != (self.private_key is None):
             raise MtlError("TLS needs a certificate and its private key; give both, or neither")
 
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """``HOST:PORT``, with an IPv6 address in brackets.
+
+        Raises:
+            MtlError: it has another form.
+        """
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise MtlError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:8001")
+        return cls(host=host.strip("[]"), port=int(port))
+
     def of(self, listener: socket.socket) -> "Address":
         """The same, with the port that the system chose for port 0."""
         return self if self.unix_socket else replace(self, port=listener.getsockname()[1])
@@ -41,34 +54,120 @@ class Address:
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class BundleSource:
+    """Which graph a model runs."""
+
+    path: Path
+    variant: str | None = None  # None: the fastest that can be trusted here
+
+    @classmethod
+    def parse(cls, text: str) -> "BundleSource":
+        """``FOLDER`` or ``FOLDER@VARIANT``; a folder whose own name has an @ stays what it is."""
+        folder, at, variant = text.rpartition("@")
+        if at and not Path(text).exists():
+            return cls(Path(folder), variant)
+        return cls(Path(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Requests for one name, shared among models."""
+
+    name: str
+    weights: Mapping[str, float]  # by model
+
+    @classmethod
+    def parse(cls, text: str) -> "Split":
+        """``NAME=MODEL:WEIGHT,MODEL:WEIGHT``.
+
+        Raises:
+            MtlError: it has another form, or a weight is no positive number.
+        """
+        name, _, rest = text.partition("=")
+        weights = {
+            model: _positive(weight, text) for model, _, weight in (part.partition(":") for part in rest.split(","))
+        }
+        if not _NAME.fullmatch(name) or len(weights) < 2:
+            raise MtlError(f"{text!r} is no split; write NAME=MODEL:WEIGHT,MODEL:WEIGHT")
+        return cls(name, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A model that answers a share of another's requests too; its answers are compared and thrown away."""
+
+    of: str
+    model: str
+    share: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Shadow":
+        """``MODEL=SHADOW`` or ``MODEL=SHADOW:SHARE``.
+
+        Raises:
+            MtlError: it has another form, or the share is not above 0 and at most 1.
+        """
+        of, _, rest = text.partition("=")
+        model, _, share = rest.partition(":")
+        number = _positive(share or "1", text)
+        if not of or not model or of == model or number > 1:
+            raise MtlError(f"{text!r} is no shadow; write MODEL=SHADOW or MODEL=SHADOW:SHARE with a share up to 1")
+        return cls(of, model, number)
+
+
+def _positive(text: str, whole: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise MtlError(f"{text!r} in {whole!r} is no positive number")
+    return number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """What to serve, where, to whom, and how much at most."""
 
-    bundles: Mapping[str, Path]  # by the name that clients use; the first answers where a client names none
+    bundles: Mapping[str, BundleSource]  # by the name that clients use
+    splits: Sequence[Split] = ()
+    shadows: Sequence[Shadow] = ()
     load_options: Mapping[str, Any] = field(default_factory=dict)  # of mtl_runtime.load
     address: Address = field(default_factory=Address)
+    admin: Address | None = None  # where reloads are asked for
+    watch: bool = False  # reload a bundle when its folder, or the folder that its link names, holds another
     limits: Limits = field(default_factory=Limits)
     api_keys: Path | None = None  # file with a key in each line; None: everybody may ask
 
+    def __post_init__(self) -> None:
+        for split in self.splits:
+            if split.name in self.bundles:
+                raise MtlError(f"{split.name!r} names both a bundle and a split; choose another name for the split")
+        asked = [model for split in self.splits for model in split.weights]
+        asked += [name for shadow in self.shadows for name in (shadow.of, shadow.model)]
+        for name in asked:
+            if name not in self.bundles:
+                raise MtlError(f"no bundle is called {name!r}; there are: {', '.join(self.bundles)}")
 
-def name_bundles(arguments: Iterable[str]) -> dict[str, Path]:
-    """``NAME=FOLDER`` or ``FOLDER`` -> folders by name; without one, a bundle is called like its folder.
+
+def name_bundles(arguments: Iterable[str]) -> dict[str, BundleSource]:
+    """``[NAME=]FOLDER[@VARIANT]`` -> bundles by name; without one, a bundle is called like its folder.
 
     Raises:
         MtlError: a name cannot stand in a URL, or two bundles have the same.
     """
-    bundles: dict[str, Path] = {}
+    bundles: dict[str, BundleSource] = {}
     for argument in arguments:
-        given, equals, folder = argument.partition("=")
-        path = Path(folder if equals else argument)
-        name = given if equals else path.absolute().name
+        given, equals, rest = argument.partition("=")
+        source = BundleSource.parse(rest if equals else argument)
+        name = given if equals else source.path.absolute().name
         if not _NAME.fullmatch(name):
             raise MtlError(
                 f"{name!r} cannot be the name of a model: use letters, digits, dots, dashes and underscores, at most "
-                f"128, and begin with a letter or a digit (NAME={path})"
+                f"128, and begin with a letter or a digit (NAME={source.path})"
             )
         if name in bundles:
             raise MtlError(f"two bundles are called {name!r}; name them apart with NAME=FOLDER")
-        bundles[name] = path
+        bundles[name] = source
     return bundles

@@ -22,8 +22,8 @@ TIMEOUT = 20
 class RunningServer:
     """Listens on a free port from ``with`` on; ``workers=0`` computes nothing, so that requests stay in the queue."""
 
-    def __init__(self, models, *, limits=None, keys=(), workers=2):
-        self._models, self._keys, self._workers = models, ApiKeys(keys), workers
+    def __init__(self, models, *, limits=None, keys=(), workers=2, shadows=()):
+        self._models, self._keys, self._workers, self._shadows = models, ApiKeys(keys), workers, shadows
         self.limits = limits or Limits()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -34,7 +34,7 @@ class RunningServer:
         return self
 
     def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self.http.stop)
+        self.loop.call_soon_threadsafe(self.http.stop)  # as signals do in a process of its own
         self._thread.join(TIMEOUT)
         assert not self._thread.is_alive()
 
@@ -42,7 +42,7 @@ class RunningServer:
         self.loop = asyncio.get_running_loop()
         metrics = Metrics()
         self.scheduler = Scheduler(self._workers, self.limits, self.loop, metrics)
-        self.service = Service(ModelTable(self._models), self.limits, self.scheduler, metrics)
+        self.service = Service(ModelTable(self._models), self.limits, self.scheduler, metrics, self._shadows)
         address = Address(port=0)
         self.http = HttpServer(Application(self.service, PROTOCOLS, self._keys), address, self.limits)
         listener = bind(address)

@@ -1,11 +1,9 @@
-"""Application -> a process that listens: uvicorn with our deadlines, our signals and a bounded shutdown."""
+"""Application -> a process that listens: uvicorn with our deadlines and a bounded shutdown."""
 
 import asyncio
 import contextlib
-import signal
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 
 import uvicorn
@@ -59,18 +57,11 @@ class HttpServer:
     """
 
     def __init__(self, application: Application, address: Address, limits: Limits) -> None:
-        self._application, self._limits = application, limits
+        self._limits = limits
         self._server = _Server(_config(application, address, limits))
 
     async def serve(self, listener: socket.socket) -> None:
-        """Answer until :meth:`stop`, SIGTERM or SIGINT; then answer what is under way, and return.
-
-        Readiness ends with the signal, before the listening socket closes.
-        """
-        loop = asyncio.get_running_loop()
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
+        """Answer until :meth:`stop`; then answer what is under way, and return."""
         sweeper = asyncio.create_task(sweep_connections(self._server.server_state.connections, self._limits))
         try:
             await self._server.serve([listener])
@@ -83,8 +74,7 @@ class HttpServer:
         return len(self._server.server_state.connections)
 
     def stop(self) -> None:
-        """Take no further requests; a second time: do not wait for those under way."""
-        self._application.service.is_stopping = True
+        """Take no further connections; a second time: do not wait for what is under way."""
         self._server.force_exit = self._server.should_exit
         self._server.should_exit = True
 

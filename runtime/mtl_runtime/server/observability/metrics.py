@@ -55,6 +55,16 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._reloads = Counter(
+            "mtl_reloads", "Bundles that were loaded again.", ("model", "outcome"), registry=self._registry
+        )
+        self._shadowed = Counter(
+            "mtl_shadow_texts",
+            "Texts that a shadow answered as its model did, or not.",
+            ("model", "shadow", "task", "outcome"),
+            registry=self._registry,
+        )
+
     def count_request(self, route: str, code: int, seconds: float) -> None:
         """A request to a route was answered with a status code."""
         self._requests.labels(route, code).inc()
@@ -67,6 +77,14 @@ class Metrics:
     def observe_wait(self, seconds: float) -> None:
         """A worker took the first text of a request."""
         self._waited.observe(seconds)
+
+    def count_reload(self, model: str, outcome: str) -> None:
+        """A model was loaded again, or could not be."""
+        self._reloads.labels(model, outcome).inc()
+
+    def count_shadow(self, model: str, shadow: str, task: str, outcome: str, texts: int) -> None:
+        """A shadow answered texts of its model: same, different, failed or left out."""
+        self._shadowed.labels(model, shadow, task, outcome).inc(texts)
 
     def watch(self, queue: Queue, models: Iterable[ServedModel]) -> None:
         """Report, at each scrape, what waits then, and what the models of ``models`` did."""

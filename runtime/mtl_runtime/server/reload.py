@@ -1,0 +1,94 @@
+"""A changed bundle -> the same name answered by its new version, with no request lost; a broken one changes nothing."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mtl_runtime.bundle.bundle import DIGEST_NAME
+from mtl_runtime.bundle.manifest import MANIFEST_NAME
+from mtl_runtime.errors import MtlError
+from mtl_runtime.server.failures import UnknownModelError
+from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.observability.metrics import Metrics
+from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.server.settings import BundleSource
+
+__all__ = ["OpenModel", "Reloader"]
+
+_log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 1.0
+
+OpenModel = Callable[[str, BundleSource], ServedModel]
+
+
+class Reloader:
+    """Opens bundles again, one at a time, while the old versions answer.
+
+    Args:
+        sources: of the bundles, by name.
+        models: in which a new version replaces the old one.
+        open_model: checks, loads and warms a bundle, outside the event loop.
+        metrics: count reloads.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, BundleSource], models: ModelTable, open_model: OpenModel, metrics: Metrics
+    ) -> None:
+        self._sources, self._models, self._open, self._metrics = sources, models, open_model, metrics
+        self._turn = asyncio.Lock()
+
+    async def reload(self, name: str) -> ServedModel:
+        """Replace the model of that name by what its folder holds now.
+
+        Raises:
+            UnknownModelError: there is none of that name.
+            MtlError: the bundle is not sound or does not answer; the old one goes on answering.
+        """
+        if name not in self._sources:
+            raise UnknownModelError(name, self._sources)
+        before = self._models.get(name).digest
+        async with self._turn:
+            try:
+                model = await asyncio.to_thread(self._open, name, self._sources[name])
+            except (MtlError, OSError) as error:
+                self._metrics.count_reload(name, "failed")
+                _log.error("%s was not reloaded, its old version goes on answering: %s", name, error)
+                raise
+            self._models.replace(model)
+        self._metrics.count_reload(name, "done")
+        _log.info("%s reloaded: %s -> %s (%s)", name, before[:12], model.digest[:12], model.variant)
+        return model
+
+    async def reload_all(self) -> None:
+        """Reload every model; those that fail stay as they are."""
+        for name in self._sources:
+            try:
+                await self.reload(name)
+            except (MtlError, OSError):
+                continue  # it is in the log
+
+    async def watch(self) -> None:
+        """Reload a model whenever its folder, or the folder that its link names, has another manifest; for ever."""
+        seen = {name: _fingerprint(source.path) for name, source in self._sources.items()}
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for name, source in self._sources.items():
+                found = await asyncio.to_thread(_fingerprint, source.path)
+                if found is None or found == seen[name]:
+                    continue
+                seen[name] = found
+                try:
+                    await self.reload(name)
+                except (MtlError, OSError):
+                    continue  # tried again when it changes again
+
+
+def _fingerprint(path: Path) -> str | None:
+    """SHA-256 of a bundle's manifest and its digest; None: they are not there, perhaps for a moment."""
+    try:
+        return hashlib.sha256((path / MANIFEST_NAME).read_bytes() + (path / DIGEST_NAME).read_bytes()).hexdigest()
+    except OSError:
+        return None
