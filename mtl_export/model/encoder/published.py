@@ -101,6 +101,8 @@ def _modules(source: str, modules: Any) -> Iterator[tuple[str, str]]:
             raise EncoderError(f"encoder {source!r}: a module in modules.json has no type or no path")
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise EncoderError(f"encoder {source!r}: modules.json names {path!r}, which lies outside of its folder")
+        if not kind.startswith("sentence_transformers."):
+            _log.warning("encoder: its repository's own code (%s in modules.json) is never run", kind)
         yield kind.rpartition(".")[2], path.strip("/")
 
 

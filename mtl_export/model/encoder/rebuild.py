@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from mtl_export.errors import EncoderError
@@ -37,7 +36,7 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
             attn_implementation=attention,
             **pooler_argument(parsed, pooling),
         )
-    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+    except Exception as error:  # as where it was loaded: each family has exceptions of its own
         raise EncoderError(f"the encoder's config cannot be used: {' '.join(str(error).split())}") from error
     return encoder_part(model)
 

@@ -44,11 +44,18 @@ def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, low
         tokenizer = _agree(files, published, embeddings=embeddings)
     if lowercase:
         tokenizer = _with_lowercase(files, tokenizer)
-    if tokenizer.vocabulary_size > embeddings:
-        raise EncoderError(
-            f"the tokenizer has {tokenizer.vocabulary_size} tokens, the encoder embeds only {embeddings}"
-        )
+    _check_ids(files, tokenizer, embeddings=embeddings)
     return tokenizer
+
+
+def _check_ids(files: EncoderFiles, tokenizer: Tokenizer, *, embeddings: int) -> None:
+    around = max(max(text.ids, default=0) for text in tokenizer.encode(["", "a text"]))  # a template has ids of its own
+    if (size := max(tokenizer.vocabulary_size, around + 1)) > embeddings:
+        raise EncoderError(
+            f"the tokenizer of encoder {files.source!r} gives ids up to {size - 1}, but the encoder embeds only "
+            f"{embeddings} tokens; add rows with resize_token_embeddings({size}) and save it, or take the tokenizer "
+            f"that it was trained with"
+        )
 
 
 def _without_tokenizer_json(files: EncoderFiles, *, max_length: int, embeddings: int) -> Tokenizer:

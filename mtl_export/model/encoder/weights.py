@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import nn
 
 from mtl_export.errors import EncoderError
@@ -65,6 +63,7 @@ def load_weights(files: EncoderFiles, pooling: Pooling) -> LoadedWeights:
     missing = tuple(sorted(weights_of_encoder_part(loading["missing_keys"], config)))
     if required := [name for name in missing if "pooler" not in name]:
         raise EncoderError(f"encoder {files.source!r} lacks the weights {enumerate_names(required)}")
+    _warn_of_own_code(files, model)
     if missing and pooling == "pooler":
         _log.warning("encoder: %s are not among the weights and start at random", enumerate_names(missing))
     if unplaced := _unplaced(model, loading["unexpected_keys"]):
@@ -74,16 +73,23 @@ def load_weights(files: EncoderFiles, pooling: Pooling) -> LoadedWeights:
     return LoadedWeights(encoder_part(model), config, missing)
 
 
+def _warn_of_own_code(files: EncoderFiles, model: nn.Module) -> None:
+    """Say so if the repository has a class of its own for the encoder, which may compute something else."""
+    own = files.read_table("config.json").get("auto_map")
+    if isinstance(own, Mapping) and isinstance(own.get("AutoModel"), str):
+        _log.warning(
+            "encoder: its repository's own code (%s) is never run; transformers' %s is used in its place",
+            own["AutoModel"],
+            type(model).__name__,
+        )
+
+
 def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str, Any]]:
     from transformers import AutoConfig, AutoModel
 
     try:
         config = adapt_config(AutoConfig.from_pretrained(**files.location, trust_remote_code=False))
-        if quantization := getattr(config, "quantization_config", None):
-            raise EncoderError(
-                f"encoder {files.source!r} is quantized ({_quantization_method(quantization)}); name the repository or "
-                f"folder with its original weights, and let mtl export quantize"
-            )
+        _refuse_quantized(files, config)
         options: dict[str, Any] = {**files.location, **pooler_argument(config, pooling)}
         model, loading = AutoModel.from_pretrained(
             **options,
@@ -94,10 +100,20 @@ def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str
             ignore_mismatched_sizes=True,  # load_weights names them
             dtype="float32",
         )
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+    except EncoderError:
+        raise
+    except Exception as error:  # configs and classes of many families raise whatever a wrong value makes them raise
         advice = next((text for name, text in _OTHER_FORMATS.items() if files.find(name)), None)
         raise loading_error(files.source, advice or error) from error
     return model, loading
+
+
+def _refuse_quantized(files: EncoderFiles, config: Any) -> None:
+    if quantization := getattr(config, "quantization_config", None):
+        raise EncoderError(
+            f"encoder {files.source!r} is quantized ({_quantization_method(quantization)}); name the repository or "
+            f"folder with its original weights, and let mtl export quantize"
+        )
 
 
 def _quantization_method(quantization: Any) -> str:

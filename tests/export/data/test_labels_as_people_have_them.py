@@ -160,12 +160,41 @@ def test_a_list_that_was_written_as_text_is_read_as_its_labels(tmp_path, cell):
 
 
 @pytest.mark.parametrize(
-    "cell", ["[film, food]", "[film]", "['film', None]", "['film', ['food']]", "('film' + 'food')"]
+    "cell",
+    [
+        *("[film, food]", "[film]", "['film', None]", "['film', ['food']]", "('film' + 'food')", "['film''food']"),
+        *("{film,food}", '{film,"New York"}', "Index(['film', 'food'])", "deque(['film'])", "tensor([1, 0])"),
+        *("Counter({'film': 1})", "Series([], dtype: object)", '["film", "fo', "('film', 'fo", "\"['film']\"", "{}"),
+        *("[u'film', u'food']", "{'film': 0.9, 'food': 0.1}"),
+    ],
 )
 def test_what_looks_like_a_list_and_cannot_be_read_as_one_is_an_error_with_the_mend(tmp_path, cell):
     with pytest.raises(TableError, match=r"data\.csv, line 2, column 'tone': .*looks like a list.*join labels by '\|'"):
         read(tmp_path, rows_with(cell, plain=("film", "food")), MULTI)
     assert read(tmp_path, rows_with(cell), {**MULTI, "labels": [cell, "good", "bad"]}).specs[0].width == 3
+
+
+@pytest.mark.parametrize("cell", ["[0, 1, 1]", "[1. 0. 1.]", "[False, True]", "1|0|1", "['0', '1', '0']"])
+def test_a_row_of_a_matrix_of_labels_is_an_error_with_the_mend(tmp_path, cell):
+    with pytest.raises(
+        TableError, match=r"line 2, .* looks like a row of a matrix with a 0 or 1 .*; join the names .*'\|'"
+    ):
+        read(tmp_path, rows_with(cell, plain=("film", "food")), MULTI)
+
+
+@pytest.mark.parametrize("cell", [[0, 1, 1], [True, False], [1.0, 0.0, 0.0]])
+def test_a_list_of_truth_values_is_no_list_of_labels(tmp_path, cell):
+    with pytest.raises(TableError, match=r"data\.jsonl, line 1, .* looks like a row of a matrix"):
+        read(tmp_path, rows_with(cell, plain=(["film"], ["food"])), MULTI, suffix="jsonl")
+    codes = read(tmp_path, rows_with([0, 7], plain=([0], [7, 12])), MULTI, suffix="jsonl")
+    assert codes.specs[0].labels == ("0", "7", "12")
+
+
+def test_a_list_of_jsonl_in_a_single_label_column_is_an_error_that_names_the_kind(tmp_path):
+    with pytest.raises(TableError, match=r"data\.jsonl, line 1, .*found the list \['film'\].*kind = \"multi_label\""):
+        read(tmp_path, rows_with(["film"]), suffix="jsonl")
+    with pytest.raises(TableError, match=r"line 1, .*found 1\.5; read numbers with kind = \"regression\""):
+        read(tmp_path, rows_with(1.5), suffix="jsonl")
 
 
 @pytest.mark.parametrize("cell", [*LISTS, "['film']"])

@@ -1,5 +1,6 @@
 """What sentence-transformers publishes with an encoder is taken, or a line says what is not."""
 
+import json
 import logging
 import shutil
 
@@ -214,13 +215,23 @@ def test_do_lower_case_lowercases_texts_where_the_tokenizer_does_not(folder, cap
     assert load_encoder(str(folder)).tokenizer.encode(["Good FILM"])[0].ids == (2, 1, 1, 3)
 
 
-def test_a_folder_that_does_not_start_with_a_transformer_is_refused(folder):
+@pytest.mark.parametrize("module", ["StaticEmbedding", "WordEmbeddings", "BoW", "CLIPModel", "Router", "Asym"])
+def test_a_folder_that_does_not_start_with_a_transformer_is_refused(folder, module):
     save_sentence_transformer(folder, pooling=CLS)
-    write_json(folder / "modules.json", [{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}])
+    write_json(folder / "modules.json", [{"path": "", "type": f"sentence_transformers.models.{module}"}])
     assert error_of(folder) == (
-        "encoder X starts with a module StaticEmbedding, not with a transformer (modules.json); "
+        f"encoder X starts with a module {module}, not with a transformer (modules.json); "
         "name the folder or repository of one transformer encoder"
     )
+
+
+def test_a_module_of_the_repositorys_own_code_is_named(folder, caplog):
+    save_sentence_transformer(folder, pooling=CLS)
+    modules = json.loads((folder / "modules.json").read_text("utf-8"))
+    modules[0]["type"] = "custom_st.Transformer"
+    write_json(folder / "modules.json", modules)
+    line = "encoder: its repository's own code (custom_st.Transformer in modules.json) is never run"
+    assert lines_of(caplog, folder)[0] == line
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,28 @@ def test_the_texts_of_the_comparison_are_the_same_each_time_and_hold_words_of_th
     scripts = {unicodedata.name(letter, "").partition(" ")[0] for text in texts for letter in text if letter.isalpha()}
     assert {"LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DEVANAGARI", "THAI", "CJK", "HANGUL"} <= scripts
     assert max(map(len, texts)) > 5000
+
+
+def with_template(tokenizer, *, cls_id=2, type_id=0):
+    content = json.loads(tokenizer.to_str())
+    content["post_processor"]["special_tokens"]["[CLS]"]["ids"] = [cls_id]
+    for part in content["post_processor"]["single"]:
+        next(iter(part.values()))["type_id"] = type_id
+    return type(tokenizer).from_str(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ({"cls_id": 500}, "gives ids up to 500, but the encoder embeds only 33 tokens; add rows with"),
+        ({"type_id": 2}, "gives the token type 2, the encoder embeds 2 types; set type_id in the post_processor"),
+    ],
+)
+def test_a_template_beyond_what_the_encoder_embeds_is_refused(folder, template, problem):
+    tokenizer = with_template(bert_tokenizer(), **template)
+    save_with_tokenizer(folder, tokenizer, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    assert problem in error_of(folder)
+    save_with_tokenizer(
+        folder, with_template(bert_tokenizer(), type_id=1), {"tokenizer_class": "PreTrainedTokenizerFast"}
+    )
+    assert load_tokenizer(folder).encode(["good"])[0].type_ids == (1, 1, 1)
