@@ -7,12 +7,12 @@ from torch import nn
 
 from mtl_export.errors import EncoderError
 
-__all__ = ["embedded_tokens", "encoder_part", "weights_of_encoder_part"]
+__all__ = ["count_embedded_tokens", "select_encoder_weights", "take_encoder_part"]
 
 _DECODER = "decoder."  # what transformers calls it in every encoder-decoder
 
 
-def encoder_part(model: nn.Module) -> nn.Module:
+def take_encoder_part(model: nn.Module) -> nn.Module:
     """The encoder of an encoder-decoder, without the embeddings that it shares with its decoder; else ``model``."""
     config: Any = model.config
     if not config.is_encoder_decoder:
@@ -21,12 +21,12 @@ def encoder_part(model: nn.Module) -> nn.Module:
     return encoder
 
 
-def weights_of_encoder_part(names: Iterable[str], config: Any) -> list[str]:
+def select_encoder_weights(names: Iterable[str], config: Any) -> list[str]:
     """The ``names`` of a model's weights that its encoder part has."""
     return [name for name in names if not (config.is_encoder_decoder and name.startswith(_DECODER))]
 
 
-def embedded_tokens(encoder: nn.Module) -> int:
+def count_embedded_tokens(encoder: nn.Module) -> int:
     """How many tokens have a row in the encoder's embedding table.
 
     Raises:

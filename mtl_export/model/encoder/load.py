@@ -10,10 +10,10 @@ from torch import nn
 
 from mtl_export.config import Auto
 from mtl_export.errors import EncoderError
-from mtl_export.model.encoder.encoder_part import embedded_tokens
+from mtl_export.model.encoder.encoder_part import count_embedded_tokens
 from mtl_export.model.encoder.files import EncoderFiles
-from mtl_export.model.encoder.position_limit import position_limit
-from mtl_export.model.encoder.published import read_published
+from mtl_export.model.encoder.position_limit import find_position_limit
+from mtl_export.model.encoder.published import read_published_settings
 from mtl_export.model.encoder.settings import choose_max_length, choose_pooling, log_settings
 from mtl_export.model.encoder.tokenizer_file import load_tokenizer
 from mtl_export.model.encoder.weights import load_weights
@@ -53,7 +53,7 @@ def load_encoder(source: str, *, pooling: Pooling | Auto = "auto", max_length: i
             that do not exist here while ``pooling`` is "auto".
     """
     check_encoder_name(source)
-    published = read_published(source)
+    published = read_published_settings(source)
     files = EncoderFiles(source, published.subfolder)
     actual_pooling = choose_pooling(pooling, published, source=source)
     weights = load_weights(files, actual_pooling)
@@ -61,9 +61,9 @@ def load_encoder(source: str, *, pooling: Pooling | Auto = "auto", max_length: i
     part: Any = module.config
     if actual_pooling == "pooler" and getattr(module, "pooler", None) is None:
         raise EncoderError(f"{config.model_type} has no pooler of its own; use pooling mean, cls or max")
-    limit = position_limit(module)
+    limit = find_position_limit(module)
     actual_length = choose_max_length(max_length, published, source=source, limit=limit)
-    embeddings = embedded_tokens(module)
+    embeddings = count_embedded_tokens(module)
     tokenizer = load_tokenizer(files, max_length=actual_length, embeddings=embeddings, lowercase=published.lowercase)
     _check_token_types(tokenizer, part, source=source)
     pad_id = getattr(part, "pad_token_id", None)

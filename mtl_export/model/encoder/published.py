@@ -11,7 +11,7 @@ from huggingface_hub import try_to_load_from_cache
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.files import EncoderFiles
 
-__all__ = ["PublishedSettings", "read_published"]
+__all__ = ["PublishedSettings", "read_published_settings"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class PublishedSettings:
     default_prompt: str | None = None  # name of the prompt that every text gets
 
 
-def read_published(source: str) -> PublishedSettings:
+def read_published_settings(source: str) -> PublishedSettings:
     """Read modules.json of ``source`` and the files that it names.
 
     Raises:

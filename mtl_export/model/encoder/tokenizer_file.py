@@ -13,7 +13,7 @@ from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.auto_tokenizer import load_auto_tokenizer, to_tokenizer_json
 from mtl_export.model.encoder.files import EncoderFiles
 from mtl_export.model.encoder.tokenizer_difference import find_difference
-from mtl_export.model.encoder.tokenizer_texts import comparison_texts
+from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
 from mtl_runtime.errors import BundleError
 from mtl_runtime.text.tokenizer import Tokenizer
 
@@ -141,7 +141,7 @@ def _parse(files: EncoderFiles, data: bytes, max_length: int) -> Tokenizer:
     except BundleError as error:
         raise EncoderError(f"encoder {files.source!r}: {error}") from error
     try:
-        tokenizer.encode(comparison_texts([], []))
+        tokenizer.encode(make_comparison_texts([], []))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of tokenizers is not an Exception

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from mtl_export.errors import EncoderError
-from mtl_export.model.encoder.encoder_part import encoder_part, weights_of_encoder_part
+from mtl_export.model.encoder.encoder_part import select_encoder_weights, take_encoder_part
 from mtl_export.model.encoder.families import adapt_config
 from mtl_export.model.encoder.files import EncoderFiles, loading_error
 from mtl_export.model.encoder.rebuild import pooler_argument
@@ -53,14 +53,14 @@ def load_weights(files: EncoderFiles, pooling: Pooling) -> LoadedWeights:
         )
     model, loading = _load(files, pooling)
     config: Any = model.config
-    own = set(weights_of_encoder_part((key[0] for key in loading["mismatched_keys"]), config))
+    own = set(select_encoder_weights((key[0] for key in loading["mismatched_keys"]), config))
     if wrong := sorted(key for key in loading["mismatched_keys"] if key[0] in own):
         name, stored, expected = wrong[0]
         raise EncoderError(
             f"encoder {files.source!r}: {len(wrong)} weights have other shapes than config.json says, the first is "
             f"{name} with {list(stored)} in place of {list(expected)}"
         )
-    missing = tuple(sorted(weights_of_encoder_part(loading["missing_keys"], config)))
+    missing = tuple(sorted(select_encoder_weights(loading["missing_keys"], config)))
     if required := [name for name in missing if "pooler" not in name]:
         raise EncoderError(f"encoder {files.source!r} lacks the weights {enumerate_names(required)}")
     _warn_of_own_code(files, model)
@@ -70,7 +70,7 @@ def load_weights(files: EncoderFiles, pooling: Pooling) -> LoadedWeights:
         _log.warning(
             "encoder: config.json describes no place for the weights %s; they are left out", enumerate_names(unplaced)
         )
-    return LoadedWeights(encoder_part(model), config, missing)
+    return LoadedWeights(take_encoder_part(model), config, missing)
 
 
 def _warn_of_own_code(files: EncoderFiles, model: nn.Module) -> None:

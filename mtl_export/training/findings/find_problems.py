@@ -57,7 +57,7 @@ def find_model_problems(
     Args:
         data: both splits.
         model: metrics of the saved weights on the validation split, by task.
-        majority: of the best constant answer, see :func:`mtl_export.training.majority.majority_metrics`.
+        majority: of the best constant answer, see :func:`mtl_export.training.majority.measure_majority`.
         probe: of linear heads on the frozen encoder; empty: none was trained.
         history: the evaluations of the run, the first first; empty: not recorded.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtl_runtime.dataset.label_cells import Label, LabelColumn, parse_label
 from mtl_runtime.dataset.label_twins import find_twin
 from mtl_runtime.errors import EncodingError, InvalidTextError, MissingColumnError, TableError
-from mtl_runtime.tables.bad_rows import count_bad_rows
+from mtl_runtime.tables.bad_rows import describe_bad_rows
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table, check_can_read_twice
 from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
@@ -97,13 +97,13 @@ def read_labelled_file(
     def note(error: TableError) -> None:
         errors.append(error)
         if len(errors) > _MOST_COUNTED:
-            raise errors[0].with_advice(count_bad_rows(_MOST_COUNTED, complete=False, way_out=way_out))
+            raise errors[0].with_advice(describe_bad_rows(_MOST_COUNTED, complete=False, way_out=way_out))
 
     examples = list(
         iter_labelled_file(path, text=text, tasks=tasks, source=source, max_text_bytes=max_text_bytes, on_bad=note)
     )
     if errors:
-        raise errors[0].with_advice(count_bad_rows(len(errors) - 1, way_out=way_out))
+        raise errors[0].with_advice(describe_bad_rows(len(errors) - 1, way_out=way_out))
     return examples
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, read_cells, split_cells
 from mtl_runtime.tables.delimited.csv_module import csv_module
-from mtl_runtime.tables.delimited.dialect import SEPARATORS, excel_separator, find_separator
+from mtl_runtime.tables.delimited.dialect import SEPARATORS, find_excel_separator, find_separator
 from mtl_runtime.tables.delimited.header import describe_first_line, distinct_names, repeats_header
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
@@ -38,7 +38,7 @@ def _find_separator(source: TableSource, lines: TextLines) -> str:
     default = separator = DEFAULT_SEPARATORS[source.format]
     for line in lines:
         if line.strip():
-            if (named := excel_separator(line)) is not None:
+            if (named := find_excel_separator(line)) is not None:
                 separator = named
             else:
                 lines.put_back(line)

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder import load_encoder
-from mtl_export.model.encoder.tokenizer_texts import comparison_texts
+from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
 from tests.export.model.encoder.folders import (
     BERT_VOCABULARY,
     bert_tokenizer,
@@ -212,8 +212,8 @@ def test_any_text_has_the_ids_of_auto_tokenizer(lowercased, text):
 
 def test_the_texts_of_the_comparison_are_the_same_each_time_and_hold_words_of_the_vocabulary():
     vocabulary = ["[PAD]", "##s", "▁good", "Ġfilm", "x</w>", "12", "中", *map(str, range(500))]
-    texts = comparison_texts(vocabulary, ["[SEP]", "<mask>"])
-    assert texts == comparison_texts(vocabulary, ["[SEP]", "<mask>"])
+    texts = make_comparison_texts(vocabulary, ["[SEP]", "<mask>"])
+    assert texts == make_comparison_texts(vocabulary, ["[SEP]", "<mask>"])
     assert {"", "good", "GOOD", "Good", "film", "x", "[SEP]", "[sep]", "film <mask> film"} <= set(texts)
     assert 50 < len(texts) < 600
     scripts = {unicodedata.name(letter, "").partition(" ")[0] for text in texts for letter in text if letter.isalpha()}
