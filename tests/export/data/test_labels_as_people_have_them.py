@@ -248,6 +248,30 @@ def test_a_number_that_is_none_is_an_error_that_names_the_cell_and_the_mend(tmp_
     assert mend in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "caf\u00c3\u00a9",  # UTF-8 read as Windows-1252 or Latin-1
+        "it\u00e2\u20ac\u2122s good",
+        "\u00d0\u00bf\u00d1\u0080\u00d0\u00b8\u00d0\u00b2\u00d0\u00b5\u00d1\u0082",
+        "caf\ufffd",
+    ],
+    ids=ascii,
+)
+def test_texts_that_an_earlier_tool_decoded_wrongly_are_named(tmp_path, text):
+    (line,) = findings_of(read(tmp_path, [(text, "good"), *rows_with()]), "garbled_texts")
+    assert line.startswith("1 of 61 training rows have a text that was decoded wrongly before it was written")
+    assert f"(data.csv, line 2: {text!r})" in line
+
+
+SOUND = ["caf\u00e9", "\u041f\u0440\u0438\u0432\u0435\u0442", "na\u00efve \U0001f600", "\u00c3o \u00a9"]
+
+
+@pytest.mark.parametrize("text", SOUND, ids=ascii)
+def test_texts_of_other_scripts_are_not_called_garbled(tmp_path, text):
+    assert findings_of(read(tmp_path, [(text, "good"), *rows_with()]), "garbled_texts") == []
+
+
 @pytest.mark.parametrize("text", ["", " ", "\u200b"], ids=ascii)
 def test_blank_texts_are_trained_on_and_named(tmp_path, text):
     data = read(tmp_path, [(text, "good"), *rows_with()])
