@@ -122,7 +122,10 @@ def check_encoder_name(model: str) -> None:
         EncoderError: it is a folder that does not exist, or a hub id with a revision.
     """
     if Path(model).is_absolute() and not Path(model).is_dir():
-        raise EncoderError(f"encoder folder {model} does not exist; check [encoder] model")
+        what = (
+            f"{model} is a file; name its folder" if Path(model).exists() else f"encoder folder {model} does not exist"
+        )
+        raise EncoderError(f"{what}; check [encoder] model")
     name, _, revision = model.partition("@")
     if revision and not Path(model).exists():
         raise EncoderError(

@@ -139,7 +139,8 @@ def _parse(files: EncoderFiles, data: bytes, max_length: int) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_bytes(data, max_length=max_length)
     except BundleError as error:
-        raise EncoderError(f"encoder {files.source!r}: {error}") from error
+        pointer = files.find_pointer(_FILE) and f"{_FILE} is a pointer of Git LFS; fetch it with `git lfs pull`"
+        raise EncoderError(f"encoder {files.source!r}: {pointer or error}") from error
     try:
         tokenizer.encode(make_comparison_texts([], []))
     except (KeyboardInterrupt, SystemExit):

@@ -20,14 +20,21 @@ __all__ = ["LoadedWeights", "load_weights"]
 _log = logging.getLogger(__name__)
 
 _ADAPTER = "adapter_config.json"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_PICKLE = (
+    "its weights are a pickle, {}, which is never read; write model.safetensors with "
+    "AutoModel.from_pretrained(...).save_pretrained(...)"
+)
+_OTHER_WEIGHTS = "its weights are {}; name a folder or repository with model.safetensors"
 # What a folder is that cannot be loaded, by a file in it.
 _OTHER_FORMATS: Mapping[str, str] = {
     "checkpoint.json": "it is a checkpoint of mtl train; leave [encoder] out and start from it with --from",
     "manifest.json": "it is a bundle, which is not for training; start from its checkpoint with --from",
-    "pytorch_model.bin": (
-        "its weights are a pickle, pytorch_model.bin, which is never read; write model.safetensors with "
-        "AutoModel.from_pretrained(...).save_pretrained(...)"
-    ),
+    **{name: _PICKLE.format(name) for name in ("pytorch_model.bin", "pytorch_model.bin.index.json")},
+    "tf_model.h5": _OTHER_WEIGHTS.format("those of TensorFlow, tf_model.h5"),
+    "flax_model.msgpack": _OTHER_WEIGHTS.format("those of Flax, flax_model.msgpack"),
+    "onnx/model.onnx": _OTHER_WEIGHTS.format("in a graph, onnx/model.onnx, which cannot be trained"),
+    "openvino/openvino_model.xml": _OTHER_WEIGHTS.format("in a graph, openvino_model.xml, which cannot be trained"),
 }
 
 
@@ -103,9 +110,17 @@ def _load(files: EncoderFiles, pooling: Pooling) -> tuple[nn.Module, Mapping[str
     except EncoderError:
         raise
     except Exception as error:  # configs and classes of many families raise whatever a wrong value makes them raise
-        advice = next((text for name, text in _OTHER_FORMATS.items() if files.find(name)), None)
-        raise loading_error(files.source, advice or error) from error
+        raise loading_error(files.source, _explain(files) or error) from error
     return model, loading
+
+
+def _explain(files: EncoderFiles) -> str | None:
+    """What the folder is that cannot be loaded; None where its files do not show it."""
+    if pointer := files.find_pointer("config.json", *_WEIGHTS):
+        return f"{pointer} is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`"
+    if any(files.find(name) for name in _WEIGHTS):
+        return None
+    return next((text for name, text in _OTHER_FORMATS.items() if files.find(name)), None)
 
 
 def _refuse_quantized(files: EncoderFiles, config: Any) -> None:

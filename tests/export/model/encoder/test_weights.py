@@ -165,6 +165,9 @@ def test_a_quantized_encoder_is_refused_with_the_way_out(folder, method):
             "pytorch_model.bin",
             "its weights are a pickle, pytorch_model.bin, which is never read; write model.safetensors",
         ),
+        ("pytorch_model.bin.index.json", "its weights are a pickle, pytorch_model.bin.index.json, which is never read"),
+        ("tf_model.h5", "its weights are those of TensorFlow, tf_model.h5; name a folder or repository with"),
+        ("onnx/model.onnx", "its weights are in a graph, onnx/model.onnx, which cannot be trained; name a folder"),
         ("checkpoint.json", "it is a checkpoint of mtl train; leave [encoder] out and start from it with --from"),
         ("manifest.json", "it is a bundle, which is not for training; start from its checkpoint with --from"),
     ],
@@ -282,3 +285,17 @@ def test_a_repository_whose_modules_were_not_downloaded_says_so_offline(folder, 
     answer, lines = load_from_hub(tmp_path / "hub")
     assert answer == "somebody/something mean 80"
     assert "encoder: modules.json was not downloaded, and cannot be offline: a published pooling is not known" in lines
+
+
+@pytest.mark.parametrize("name", ["config.json", WEIGHTS, "tokenizer.json"])
+def test_a_pointer_of_git_lfs_is_named_for_what_it_is(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "utf-8")
+    message = error_of(folder)
+    assert f"{name} is a pointer of Git LFS" in message
+    assert "`git lfs pull`" in message
+
+
+def test_a_file_in_place_of_a_folder_is_named(folder):
+    with pytest.raises(EncoderError) as caught:
+        load_encoder(str(folder / WEIGHTS))
+    assert str(caught.value) == f"{folder / WEIGHTS} is a file; name its folder; check [encoder] model"
