@@ -14,7 +14,7 @@ from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.folder_marks import check_is_checkpoint, check_no_unfinished_run
 from mtl_export.variant_names import check_variant_names
 from mtl_runtime.core.clock import utc_timestamp
-from mtl_runtime.tables.table import FORMATS, format_of
+from mtl_runtime.tables.table import FORMATS, check_can_read_twice, format_of
 
 __all__ = [
     "check_config_file",
@@ -91,9 +91,10 @@ def check_data_files(files: Iterable[Path]) -> None:
 
     Raises:
         ConfigError: a file cannot be read.
-        TableError: a suffix is unknown.
+        TableError: a suffix is unknown, or a file is a pipe.
     """
     for file in files:
+        check_can_read_twice(file)
         try:
             file.open("rb").close()
         except OSError as error:
@@ -121,7 +122,10 @@ def check_encoder_name(model: str) -> None:
         EncoderError: it is a folder that does not exist, or a hub id with a revision.
     """
     if Path(model).is_absolute() and not Path(model).is_dir():
-        raise EncoderError(f"encoder folder {model} does not exist; check [encoder] model")
+        what = (
+            f"{model} is a file; name its folder" if Path(model).exists() else f"encoder folder {model} does not exist"
+        )
+        raise EncoderError(f"{what}; check [encoder] model")
     name, _, revision = model.partition("@")
     if revision and not Path(model).exists():
         raise EncoderError(

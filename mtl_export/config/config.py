@@ -1,7 +1,7 @@
 """nested dicts of a config file -> Config, with the checks that span several sections."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.bundle.manifest import TASK_NAME
 from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
+from mtl_runtime.text.invisible import strip_invisible
 
 __all__ = ["Config"]
 
@@ -30,9 +31,11 @@ class Config:
     def __post_init__(self) -> None:
         if not self.tasks:
             raise RecordError("tasks", "at least one task is needed, as a table [tasks.NAME]")
-        for name in self.tasks:
+        for name, task in self.tasks.items():
             if not TASK_NAME.match(name):
                 raise RecordError(f"tasks.{name}", "a task's name is made of a-z, 0-9 and _, and starts with a letter")
+            _check_cells(f"tasks.{name}.labels", task.labels)
+            _check_cells(f"tasks.{name}.missing", task.missing)
         for index, source in enumerate(self.data.sources):
             self._check_source(source, f"data.sources[{index}]")
         for name, place in self.gate.named_tasks.items():
@@ -80,3 +83,13 @@ class Config:
             shorthand = isinstance(section, Mapping) and "sources" not in section
             problem = str(error).replace("data.sources[0].", "data.") if shorthand else str(error)
             raise ConfigError(f"{where}: {name_as_written(problem)}") from error
+
+
+def _check_cells(place: str, names: Iterable[str]) -> None:
+    """Refuse names that no cell can have, since what nobody sees around a cell is no part of it."""
+    for name in names:
+        plain = strip_invisible(name)
+        if not plain:
+            raise RecordError(place, f"{name!a} is an empty cell, which never has a label; leave it out")
+        if plain != name:
+            raise RecordError(place, f"{name!a} is never read, since cells are read without such ends; write {plain!r}")

@@ -37,6 +37,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not valid TOML: {problem}; save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of nested lists
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
 
 
 def read_gate(path: str | os.PathLike[str]) -> GateConfig:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mtl_export.config import BadRows, TaskConfig
 from mtl_export.errors import DataError
-from mtl_runtime.dataset.examples import Example, read_labelled_file
+from mtl_runtime.dataset.examples import Example, iter_labelled_file, read_labelled_file
 from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables.bad_rows import count_bad_rows
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = [
@@ -19,8 +19,6 @@ __all__ = [
     "check_not_empty",
     "read_examples",
 ]
-
-_MOST_COUNTED = 1000  # bad rows after the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,31 +71,20 @@ def read_examples(
     """
     rows: list[Example] = []
     skipped: list[SkippedRow] = []
-    errors: list[TableError] = []  # of one file
 
-    def handle_bad_row(error: TableError) -> None:
-        if bad_rows == "error":
-            errors.append(error)
-            if len(errors) > _MOST_COUNTED:
-                raise errors[0].with_advice(count_bad_rows(_MOST_COUNTED, complete=False, way_out=way_out))
-            return
+    def skip(error: TableError) -> None:
         place = f"column {error.column!r}: " if error.column else ""
         skipped.append(SkippedRow(path=str(error.path), line=error.line or 0, reason=place + error.problem))
 
     for index, source in enumerate(sources):
         columns = {name: _label_column(name, tasks[name]) for name in source.tasks}
+        read = (
+            partial(read_labelled_file, way_out=way_out)
+            if bad_rows == "error"
+            else partial(iter_labelled_file, on_bad=skip)
+        )
         for file in source.files:
-            examples = read_labelled_file(
-                Path(file),
-                text=source.text,
-                tasks=columns,
-                source=index,
-                max_text_bytes=max_text_bytes,
-                on_bad=handle_bad_row,
-            )
-            rows.extend(examples)
-            if errors:
-                raise errors[0].with_advice(count_bad_rows(len(errors) - 1, way_out=way_out))
+            rows.extend(read(Path(file), text=source.text, tasks=columns, source=index, max_text_bytes=max_text_bytes))
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)
 

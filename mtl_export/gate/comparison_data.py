@@ -15,7 +15,7 @@ from mtl_export.data.holdout import hash_holdout, stratified_holdout
 from mtl_export.data.splits import read_splits, split_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
-from mtl_runtime.dataset.examples import Example, find_columns
+from mtl_runtime.dataset.examples import Example, find_columns, warn_of_twin_columns
 from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
@@ -156,7 +156,9 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path], *, column: st
     sources = []
     for file in files:
         text, columns = find_columns(file, trained=checkpoint.text_columns, asked=column)
-        tasks = tuple(name for name, task in _task_configs(checkpoint).items() if (task.column or name) in columns)
+        label_columns = {name: task.column or name for name, task in _task_configs(checkpoint).items()}
+        warn_of_twin_columns(file, label_columns.values(), columns)
+        tasks = tuple(name for name, label_column in label_columns.items() if label_column in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     bad_rows = checkpoint.record.training.config.data.bad_rows
     examples = read_examples(

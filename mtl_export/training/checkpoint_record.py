@@ -6,16 +6,16 @@ from mtl_export.checkpoint import FORMAT_VERSION, CheckpointRecord, TrainingReco
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.findings import find_model_problems, most_serious_first
 from mtl_export.training.fit import FitResult
-from mtl_export.training.majority import majority_metrics
+from mtl_export.training.majority import measure_majority
 from mtl_export.training.run_folder import Run
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.core.installed_packages import installed_versions
 
-__all__ = ["checkpoint_record"]
+__all__ = ["build_checkpoint_record"]
 
 
-def checkpoint_record(
+def build_checkpoint_record(
     target: Path,
     run: Run,
     data: TrainingData,
@@ -24,7 +24,7 @@ def checkpoint_record(
     about_data: tuple[Finding, ...],
 ) -> CheckpointRecord:
     """The content of checkpoint.json of the checkpoint in folder ``target``, once ``run`` is finished."""
-    inputs, majority = run.record.inputs.relative_to(target), majority_metrics(data)
+    inputs, majority = run.record.inputs.relative_to(target), measure_majority(data)
     about_model = find_model_problems(
         data, model=result.validation, majority=majority, probe=result.probe, history=result.history
     )

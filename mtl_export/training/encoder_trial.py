@@ -15,7 +15,7 @@ import torch
 from mtl_export.errors import EncoderError, ExportError
 from mtl_export.graphs.trace import check_trace
 from mtl_export.model import MultiTaskModel
-from mtl_export.model.encoder import TESTED_FAMILIES, WHY_REFUSED, embedded_tokens
+from mtl_export.model.encoder import TESTED_FAMILIES, WHY_REFUSED, count_embedded_tokens
 from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["try_encoder"]
@@ -138,7 +138,7 @@ def _cut(name: str, value: Any, layers: int | None) -> Any:
 
 def _text(model: MultiTaskModel, length: int, *, step: int = 1) -> TokenizedText:
     """A text of ``length`` tokens from all over the vocabulary, none of them padding."""
-    ids = [token for token in range(embedded_tokens(model.encoder)) if token != model.spec.encoder.pad_id]
+    ids = [token for token in range(count_embedded_tokens(model.encoder)) if token != model.spec.encoder.pad_id]
     stride = step * max(1, len(ids) // (_LENGTHS[-1] + 1))
     chosen = tuple(ids[(len(ids) // 3 + stride * index) % len(ids)] for index in range(length))
     return TokenizedText(chosen, (0,) * length, truncated=False)

@@ -11,12 +11,12 @@ from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, task_metrics
 from mtl_runtime.dataset.targets import Targets, encode_labels, has_label
 
-__all__ = ["majority_metrics"]
+__all__ = ["measure_majority"]
 
 _CERTAIN = 50.0  # a logit whose probability is 1 in float64, above every threshold
 
 
-def majority_metrics(data: TrainingData) -> dict[str, TaskMetrics]:
+def measure_majority(data: TrainingData) -> dict[str, TaskMetrics]:
     """Measure a constant answer on the validation rows, by task; it is determined on the training rows.
 
     single_label: the most frequent label, of equally frequent ones the first. multi_label: every label that occurs, the

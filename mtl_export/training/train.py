@@ -18,7 +18,7 @@ from mtl_export.errors import CheckpointError, ConfigError
 from mtl_export.folder_marks import CHECKPOINT_RECORD, run_folder_path
 from mtl_export.model import MultiTaskModel
 from mtl_export.preflight import check_training
-from mtl_export.training.checkpoint_record import checkpoint_record
+from mtl_export.training.checkpoint_record import build_checkpoint_record
 from mtl_export.training.encoder_trial import try_encoder
 from mtl_export.training.findings import find_data_problems
 from mtl_export.training.fit import fit
@@ -91,7 +91,7 @@ def train(
     _log_start(run, resume=resume)
     with note_how_to_continue(run.folder) if rank == 0 else nullcontext():
         result = fit(model, data, run, new_heads=_new_heads(config, start), console=console)
-        record = checkpoint_record(target, run, data, model, result, about_data)
+        record = build_checkpoint_record(target, run, data, model, result, about_data)
         checkpoint = Checkpoint(target, model, record)
         if rank == 0:
             _warn_of(finding for finding in record.training.findings if finding not in about_data)

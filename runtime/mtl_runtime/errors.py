@@ -21,6 +21,7 @@ The tree::
 
 import copy
 import difflib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -97,17 +98,27 @@ class MissingColumnError(TableError):
         self.name, self.similar = name, _find_similar(name, columns)
         shown = [column if len(column) <= self.LONGEST else f"{column[: self.LONGEST]}..." for column in columns]
         more = f" and {len(shown) - self.LISTED} more" if len(shown) > self.LISTED else ""
-        suggestion = "" if self.similar is None else f" (did you mean {self.similar!r}?)"
+        suggestion = "" if self.similar is None else f" (did you mean {_spell(self.similar, name)}?)"
         listed = ", ".join(shown[: self.LISTED]) or "none"
         problem = f"there is no column {name!r}{suggestion}; the columns are: {listed}{more}"
         super().__init__(path, f"{problem}{remark}", line=1)
 
 
 def _find_similar(name: str, columns: Iterable[str]) -> str | None:
-    """Find the column whose name differs in case, in outer spaces or in a letter."""
-    spellings = {column.strip().casefold(): column for column in columns}
-    near = difflib.get_close_matches(name.strip().casefold(), spellings, n=1, cutoff=0.8)
+    """Find the column whose name differs in case, in outer spaces, in its Unicode form or in a letter."""
+    spellings = {_plain_spelling(column): column for column in columns}
+    near = difflib.get_close_matches(_plain_spelling(name), spellings, n=1, cutoff=0.8)
     return spellings[near[0]] if near else None
+
+
+def _spell(similar: str, name: str) -> str:
+    """In quotes, and in ASCII where the two names would otherwise look alike."""
+    alike = unicodedata.normalize("NFKC", similar) == unicodedata.normalize("NFKC", name)
+    return ascii(similar) if alike else repr(similar)
+
+
+def _plain_spelling(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip("\ufeff\u200b \t").casefold()
 
 
 class InvalidTextError(MtlError):

@@ -99,7 +99,10 @@ FAMILIES: Mapping[str, Family] = {
     "t5gemma": Family(config={"encoder": _GEMMA, "decoder": _GEMMA}, fused=False, one_layer={}),
     "gpt2": Family(left_to_right=True),
     "llama": Family(config=_GROUPED, left_to_right=True),
+    "mistral": Family(config=_GROUPED, left_to_right=True),
+    "qwen2": Family(config=_GROUPED, left_to_right=True),
     "qwen3": Family(config=_GROUPED, left_to_right=True),
+    "roformer": Family(config={"embedding_size": 16}, fused=False),
 }
 WITH_POOLER = tuple(name for name, family in FAMILIES.items() if family.pooler)
 FUSED = tuple(name for name, family in FAMILIES.items() if family.fused)

@@ -379,6 +379,14 @@ def test_broken_toml_names_the_file_and_the_line(tmp_path):
         Config.from_toml(file)
 
 
+@pytest.mark.parametrize("line", ["epochs = 1" + "0" * 5000, "epochs = " + "[" * 5000 + "]" * 5000])
+def test_toml_beyond_what_a_parser_reads_is_one_line(tmp_path, line):
+    file = tmp_path / "deep.toml"
+    file.write_text(f"[training]\n{line}\n")
+    with pytest.raises(ConfigError, match=r"deep\.toml is not valid TOML: "):
+        Config.from_toml(file)
+
+
 def test_a_key_given_twice_names_the_line(tmp_path):
     file = tmp_path / "twice.toml"
     file.write_text("[training]\nepochs = 1\nepochs = 2\n")
@@ -495,6 +503,11 @@ def test_no_shape_of_data_ends_in_anything_but_a_config_or_a_clear_error(data):
     [
         ({"Topic": {}}, "tasks.Topic: a task's name is made of a-z"),
         ({"topic": {"labels": ["a", "a"]}}, "tasks.topic.labels: a label is named twice"),
+        ({"topic": {"labels": ["a", " b"]}}, "tasks.topic.labels: ' b' is never read, .*; write 'b'"),
+        ({"topic": {"labels": ["a", "b\u200b"]}}, r"tasks.topic.labels: 'b\\u200b' is never read, .*; write 'b'"),
+        ({"topic": {"labels": ["a", ""]}}, "tasks.topic.labels: '' is an empty cell, which never has a label"),
+        ({"topic": {"missing": ["N/A "]}}, "tasks.topic.missing: 'N/A ' is never read, .*; write 'N/A'"),
+        ({"topic": {"missing": ["\u3164"]}}, r"tasks.topic.missing: '\\u3164' is an empty cell"),
         ({"topic": {"kind": "multi_label", "labels": ["a|b"]}}, r"tasks.topic.labels: .* must not contain '\|'"),
     ],
 )

@@ -37,6 +37,8 @@ def folder(tmp_path):
     (tmp_path / "broken.toml").write_text("[encoder\n", "utf-8")
     (tmp_path / "no_data.toml").write_text(CONFIG.replace("train.csv", "none.csv"), "utf-8")
     (tmp_path / "excel.toml").write_text(CONFIG.replace("train.csv", "train.xlsx"), "utf-8")
+    (tmp_path / "pipe.toml").write_text(CONFIG.replace("train.csv", "pipe.csv"), "utf-8")
+    os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "no_encoder.toml").write_text(CONFIG.replace('"encoder"', '"./none"'), "utf-8")
     (tmp_path / "headless.toml").write_text(CONFIG[CONFIG.index("[tasks") :], "utf-8")
     for name in ("train.csv", "train.xlsx"):
@@ -73,6 +75,8 @@ def folder(tmp_path):
         ("train config.toml -o new --from bundle", "bundle is a bundle, not a checkpoint"),
         ("train no_data.toml -o new", "none.csv cannot be read: No such file or directory"),
         ("train excel.toml -o new", "train.xlsx: unknown suffix"),
+        ("train pipe.toml -o new", "pipe.csv: this is a pipe or a device, which can be read only once; save it"),
+        ("export checkpoint -o new --data pipe.csv", "pipe.csv: this is a pipe or a device"),
         ("train no_encoder.toml -o new", "none does not exist; check [encoder] model"),
         ("train headless.toml -o new", "the config has no [encoder]"),
         ("export none -o new", "none is not a folder; give the folder that `mtl train` wrote"),

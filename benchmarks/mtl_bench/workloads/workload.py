@@ -13,7 +13,7 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.sampling import evenly_spaced
-from mtl_runtime.dataset.examples import find_columns, read_labelled_file
+from mtl_runtime.dataset.examples import find_columns, read_labelled_file, warn_of_twin_columns
 from mtl_runtime.dataset.label_cells import Label, LabelColumn
 from mtl_runtime.loading.load import open_tokenizer
 
@@ -75,7 +75,8 @@ def read_workload(
     """
     text, present = find_columns(data, trained=bundle.manifest.text_columns, asked=column)
     columns = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in present}
-    rows = list(read_labelled_file(data, text=text, tasks=columns))
+    warn_of_twin_columns(data, [task.name for task in bundle.manifest.tasks], present)
+    rows = read_labelled_file(data, text=text, tasks=columns)
     rows = evenly_spaced(rows, scored_texts or len(rows))
     texts = [row.text for row in rows]
     return Workload(

@@ -63,12 +63,15 @@ def quantize_embeddings(model: ir.Model) -> ir.Model:
     """A copy of ``model`` whose large embedding tables are int8 with one scale per row."""
     result = model.clone()
     graph = result.graph
+    tables: dict[str, tuple[ir.Value, ir.Value]] = {}  # several nodes may look up rows of one
     for node in list(graph):
         table = node.inputs[0] if node.op_type == "Gather" else None
         if table is None or not table.is_initializer() or constant(table).ndim != 2:
             continue
         if len(constant(table)) >= _TABLE_ROWS and constant(table).dtype == np.float32:
-            _shrink(graph, node, table)
+            name = str(table.name)
+            tables[name] = tables.get(name) or _quantize_table(graph, table)
+            _look_up(graph, node, *tables[name])
     return RemoveUnusedNodesPass()(result).model
 
 
@@ -121,11 +124,16 @@ def column_steps(values: NDArray[np.float32], *, axis: int) -> NDArray[np.float3
     return np.asarray(np.maximum(largest, np.finfo(np.float32).tiny) / 127, dtype=np.float32)
 
 
-def _shrink(graph: ir.Graph, node: ir.Node, table: ir.Value) -> None:
+def _quantize_table(graph: ir.Graph, table: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """The rows as int8, and their scales."""
     values = constant(table)
     steps = column_steps(values, axis=1)
     whole = initializer(graph, f"{table.name}.int8", np.rint(values / steps).astype(np.int8))
-    scales = initializer(graph, f"{table.name}.scale", steps)
+    return whole, initializer(graph, f"{table.name}.scale", steps)
+
+
+def _look_up(graph: ir.Graph, node: ir.Node, whole: ir.Value, scales: ir.Value) -> None:
+    """Let ``node`` take its rows from an int8 table."""
     rows = ir.node("Gather", [whole, node.inputs[1]], name=f"{node.name}.rows")
     floats = ir.node("Cast", [rows.outputs[0]], {"to": ir.DataType.FLOAT}, name=f"{node.name}.floats")
     scale = ir.node("Gather", [scales, node.inputs[1]], name=f"{node.name}.scales")

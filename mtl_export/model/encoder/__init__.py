@@ -1,6 +1,6 @@
 """hub id or folder -> encoder with its tokenizer: any Hugging Face encoder, safetensors only, no remote code."""
 
-from mtl_export.model.encoder.encoder_part import embedded_tokens
+from mtl_export.model.encoder.encoder_part import count_embedded_tokens
 from mtl_export.model.encoder.families import TESTED_FAMILIES, WHY_REFUSED
 from mtl_export.model.encoder.layers import encoder_layers, split_after
 from mtl_export.model.encoder.load import Encoder, load_encoder
@@ -12,7 +12,7 @@ __all__ = [
     "WHY_REFUSED",
     "Encoder",
     "PaddingMask",
-    "embedded_tokens",
+    "count_embedded_tokens",
     "encoder_layers",
     "load_encoder",
     "rebuild_encoder",

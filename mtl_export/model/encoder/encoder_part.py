@@ -7,26 +7,31 @@ from torch import nn
 
 from mtl_export.errors import EncoderError
 
-__all__ = ["embedded_tokens", "encoder_part", "weights_of_encoder_part"]
+__all__ = ["count_embedded_tokens", "select_encoder_weights", "take_encoder_part"]
 
 _DECODER = "decoder."  # what transformers calls it in every encoder-decoder
+_SINUSOIDS = "SinusoidalPositionalEmbedding"  # end of the names of the families' own classes
 
 
-def encoder_part(model: nn.Module) -> nn.Module:
-    """The encoder of an encoder-decoder, without the embeddings that it shares with its decoder; else ``model``."""
+def take_encoder_part(model: nn.Module) -> nn.Module:
+    """The encoder of an encoder-decoder, without the embeddings that it shares with its decoder; else ``model``.
+
+    Sinusoidal positions get no gradients and are marked so: several processes would wait for theirs.
+    """
     config: Any = model.config
-    if not config.is_encoder_decoder:
-        return model
-    encoder: nn.Module = model.get_encoder()  # type: ignore[operator]
+    encoder: nn.Module = model.get_encoder() if config.is_encoder_decoder else model  # type: ignore[operator]
+    for module in encoder.modules():
+        if type(module).__name__.endswith(_SINUSOIDS):
+            module.requires_grad_(requires_grad=False)
     return encoder
 
 
-def weights_of_encoder_part(names: Iterable[str], config: Any) -> list[str]:
+def select_encoder_weights(names: Iterable[str], config: Any) -> list[str]:
     """The ``names`` of a model's weights that its encoder part has."""
     return [name for name in names if not (config.is_encoder_decoder and name.startswith(_DECODER))]
 
 
-def embedded_tokens(encoder: nn.Module) -> int:
+def count_embedded_tokens(encoder: nn.Module) -> int:
     """How many tokens have a row in the encoder's embedding table.
 
     Raises:

@@ -27,12 +27,15 @@ TESTED_FAMILIES = frozenset(
         "jina_embeddings_v3",
         "llama",
         "mbart",
+        "mistral",
         "mobilebert",
         "modernbert",
         "mpnet",
         "nomic_bert",
+        "qwen2",
         "qwen3",
         "roberta",
+        "roformer",
         "t5",
         "t5gemma",
         "ultrabert",
@@ -52,11 +55,18 @@ WHY_REFUSED: Mapping[str, str] = {
 }
 
 # BigBird draws what its sparse attention reads at random, and does without it where texts are short.
-_CHANGES: Mapping[str, Mapping[str, Any]] = {"big_bird": {"attention_type": "original_full"}}
+_FULL_ATTENTION = {"attention_type": "original_full"}
+_CHANGES: Mapping[str, Mapping[str, Any]] = {"big_bird": _FULL_ATTENTION, "bigbird_pegasus": _FULL_ATTENTION}
 
 
 def adapt_config(config: Any) -> Any:
-    """``config`` of transformers, changed in place so that the encoder answers a whole text in one pass."""
+    """``config`` of transformers, changed in place so that the encoder answers a whole text in one pass.
+
+    Of a family with a decoder, an encoder that was published alone says that it is none: AutoModel would build both and
+    use them as one.
+    """
+    if getattr(type(config), "is_encoder_decoder", False):
+        config.is_encoder_decoder = True
     for name, value in _CHANGES.get(config.model_type, {}).items():
         setattr(config, name, value)
     if getattr(config, "use_cache", False):

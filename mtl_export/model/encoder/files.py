@@ -11,6 +11,8 @@ from mtl_runtime.errors import RecordError
 
 __all__ = ["EncoderFiles", "loading_error"]
 
+_LFS = b"version https://git-lfs"
+
 
 def loading_error(source: str, problem: object) -> EncoderError:
     """The error that says why ``source`` cannot be loaded, in one line, and what an encoder is."""
@@ -45,6 +47,11 @@ class EncoderFiles:
         except (OSError, ValueError) as error:
             raise loading_error(self.source, error) from error
 
+    def find_pointer(self, *names: str) -> str | None:
+        """The first of these files that is a pointer of Git LFS in place of its content."""
+        files = ((name, self.find(name)) for name in names)
+        return next((name for name, file in files if file is not None and _is_pointer(file)), None)
+
     def read_json(self, name: str) -> Any:
         """The content of a JSON file; None where there is no such file.
 
@@ -71,3 +78,8 @@ class EncoderFiles:
 
     def _path(self, name: str) -> str:
         return f"{self.subfolder}/{name}" if self.subfolder else name
+
+
+def _is_pointer(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(len(_LFS)) == _LFS

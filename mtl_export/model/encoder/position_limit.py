@@ -2,12 +2,12 @@
 
 from torch import nn
 
-__all__ = ["NO_LIMIT", "position_limit"]
+__all__ = ["NO_LIMIT", "find_position_limit"]
 
 NO_LIMIT = 2**31 - 1
 
 
-def position_limit(module: nn.Module) -> int:
+def find_position_limit(module: nn.Module) -> int:
     """Longest input in tokens; ``NO_LIMIT`` for relative positions, which some configs write as -1 or 0.
 
     Families like RoBERTa count positions from the padding index + 1, and a config may allow fewer than its table has.

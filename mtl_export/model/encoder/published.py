@@ -10,8 +10,9 @@ from huggingface_hub import try_to_load_from_cache
 
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.files import EncoderFiles
+from mtl_runtime.core.wording import enumerate_names
 
-__all__ = ["PublishedSettings", "read_published"]
+__all__ = ["PublishedSettings", "read_published_settings"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ _TRANSFORMER_CONFIGS = tuple(
     f"sentence_{family}_config.json"
     for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
+# Of the arguments that sentence-transformers gives to transformers: those that are read here, or change no answer.
+_USED_ARGUMENTS = frozenset({"model_max_length", "trust_remote_code", "revision", "use_fast", "cache_dir"})
 _NO_LIMIT = 1_000_000  # transformers writes 1e30 as model_max_length where a tokenizer has no limit
 
 
@@ -51,7 +54,7 @@ class PublishedSettings:
     default_prompt: str | None = None  # name of the prompt that every text gets
 
 
-def read_published(source: str) -> PublishedSettings:
+def read_published_settings(source: str) -> PublishedSettings:
     """Read modules.json of ``source`` and the files that it names.
 
     Raises:
@@ -71,13 +74,17 @@ def read_published(source: str) -> PublishedSettings:
             f"encoder {source!r} starts with a module {first}, not with a transformer (modules.json); "
             f"name the folder or repository of one transformer encoder"
         )
+    if Path(source).is_dir() and not Path(source, subfolder).is_dir():
+        raise EncoderError(f"encoder {source!r}: modules.json names the folder {subfolder!r}, which is not there")
     encoder = EncoderFiles(source, subfolder)
     prompts = root.read_table("config_sentence_transformers.json")
     settings = next((table for name in _TRANSFORMER_CONFIGS if (table := encoder.read_table(name))), {})
-    texts = prompts.get("prompts") or {}
+    texts = prompts.get("prompts")
+    modes = tuple(mode for kind, path in rest if kind == "Pooling" for mode in _pooling(source, path))
+    _log_unused_arguments(settings)
     return PublishedSettings(
         subfolder=subfolder,
-        pooling=tuple(mode for kind, path in rest if kind == "Pooling" for mode in _pooling(source, path)),
+        pooling=(*_own_output(settings), *modes),
         max_length=_max_length(encoder, settings),
         lowercase=settings.get("do_lower_case") is True,
         normalize=any(kind == "Normalize" for kind, _ in rest),
@@ -86,7 +93,9 @@ def read_published(source: str) -> PublishedSettings:
             for kind, path in rest
             if kind not in ("Pooling", "Normalize", *_WITHOUT_EFFECT)
         ),
-        prompts={str(name): text for name, text in texts.items() if text and isinstance(text, str)},
+        prompts={str(name): text for name, text in texts.items() if text and isinstance(text, str)}
+        if isinstance(texts, Mapping)
+        else {},
         default_prompt=prompts.get("default_prompt_name"),
     )
 
@@ -101,6 +110,8 @@ def _modules(source: str, modules: Any) -> Iterator[tuple[str, str]]:
             raise EncoderError(f"encoder {source!r}: a module in modules.json has no type or no path")
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise EncoderError(f"encoder {source!r}: modules.json names {path!r}, which lies outside of its folder")
+        if not kind.startswith("sentence_transformers."):
+            _log.warning("encoder: its repository's own code (%s in modules.json) is never run", kind)
         yield kind.rpartition(".")[2], path.strip("/")
 
 
@@ -112,6 +123,26 @@ def _pooling(source: str, path: str) -> tuple[str, ...]:
     if not config or not isinstance(names, list):
         return ("unknown",)
     return tuple(str(name) for name in names) or ("mean",)
+
+
+def _own_output(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The output that a Transformer module takes in place of the tokens' vectors; none where it takes these."""
+    modalities = settings.get("modality_config")
+    text = modalities.get("text") if isinstance(modalities, Mapping) else None
+    output = text.get("method_output_name") or text.get("method") if isinstance(text, Mapping) else None
+    return () if output in (None, "last_hidden_state", "forward") else (str(output),)
+
+
+def _log_unused_arguments(settings: Mapping[str, Any]) -> None:
+    """Name what sentence-transformers changes in the config and the tokenizer that are loaded here as they are."""
+    for name in ("config_args", "config_kwargs", "tokenizer_args", "processor_kwargs"):
+        arguments = settings.get(name)
+        if isinstance(arguments, Mapping) and (unused := sorted(arguments.keys() - _USED_ARGUMENTS)):
+            _log.warning(
+                "encoder: sentence-transformers loads it with %s of %s, which is not done here",
+                enumerate_names(list(map(str, unused))),
+                name,
+            )
 
 
 def _max_length(encoder: EncoderFiles, settings: Mapping[str, Any]) -> int | None:

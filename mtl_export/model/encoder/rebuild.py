@@ -4,11 +4,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from mtl_export.errors import EncoderError
-from mtl_export.model.encoder.encoder_part import encoder_part
+from mtl_export.model.encoder.encoder_part import take_encoder_part
 from mtl_export.upstream import encoder_class
 from mtl_runtime.bundle.manifest import Pooling
 
@@ -37,9 +36,9 @@ def rebuild_encoder(config: Mapping[str, Any], *, pooling: Pooling, attention: s
             attn_implementation=attention,
             **pooler_argument(parsed, pooling),
         )
-    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+    except Exception as error:  # as where it was loaded: each family has exceptions of its own
         raise EncoderError(f"the encoder's config cannot be used: {' '.join(str(error).split())}") from error
-    return encoder_part(model)
+    return take_encoder_part(model)
 
 
 def pooler_argument(config: Any, pooling: Pooling) -> dict[str, bool]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizers import Tokenizer as HfTokenizer
 
-from mtl_export.model.encoder.tokenizer_texts import comparison_texts
+from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
 from mtl_runtime.core.wording import shorten
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
 
@@ -49,7 +49,7 @@ def find_difference(tokenizer: Tokenizer, reference: Any, *, embeddings: int) ->
     backend = HfTokenizer.from_str(tokenizer.to_json().decode())
     vocabulary = sorted(backend.get_vocab(), key=backend.get_vocab().__getitem__)
     added = [token.content for _, token in sorted(backend.get_added_tokens_decoder().items())]
-    texts = comparison_texts(vocabulary, list(dict.fromkeys([*reference.all_special_tokens, *added])))
+    texts = make_comparison_texts(vocabulary, list(dict.fromkeys([*reference.all_special_tokens, *added])))
     try:
         expected = reference(texts, truncation=True, max_length=tokenizer.max_length)
     except Exception as error:  # a tokenizer in Python raises whatever a strange text makes it raise

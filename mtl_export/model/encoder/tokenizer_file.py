@@ -13,6 +13,7 @@ from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.auto_tokenizer import load_auto_tokenizer, to_tokenizer_json
 from mtl_export.model.encoder.files import EncoderFiles
 from mtl_export.model.encoder.tokenizer_difference import find_difference
+from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
 from mtl_runtime.errors import BundleError
 from mtl_runtime.text.tokenizer import Tokenizer
 
@@ -44,11 +45,24 @@ def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, low
         tokenizer = _agree(files, published, embeddings=embeddings)
     if lowercase:
         tokenizer = _with_lowercase(files, tokenizer)
-    if tokenizer.vocabulary_size > embeddings:
-        raise EncoderError(
-            f"the tokenizer has {tokenizer.vocabulary_size} tokens, the encoder embeds only {embeddings}"
-        )
+    _check_ids(files, tokenizer, embeddings=embeddings)
     return tokenizer
+
+
+def _check_ids(files: EncoderFiles, tokenizer: Tokenizer, *, embeddings: int) -> None:
+    empty, text = tokenizer.encode(["", "a text"])
+    if len(empty) >= tokenizer.max_length:
+        raise EncoderError(
+            f"max_length is {tokenizer.max_length}, and the tokenizer of encoder {files.source!r} needs {len(empty)} "
+            f"of it for special tokens; raise [encoder] max_length"
+        )
+    around = max((*empty.ids, *text.ids), default=0)  # a template has ids of its own
+    if (size := max(tokenizer.vocabulary_size, around + 1)) > embeddings:
+        raise EncoderError(
+            f"the tokenizer of encoder {files.source!r} gives ids up to {size - 1}, but the encoder embeds only "
+            f"{embeddings} tokens; add rows with resize_token_embeddings({size}) and save it, or take the tokenizer "
+            f"that it was trained with"
+        )
 
 
 def _without_tokenizer_json(files: EncoderFiles, *, max_length: int, embeddings: int) -> Tokenizer:
@@ -123,9 +137,20 @@ def _convert(
 
 def _parse(files: EncoderFiles, data: bytes, max_length: int) -> Tokenizer:
     try:
-        return Tokenizer.from_bytes(data, max_length=max_length)
+        tokenizer = Tokenizer.from_bytes(data, max_length=max_length)
     except BundleError as error:
-        raise EncoderError(f"encoder {files.source!r}: {error}") from error
+        pointer = files.find_pointer(_FILE) and f"{_FILE} is a pointer of Git LFS; fetch it with `git lfs pull`"
+        raise EncoderError(f"encoder {files.source!r}: {pointer or error}") from error
+    try:
+        tokenizer.encode(make_comparison_texts([], []))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of tokenizers is not an Exception
+        raise EncoderError(
+            f"encoder {files.source!r}: {_FILE} cannot read every text: {' '.join(str(error).split())}; its model "
+            f"needs a token for unknown words, and its template no second text"
+        ) from error
+    return tokenizer
 
 
 def _with_lowercase(files: EncoderFiles, tokenizer: Tokenizer) -> Tokenizer:

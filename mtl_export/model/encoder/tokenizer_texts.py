@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 # ruff: noqa: RUF001 - characters that look like others are meant
 
-__all__ = ["comparison_texts"]
+__all__ = ["make_comparison_texts"]
 
 _WORDS = 48  # of the vocabulary
 _SPECIAL_TOKENS = 24  # of them; some vocabularies reserve hundreds
@@ -69,7 +69,7 @@ _LONG = (
 )
 
 
-def comparison_texts(vocabulary: Sequence[str], special_tokens: Sequence[str]) -> list[str]:
+def make_comparison_texts(vocabulary: Sequence[str], special_tokens: Sequence[str]) -> list[str]:
     """Texts with scripts, cases, accents, spaces, control characters, special tokens, and with nothing at all.
 
     Most texts of a small or foreign vocabulary would be unknown tokens for any tokenizer, and so tell nothing; so words

@@ -8,18 +8,26 @@ from mtl_export.data.label_counts import count_labels
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
-from mtl_runtime.core.wording import enumerate_names
+from mtl_runtime.core.wording import enumerate_names, shorten
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.report.number_format import plural
 from mtl_runtime.text.invisible import is_blank
 
-__all__ = ["blank_texts", "contradictions", "implausible_columns", "rare_labels", "texts_in_both_splits"]
+__all__ = [
+    "blank_texts",
+    "contradictions",
+    "garbled_texts",
+    "implausible_columns",
+    "rare_labels",
+    "texts_in_both_splits",
+]
 
 # A share of the rows below which equal texts move no figure.
 _NOTABLE = 0.01
 # Columns are judged by their share of different values, from this many rows or labels on.
 _LEAST_ROWS, _LEAST_LABELS = 50, 20
+_SHOWN_CHARACTERS = 60
 _MOST_LABELS_A_ROW, _LEAST_TEXTS_A_ROW = 0.5, 0.1
 
 
@@ -73,6 +81,34 @@ def blank_texts(data: TrainingData) -> Iterator[Finding]:
             f"learns their labels as the answer to no text at all; delete them if they are mistakes"
         )
         yield Finding(problem="blank_texts", text=text)
+
+
+def garbled_texts(data: TrainingData) -> Iterator[Finding]:
+    """Training texts that an earlier tool decoded wrongly: a new text has other characters in these places."""
+    garbled = [row for row in data.train.rows if _is_garbled(row.text)]
+    if garbled and len(garbled) >= _NOTABLE * len(data.train.rows):
+        first = f"{Path(garbled[0].path).name}, line {garbled[0].line}: {shorten(garbled[0].text, _SHOWN_CHARACTERS)!r}"
+        text = (
+            f"{len(garbled):,} of {plural(len(data.train.rows), 'training row')} have a text that was decoded wrongly "
+            f"before it was written into the file ({first}): new texts will not look so; make the file from its source "
+            f"again"
+        )
+        yield Finding(problem="garbled_texts", text=text)
+
+
+def _is_garbled(text: str) -> bool:
+    """Whether characters were replaced, or UTF-8 was read as Windows-1252 or Latin-1, as in "cafÃ©"."""
+    if text.isascii():
+        return False
+    return "\ufffd" in text or any(_is_utf8_read_as(encoding, text) for encoding in ("cp1252", "latin-1"))
+
+
+def _is_utf8_read_as(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding).decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
 
 
 def contradictions(data: TrainingData) -> Iterator[Finding]:

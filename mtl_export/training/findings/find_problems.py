@@ -7,6 +7,7 @@ from mtl_export.checkpoint import Evaluation
 from mtl_export.training.findings.about_data import (
     blank_texts,
     contradictions,
+    garbled_texts,
     implausible_columns,
     rare_labels,
     texts_in_both_splits,
@@ -38,6 +39,7 @@ def find_data_problems(data: TrainingData) -> tuple[Finding, ...]:
             *missing_values(data),
             *texts_in_both_splits(data),
             *contradictions(data),
+            *garbled_texts(data),
             *blank_texts(data),
             *rare_labels(data),
         ]
@@ -57,7 +59,7 @@ def find_model_problems(
     Args:
         data: both splits.
         model: metrics of the saved weights on the validation split, by task.
-        majority: of the best constant answer, see :func:`mtl_export.training.majority.majority_metrics`.
+        majority: of the best constant answer, see :func:`mtl_export.training.majority.measure_majority`.
         probe: of linear heads on the frozen encoder; empty: none was trained.
         history: the evaluations of the run, the first first; empty: not recorded.
     """

@@ -9,7 +9,7 @@ from mtl_runtime.bulk.row_predictions import PredictionColumns
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.tables.bad_rows import count_bad_rows
+from mtl_runtime.tables.bad_rows import describe_bad_rows
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
 from mtl_runtime.tables.table import Table, TableFormat
 from mtl_runtime.tables.text_column import choose_text_column, text_candidates
@@ -83,7 +83,7 @@ def stop_at_bad_row(job: PredictJob, chunks: Iterable[RowChunk], *, is_file: boo
 
 def advise(error: TableError, more: int, *, complete: bool = True) -> TableError:
     """Add to the error about the first bad row how many more there are, and the options that leave them out."""
-    return error.with_advice(count_bad_rows(more, complete=complete, way_out=_WAY_OUT))
+    return error.with_advice(describe_bad_rows(more, complete=complete, way_out=_WAY_OUT))
 
 
 def _count_more(chunk: RowChunk, rest: Iterator[RowChunk]) -> tuple[int, bool]:

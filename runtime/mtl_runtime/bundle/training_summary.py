@@ -18,6 +18,7 @@ Problem = Literal[
     "worse_than_probe",
     "unpredicted_labels",
     "contradictions",
+    "garbled_texts",
     "blank_texts",
     "too_few_validation_rows",
     "rare_labels",

@@ -60,6 +60,11 @@ class _Root(click.Group):
         escape_unencodable()
         return super().main(*args, **kwargs)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the options of ``mtl`` itself."""
+        with _usage_errors():
+            return super().make_context(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         names = _entry_points()
         return [name for name in _HELP if name in names] + sorted(names - _HELP.keys())
@@ -77,7 +82,8 @@ class _Root(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             try:
-                return super().invoke(ctx)
+                with _usage_errors():
+                    return super().invoke(ctx)
             finally:
                 sys.stdout.flush()  # a broken pipe can still be caught here
         except MtlError as error:
@@ -104,6 +110,18 @@ class _Root(click.Group):
 
 class _Terminated(BaseException):
     """SIGTERM has come; like KeyboardInterrupt, it is not an error that anybody handles on its way up."""
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Show click's errors in the encoding of stderr; click itself writes UTF-8 to a console that is ASCII."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise  # it is help, and ASCII
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        raise click.exceptions.Exit(error.exit_code) from error
 
 
 def _fail(error: MtlError, *, notes_of: BaseException | None = None) -> NoReturn:

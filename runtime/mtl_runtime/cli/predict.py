@@ -92,13 +92,20 @@ def _check_files(options: PredictOptions) -> None:
     if options.source not in (None, "-"):
         source = Path(options.source)
         if options.input_format is None:
-            format_of(source)
+            _check_suffix(source)
         if not source.exists():
             raise TableError(source, "cannot be opened: there is no such file")
     if options.output is not None and options.output_format is None:
         format_of(options.output)
     if options.output is not None and not options.resume and not work_folder_path(options.output).exists():
         check_can_write(options.output, replace=options.force)
+
+
+def _check_suffix(source: Path) -> None:
+    try:
+        format_of(source)
+    except TableError as error:
+        raise error if source.suffix else error.with_advice(", or name its format with --input-format") from None
 
 
 def _load(options: PredictOptions) -> "Classifier":

@@ -2,20 +2,24 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_runtime.dataset.label_cells import Label, LabelColumn, parse_label
+from mtl_runtime.dataset.label_twins import find_twin
 from mtl_runtime.errors import EncodingError, InvalidTextError, MissingColumnError, TableError
+from mtl_runtime.tables.bad_rows import describe_bad_rows
 from mtl_runtime.tables.readers import open_table
-from mtl_runtime.tables.table import BadRow, Row, Table
+from mtl_runtime.tables.table import BadRow, Row, Table, check_can_read_twice
 from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, cut_text, validate_texts
 
-__all__ = ["Example", "find_columns", "read_labelled_file"]
+__all__ = ["Example", "find_columns", "iter_labelled_file", "read_labelled_file", "warn_of_twin_columns"]
 
 _log = logging.getLogger(__name__)
+
+_MOST_COUNTED = 1000  # bad rows after the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +42,9 @@ def find_columns(path: Path, *, trained: Sequence[str], asked: str | None = None
         asked: what the user names; default: the first of ``trained`` that the file has, else "text".
 
     Raises:
-        TableError: the file cannot be read, or has no column of texts.
+        TableError: the file cannot be read, or only once, or has no column of texts.
     """
+    check_can_read_twice(path)  # here, and for its rows
     candidates = text_candidates(trained=trained, asked=asked)
     with open_table(path, columns=candidates) as table:
         text = choose_text_column(table.columns, candidates)
@@ -49,17 +54,69 @@ def find_columns(path: Path, *, trained: Sequence[str], asked: str | None = None
         return text, {*table.columns, *keys}
 
 
+def warn_of_twin_columns(path: Path, tasks: Iterable[str], columns: Collection[str]) -> None:
+    """Name each task whose labels are not read because their column is spelled otherwise.
+
+    Args:
+        path: of the file.
+        tasks: the columns that hold labels.
+        columns: of the file.
+    """
+    for task in tasks:
+        twin = None if task in columns else find_twin(task, sorted(columns))
+        if twin is not None:
+            _log.warning(
+                "%s: labels are read from a column %a, and there is only %a, which is not read", path, task, twin
+            )
+
+
 def read_labelled_file(
     path: Path,
     *,
     text: str,
     tasks: Mapping[str, LabelColumn],
-    text_hint: str = "",
+    way_out: str = "",
+    source: int = 0,
+    max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+) -> list[Example]:
+    """Read all examples of one file; none of its rows may be bad.
+
+    Args:
+        path: csv, tsv, jsonl or parquet, by suffix.
+        text: column of the texts.
+        tasks: the columns of labels to read, by task.
+        way_out: what the error about a bad row advises, so that such rows are left out.
+        source: copied into the examples.
+        max_text_bytes: what is read of a text, in UTF-8.
+
+    Raises:
+        TableError: as :func:`iter_labelled_file`; that about a bad row says how many more the file has.
+    """
+    errors: list[TableError] = []
+
+    def note(error: TableError) -> None:
+        errors.append(error)
+        if len(errors) > _MOST_COUNTED:
+            raise errors[0].with_advice(describe_bad_rows(_MOST_COUNTED, complete=False, way_out=way_out))
+
+    examples = list(
+        iter_labelled_file(path, text=text, tasks=tasks, source=source, max_text_bytes=max_text_bytes, on_bad=note)
+    )
+    if errors:
+        raise errors[0].with_advice(describe_bad_rows(len(errors) - 1, way_out=way_out))
+    return examples
+
+
+def iter_labelled_file(
+    path: Path,
+    *,
+    text: str,
+    tasks: Mapping[str, LabelColumn],
     source: int = 0,
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
     on_bad: Callable[[TableError], None] | None = None,
 ) -> Iterator[Example]:
-    """Read the examples of one file, in its order.
+    """Read the examples of one file one by one, in its order.
 
     A text may be empty, as it may in the runtime. A longer one than ``max_text_bytes`` is cut, since the encoder reads
     the beginning of long texts alone; how many were is logged at INFO.
@@ -68,7 +125,6 @@ def read_labelled_file(
         path: csv, tsv, jsonl or parquet, by suffix.
         text: column of the texts.
         tasks: the columns of labels to read, by task.
-        text_hint: advice in the error about a missing column ``text``.
         source: copied into the examples.
         max_text_bytes: what is read of a text, in UTF-8.
         on_bad: called with the error of each bad row; if it returns, the row is skipped. Default: raise the error.
@@ -77,16 +133,16 @@ def read_labelled_file(
         TableError: the file has no rows or lacks a column, or a row is bad; also, despite ``on_bad``, it is not UTF-8.
     """
     columns = [task.column for task in tasks.values()]
-    keys: set[str] = set()
+    keys: dict[str, int] = {}  # each with the first line that has it
     cut: list[int] = []  # lines
     count = 0
     with open_table(path, columns=[text, *columns]) as table:
-        table.require(text, hint=text_hint)
+        table.require(text)
         _require_labels(table, columns)
         for row in table.records:
             count += 1
-            if isinstance(row, Row):
-                keys.update(row.values)
+            if isinstance(row, Row) and not keys.keys() >= row.values.keys():
+                keys = dict.fromkeys(row.values, row.line) | keys
             try:
                 example = _to_example(path, row, text, tasks, source, max_text_bytes)
             except EncodingError:
@@ -103,6 +159,8 @@ def read_labelled_file(
     for column in columns if keys else ():
         if column not in keys:
             raise MissingColumnError(path, column, sorted(keys))
+    if table.format == "jsonl":
+        _warn_of_twin_keys(path, keys, [text, *columns])
     _log.debug("read %d rows of %s", count, path)
 
 
@@ -132,6 +190,16 @@ def _log_cut_texts(path: Path, lines: Sequence[int], max_text_bytes: int) -> Non
         _log.info(
             "%s: %s than %d bytes and read up to there, the first in line %d", path, what, max_text_bytes, lines[0]
         )
+
+
+def _warn_of_twin_keys(path: Path, keys: Mapping[str, int], columns: Sequence[str]) -> None:
+    """Name the keys that look like one that is read, since the values of their records are not."""
+    for key, line in keys.items():
+        twin = None if key in columns else find_twin(key, columns)
+        if twin is not None:
+            _log.warning(
+                "%s, line %d: the key %a is not read, %a is; write it alike in all records", path, line, key, twin
+            )
 
 
 def _handle_bad_row(on_bad: Callable[[TableError], None] | None, error: TableError) -> None:

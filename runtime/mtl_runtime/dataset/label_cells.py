@@ -3,11 +3,12 @@
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.core.wording import enumerate_names, shorten
 from mtl_runtime.dataset.label_twins import find_twin
 from mtl_runtime.dataset.list_cells import parse_list_text
 from mtl_runtime.dataset.number_cells import parse_number
@@ -25,8 +26,16 @@ _MISSING_VALUES = frozenset(
         *("#value!", "#ref!", "#div/0!", "#null!", "-", "--", "---", "\u2013", "\u2014", "?", "??", ".", ".."),
     ]
 )
-# What looks like a list that was written as text.
-_BRACKETED = re.compile(r"""\[.*\]|[({]\s*['"].*[)}]""", re.DOTALL)
+# What looks like a list that was written as text: brackets, Postgres' {film,food}, a call such as Index([...]), and
+# what a spreadsheet left of a list that was too long for its cell.
+_LIST_LIKE = re.compile(
+    r"""\[.*\]|\{.*\}|['"]?(?:[A-Za-z][\w.]*\()*[\[({]\s*[bu]?['"].*|[A-Za-z][\w.]*\([\[{].*""", re.DOTALL
+)
+_CALLS = re.compile(r"""^['"]?(?:[A-Za-z][\w.]*\()+""")
+_TRUTH_VALUES = frozenset(
+    ["0", "1", "true", "false", "True", "False"]
+)  # cells of a matrix with a column for each label
+_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,25 +124,32 @@ def _find_known(name: str, column: LabelColumn) -> str:
     raise ValueError(f"unknown label {name!r}; " + (f"did you mean {near[0]!r}?" if near else _list_labels(labels)))
 
 
-def _list_labels(labels: Iterable[str]) -> str:
-    return f"the labels are: {', '.join(labels)}"
+def _list_labels(labels: Sequence[str]) -> str:
+    return f"the labels are: {enumerate_names(labels)}"
 
 
 def _parse_name(value: Any, column: LabelColumn) -> str:
-    if isinstance(value, str) and value not in column.labels and _holds_strings(parse_list_text(value)):
+    items = parse_list_text(value) if isinstance(value, str) and value not in column.labels else value
+    if isinstance(items, list | tuple | set | frozenset) and _holds_strings(items):
         raise ValueError(
-            f"found the list {value}, and a single_label task has one label for each text; "
+            f"found the list {_show(value)}, and a single_label task has one label for each text; "
             f'read lists with kind = "multi_label"'
         )
     if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
         name = _spell(value)
         if name:
             return _find_known(name, column)
-    raise ValueError(f"a label is a word or a whole number, found {value!r}")
+    hint = '; read numbers with kind = "regression", or write them as text' if isinstance(value, float) else ""
+    raise ValueError(f"a label is a word or a whole number, found {_show(value)}{hint}")
 
 
-def _holds_strings(items: Iterable[Any] | None) -> bool:
-    return items is not None and any(isinstance(item, str) for item in items)
+def _holds_strings(items: Iterable[Any]) -> bool:
+    return any(isinstance(item, str) for item in items)
+
+
+def _show(value: Any) -> str:
+    """A value in a message: a list as it is written, anything else as Python writes it."""
+    return shorten(value if isinstance(value, str) and parse_list_text(value) else repr(value), _SHOWN_CHARACTERS)
 
 
 def _parse_names(value: Any, column: LabelColumn) -> tuple[str, ...] | None:
@@ -141,16 +157,29 @@ def _parse_names(value: Any, column: LabelColumn) -> tuple[str, ...] | None:
     parts = _split(value, column) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple | set | frozenset):
         raise ValueError(  # noqa: TRY004 - a wrong cell, not a wrong program
-            f"expected labels joined by '|' or a list of them, found {value!r}"
+            f"expected labels joined by '|' or a list of them, found {_show(value)}"
         )
     present = [part for part in parts if not _is_missing(part, column)]
     if parts and not present:
         return None
+    if _is_matrix_row(parts) and not column.labels:
+        raise ValueError(
+            f"{_show(value)} looks like a row of a matrix with a 0 or 1 for each label; join the names of the labels "
+            f"that apply by '|'"
+        )
     plain = LabelColumn(column=column.column, kind="single_label", labels=column.labels, fold_labels=column.fold_labels)
     names = tuple(dict.fromkeys(_parse_name(part, plain) for part in present))
     if any("|" in name for name in names):
-        raise ValueError(f"a label of a multi_label task must not contain '|', found {value!r}")
+        raise ValueError(f"a label of a multi_label task must not contain '|', found {_show(value)}")
     return names
+
+
+def _is_matrix_row(parts: Collection[Any]) -> bool:
+    """Whether these are truth values of all labels, in their order, in place of the names of some."""
+    if any(isinstance(part, bool) for part in parts):
+        return True
+    words = [_spell(part) if isinstance(part, str | int | float) else "" for part in parts]
+    return len(set(words)) < len(words) and _TRUTH_VALUES.issuperset(words)
 
 
 def _split(text: str, column: LabelColumn) -> list[Any]:
@@ -160,9 +189,13 @@ def _split(text: str, column: LabelColumn) -> list[Any]:
     items = parse_list_text(text)
     if items is not None:
         return list(items)
-    if _BRACKETED.fullmatch(text):
-        example = "|".join(filter(None, (part.strip("[](){}'\" ") for part in text.split(","))))
-        raise ValueError(f"{text} looks like a list, but cannot be read as one; join labels by '|', as in {example}")
+    if _LIST_LIKE.fullmatch(text):
+        parts = (part.strip("[](){}'\" ") for part in _CALLS.sub("", text).split(","))
+        example = shorten("|".join(filter(None, parts)), _SHOWN_CHARACTERS)
+        raise ValueError(
+            f"{shorten(text, _SHOWN_CHARACTERS)} looks like a list, but cannot be read as one; join labels by '|', as "
+            f"in {example or '|'}"
+        )
     return [part for part in text.split("|") if not is_blank(part)]
 
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["parse_list_text"]
@@ -31,14 +32,15 @@ def parse_list_text(text: str) -> tuple[Any, ...] | None:
     brackets = _BRACKETS.fullmatch(text)
     if brackets is None:
         return None
-    if isinstance(items := _parse_json(text), list | dict):
-        return tuple(items) if isinstance(items, list) and all(map(_is_scalar, items)) else None
+    if isinstance(parsed := _parse_json(text), list | dict):
+        return tuple(parsed) if isinstance(parsed, list) and all(map(_is_scalar, parsed)) else None
     # One by one: Python reads numpy's ['film' 'food'] as the single string 'filmfood'.
     content = _SCALAR.sub(r"\1", next(group for group in brackets.groups() if group is not None))
-    if _ITEM.sub("", content).replace(",", "").strip():
+    items = list(_ITEM.finditer(content))
+    if _ITEM.sub("", content).replace(",", "").strip() or any(a.end() == b.start() for a, b in pairwise(items)):
         return None
     try:
-        return tuple(_parse_item(item[0]) for item in _ITEM.finditer(content))
+        return tuple(_parse_item(item[0]) for item in items)
     except (ValueError, SyntaxError):  # an escape that stands for nothing
         return None
 

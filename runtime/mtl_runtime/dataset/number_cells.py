@@ -15,7 +15,8 @@ _THOUSANDS = re.compile(rf"{_DIGITS}(?:,\d{{3}}){{1,}}(?:\.\d+)?")  # 1,234.5
 _GERMAN = re.compile(rf"{_DIGITS}(?:\.\d{{3}}){{1,}}(?:,\d+)?")  # 1.234,5
 _COMMA = re.compile(rf"{_DIGITS},\d+")  # 3,5
 _SPACED = re.compile(rf"{_DIGITS}(?:[ \u00a0\u2009\u202f']\d{{3}})+(?:[.,]\d+)?")  # 1 234,5
-_WITH_UNIT = re.compile(r"[^\d+-]*([+-]?\d(?:.*\d)?)\D*")  # $12, 12 kg
+_WITH_UNIT = re.compile(r"[^\d+(-]*([+-]?\d(?:.*\d)?)[^\d)]*")  # $12, 12 kg; not (12), which accountants mean as -12
+_MINUS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-"))
 
 
 def parse_number(value: Any) -> float:
@@ -25,7 +26,7 @@ def parse_number(value: Any) -> float:
         ValueError: the cell holds none; the message suggests how to write what stands there.
     """
     try:
-        number = math.nan if isinstance(value, bool) else float(value)
+        number = math.nan if isinstance(value, bool) or (isinstance(value, str) and "_" in value) else float(value)
     except OverflowError:
         number = math.inf
     except (TypeError, ValueError):
@@ -40,7 +41,7 @@ def _suggest(value: Any, number: float) -> str:
         return f"; leave the cell empty, or write a number up to {_LARGEST:.1e}"
     if not isinstance(value, str):
         return ""
-    spellings = _spellings(value.strip())
+    spellings = _spellings(value.strip().translate(_MINUS))
     return f"; write {' or '.join(spellings)}" if spellings else ""
 
 

@@ -1,9 +1,9 @@
 """number of bad rows -> what the error about the first of them says about the others."""
 
-__all__ = ["count_bad_rows"]
+__all__ = ["describe_bad_rows"]
 
 
-def count_bad_rows(more: int, *, complete: bool = True, way_out: str = "") -> str:
+def describe_bad_rows(more: int, *, complete: bool = True, way_out: str = "") -> str:
     """Say how many bad rows follow the first, and what leaves them out.
 
     Args:

@@ -22,7 +22,14 @@ _OTHER_FILES: Mapping[bytes, str] = {
     b"BZh91AY&SY": "compressed with bzip2; unpack it first",
     b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it first",
     b"\xfd7zXZ": "compressed with xz; unpack it first",
+    b"7z\xbc\xaf\x27\x1c": "compressed with 7-Zip; unpack it first",
     b"PAR1\x15": "a parquet file; give it the suffix .parquet",
+    b"ARROW1\0\0": "an Arrow file; save it as parquet",
+    b"SQLite format 3\0": "an SQLite database; export the table as csv",
+    b"%PDF-": "a PDF; save its table as csv in UTF-8",
+    b"\x93NUMPY": "an array of numpy; save it as csv, jsonl or parquet",
+    b"\x80\x04\x95": "a pickle, which is never read; save it as csv, jsonl or parquet",
+    b"\x80\x05\x95": "a pickle, which is never read; save it as csv, jsonl or parquet",
     b"version https://git-lfs": "a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`",
 }
 

@@ -58,7 +58,8 @@ def _refuse(path: Path, leading: Sequence[Row | BadRow]) -> NoReturn:
 
 
 def _iter_records(path: Path, lines: TextLines) -> Iterator[Row | BadRow]:
-    for text in lines:
+    for line in lines:
+        text = line.removeprefix("\ufeff")  # of a file that was appended to another
         if (problem := lines.take_problem()) is not None:
             yield BadRow(problem)
         elif text.strip():

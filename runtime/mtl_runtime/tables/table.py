@@ -4,6 +4,7 @@ A row's values are str in csv, tsv and txt, JSON values in jsonl, and Python val
 A txt file has one column, ``text``, and a row for each line.
 """
 
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,17 @@ from typing import Any, BinaryIO, Literal, get_args
 from mtl_runtime.errors import MissingColumnError, MissingPackageError, TableError
 from mtl_runtime.tables.delimited.header import describe_first_line
 
-__all__ = ["FORMATS", "BadRow", "Row", "Table", "TableFormat", "TableSource", "format_of", "pyarrow"]
+__all__ = [
+    "FORMATS",
+    "BadRow",
+    "Row",
+    "Table",
+    "TableFormat",
+    "TableSource",
+    "check_can_read_twice",
+    "format_of",
+    "pyarrow",
+]
 
 TableFormat = Literal["csv", "tsv", "jsonl", "parquet", "txt"]
 FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
@@ -91,6 +102,20 @@ class Table:
             places = [str(number) for number, name in enumerate(self.header, 1) if name == column]
             problem = f"columns {' and '.join(places)} are both named {column!r}; rename one in the header"
             raise TableError(self.path, problem, line=1)
+
+
+def check_can_read_twice(path: Path) -> None:
+    """Refuse a pipe, a socket or a device, of which nothing is left after it was read once.
+
+    Raises:
+        TableError: it is one of them.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # whoever opens it says why
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise TableError(path, "this is a pipe or a device, which can be read only once; save it as a file")
 
 
 def format_of(path: Path) -> TableFormat:

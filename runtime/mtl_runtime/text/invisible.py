@@ -4,12 +4,16 @@ import re
 
 __all__ = ["is_blank", "remove_invisible", "strip_invisible"]
 
-# Characters of no width that tools leave behind: soft hyphen, zero-width spaces and joiners, marks of direction, the
-# byte order mark, variation selectors.
-_ZERO_WIDTH = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-_INSIDE = re.compile(f"[{_ZERO_WIDTH}]+")
-# Around a text a variation selector belongs to the character before it.
-_AROUND = re.compile("^[\\s{0}]+|[\\s{0}]+$".format(_ZERO_WIDTH.replace("\ufe00-\ufe0f", "")))
+# What Unicode calls default ignorable: soft hyphen, zero-width spaces and joiners, marks of direction, fillers of
+# Hangul, the byte order mark. The tags behind a black flag are not among them: they say whose flag it is.
+_NO_WIDTH = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+)
+_SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"  # of a variation of the character before them
+_BLANK_BRAILLE = "\u2800"  # the space between words of Braille
+_INSIDE = re.compile(f"[{_NO_WIDTH}{_SELECTORS}]+")
+_AROUND = re.compile(rf"^[\s{_NO_WIDTH}{_BLANK_BRAILLE}]+|[\s{_NO_WIDTH}{_BLANK_BRAILLE}]+$")
 
 
 def strip_invisible(text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from mtl_bench.workloads.length_profiles import PROFILES, synthetic_workload
 from mtl_bench.workloads.workload import golden_workload, read_workload
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.errors import TableError
 from tests.runtime.conftest import TINY_BUNDLE
 
 WORDS = ["good", "bad", "soup", "match", "price"]
@@ -44,6 +45,18 @@ def test_a_file_is_read_from_the_column_of_training(bundle, tmp_path):
     trained = replace(bundle, manifest=replace(bundle.manifest, text_columns=("sentence",)))
     assert list(read_workload(trained, file, column=None, timed_texts=2).scored) == ["good soup"]
     assert list(read_workload(bundle, file, column=None, timed_texts=2).scored) == ["wrong"]
+
+
+def test_the_error_about_a_bad_row_counts_the_others_and_a_task_that_is_spelled_otherwise_is_named(
+    bundle, tmp_path, caplog
+):
+    file = tmp_path / "rows.csv"
+    file.write_text("text,sentiment,Stars\na,good,1\nb,bad,2\nc,positive,3\n", "utf-8")
+    with pytest.raises(TableError, match=r"line 2, .* unknown label 'good'.* \(and 1 more bad row\)$"):
+        read_workload(bundle, file, column=None, timed_texts=2)
+    assert caplog.messages == [
+        f"{file}: labels are read from a column 'stars', and there is only 'Stars', which is not read"
+    ]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

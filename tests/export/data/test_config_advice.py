@@ -3,8 +3,8 @@
 import pytest
 
 from mtl_export.config import SourceConfig, TaskConfig
-from mtl_export.data import examples
 from mtl_export.data.splits import read_splits
+from mtl_runtime.dataset import examples
 from mtl_runtime.errors import MissingColumnError, TableError
 
 TASKS = {"topic": TaskConfig(labels=("film", "food"))}

@@ -160,12 +160,41 @@ def test_a_list_that_was_written_as_text_is_read_as_its_labels(tmp_path, cell):
 
 
 @pytest.mark.parametrize(
-    "cell", ["[film, food]", "[film]", "['film', None]", "['film', ['food']]", "('film' + 'food')"]
+    "cell",
+    [
+        *("[film, food]", "[film]", "['film', None]", "['film', ['food']]", "('film' + 'food')", "['film''food']"),
+        *("{film,food}", '{film,"New York"}', "Index(['film', 'food'])", "deque(['film'])", "tensor([1, 0])"),
+        *("Counter({'film': 1})", "Series([], dtype: object)", '["film", "fo', "('film', 'fo", "\"['film']\"", "{}"),
+        *("[u'film', u'food']", "{'film': 0.9, 'food': 0.1}"),
+    ],
 )
 def test_what_looks_like_a_list_and_cannot_be_read_as_one_is_an_error_with_the_mend(tmp_path, cell):
     with pytest.raises(TableError, match=r"data\.csv, line 2, column 'tone': .*looks like a list.*join labels by '\|'"):
         read(tmp_path, rows_with(cell, plain=("film", "food")), MULTI)
     assert read(tmp_path, rows_with(cell), {**MULTI, "labels": [cell, "good", "bad"]}).specs[0].width == 3
+
+
+@pytest.mark.parametrize("cell", ["[0, 1, 1]", "[1. 0. 1.]", "[False, True]", "1|0|1", "['0', '1', '0']"])
+def test_a_row_of_a_matrix_of_labels_is_an_error_with_the_mend(tmp_path, cell):
+    with pytest.raises(
+        TableError, match=r"line 2, .* looks like a row of a matrix with a 0 or 1 .*; join the names .*'\|'"
+    ):
+        read(tmp_path, rows_with(cell, plain=("film", "food")), MULTI)
+
+
+@pytest.mark.parametrize("cell", [[0, 1, 1], [True, False], [1.0, 0.0, 0.0]])
+def test_a_list_of_truth_values_is_no_list_of_labels(tmp_path, cell):
+    with pytest.raises(TableError, match=r"data\.jsonl, line 1, .* looks like a row of a matrix"):
+        read(tmp_path, rows_with(cell, plain=(["film"], ["food"])), MULTI, suffix="jsonl")
+    codes = read(tmp_path, rows_with([0, 7], plain=([0], [7, 12])), MULTI, suffix="jsonl")
+    assert codes.specs[0].labels == ("0", "7", "12")
+
+
+def test_a_list_of_jsonl_in_a_single_label_column_is_an_error_that_names_the_kind(tmp_path):
+    with pytest.raises(TableError, match=r"data\.jsonl, line 1, .*found the list \['film'\].*kind = \"multi_label\""):
+        read(tmp_path, rows_with(["film"]), suffix="jsonl")
+    with pytest.raises(TableError, match=r"line 1, .*found 1\.5; read numbers with kind = \"regression\""):
+        read(tmp_path, rows_with(1.5), suffix="jsonl")
 
 
 @pytest.mark.parametrize("cell", [*LISTS, "['film']"])
@@ -217,6 +246,30 @@ def test_a_number_that_is_none_is_an_error_that_names_the_cell_and_the_mend(tmp_
         f"{tmp_path / 'data.csv'}, line 3, column 'tone': expected a finite number, found {cell!r}"
     )
     assert mend in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "caf\u00c3\u00a9",  # UTF-8 read as Windows-1252 or Latin-1
+        "it\u00e2\u20ac\u2122s good",
+        "\u00d0\u00bf\u00d1\u0080\u00d0\u00b8\u00d0\u00b2\u00d0\u00b5\u00d1\u0082",
+        "caf\ufffd",
+    ],
+    ids=ascii,
+)
+def test_texts_that_an_earlier_tool_decoded_wrongly_are_named(tmp_path, text):
+    (line,) = findings_of(read(tmp_path, [(text, "good"), *rows_with()]), "garbled_texts")
+    assert line.startswith("1 of 61 training rows have a text that was decoded wrongly before it was written")
+    assert f"(data.csv, line 2: {text!r})" in line
+
+
+SOUND = ["caf\u00e9", "\u041f\u0440\u0438\u0432\u0435\u0442", "na\u00efve \U0001f600", "\u00c3o \u00a9"]
+
+
+@pytest.mark.parametrize("text", SOUND, ids=ascii)
+def test_texts_of_other_scripts_are_not_called_garbled(tmp_path, text):
+    assert findings_of(read(tmp_path, [(text, "good"), *rows_with()]), "garbled_texts") == []
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u200b"], ids=ascii)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mtl_export.graphs import graph_builder
 from mtl_export.graphs.graph_builder import GraphBuilder
+from mtl_export.graphs.graph_edits import replace_node
 from mtl_export.graphs.int8 import smoothquant
 from mtl_export.graphs.int8.activation_ranges import collect_activation_ranges
 from mtl_export.graphs.int8.matmuls import find_matmuls
@@ -98,6 +99,24 @@ def test_large_embedding_tables_shrink_and_small_ones_stay(graphs, tmp_path, mon
     exact, rounded = (answers(opened(graph, tmp_path), texts) for graph in (graphs.fused, shrunk))
     for before, after in zip(exact, rounded, strict=True):
         assert 0 < np.abs(after - before).max() < 0.1
+
+
+def test_a_table_that_several_nodes_look_up_shrinks_once(graphs, tmp_path, monkeypatch):
+    monkeypatch.setattr("mtl_export.graphs.int8.quantize_matmuls._TABLE_ROWS", 16)
+    twice = graphs.fused.clone()
+    lookup = next(node for node in twice.graph if node.op_type == "Gather" and "word_embeddings" in node.inputs[0].name)
+    lookups = [ir.node("Gather", lookup.inputs, name=name) for name in ("first", "second")]
+    for node in lookups:
+        node.outputs[0].name = node.name
+        twice.graph.insert_before(lookup, node)
+    both = ir.node("Add", [node.outputs[0] for node in lookups], name="both")
+    replace_node(twice.graph, lookup, both, lookup.outputs[0])
+    shrunk = quantize_embeddings(twice)
+    assert sum("word_embeddings.weight" in name for name in shrunk.graph.initializers) == 2  # whole numbers, and scales
+    texts = ragged(20, 30, seed=4)
+    exact, rounded = (answers(opened(graph, tmp_path), texts) for graph in (twice, shrunk))
+    for before, after in zip(exact, rounded, strict=True):
+        assert 0 < np.abs(after - before).max() < 0.2
 
 
 def test_the_qdq_graph_is_portable_and_answers_like_the_int8_graph(graphs, int8_graph, tmp_path):

@@ -507,7 +507,9 @@ def test_a_tokenizer_with_more_tokens_than_the_encoder_embeds_is_refused(damaged
     tokenizer.add_tokens(["brandnew"])
     tokenizer.save(str(damaged / "tokenizer.json"))
     rows = len(VOCABULARY)
-    assert error_of(damaged) == f"the tokenizer has {rows + 1} tokens, the encoder embeds only {rows}"
+    message = error_of(damaged)
+    assert f"gives ids up to {rows}, but the encoder embeds only {rows} tokens; add rows with" in message
+    assert f"resize_token_embeddings({rows + 1})" in message
 
 
 def test_missing_weights_are_named_and_a_missing_pooler_starts_at_random(damaged):

@@ -13,7 +13,7 @@ from mtl_export.config import Config, TaskConfig
 from mtl_export.data.examples import Examples
 from mtl_export.data.labels import task_specs
 from mtl_export.training.findings import find_data_problems, find_model_problems, most_serious_first
-from mtl_export.training.majority import majority_metrics
+from mtl_export.training.majority import measure_majority
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import Standardization
 from mtl_runtime.dataset.examples import Example
@@ -69,7 +69,7 @@ def records_of(data, answers=None, *, probe=None, history=()):
     about_model = find_model_problems(
         data,
         model=metrics_of(data, answers),
-        majority=majority_metrics(data),
+        majority=measure_majority(data),
         probe=metrics_of(data, probe) if probe is not None else {},
         history=history,
     )
@@ -329,20 +329,20 @@ def test_few_shot_data_of_many_labels_is_no_free_text():
 
 def test_the_best_constant_of_training_is_measured_on_validation():
     data = data_of(TONE, [*"aab", None], [*"abbb", None])
-    metrics = majority_metrics(data)["tone"]
+    metrics = measure_majority(data)["tone"]
     assert (metrics.rows, metrics.values["accuracy"]) == (4, 0.25)
     assert metrics.confusion.to_matrix().tolist() == [[1, 0], [3, 0]]
     tags = {"tags": TaskConfig(kind="multi_label", labels=("a", "b", "unseen"))}
-    metrics = majority_metrics(data_of(tags, [("a",), ("b",), ()], [("a",), ("a", "b"), ()]))["tags"]
+    metrics = measure_majority(data_of(tags, [("a",), ("b",), ()], [("a",), ("a", "b"), ()]))["tags"]
     assert (metrics.values["accuracy"], metrics.values["macro_f1"]) == (1 / 3, pytest.approx((4 / 5 + 1 / 2) / 2))
-    metrics = majority_metrics(data_of(STARS, [1.0, 2.0, 6.0], [3.0, 5.0]))["stars"]
+    metrics = measure_majority(data_of(STARS, [1.0, 2.0, 6.0], [3.0, 5.0]))["stars"]
     assert metrics.values == {"mse": 2.0, "mae": 1.0, "pearson": 0.0}
 
 
 def test_the_constant_of_a_standardized_regression_is_in_its_own_unit():
     data = data_of(STARS, [1000.0, 3000.0], [2000.0, 5000.0])
     spec = dataclasses.replace(data.specs[0], standardization=Standardization(mean=2000.0, deviation=1000.0))
-    assert majority_metrics(dataclasses.replace(data, specs=(spec,)))["stars"].values["mae"] == 1500.0
+    assert measure_majority(dataclasses.replace(data, specs=(spec,)))["stars"].values["mae"] == 1500.0
 
 
 def test_the_demos_kind_of_data_has_no_findings(tmp_path):
@@ -366,4 +366,4 @@ def test_the_demos_kind_of_data_has_no_findings(tmp_path):
         answers = [row.labels.get(spec.name, one.validation.rows[0].labels[spec.name]) for row in one.validation.rows]
         model |= metrics_of(one, answers)
     assert find_data_problems(data) == ()
-    assert find_model_problems(data, model=model, majority=majority_metrics(data), probe=model, history=()) == ()
+    assert find_model_problems(data, model=model, majority=measure_majority(data), probe=model, history=()) == ()

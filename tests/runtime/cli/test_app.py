@@ -214,6 +214,7 @@ def test_speed_and_time_left_count_from_where_this_process_began(calls, line):
         (["-", "--json"], "see --output-format"),
         (["none.csv"], "cannot be opened"),
         (["none.xlsx"], "unknown suffix"),
+        (["/dev/fd/9"], ".txt, .ndjson, or name its format with --input-format"),
         (["--text", "x", "--tasks", "tone"], "no task 'tone'"),
         (["--text", "x", "--variant", "gpu"], "no variant 'gpu'"),
         (["-", "-o", "out.txt"], "txt has no columns"),

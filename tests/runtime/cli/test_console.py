@@ -94,6 +94,21 @@ def test_an_error_about_a_name_that_the_console_lacks_exits_with_its_code(consol
     assert stderr == "error: no-\\U0001f600.csv: cannot be opened: there is no such file\n"
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize(
+    "argv", [["pr\xe9dict"], ["--\xe9"], ["predict", "--\xe9"], ["predict", "b", "--threads", "\xe9"]]
+)
+def test_a_usage_error_is_in_the_encoding_of_the_console(encoding, argv):
+    code = "import sys; from mtl_runtime.cli.app import main; sys.argv[0] = 'mtl'; main()"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "1"}
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, check=False, env=environment)
+    assert done.returncode == 2
+    shown = {"cp1252": "\xe9", "ascii": r"\xe9"}[encoding]
+    line = done.stderr.decode(encoding).splitlines()[-1]
+    assert line.startswith("Error: ")
+    assert shown in line
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_file_whose_name_is_not_utf_8_is_read_and_written_and_shown_with_escapes(measured_bundle, tmp_path, as_json):

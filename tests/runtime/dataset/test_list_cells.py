@@ -53,7 +53,19 @@ def test_items_keep_their_types(text, items):
 
 @pytest.mark.parametrize(
     "text",
-    ["film", "", "[film, food]", "['film', None]", "['film', ['food']]", '{"film": 1}', "['film'", "a (b)", "{}"],
+    [
+        "film",
+        "",
+        "[film, food]",
+        "['it''s']",
+        """['a'"b"]""",
+        "['film', None]",
+        "['film', ['food']]",
+        '{"film": 1}',
+        "['film'",
+        "a (b)",
+        "{}",
+    ],
 )
 def test_what_is_no_list_of_scalars_is_none(text):
     assert parse_list_text(text) is None

@@ -26,6 +26,9 @@ from mtl_runtime.dataset.number_cells import parse_number
         ("3,5%", "write 3.5 or 0.035"),
         ("\u20ac 12.50", "write 12.50"),
         ("12 kg", "write 12"),
+        ("\u22123", "write -3"),  # a minus sign, and dashes in its place
+        ("\u20133,5", "write -3.5"),
+        ("\u22121,234.5", "write -1234.5"),
         ("1e400", "leave the cell empty, or write a number up to 3.4e+38"),
         ("inf", "leave the cell empty, or write a number up to 3.4e+38"),
         ("-Infinity", "leave the cell empty, or write a number up to 3.4e+38"),
@@ -37,7 +40,10 @@ def test_the_error_names_the_cell_and_how_to_write_it(cell, mend):
     assert str(caught.value) == f"expected a finite number, found {cell!r}; {mend}"
 
 
-@pytest.mark.parametrize("cell", ["four", "1/2", "3-5", "1,2,3", "12.05.2024", "", "nan", True, [4], None, {"a": 1}])
+@pytest.mark.parametrize(
+    "cell",
+    ["four", "1/2", "(5)", "$(1.50)", "1_000", "3-5", "1,2,3", "12.05.2024", "", "nan", True, [4], None, {"a": 1}],
+)
 def test_a_cell_that_is_no_number_in_any_way_gets_no_suggestion(cell):
     with pytest.raises(ValueError, match="expected a finite number") as caught:
         parse_number(cell)

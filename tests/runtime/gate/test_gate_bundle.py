@@ -152,6 +152,15 @@ def test_a_label_that_the_bundle_does_not_know_names_its_line(bundle_copy, tmp_p
         verify(bundle_copy, data=labelled(tmp_path, [("good", "positive"), ("so", "neutrl")]), text="sentence")
 
 
+def test_the_error_about_a_bad_row_of_a_file_counts_the_others(bundle_copy, tmp_path, caplog):
+    data = tmp_path / "sentences.csv"
+    data.write_text("text,sentiment,Stars\na,good,1\nb,bad,2\nc,worse,3\n", "utf-8")
+    with pytest.raises(TableError, match=r"line 2, .* unknown label 'good'.* \(and 2 more bad rows\)$"):
+        verify(bundle_copy, data=data)
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning == f"{data}: labels are read from a column 'stars', and there is only 'Stars', which is not read"
+
+
 def test_labels_that_the_first_record_of_a_jsonl_file_lacks_still_count(bundle_copy, tmp_path):
     file = tmp_path / "late.jsonl"
     file.write_text('{"text": "so so"}\n{"text": "good film", "sentiment": "positive"}\n', "utf-8")

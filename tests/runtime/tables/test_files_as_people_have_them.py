@@ -105,6 +105,11 @@ READ = {
         '"text"\t"mood"\n"so\tgood\nup"\t"bad"\n',
         [("so\tgood\nup", "bad")],
     ),
+    "jsonl files that were joined, with their marks": (
+        "a.jsonl",
+        b"\xef\xbb\xbf".join([b"", *(line.encode() for line in JSON_LINES.splitlines(keepends=True))]),
+        ROWS,
+    ),
     "a record without a text": ("a.jsonl", '{"id": 1}\n' + JSON_LINES, [(None, None), *ROWS]),
 }
 
@@ -163,6 +168,46 @@ REFUSED = {
         3,
         "lines 3 to 4 are one row if quotes enclose cells, and 2 if they do not; save the file as csv or jsonl",
     ),
+    "csv files that were joined": (
+        "a.csv",
+        "text,mood\nsoup,good\ntext,mood\nbread,bad\n",
+        3,
+        "the line repeats the header, as where several files were joined; delete it",
+    ),
+    "csv files that were joined, with their marks": (
+        "a.csv",
+        "\ufefftext;mood\r\nsoup;good\r\n\ufefftext;mood\r\nbread;bad\r\n",
+        3,
+        "the line repeats the header",
+    ),
+    "tsv files that were joined, with quotes": (
+        "a.tsv",
+        '"text"\t"mood"\nsoup\tgood\n"text"\t"mood"\n',
+        3,
+        "repeats the",
+    ),
+    "another Unicode form of a name": (
+        "a.csv",
+        "t\uff45xt,mood\nsoup,good\n",
+        1,
+        r"no column 'text' \(did you mean 't\\uff45xt'\?\)",
+    ),
+    "two byte order marks": ("a.csv", "\ufeff\ufefftext,mood\nsoup,good\n", 1, r"did you mean '\\ufefftext'\?"),
+    "jsonl that is called csv": ("a.csv", JSON_LINES, 1, "is this JSON\\? name it .jsonl if each line is an object"),
+    "a JSON array that is called csv": ("a.csv", '[{"text": 1}]\n', 1, "is this JSON\\?"),
+    "another separator": ("a.csv", "text~mood\nsoup~good\n", 1, "a single name; commas, semicolons, tabs or | stand"),
+    "columns of fixed width": ("a.csv", "text     mood\nsoup     good\n", 1, "a single name; commas, semicolons, tabs"),
+    "a page of the web": ("a.csv", "<!DOCTYPE html><html>\n", 1, "a single name; commas, semicolons, tabs"),
+    "UTF-16 of no Latin letters": (
+        "a.csv",
+        "\u0442,\u0444\n".encode("utf-16-le"),
+        1,
+        "control characters: .* is it UTF-8",
+    ),
+    "UTF-32 without a mark": ("a.csv", "text,mood\n".encode("utf-32-le"), 1, "control characters: .* is it UTF-8"),
+    "a database": ("a.csv", b"SQLite format 3\0\x10\0", None, "an SQLite database; export the table as csv"),
+    "a PDF": ("a.csv", b"%PDF-1.7\n", None, "a PDF; save its table as csv"),
+    "a pickle": ("a.csv", b"\x80\x04\x95\x10\0", None, "a pickle, which is never read"),
     "UTF-16": ("a.csv", "text,mood\nsoup,good\n".encode("utf-16"), 1, "the file is UTF-16; save it as UTF-8"),
     "UTF-16 in jsonl": ("a.jsonl", JSON_LINES.encode("utf-16"), 1, "the file is UTF-16; save it as UTF-8"),
     "UTF-16 without a mark": (

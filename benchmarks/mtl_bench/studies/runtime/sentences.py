@@ -44,7 +44,7 @@ def read_sentences(bundle: Bundle, data: Path, *, count: int | None = None) -> L
     if any(task.kind != "single_label" for task in tasks):
         raise MtlError("this measurement is made for single_label tasks")
     columns = {task.name: LabelColumn.of(task) for task in tasks}
-    rows = list(read_labelled_file(data, text="text", tasks=columns))
+    rows = read_labelled_file(data, text="text", tasks=columns)
     rows = evenly_spaced(rows, count or len(rows))
     return LabelledSentences(
         texts=[row.text for row in rows],

@@ -77,7 +77,7 @@ def read_rows(path: Path, tasks: Sequence[str]) -> tuple[list[str], dict[str, li
         TableError: the file cannot be read.
     """
     columns = {task: LabelColumn(column=task, kind="single_label") for task in tasks}
-    rows = list(read_labelled_file(path, text=TEXT, tasks=columns))
+    rows = read_labelled_file(path, text=TEXT, tasks=columns)
     return [row.text for row in rows], {task: [str(row.labels[task]) for row in rows] for task in tasks}
 
 

@@ -15,7 +15,7 @@ __all__ = [
     "SEPARATORS",
     "QuoteEvidence",
     "are_rows",
-    "excel_separator",
+    "find_excel_separator",
     "find_separator",
     "is_enclosed",
     "weigh_quotes",
@@ -42,7 +42,7 @@ def find_separator(line: str, default: str, columns: Sequence[str]) -> str:
     return several[0] if default not in several and len(several) == 1 else default
 
 
-def excel_separator(line: str) -> str | None:
+def find_excel_separator(line: str) -> str | None:
     """Return what a first line such as ``sep=;`` says; None for any other line."""
     match = _EXCEL_HINT.fullmatch(line)
     return match[1] if match else None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, read_cells, split_cells
 from mtl_runtime.tables.delimited.csv_module import csv_module
-from mtl_runtime.tables.delimited.dialect import SEPARATORS, excel_separator, find_separator
-from mtl_runtime.tables.delimited.header import distinct_names
+from mtl_runtime.tables.delimited.dialect import SEPARATORS, find_excel_separator, find_separator
+from mtl_runtime.tables.delimited.header import describe_first_line, distinct_names, repeats_header
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
 
@@ -29,7 +29,7 @@ def read_delimited(source: TableSource) -> Table:
     header, is_quoted = _read_header(lines, separator)
     names = distinct_names(header)
     rows = read_cells(lines, separator, len(names), quoted_header=is_quoted)
-    records = _name_cells(lines, rows, names, can_quote=separator != "\t" or is_quoted)
+    records = _name_cells(lines, rows, header, names, can_quote=separator != "\t" or is_quoted)
     return Table(source.path, source.format, names, records, header=tuple(header), separator=separator)
 
 
@@ -38,7 +38,7 @@ def _find_separator(source: TableSource, lines: TextLines) -> str:
     default = separator = DEFAULT_SEPARATORS[source.format]
     for line in lines:
         if line.strip():
-            if (named := excel_separator(line)) is not None:
+            if (named := find_excel_separator(line)) is not None:
                 separator = named
             else:
                 lines.put_back(line)
@@ -60,7 +60,8 @@ def _read_header(lines: TextLines, separator: str) -> tuple[Sequence[str], bool]
         try:
             header = next(module.reader(lines, delimiter=separator, strict=True))
         except module.Error as error:
-            raise TableError(lines.path, f"malformed header: {describe_csv_error(error)}", line=1) from error
+            cause = f"{describe_csv_error(error)}{describe_first_line([line])}"
+            raise TableError(lines.path, f"malformed header: {cause}", line=1) from error
     if (problem := lines.take_problem()) is not None:
         raise problem
     if not header:
@@ -69,7 +70,7 @@ def _read_header(lines: TextLines, separator: str) -> tuple[Sequence[str], bool]
 
 
 def _name_cells(
-    lines: TextLines, rows: Iterable[RowCells], names: Sequence[str], *, can_quote: bool
+    lines: TextLines, rows: Iterable[RowCells], header: Sequence[str], names: Sequence[str], *, can_quote: bool
 ) -> Iterator[Row | BadRow]:
     blanks = 0  # blank lines just before this one: ignored at the end of the file, bad before another row
     for row in rows:
@@ -89,6 +90,9 @@ def _name_cells(
             yield BadRow(problem)
         elif len(cells) != len(names):
             message = _describe_width(cells, len(names), can_quote=can_quote)
+            yield BadRow(TableError(lines.path, message, line=row.line), cells)
+        elif len(names) > 1 and cells[-1] == header[-1] and repeats_header(cells, header):
+            message = "the line repeats the header, as where several files were joined; delete it"
             yield BadRow(TableError(lines.path, message, line=row.line), cells)
         else:
             yield Row(row.line, dict(zip(names, cells, strict=True)))

@@ -1,5 +1,6 @@
 """What sentence-transformers publishes with an encoder is taken, or a line says what is not."""
 
+import json
 import logging
 import shutil
 
@@ -183,6 +184,8 @@ def test_modules_in_front_of_the_pooling_are_refused_as_those_behind_it(folder):
             "encoder: sentence-transformers starts every text with 'query: ', mtl-export does not; "
             "write it into the texts of training and prediction alike, or into none",
         ),
+        ({"prompts": ["query: "]}, None),
+        ({"prompts": {"query": ["query: "], "passage": None}}, None),
     ],
 )
 def test_prompts_are_reported_in_one_line(folder, caplog, prompts, line):
@@ -214,13 +217,23 @@ def test_do_lower_case_lowercases_texts_where_the_tokenizer_does_not(folder, cap
     assert load_encoder(str(folder)).tokenizer.encode(["Good FILM"])[0].ids == (2, 1, 1, 3)
 
 
-def test_a_folder_that_does_not_start_with_a_transformer_is_refused(folder):
+@pytest.mark.parametrize("module", ["StaticEmbedding", "WordEmbeddings", "BoW", "CLIPModel", "Router", "Asym"])
+def test_a_folder_that_does_not_start_with_a_transformer_is_refused(folder, module):
     save_sentence_transformer(folder, pooling=CLS)
-    write_json(folder / "modules.json", [{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}])
+    write_json(folder / "modules.json", [{"path": "", "type": f"sentence_transformers.models.{module}"}])
     assert error_of(folder) == (
-        "encoder X starts with a module StaticEmbedding, not with a transformer (modules.json); "
+        f"encoder X starts with a module {module}, not with a transformer (modules.json); "
         "name the folder or repository of one transformer encoder"
     )
+
+
+def test_a_module_of_the_repositorys_own_code_is_named(folder, caplog):
+    save_sentence_transformer(folder, pooling=CLS)
+    modules = json.loads((folder / "modules.json").read_text("utf-8"))
+    modules[0]["type"] = "custom_st.Transformer"
+    write_json(folder / "modules.json", modules)
+    line = "encoder: its repository's own code (custom_st.Transformer in modules.json) is never run"
+    assert lines_of(caplog, folder)[0] == line
 
 
 @pytest.mark.parametrize(
@@ -266,3 +279,35 @@ def test_a_config_without_pooling_and_length_trains_with_the_published_ones(tmp_
     other = Config.from_dict({**CONFIG, "encoder": {"model": "encoder", "pooling": "mean"}}, folder=folder)
     with pytest.raises(ConfigError, match="the checkpoint has pooling 'cls' and max_length 24, which cannot change"):
         train(other, folder / "other", base=folder / "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ({"method": "forward", "method_output_name": "pooler_output"}, "pooler_output"),
+        ({"method": "get_text_features", "method_output_name": None}, "get_text_features"),
+    ],
+)
+def test_an_output_that_the_transformer_takes_in_place_of_its_tokens_is_a_pooling(folder, text, name):
+    save_sentence_transformer(folder, pooling=None, settings={"modality_config": {"text": text}})
+    assert f"is published with the pooling {name}, which mtl-export does not have" in error_of(folder)
+    plain = {"method": "forward", "method_output_name": "last_hidden_state"}
+    save_sentence_transformer(folder, pooling=CLS, settings={"modality_config": {"text": plain}})
+    assert load_encoder(str(folder)).spec.pooling == "cls"
+
+
+def test_arguments_that_change_config_or_tokenizer_are_named(folder, caplog):
+    settings = {"tokenizer_args": {"do_lower_case": True, "model_max_length": 24}, "config_args": {"is_decoder": True}}
+    save_sentence_transformer(folder, pooling=CLS, settings=settings)
+    caplog.clear()
+    load_encoder(str(folder))
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        "encoder: sentence-transformers loads it with is_decoder of config_args, which is not done here",
+        "encoder: sentence-transformers loads it with do_lower_case of tokenizer_args, which is not done here",
+    ]
+
+
+def test_a_transformer_whose_folder_is_not_there_is_named(folder):
+    save_sentence_transformer(folder, pooling=CLS)
+    write_json(folder / "modules.json", [{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}])
+    assert error_of(folder) == "encoder X: modules.json names the folder '0_Transformer', which is not there"

@@ -7,11 +7,12 @@ import unicodedata
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder import load_encoder
-from mtl_export.model.encoder.tokenizer_texts import comparison_texts
+from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
 from tests.export.model.encoder.folders import (
     BERT_VOCABULARY,
     bert_tokenizer,
@@ -211,10 +212,77 @@ def test_any_text_has_the_ids_of_auto_tokenizer(lowercased, text):
 
 def test_the_texts_of_the_comparison_are_the_same_each_time_and_hold_words_of_the_vocabulary():
     vocabulary = ["[PAD]", "##s", "▁good", "Ġfilm", "x</w>", "12", "中", *map(str, range(500))]
-    texts = comparison_texts(vocabulary, ["[SEP]", "<mask>"])
-    assert texts == comparison_texts(vocabulary, ["[SEP]", "<mask>"])
+    texts = make_comparison_texts(vocabulary, ["[SEP]", "<mask>"])
+    assert texts == make_comparison_texts(vocabulary, ["[SEP]", "<mask>"])
     assert {"", "good", "GOOD", "Good", "film", "x", "[SEP]", "[sep]", "film <mask> film"} <= set(texts)
     assert 50 < len(texts) < 600
     scripts = {unicodedata.name(letter, "").partition(" ")[0] for text in texts for letter in text if letter.isalpha()}
     assert {"LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DEVANAGARI", "THAI", "CJK", "HANGUL"} <= scripts
     assert max(map(len, texts)) > 5000
+
+
+def with_template(tokenizer, *, cls_id=2, type_id=0):
+    content = json.loads(tokenizer.to_str())
+    content["post_processor"]["special_tokens"]["[CLS]"]["ids"] = [cls_id]
+    for part in content["post_processor"]["single"]:
+        next(iter(part.values()))["type_id"] = type_id
+    return type(tokenizer).from_str(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ({"cls_id": 500}, "gives ids up to 500, but the encoder embeds only 33 tokens; add rows with"),
+        ({"type_id": 2}, "gives the token type 2, the encoder embeds 2 types; set type_id in the post_processor"),
+    ],
+)
+def test_a_template_beyond_what_the_encoder_embeds_is_refused(folder, template, problem):
+    tokenizer = with_template(bert_tokenizer(), **template)
+    save_with_tokenizer(folder, tokenizer, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    assert problem in error_of(folder)
+    save_with_tokenizer(
+        folder, with_template(bert_tokenizer(), type_id=1), {"tokenizer_class": "PreTrainedTokenizerFast"}
+    )
+    assert load_tokenizer(folder).encode(["good"])[0].type_ids == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (["model", "unk_token"], "[NONE]", "WordPiece error: Missing [UNK] token from the vocabulary"),
+        (["model", "vocab"], {"good": 4}, "Missing [UNK] token"),
+        (["post_processor", "single"], [{"Sequence": {"id": "B", "type_id": 0}}], "index out of bounds"),
+    ],
+)
+def test_a_tokenizer_that_fails_on_some_texts_is_refused_when_it_is_loaded(folder, path, value, problem):
+    content = json.loads(bert_tokenizer().to_str())
+    content[path[0]][path[1]] = value
+    if path[-1] == "vocab":
+        content["added_tokens"] = []
+    tokenizer = type(bert_tokenizer()).from_str(json.dumps(content))
+    save_with_tokenizer(folder, bert_tokenizer(), {"tokenizer_class": "PreTrainedTokenizerFast"})
+    tokenizer.save(str(folder / "tokenizer.json"))
+    message = error_of(folder)
+    assert message.startswith("encoder X: tokenizer.json cannot read every text: ")
+    assert problem in message
+    assert message.endswith("; its model needs a token for unknown words, and its template no second text")
+
+
+def test_a_unigram_tokenizer_without_an_unknown_token_is_refused(folder):
+    tokenizer = Tokenizer(models.Unigram([("<s>", 0.0), ("</s>", 0.0), ("\u2581good", -1.0)]))
+    save_with_tokenizer(folder, tokenizer, {"tokenizer_class": "PreTrainedTokenizerFast"})
+    message = error_of(folder)
+    assert "tokenizer.json cannot read every text: Encountered an unknown token but `unk_id` is missing" in message
+
+
+def test_a_length_that_special_tokens_fill_is_refused(folder):
+    content = json.loads(bert_tokenizer().to_str())
+    content["post_processor"]["single"] = [
+        *content["post_processor"]["single"],
+        *[{"SpecialToken": {"id": "[SEP]", "type_id": 0}}] * 14,
+    ]
+    save_with_tokenizer(folder, bert_tokenizer(), {"tokenizer_class": "PreTrainedTokenizerFast"})
+    Tokenizer.from_str(json.dumps(content)).save(str(folder / "tokenizer.json"))
+    assert error_of(folder) == (
+        "max_length is 16, and the tokenizer of encoder X needs 16 of it for special tokens; raise [encoder] max_length"
+    )

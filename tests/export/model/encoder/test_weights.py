@@ -9,15 +9,16 @@ import sys
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from mtl_export.errors import EncoderError
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.encoder import load_encoder
 from mtl_runtime.bundle.manifest import TaskSpec
 from tests.export.model.encoder.folders import save_sentence_transformer, write_json
-from tests.export.tiny import save_encoder
+from tests.export.tiny import VOCABULARY, save_encoder, tiny_tokenizer
 from tests.runtime.bundle.hub_layout import snapshot_of
 
 TONE = TaskSpec(name="tone", kind="single_label", labels=("negative", "positive"))
@@ -164,6 +165,9 @@ def test_a_quantized_encoder_is_refused_with_the_way_out(folder, method):
             "pytorch_model.bin",
             "its weights are a pickle, pytorch_model.bin, which is never read; write model.safetensors",
         ),
+        ("pytorch_model.bin.index.json", "its weights are a pickle, pytorch_model.bin.index.json, which is never read"),
+        ("tf_model.h5", "its weights are those of TensorFlow, tf_model.h5; name a folder or repository with"),
+        ("onnx/model.onnx", "its weights are in a graph, onnx/model.onnx, which cannot be trained; name a folder"),
         ("checkpoint.json", "it is a checkpoint of mtl train; leave [encoder] out and start from it with --from"),
         ("manifest.json", "it is a bundle, which is not for training; start from its checkpoint with --from"),
     ],
@@ -174,10 +178,63 @@ def test_a_folder_of_another_format_is_named_for_what_it_is(folder, name, proble
     assert problem in error_of(folder)
 
 
-@pytest.mark.parametrize("wrong", [{"hidden_size": "wide"}, {"model_type": "unheard-of"}, {"num_attention_heads": 5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hidden_size": "wide"},
+        {"model_type": "unheard-of"},
+        {"num_attention_heads": 5},
+        {"pad_token_id": 99_999},
+        {"pad_token_id": [0]},
+        {"hidden_act": "none-such"},
+        {"layer_norm_eps": "small"},
+    ],
+)
 def test_a_config_that_describes_no_encoder_is_one_line(folder, wrong):
     change_config(folder, **wrong)
     assert error_of(folder).startswith("encoder X cannot be loaded: ")
+
+
+@pytest.mark.parametrize(("stored", "used"), [(None, 0), (-1, 0), (5, 5)])
+def test_padding_is_a_token_that_the_encoder_embeds(folder, stored, used):
+    change_config(folder, pad_token_id=stored)
+    assert load_encoder(str(folder)).spec.pad_id == used
+
+
+def test_code_of_the_repository_that_would_compute_something_else_is_named(folder, caplog):
+    change_config(folder, auto_map={"AutoConfig": "configuration_x.XConfig", "AutoModel": "modeling_x.XModel"})
+    assert warnings_of(caplog, folder) == [
+        "encoder: its repository's own code (modeling_x.XModel) is never run; "
+        "transformers' BertModel is used in its place"
+    ]
+
+
+@pytest.mark.parametrize("name", ["T5EncoderModel", "MT5EncoderModel", "UMT5EncoderModel"])
+def test_an_encoder_that_was_published_without_its_decoder_is_loaded(tmp_path, caplog, name):
+    model_class = getattr(transformers, name)
+    sizes = {"d_model": 32, "num_layers": 2, "num_heads": 4, "d_ff": 64, "d_kv": 8, "vocab_size": len(VOCABULARY)}
+    published = model_class(model_class.config_class(**sizes)).eval()
+    published.save_pretrained(tmp_path)
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    assert warnings_of(caplog, tmp_path) == []
+    model = MultiTaskModel.from_encoder(str(tmp_path), [TONE], pooling="mean").eval()
+    batch = model.tensors(model.tokenize(["a good film"]))
+    with torch.inference_mode():
+        expected = published(**batch).last_hidden_state[0].mean(0)
+    torch.testing.assert_close(torch.from_numpy(model.encode("a good film")), expected)
+    rebuilt = MultiTaskModel.rebuild(model.spec, model.tokenizer)
+    assert rebuilt.state_dict().keys() == model.state_dict().keys()
+
+
+def test_two_encoders_in_one_are_refused(tmp_path):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}
+    text, image = {**sizes, "vocab_size": len(VOCABULARY)}, {**sizes, "image_size": 16, "patch_size": 8}
+    model = AutoModel.from_config(AutoConfig.for_model("siglip", text_config=text, vision_config=image))
+    model.save_pretrained(tmp_path)
+    tiny_tokenizer().save(str(tmp_path / "tokenizer.json"))
+    assert error_of(tmp_path) == (
+        "siglip is not one encoder of texts with one hidden_size; use one, such as bert, deberta-v2 or modernbert"
+    )
 
 
 def test_a_revision_in_a_hub_id_is_refused_with_the_way_out():
@@ -228,3 +285,17 @@ def test_a_repository_whose_modules_were_not_downloaded_says_so_offline(folder, 
     answer, lines = load_from_hub(tmp_path / "hub")
     assert answer == "somebody/something mean 80"
     assert "encoder: modules.json was not downloaded, and cannot be offline: a published pooling is not known" in lines
+
+
+@pytest.mark.parametrize("name", ["config.json", WEIGHTS, "tokenizer.json"])
+def test_a_pointer_of_git_lfs_is_named_for_what_it_is(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "utf-8")
+    message = error_of(folder)
+    assert f"{name} is a pointer of Git LFS" in message
+    assert "`git lfs pull`" in message
+
+
+def test_a_file_in_place_of_a_folder_is_named(folder):
+    with pytest.raises(EncoderError) as caught:
+        load_encoder(str(folder / WEIGHTS))
+    assert str(caught.value) == f"{folder / WEIGHTS} is a file; name its folder; check [encoder] model"
