@@ -34,8 +34,11 @@ demo: install    ## train, export, verify and predict on real sentences (QUICK=1
 	$(BIN)/mtl inspect $(DEMO)/bundle
 
 # All tests of a file run in one process, so that what they share is built once.
+ON_ALL_CORES := -q --numprocesses auto --dist loadfile
+TEST_TOOLS := pytest pytest-xdist hypothesis
+
 test: install    ## run all tests, on all cores
-	$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest $(ON_ALL_CORES)
 
 check: lint types test   ## everything that must hold before a commit
 
@@ -55,18 +58,18 @@ wheel: install   ## build dist/*.whl
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist
 
-test-wheel: wheel   ## tests/runtime against the wheel with only [cpu], without torch (PYTHON=python3.13: on that Python)
+test-wheel: wheel   ## tests/runtime against the wheel with [cpu,serve], without torch (PYTHON=python3.13: on that Python)
 	rm -rf build/bare
 	$(PYTHON) -m venv build/bare
-	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu]" pytest hypothesis
+	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu,serve]" $(TEST_TOOLS)
 	! build/bare/bin/python -c 'import torch' 2>/dev/null
-	build/bare/bin/python -m pytest -q tests/runtime
+	build/bare/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
 
 test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: asking for a GPU must fail loudly
 	rm -rf build/gpu-wheel
 	$(PYTHON) -m venv build/gpu-wheel
-	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu pytest hypothesis
-	build/gpu-wheel/bin/python -m pytest -q tests/runtime
+	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu $(TEST_TOOLS)
+	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. The command of optimum, which may stay in .venv, is tested there.
@@ -77,7 +80,7 @@ test-newest: install   ## tests/runtime and tests/export with the newest version
 	$(BIN)/python $(PURELIB) > "$$(build/newest/bin/python $(PURELIB))/pinned.pth"
 	grep '^torch==' constraints.txt > build/newest/torch.txt
 	build/newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint build/newest/torch.txt --editable '.[all]'
-	build/newest/bin/python -m pytest -q --numprocesses auto --dist loadfile tests/runtime tests/export \
+	build/newest/bin/python -m pytest $(ON_ALL_CORES) tests/runtime tests/export \
 	  --deselect tests/export/bundling/test_export_bundle.py::test_optimum_cli_is_a_second_door_to_the_same_export
 
 # The oldest version that pyproject allows, and the newest that is not the one in .venv; each in a folder of its own.
