@@ -6,7 +6,8 @@ import pytest
 
 from mtl_bench.studies.hostile.tokenizers import HOSTILE_TOKENIZERS
 from mtl_runtime import load
-from mtl_runtime.errors import InvalidTextError, TokenizerError
+from mtl_runtime.bulk.predict_file import predict_file
+from mtl_runtime.errors import InvalidTextError, TableError, TokenizerError
 
 TEXTS = ["good", "The soup was awful, and the price too!", "", "unheard-of 中 words"]
 
@@ -65,6 +66,17 @@ def test_a_text_at_which_the_tokenizer_panics_is_named_and_others_are_answered(n
     with pytest.raises(InvalidTextError, match=r"^text 3: "):
         next(answers)
     assert loaded(["good"]) == before
+
+
+@rows_where(lambda row: row.fails_at)
+def test_a_row_at_which_the_tokenizer_panics_is_named_by_its_line(name, change_tokenizer, tmp_path):
+    hostile = HOSTILE_TOKENIZERS[name]
+    loaded = load(change_tokenizer(hostile), variant="cpu-fp32")
+    source = tmp_path / "texts.csv"
+    source.write_text(f"text\ngood\ngood\n{hostile.fails_at}\nbad\n", "utf-8")
+    with pytest.raises(TableError, match=r"texts\.csv, line 4, column 'text': tokenizer\.json cannot read it"):
+        predict_file(loaded, source, tmp_path / "answers.csv")
+    assert not (tmp_path / "answers.csv").exists()
 
 
 def test_the_table_is_large_enough():

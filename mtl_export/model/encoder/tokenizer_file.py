@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _FILE = "tokenizer.json"
 # Loading a bundle estimates how long a text takes. Longer texts here leave room for slower machines there.
-_MAX_TEXT_BYTES = 4 * DEFAULT_MAX_TEXT_BYTES
+_MAX_TEXT_BYTES = 2 * DEFAULT_MAX_TEXT_BYTES
 
 
 def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, lowercase: bool) -> Tokenizer:

@@ -33,8 +33,8 @@ def check_token_ids(tokenizer: Tokenizer, data: bytes, *, vocab_size: int | None
 
 
 def _may_have_id(tokenizer: Tokenizer, data: bytes, least: int) -> bool:
-    """Whether there are more tokens than ``least``, or ``data`` holds a number that large after a key."""
-    return tokenizer.token_count > least or re.search(rb'"\s*:\s*' + _at_least(least), data) is not None
+    """Whether there are more tokens than ``least``, or ``data`` holds a number that large after a colon."""
+    return tokenizer.token_count > least or re.search(rb":\s*" + _at_least(least), data) is not None
 
 
 def _at_least(number: int) -> bytes:

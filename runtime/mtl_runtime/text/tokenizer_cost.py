@@ -7,7 +7,8 @@ characters; it cannot find each.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tokenizers import Tokenizer as HfTokenizer
@@ -23,13 +24,28 @@ _MOST_STEPS = 256  # of a normalizer
 _MOST_GROWTH, _MOST_ADDED = 32, 1_000
 
 _MOST_SECONDS = 5.0  # for a text of max_text_bytes
-_LENGTHS = (8, 24, 48, 128, 512)  # of a run of characters; each is tried only if the one before was quick
-_DISTURBED = 0.05  # seconds up to which something else may have taken a time that is too long
+# Characters in a run; each length is tried only if the one before was quick. The square shows in the last two.
+_LENGTHS = (8, 24, 48, 128, 512)
+_CERTAIN_LENGTHS = (512, 2048)  # where a square may be noise
+# Seconds below which something else may have taken the time.
+_DISTURBED, _DISTURBED_LAST = 0.05, 0.005
 _ORDINARY = ("a", "A", "aA", "1", "a1", " ", "a ", "\n", " \n", "\t", ".", "-", "'", "_", "é", "中", "\u0301")
 _OWN_CHARACTERS = 12  # of the patterns, each of which is repeated too
 _END = "\ue000"  # after a run, so that what needs another character there fails
 # Only Windows counts the time of a thread in steps of 16 ms; elsewhere other programs do not disturb it.
 _clock = time.thread_time if time.get_clock_info("thread_time").resolution < 1e-4 else time.perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What a text costs, from the times of short ones."""
+
+    linear: float  # seconds for each byte
+    square: float = 0.0  # seconds for each pair of bytes
+
+    def seconds(self, size: int) -> float:
+        """Of a text of ``size`` bytes."""
+        return self.linear * size + self.square * size**2
 
 
 def check_growth(tokenizer: HfTokenizer) -> None:
@@ -68,10 +84,9 @@ def check_time(tokenizer: HfTokenizer, max_text_bytes: int) -> None:
     runs = dict.fromkeys((*_ORDINARY, *list(own)[:_OWN_CHARACTERS]))
     for _, read in readers:
         for run in runs:
-            linear, square = _measure(read, run, max_text_bytes)
-            seconds = linear * max_text_bytes + square * max_text_bytes**2
-            if seconds > _MOST_SECONDS:
-                raise TokenizerError(_describe_time(run, linear, square, max_text_bytes))
+            cost = _measure(read, run, max_text_bytes)
+            if cost.seconds(max_text_bytes) > _MOST_SECONDS:
+                raise TokenizerError(_describe_cost(run, cost, max_text_bytes))
 
 
 def _find_readers(tokenizer: HfTokenizer) -> Iterator[tuple[list[str], Callable[[str], object]]]:
@@ -86,28 +101,34 @@ def _find_readers(tokenizer: HfTokenizer) -> Iterator[tuple[list[str], Callable[
             yield patterns, getattr(part, name)
 
 
-def _measure(read: Callable[[str], object], run: str, max_text_bytes: int) -> tuple[float, float]:
-    """Seconds for each character of a long run, and for each pair of them."""
+def _measure(read: Callable[[str], object], run: str, max_text_bytes: int) -> _Cost:
     seconds: dict[int, float] = {}
     for length in _LENGTHS:
-        text = run * (length // len(run)) + _END
-        seconds[length] = _time(read, text)
-        if _MOST_SECONDS * length / max_text_bytes < seconds[length] < _DISTURBED:
-            seconds[length] = min(seconds[length], _time(read, text), _time(read, text))
-        if seconds[length] > _MOST_SECONDS * length / max_text_bytes:
-            return seconds[length] / length, 0.0
-    return _fit(seconds)
+        bearable = _MOST_SECONDS * length / max_text_bytes
+        seconds[length] = _time(read, run, length)
+        if bearable < seconds[length] < _DISTURBED:
+            seconds[length] = _least_time(read, run, length)
+        if seconds[length] > bearable:
+            return _Cost(seconds[length] / length)
+    cost = _fit(seconds, *_LENGTHS[-2:])
+    if cost.seconds(max_text_bytes) > _MOST_SECONDS and seconds[_LENGTHS[-1]] < _DISTURBED_LAST:
+        certain = {length: _least_time(read, run, length) for length in _CERTAIN_LENGTHS}
+        cost = _fit(certain, *_CERTAIN_LENGTHS)
+    return cost
 
 
-def _fit(seconds: dict[int, float]) -> tuple[float, float]:
-    """Coefficients of length and its square through the last two times."""
-    short, long = _LENGTHS[-2:]
-    ratio = long // short
-    square = max(0.0, (seconds[long] - ratio * seconds[short]) / (long * (long - short)))
-    return seconds[long] / long - square * long, square
+def _fit(seconds: Mapping[int, float], short: int, long: int) -> _Cost:
+    """The cost that both times show; ``long`` is a multiple of ``short``."""
+    square = max(0.0, (seconds[long] - long // short * seconds[short]) / (long * (long - short)))
+    return _Cost(seconds[long] / long - square * long, square)
 
 
-def _time(read: Callable[[str], object], text: str) -> float:
+def _least_time(read: Callable[[str], object], run: str, length: int) -> float:
+    return min(_time(read, run, length) for _ in range(3))
+
+
+def _time(read: Callable[[str], object], run: str, length: int) -> float:
+    text = run * (length // len(run)) + _END
     started = _clock()
     _call(read, text)
     return _clock() - started
@@ -122,14 +143,13 @@ def _call(read: Callable[[str], Any], text: str) -> Any:
         raise TokenizerError(f"cannot read {text[:8]!a}...: {describe_failure(error)}") from error
 
 
-def _describe_time(run: str, linear: float, square: float, max_text_bytes: int) -> str:
-    seconds = linear * max_text_bytes + square * max_text_bytes**2
+def _describe_cost(run: str, cost: _Cost, max_text_bytes: int) -> str:
     bearable = max_text_bytes
-    while bearable and linear * bearable + square * bearable**2 > _MOST_SECONDS:
+    while bearable and cost.seconds(bearable) > _MOST_SECONDS:
         bearable //= 2
     return (
-        f"has regular expressions that take about {seconds:,.0f} s for {run!a} repeated to {max_text_bytes:,} bytes; "
-        f"{_MOST_SECONDS:.0f} s is the limit, which max_text_bytes={bearable} keeps"
+        f"has regular expressions that take about {cost.seconds(max_text_bytes):,.0f} s for {run!a} repeated to "
+        f"{max_text_bytes:,} bytes; {_MOST_SECONDS:.0f} s is the limit, which max_text_bytes={bearable} keeps"
     )
 
 
