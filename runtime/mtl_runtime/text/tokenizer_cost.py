@@ -24,6 +24,7 @@ _MOST_STEPS = 256  # of a normalizer
 _MOST_GROWTH, _MOST_ADDED = 32, 1_000
 
 _MOST_SECONDS = 5.0  # for a text of max_text_bytes
+_MOST_BYTES = 2**17  # of that text; short runs do not show what longer ones take
 # Characters in a run; each length is tried only if the one before was quick. The square shows in the last two.
 _LENGTHS = (8, 24, 48, 128, 512)
 _CERTAIN_LENGTHS = (512, 2048)  # where a square may be noise
@@ -77,16 +78,17 @@ def check_time(tokenizer: HfTokenizer, max_text_bytes: int) -> None:
     """Estimate how long the tokenizer's own regular expressions take for repeated characters.
 
     Raises:
-        TokenizerError: more than 5 s of a core for ``max_text_bytes``, or a pattern gives up.
+        TokenizerError: more than 5 s of a core for ``max_text_bytes`` (128 KiB if it is more), or a pattern gives up.
     """
+    size = min(max(max_text_bytes, 1), _MOST_BYTES)
     readers = list(_find_readers(tokenizer))
     own = dict.fromkeys(character for patterns, _ in readers for pattern in patterns for character in pattern)
     runs = dict.fromkeys((*_ORDINARY, *list(own)[:_OWN_CHARACTERS]))
     for _, read in readers:
         for run in runs:
-            cost = _measure(read, run, max_text_bytes)
-            if cost.seconds(max_text_bytes) > _MOST_SECONDS:
-                raise TokenizerError(_describe_cost(run, cost, max_text_bytes))
+            cost = _measure(read, run, size)
+            if cost.seconds(size) > _MOST_SECONDS:
+                raise TokenizerError(_describe_cost(run, cost, size))
 
 
 def _find_readers(tokenizer: HfTokenizer) -> Iterator[tuple[list[str], Callable[[str], object]]]:
@@ -101,17 +103,17 @@ def _find_readers(tokenizer: HfTokenizer) -> Iterator[tuple[list[str], Callable[
             yield patterns, getattr(part, name)
 
 
-def _measure(read: Callable[[str], object], run: str, max_text_bytes: int) -> _Cost:
+def _measure(read: Callable[[str], object], run: str, size: int) -> _Cost:
     seconds: dict[int, float] = {}
     for length in _LENGTHS:
-        bearable = _MOST_SECONDS * length / max_text_bytes
+        bearable = _MOST_SECONDS * length / size
         seconds[length] = _time(read, run, length)
         if bearable < seconds[length] < _DISTURBED:
             seconds[length] = _least_time(read, run, length)
         if seconds[length] > bearable:
             return _Cost(seconds[length] / length)
     cost = _fit(seconds, *_LENGTHS[-2:])
-    if cost.seconds(max_text_bytes) > _MOST_SECONDS and seconds[_LENGTHS[-1]] < _DISTURBED_LAST:
+    if cost.seconds(size) > _MOST_SECONDS and seconds[_LENGTHS[-1]] < _DISTURBED_LAST:
         certain = {length: _least_time(read, run, length) for length in _CERTAIN_LENGTHS}
         cost = _fit(certain, *_CERTAIN_LENGTHS)
     return cost
@@ -143,13 +145,13 @@ def _call(read: Callable[[str], Any], text: str) -> Any:
         raise TokenizerError(f"cannot read {text[:8]!a}...: {describe_failure(error)}") from error
 
 
-def _describe_cost(run: str, cost: _Cost, max_text_bytes: int) -> str:
-    bearable = max_text_bytes
+def _describe_cost(run: str, cost: _Cost, size: int) -> str:
+    bearable = size
     while bearable and cost.seconds(bearable) > _MOST_SECONDS:
         bearable //= 2
     return (
-        f"has regular expressions that take about {cost.seconds(max_text_bytes):,.0f} s for {run!a} repeated to "
-        f"{max_text_bytes:,} bytes; {_MOST_SECONDS:.0f} s is the limit, which max_text_bytes={bearable} keeps"
+        f"has regular expressions that take about {cost.seconds(size):,.0f} s for {run!a} repeated to "
+        f"{size:,} bytes; {_MOST_SECONDS:.0f} s is the limit, which max_text_bytes={bearable} keeps"
     )
 
 

@@ -42,9 +42,10 @@ def split(regex):
     return {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False}
 
 
+@pytest.mark.parametrize("max_text_bytes", [0, 2**16, 2**40])
 @pytest.mark.parametrize("regex", PUBLISHED)
-def test_expressions_of_published_tokenizers_are_accepted(regex, content):
-    build({**content, "pre_tokenizer": split(regex)}, max_text_bytes=2**17)
+def test_expressions_of_published_tokenizers_are_accepted(regex, content, max_text_bytes):
+    build({**content, "pre_tokenizer": split(regex)}, max_text_bytes=max_text_bytes)
 
 
 def test_an_expression_that_takes_the_square_of_a_length_is_accepted_for_short_texts(content):

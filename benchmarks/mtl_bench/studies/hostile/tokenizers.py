@@ -229,9 +229,9 @@ _REFUSED: Mapping[str, tuple[Callable[[_Content], _Content], str]] = {
     # how a text is split
     "pieces of no characters": (
         _with(pre_tokenizer={"type": "FixedLength", "length": 0}),
-        "cannot read .*: chunk size must be non-zero",
+        f"cannot read .*: chunk size must be non-zero|{_UNREADABLE}",  # tokenizers 0.21 has no such part
     ),
-    "an expression that does not parse": (_split("("), f"{_UNREADABLE}Oniguruma error"),
+    "an expression that does not parse": (_split("("), _UNREADABLE),
     "nested repeats": (_split("(a+)+$"), _BACKTRACKS),
     "repeats of alternatives": (_split("(x|xx)+y"), _BACKTRACKS),
     "a repeat up to the end": (_split(r"\s+$"), _BACKTRACKS),
