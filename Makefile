@@ -72,16 +72,19 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
-# newer version that pyproject.toml allows. The command of optimum, which may stay in .venv, is tested there.
+# newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
+# all families as they load, train and become graphs.
+NEWEST := tests/runtime tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
+  tests/export/training/test_families.py tests/export/graphs/test_encoder_families.py tests/export/graphs/test_fused_attention.py \
+  tests/export/bundling/test_labels_of_a_bundle.py
 PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
-test-newest: install   ## tests/runtime and tests/export with the newest versions that pyproject.toml allows, torch as pinned
+test-newest: install   ## what touches other packages, with the newest versions that pyproject.toml allows, torch as pinned
 	rm -rf build/newest
 	$(BIN)/python -m venv build/newest
 	$(BIN)/python $(PURELIB) > "$$(build/newest/bin/python $(PURELIB))/pinned.pth"
 	grep '^torch==' constraints.txt > build/newest/torch.txt
 	build/newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --constraint build/newest/torch.txt --editable '.[all]'
-	build/newest/bin/python -m pytest $(ON_ALL_CORES) tests/runtime tests/export \
-	  --deselect tests/export/bundling/test_export_bundle.py::test_optimum_cli_is_a_second_door_to_the_same_export
+	build/newest/bin/python -m pytest $(ON_ALL_CORES) $(NEWEST)
 
 # The oldest version that pyproject allows, and the newest that is not the one in .venv; each in a folder of its own.
 OTHER_ONNXRUNTIMES := build/onnxruntime-oldest build/onnxruntime-newest

@@ -98,7 +98,8 @@ def make_bundle(target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
         (target / name).write_bytes(data)
-    manifest = make_manifest({name: FileSpec.of(data) for name, data in contents.items()})
+    files = {name: FileSpec.of(data) for name, data in contents.items()}
+    manifest = make_manifest(files, vocab_size=tokenizer.vocabulary_size)
     write_manifest(target, manifest)
 
 
@@ -204,10 +205,16 @@ def golden_text(text: str, tokenizer: Tokenizer, weights: Weights) -> GoldenText
     return GoldenText(text=text, ids=tokens.ids, logits=rounded)
 
 
-def make_manifest(files: Mapping[str, FileSpec]) -> Manifest:
+def make_manifest(files: Mapping[str, FileSpec], *, vocab_size: int) -> Manifest:
     """The manifest of the two graphs."""
     encoder = EncoderSpec(
-        family="tiny", source="by hand", hidden_size=HIDDEN, pooling="mean", max_length=MAX_LENGTH, pad_id=0
+        family="tiny",
+        source="by hand",
+        hidden_size=HIDDEN,
+        pooling="mean",
+        max_length=MAX_LENGTH,
+        pad_id=0,
+        vocab_size=vocab_size,
     )
     return Manifest(
         format_version=FORMAT_VERSION,

@@ -1,5 +1,6 @@
 """checkpoint -> verified bundle: graphs, tokenizer, golden texts, manifest, evidence; whole or absent."""
 
+import dataclasses
 import logging
 import os
 import tempfile
@@ -26,6 +27,7 @@ from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
 from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
+from mtl_export.model.encoder import embedded_tokens
 from mtl_export.preflight import check_export
 from mtl_export.variant_names import AUTO
 from mtl_runtime.bundle.bundle import Bundle, write_manifest
@@ -235,7 +237,7 @@ def _write_manifest(
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         tasks=tasks,
-        encoder=spec.encoder,
+        encoder=dataclasses.replace(spec.encoder, vocab_size=embedded_tokens(model.encoder)),
         inputs=model.inputs,
         outputs=(*(logits_output(task.name) for task in tasks), EMBEDDING_OUTPUT),
         variants={name: variant.spec for name, variant in built.items()},

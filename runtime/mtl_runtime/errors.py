@@ -14,6 +14,7 @@ The tree::
       UnknownVariantError       the bundle has no such variant
       ProviderError             the requested execution provider cannot run here, or another one ran
       BundleError               the folder is not a bundle, or has another format
+        TokenizerError          its tokenizer.json cannot read every text, or gives what the graph does not take
       CheckFailedError          exit code 1: a check ran and failed
         IntegrityError          a file's bytes are not those that the manifest promises
         NonFiniteError          the model returned NaN or infinity
@@ -39,6 +40,7 @@ __all__ = [
     "ProviderError",
     "RecordError",
     "TableError",
+    "TokenizerError",
     "UnknownLabelError",
     "UnknownTaskError",
     "UnknownVariantError",
@@ -164,6 +166,14 @@ class ProviderError(MtlError):
 
 class BundleError(MtlError):
     """The folder is not a bundle that this version can read."""
+
+
+class TokenizerError(BundleError):
+    """tokenizer.json cannot read every text, or gives what the graph does not take."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"tokenizer.json {problem}; use the one that its encoder was published with, and export again")
 
 
 class ComputationError(MtlError):

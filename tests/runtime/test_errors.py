@@ -18,6 +18,7 @@ from mtl_runtime.errors import (
     ProviderError,
     RecordError,
     TableError,
+    TokenizerError,
     UnknownLabelError,
     UnknownTaskError,
     UnknownVariantError,
@@ -35,6 +36,7 @@ ERRORS = [
     UnknownVariantError("gpu", ["cpu-fp32"]),
     ProviderError("no GPU"),
     BundleError("no bundle"),
+    TokenizerError("has an empty vocabulary"),
     IntegrityError("model.onnx", "is missing"),
     NonFiniteError(3, "logits.a"),
 ]

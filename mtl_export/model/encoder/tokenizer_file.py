@@ -16,12 +16,15 @@ from mtl_export.model.encoder.tokenizer_difference import find_difference
 from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
 from mtl_runtime.errors import BundleError
 from mtl_runtime.text.tokenizer import Tokenizer
+from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["load_tokenizer"]
 
 _log = logging.getLogger(__name__)
 
 _FILE = "tokenizer.json"
+# Loading a bundle estimates how long a text takes. Longer texts here leave room for slower machines there.
+_MAX_TEXT_BYTES = 2 * DEFAULT_MAX_TEXT_BYTES
 
 
 def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, lowercase: bool) -> Tokenizer:
@@ -137,7 +140,7 @@ def _convert(
 
 def _parse(files: EncoderFiles, data: bytes, max_length: int) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_bytes(data, max_length=max_length)
+        tokenizer = Tokenizer.from_bytes(data, max_length=max_length, max_text_bytes=_MAX_TEXT_BYTES)
     except BundleError as error:
         pointer = files.find_pointer(_FILE) and f"{_FILE} is a pointer of Git LFS; fetch it with `git lfs pull`"
         raise EncoderError(f"encoder {files.source!r}: {pointer or error}") from error

@@ -128,10 +128,14 @@ class EncoderSpec:
     pooling: Pooling
     max_length: int  # tokens, special ones included; longer texts are truncated
     pad_id: int
+    # Rows of the embedding table, one for each token id; absent: not known.
+    vocab_size: int | None = field(default=None, metadata=records.if_set())
 
     def __post_init__(self) -> None:
         if self.max_length < 3 or self.hidden_size < 1 or self.pad_id < 0:
             raise RecordError("", f"impossible sizes: {self}")
+        if self.vocab_size is not None and self.vocab_size <= self.pad_id:
+            raise RecordError("vocab_size", f"{self.vocab_size} rows have none for pad_id {self.pad_id}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,7 +103,8 @@ class Classifier:
         more texts than memory holds there is :meth:`stream`.
 
         Raises:
-            InvalidTextError: a text is no str, holds a lone surrogate or is too long; the error has the index.
+            InvalidTextError: a text is no str, holds a lone surrogate, is too long, or makes the tokenizer fail; the
+                error has the index.
             UnknownTaskError: the bundle has no such task.
             NonFiniteError: the model answered NaN or infinity; the error has the index.
         """

@@ -75,7 +75,8 @@ def explain(
 
     Raises:
         UnknownLabelError: a task has no such label.
-        InvalidTextError: the text is longer than the encoder reads, and that is an error here.
+        InvalidTextError: the tokenizer fails at the text, or it is longer than the encoder reads, and that is an error
+            here.
         NonFiniteError: the model answered NaN or infinity.
         ValueError: ``by`` is none of those there are.
     """

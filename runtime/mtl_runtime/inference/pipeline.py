@@ -69,8 +69,8 @@ class Pipeline:
             stop: once it is set, Cancelled is raised instead of further rows.
 
         Raises:
-            InvalidTextError: a text is longer than the encoder reads, and that is an error here. Like all that
-                ``chunks`` raises, it comes after the rows of the chunks before.
+            InvalidTextError: the tokenizer fails at a text, or it is longer than the encoder reads, and that is an
+                error here. Like all that ``chunks`` raises, it comes after the rows of the chunks before.
         """
         names = list(widths)
         submitted = (self._submit_chunk(chunk, widths, stop) for chunk in chunks)
@@ -120,7 +120,10 @@ class Pipeline:
     def _submit_chunk(
         self, chunk: TextChunk, widths: Mapping[str, int], stop: threading.Event | None
     ) -> "_InFlightChunk":
-        texts = self.tokenizer.encode(chunk.texts)
+        try:
+            texts = self.tokenizer.encode(chunk.texts)
+        except InvalidTextError as error:
+            raise chunk.locate_error(error) from error.__cause__
         self.require_short_texts(chunk, texts)
         windows, starts = flatten_windows(texts)
         return _InFlightChunk(chunk, texts, starts, self._submit_windows(windows, widths, stop))

@@ -70,6 +70,7 @@ def load(
 
     Raises:
         BundleError, RecordError: no bundle that this version reads.
+        TokenizerError: its tokenizer cannot read every text, or its token ids do not fit the graph.
         IntegrityError: a file's bytes are not those that the manifest promises.
         UnknownVariantError: the bundle has no such variant.
         UnknownTaskError: ``aggregate`` names a task that the bundle does not have.
@@ -143,7 +144,7 @@ def open_classifier(bundle: Bundle, plan: LoadPlan, *, inputs: InputOptions | No
     """
     options, execution = inputs or InputOptions(), plan.execution
     with loading_session(bundle, plan.variant, threads=execution.threads, runs=execution.workers) as finish:
-        tokenizer = open_tokenizer(bundle, long_text=options.long_text)
+        tokenizer = open_tokenizer(bundle, long_text=options.long_text, max_text_bytes=options.max_text_bytes)
         from mtl_runtime.inference.classifier import Classifier
 
         session = finish()
@@ -188,14 +189,28 @@ def reopen(source: ModelSource, settings: InferenceSettings) -> "Classifier":
     return open_classifier(bundle, plan, inputs=settings.inputs)
 
 
-def open_tokenizer(bundle: Bundle, *, long_text: LongText = "truncate") -> "Tokenizer":
-    """Load the bundle's tokenizer; its file is hashed first."""
+def open_tokenizer(
+    bundle: Bundle, *, long_text: LongText = "truncate", max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES
+) -> "Tokenizer":
+    """Load the bundle's tokenizer; its file is hashed first.
+
+    Raises:
+        IntegrityError: the file's bytes are not those that the manifest promises.
+        TokenizerError: it cannot read every text, or its token ids do not fit the graph.
+    """
+    from mtl_runtime.text.token_ids import check_token_ids
     from mtl_runtime.text.tokenizer import Tokenizer
     from mtl_runtime.text.windows import window_overlap
 
-    length = bundle.manifest.encoder.max_length
-    overlap = window_overlap(length) if long_text == "windows" else None
-    return Tokenizer.from_bytes(bundle.read("tokenizer.json"), max_length=length, overlap=overlap)
+    encoder = bundle.manifest.encoder
+    overlap = window_overlap(encoder.max_length) if long_text == "windows" else None
+    data = bundle.read("tokenizer.json")
+    tokenizer = Tokenizer.from_bytes(
+        data, max_length=encoder.max_length, overlap=overlap, max_text_bytes=max_text_bytes
+    )
+    takes_types = "token_type_ids" in bundle.manifest.inputs
+    check_token_ids(tokenizer, data, vocab_size=encoder.vocab_size, token_types=takes_types)
+    return tokenizer
 
 
 def _input_options(

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from mtl_runtime.errors import NonFiniteError
+from mtl_runtime.errors import InvalidTextError, NonFiniteError
 
 __all__ = ["CHUNK_CHARACTERS", "TextChunk", "chunk_texts"]
 
 # What a tokenizer keeps of a text grows with its characters, even where the text is truncated: 6 MB for 64 KB.
 CHUNK_CHARACTERS = 2**20
+
+_TextError = TypeVar("_TextError", InvalidTextError, NonFiniteError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class TextChunk:
             places[indices[place]] = first + place
         return cls(list(known), places), indices
 
-    def locate_error(self, error: NonFiniteError) -> NonFiniteError:
-        """Turn an error about a row of the chunk into one about the caller's text."""
+    def locate_error(self, error: _TextError) -> _TextError:
+        """Turn an error about a text or row of the chunk into one about the caller's text."""
         return error.at(self.places[error.index])
 
     def cut(self, size: int) -> Iterator[Self]:

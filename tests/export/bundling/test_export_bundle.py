@@ -41,7 +41,7 @@ from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.providers.session import Session
-from tests.export.tiny import CONFIG, SMALL_LOGITS, project, rows, write_csv
+from tests.export.tiny import CONFIG, SMALL_LOGITS, VOCABULARY, project, rows, write_csv
 from tests.runtime.bundle.hub_layout import snapshot_of
 
 # The fp32 graph alone; variants have tests of their own.
@@ -101,6 +101,10 @@ def test_the_bundle_verifies_and_carries_evidence_for_every_task(exported):
     assert measured.tasks["sentiment"].metrics == measured.tasks["sentiment"].reference_metrics
     assert measured.tasks["sentiment"].flips == 0
     assert list(evidence.data) == ["validation.csv"]
+
+
+def test_a_bundle_says_how_many_rows_the_embedding_table_has(exported):
+    assert exported.bundle.manifest.encoder.vocab_size == len(VOCABULARY)
 
 
 def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_of_the_model_card(checkpoint, tmp_path):

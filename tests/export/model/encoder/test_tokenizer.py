@@ -178,6 +178,30 @@ def test_an_encoder_that_looks_no_tokens_up_is_refused(folder):
     assert error_of(folder) == ("canine has no table of token embeddings; use an encoder that reads tokens")
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {
+                "pre_tokenizer": {
+                    "type": "Split",
+                    "pattern": {"Regex": r"\s+$"},
+                    "behavior": "Isolated",
+                    "invert": False,
+                }
+            },
+            "has regular expressions that take about",
+        ),
+        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}}, "cannot be read: Precompiled"),
+    ],
+)
+def test_a_tokenizer_that_loading_a_bundle_would_refuse_is_refused_before_training(folder, changes, problem):
+    save_with_tokenizer(folder, bert_tokenizer())
+    content = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    write_json(folder / "tokenizer.json", {**content, **changes})
+    assert error_of(folder).startswith(f"encoder X: tokenizer.json {problem}")
+
+
 def test_long_texts_are_cut_at_their_end_and_a_folder_that_cuts_their_start_is_named(folder, caplog):
     save_with_tokenizer(folder, bert_tokenizer(), {**BERT, "truncation_side": "left"})
     assert lines_of(caplog, folder) == [
