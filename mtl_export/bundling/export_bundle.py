@@ -27,7 +27,7 @@ from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
 from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
-from mtl_export.model.encoder import embedded_tokens
+from mtl_export.model.encoder import count_embedded_tokens
 from mtl_export.preflight import check_export
 from mtl_export.variant_names import AUTO
 from mtl_runtime.bundle.bundle import Bundle, write_manifest
@@ -237,7 +237,7 @@ def _write_manifest(
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         tasks=tasks,
-        encoder=dataclasses.replace(spec.encoder, vocab_size=embedded_tokens(model.encoder)),
+        encoder=dataclasses.replace(spec.encoder, vocab_size=count_embedded_tokens(model.encoder)),
         inputs=model.inputs,
         outputs=(*(logits_output(task.name) for task in tasks), EMBEDDING_OUTPUT),
         variants={name: variant.spec for name, variant in built.items()},
