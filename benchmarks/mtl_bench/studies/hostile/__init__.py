@@ -1,0 +1,1 @@
+"""Bundles, inputs and files that somebody made to do harm, as tables."""
