@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -135,7 +136,7 @@ def _scan(model: onnx.ModelProto) -> None:
     _reroute(model, [helper.make_node("Scan", [BEFORE], [LOGITS], body=body, num_scan_inputs=1)])
 
 
-def _foreign(domain: str, operator: str, model: onnx.ModelProto, **attributes: object) -> None:
+def _foreign(domain: str, operator: str, model: onnx.ModelProto, **attributes: Any) -> None:
     model.opset_import.append(helper.make_opsetid(domain, 1))
     _reroute(model, [helper.make_node(operator, [BEFORE], [LOGITS], domain=domain, **attributes)])
 
@@ -146,6 +147,7 @@ def _many_nodes(count: int, model: onnx.ModelProto) -> None:
 
 
 def _weight(model: onnx.ModelProto, name: str = "sentiment.bias") -> TensorProto:
+    tensor: TensorProto
     (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == name)
     return tensor
 
@@ -181,7 +183,7 @@ def _outside(model: onnx.ModelProto, **entries: str) -> None:
 def _weights_outside(place: Callable[[Path], None], bundle: Path, **entries: str) -> None:
     """Let a weight lie in a file next to the graph, which ``place`` makes and the manifest lists."""
     place(bundle / WEIGHTS)
-    _edited(partial(_outside, **{"location": WEIGHTS, **entries}))(bundle)
+    _edited(lambda model: _outside(model, location=WEIGHTS, **entries))(bundle)
     rehash(bundle, add=(WEIGHTS,))
 
 
