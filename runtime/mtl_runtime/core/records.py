@@ -145,7 +145,7 @@ def from_dict(cls: type[T], data: object, *, where: str = "") -> T:
         raise RecordError(where, f"expected a table of keys, found {_show(data)}")
     fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
     _refuse_unknown_keys(data, [keys_of(field) for field in fields], where)
-    hints = _type_hints(cls)
+    hints = _type_hints(cls)  # type: ignore[arg-type]  # a class is hashable
     values = {}
     for field in fields:
         present = [key for key in keys_of(field) if key in data]

@@ -3,6 +3,7 @@
 They need a bundle like the tests' tiny one, whose variant cpu-fp32 is the graph model.onnx with a task of three labels.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -244,6 +245,18 @@ def _products(size: int, times: int, model: onnx.ModelProto) -> None:
     _reroute(model, nodes)
 
 
+def _exploding_normalizer(bundle: Path) -> None:
+    """Let each space of a text become 10^12 letters."""
+    content = json.loads((bundle / "tokenizer.json").read_bytes())
+    steps = [
+        {"type": "Replace", "pattern": {"String": before}, "content": after * 10_000}
+        for before, after in (" a", "ab", "bc")
+    ]
+    content["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    (bundle / "tokenizer.json").write_text(json.dumps(content), "utf-8")
+    rehash(bundle)
+
+
 def _unknown_field(data: bytes) -> bytes:
     return data + b"\xfa\x06\x03abc"  # field 111
 
@@ -309,12 +322,13 @@ STRUCTURES: Mapping[str, MakeHostile] = {
     "a graph with the suffix .ort": _another_name,
 }
 
-# What shows only when onnxruntime opens the graph or runs it.
+# What shows only when onnxruntime opens the graph or runs it, or when a text is tokenized.
 COMPUTING_GRAPHS: Mapping[str, MakeHostile] = {
     "constant of shape 2^40": _edited(partial(_filled, [2**40])),
     "constant of shape 2^40, known at a run": _edited(partial(_filled, [2**40], hidden=True)),
     "constant of shape 2^34, known at a run": _edited(partial(_filled, [2**34], hidden=True)),
     "constant of a negative shape": _edited(partial(_filled, [-5], hidden=True)),
+    "normalizer that makes 10^12 letters of a space": _exploding_normalizer,
     "products of matrices for minutes": _edited(partial(_products, 3_000, 1_000)),
 }
 
