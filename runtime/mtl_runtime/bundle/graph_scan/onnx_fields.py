@@ -5,8 +5,6 @@ unknown: a later version of ONNX may hide anything in it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 
 from mtl_runtime.bundle.graph_scan.structure_error import GraphStructureError
 from mtl_runtime.bundle.graph_scan.wire_format import (
@@ -21,13 +19,17 @@ from mtl_runtime.bundle.graph_scan.wire_format import (
 __all__ = ["ATTRIBUTE", "BITS", "EXTERNAL_ENTRY", "GRAPH", "MODEL", "NODE", "OPERATOR_SET", "TENSOR", "Message"]
 
 
-@dataclass(frozen=True, slots=True)
 class Message:
-    """What a kind of message may hold."""
+    """What a kind of message may hold.
 
-    allowed: frozenset[int]  # tags
-    most: int  # fields; a scan reads them one by one
-    refused: Mapping[int, str] = dataclass_field(default_factory=dict)  # number of a field -> what it would bring in
+    Args:
+        allowed: tags.
+        most: fields; a scan reads them one by one.
+        refused: number of a field -> what it would bring in.
+    """
+
+    def __init__(self, allowed: frozenset[int], most: int, refused: Mapping[int, str] | None = None) -> None:
+        self.allowed, self.most, self.refused = allowed, most, refused or {}
 
     def fields(self, data: Buffer, span: Span) -> Iterator[tuple[int, int, int]]:
         """Yield the fields of such a message, as :func:`~mtl_runtime.bundle.graph_scan.wire_format.read_fields`.

@@ -1,7 +1,6 @@
 """TensorProto -> nothing, or GraphStructureError: its bytes are as many as its shape and type need."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 
 from mtl_runtime.bundle.graph_scan.onnx_fields import BITS, EXTERNAL_ENTRY, TENSOR
@@ -29,12 +28,16 @@ _MOST_ELEMENTS = 2**40
 _NOT_LAST = bytes(range(0x80, 0x100))  # bytes of a varint before its last one
 
 
-@dataclass(slots=True)
 class WeightsFiles:
-    """The files that may hold weights outside the graph, and how many of their bytes its tensors have taken."""
+    """The files that may hold weights outside the graph, and how many of their bytes its tensors have taken.
 
-    sizes: Mapping[str, int]  # bytes, by name
-    _taken: dict[str, int] = field(default_factory=dict)
+    Args:
+        sizes: bytes of each file, by name.
+    """
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.sizes = sizes
+        self._taken: dict[str, int] = {}
 
     def take(self, name: str, offset: int, length: int) -> None:
         """Take ``length`` bytes of the file for a tensor.
@@ -50,14 +53,16 @@ class WeightsFiles:
             raise GraphStructureError(f"needs more bytes than {quote(name)} has")
 
 
-@dataclass(slots=True)
 class _Tensor:
-    name: str = ""
-    dims: list[int] = field(default_factory=list)
-    types: list[int] = field(default_factory=list)
-    location: int = 0
-    values: list[tuple[int, Span]] = field(default_factory=list)  # tag and payload of each field with values
-    external: dict[str, str] = field(default_factory=dict)
+    """What is read of a tensor. A dataclass would take a millisecond of each cold start."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.dims: list[int] = []
+        self.types: list[int] = []
+        self.location = 0
+        self.values: list[tuple[int, Span]] = []  # tag and payload of each field with values
+        self.external: dict[str, str] = {}
 
 
 def check_tensor(data: Buffer, span: Span, files: WeightsFiles) -> None:
