@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import CheckpointRecord
 from mtl_runtime.bundle.training_summary import TrainingSummary
+from mtl_runtime.report.markdown import code, plain
 
 __all__ = ["model_card"]
 
@@ -15,7 +16,7 @@ def model_card(record: CheckpointRecord) -> str:
     lines = [
         "# Model card",
         "",
-        f"One {encoder.family} encoder (from `{_plain(encoder.source)}`), {encoder.pooling} pooling, "
+        f"One {plain(encoder.family)} encoder (from {code(encoder.source)}), {encoder.pooling} pooling, "
         f"{len(record.model.tasks)} task heads, one ONNX graph. Texts are read up to {encoder.max_length} tokens.",
         "",
         *_quality(summarize_training(training)),
@@ -37,7 +38,7 @@ def model_card(record: CheckpointRecord) -> str:
         "",
         "| file | bytes | SHA-256 |",
         "|---|--:|---|",
-        *(f"| `{_plain(name)}` | {spec.bytes} | `{spec.sha256}` |" for name, spec in training.files.items()),
+        *(f"| {code(name)} | {spec.bytes} | `{spec.sha256}` |" for name, spec in training.files.items()),
         "",
         f"Rows left out by the config: {len(training.skipped_rows)}.",
         "",
@@ -56,7 +57,7 @@ def model_card(record: CheckpointRecord) -> str:
 def _quality(summary: TrainingSummary) -> Iterator[str]:
     yield from ("## Is the model good?", "")
     if summary.findings:
-        yield from (*(f"- **{_plain(finding.text)}**" for finding in summary.findings), "")
+        yield from (*(f"- **{plain(finding.text)}**" for finding in summary.findings), "")
     yield from (
         "Validation rows of training. Majority: always the most frequent answer of training, or its mean. Probe:",
         "linear heads on the frozen encoder. That a variant is verified means that it answers as PyTorch does, not",
@@ -75,7 +76,7 @@ def _quality(summary: TrainingSummary) -> Iterator[str]:
 
 def _task_rows(record: CheckpointRecord) -> Iterator[str]:
     for task in record.model.tasks:
-        labels = ", ".join(_plain(label) for label in task.labels) or "a number"
+        labels = ", ".join(plain(label) for label in task.labels) or "a number"
         yield f"| {task.name} | {task.kind} | {record.model.heads[task.name].kind} | {labels} |"
 
 
@@ -83,8 +84,3 @@ def _metric_rows(record: CheckpointRecord) -> Iterator[str]:
     for name, metrics in record.training.validation.items():
         values = ", ".join(f"{key} {value:.4f}" for key, value in metrics.values.items())
         yield f"| {name} | {metrics.rows} | {values} |"
-
-
-def _plain(text: str) -> str:
-    """Text that cannot break a table or start markup."""
-    return "".join("\\" + char if char in "|`*_[]<>\\" else char if char.isprintable() else " " for char in text)

@@ -18,6 +18,9 @@ __all__ = [
 ]
 
 
+_TASK_BOUNDS = records.bounds(characters=200, count=1_000)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """A budget with nothing left open; None: not limited."""
@@ -71,7 +74,10 @@ class PrecisionBudget:
     """Budgets of the variants of one precision: for all tasks, and for single ones."""
 
     budget: GateBudget = field(default_factory=GateBudget)
-    tasks: Mapping[str, GateBudget] = field(default_factory=dict)
+    tasks: Mapping[str, GateBudget] = field(default_factory=dict, metadata=_TASK_BOUNDS)
+
+    def __post_init__(self) -> None:
+        records.check_bounds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +85,12 @@ class GateConfig:
     """Budgets for all variants, and for those of one precision; the section [gate] of a config, kept in the bundle."""
 
     budget: GateBudget = field(default_factory=GateBudget)
-    tasks: Mapping[str, GateBudget] = field(default_factory=dict)
+    tasks: Mapping[str, GateBudget] = field(default_factory=dict, metadata=_TASK_BOUNDS)
     # By precision, such as int8.
     precisions: Mapping[str, PrecisionBudget] = field(default_factory=dict, metadata=records.if_set())
 
     def __post_init__(self) -> None:
+        records.check_bounds(self)
         for precision in self.precisions:
             if precision not in DEFAULTS:
                 raise RecordError(f"precisions.{precision}", f"no such precision; known: {', '.join(DEFAULTS)}")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mtl_runtime.core import records
 from mtl_runtime.errors import RecordError
@@ -27,20 +27,25 @@ class GoldenText:
     """A text with the PyTorch model's token ids and logits, computed when the bundle was made."""
 
     text: str
-    ids: tuple[int, ...]  # token ids, special tokens included, truncated to max_length
+    # Token ids, special tokens included, truncated to max_length.
+    ids: tuple[int, ...] = field(metadata=records.bounds(0, 2**31 - 1, count=2**20))
     logits: Mapping[str, tuple[float, ...]]  # fp32 logits by task
+
+    def __post_init__(self) -> None:
+        records.check_bounds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenAnswers:
     """What one variant itself answered to some of the golden texts on the machine that made the bundle."""
 
-    lines: tuple[int, ...]  # of golden.jsonl, counted from 1
+    lines: tuple[int, ...] = field(metadata=records.bounds(1, 2**31 - 1, count=2**20))  # of golden.jsonl, from 1
     logits: Mapping[str, tuple[tuple[float, ...], ...]]  # by task: a row for each of these lines
 
     def __post_init__(self) -> None:
-        if not self.lines or min(self.lines) < 1:
-            raise RecordError("lines", "they name at least one line, counted from 1")
+        records.check_bounds(self)
+        if not self.lines:
+            raise RecordError("lines", "they name at least one line")
         for task, rows in self.logits.items():
             if len(rows) != len(self.lines):
                 raise RecordError(f"logits.{task}", f"{len(rows)} rows for {len(self.lines)} lines")

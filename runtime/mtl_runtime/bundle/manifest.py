@@ -7,7 +7,6 @@ import builtins
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Literal
 from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, precision_of
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
+from mtl_runtime.core.wording import enumerate_names, shorten
 from mtl_runtime.errors import BundleError, RecordError
 
 __all__ = [
@@ -51,8 +51,16 @@ DEFAULT_VARIANT = "cpu-fp32"
 Kind = Literal["single_label", "multi_label", "regression"]
 Pooling = Literal["mean", "cls", "max", "pooler"]
 
+_MOST_NAME = 200  # characters of a name
+_MOST_LABEL = 1_000  # characters of a label, or of a cell that stands for none
+_MOST_LABELS = 100_000
+_MOST_TASKS = 1_000
+_MOST_NUMBER = 1e30  # larger ones overflow in float32 with the next operation
+_MOST_ID = 2**31 - 1  # of a token
+
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 # Hashing leaves the interpreter to other threads, and after each piece waits up to 5 ms to have it back: with
@@ -69,13 +77,14 @@ def logits_output(task: str) -> str:
 class Standardization:
     """A regression's numbers are learnt as (number - mean) / deviation: its logits have mean 0 and deviation 1."""
 
-    mean: float  # of the training rows, in the task's unit
-    deviation: float  # standard deviation of the training rows, in the task's unit
+    # Of the training rows, in the task's unit.
+    mean: float = field(metadata=records.bounds(-_MOST_NUMBER, _MOST_NUMBER))
+    # Standard deviation of the training rows, in the task's unit.
+    deviation: float = field(metadata=records.bounds(most=_MOST_NUMBER))
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.mean):
-            raise RecordError("mean", f"{self.mean} is not a finite number")
-        if not (math.isfinite(self.deviation) and self.deviation > 0):
+        records.check_bounds(self)
+        if not self.deviation > 0:
             raise RecordError("deviation", f"{self.deviation} is not a positive number")
 
 
@@ -83,19 +92,25 @@ class Standardization:
 class TaskSpec:
     """One question about a sentence, and how its logits become an answer."""
 
-    name: str  # [a-z][a-z0-9_]*
+    name: str = field(metadata=records.bounds(characters=_MOST_NAME))  # [a-z][a-z0-9_]*
     kind: Kind
-    labels: tuple[str, ...] = ()  # in the order of the logits; empty for a regression
-    thresholds: tuple[float, ...] = ()  # multi_label: a label is given from this probability on
-    temperature: float = 1.0  # logits are divided by it before they become probabilities
+    # In the order of the logits; empty for a regression.
+    labels: tuple[str, ...] = field(default=(), metadata=records.bounds(characters=_MOST_LABEL, count=_MOST_LABELS))
+    # multi_label: a label is given from this probability on.
+    thresholds: tuple[float, ...] = field(default=(), metadata=records.bounds(0, 1, count=_MOST_LABELS))
+    # Logits are divided by it before they become probabilities.
+    temperature: float = field(default=1.0, metadata=records.bounds(most=_MOST_NUMBER))
     # regression: its number is logit * deviation + mean; absent: the number is the logit
     standardization: Standardization | None = field(default=None, metadata=records.if_set())
     # How cells with labels are read where the bundle is measured on labelled sentences: whether a twin of a label, such
     # as Film, is that label, and what stands for no label, such as N/A.
     fold_labels: bool = field(default=False, metadata=records.if_set())
-    missing: tuple[str, ...] = field(default=(), metadata=records.if_set())
+    missing: tuple[str, ...] = field(
+        default=(), metadata={**records.if_set(), **records.bounds(characters=_MOST_LABEL, count=_MOST_LABELS)}
+    )
 
     def __post_init__(self) -> None:
+        records.check_bounds(self)
         if not TASK_NAME.match(self.name):
             raise RecordError("name", f"{self.name!r} is no task name; use a-z, 0-9, _ and start with a letter")
         if len(set(self.labels)) != len(self.labels):
@@ -105,9 +120,7 @@ class TaskSpec:
             raise RecordError("labels", f"{len(self.labels)} labels cannot make a {self.kind} task")
         if len(self.thresholds) != (len(self.labels) if self.kind == "multi_label" else 0):
             raise RecordError("thresholds", "one per label for a multi_label task, none for other kinds")
-        if not all(0.0 <= threshold <= 1.0 for threshold in self.thresholds):
-            raise RecordError("thresholds", "a threshold is a probability, from 0 to 1")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
+        if not self.temperature > 0:
             raise RecordError("temperature", f"{self.temperature} is not a positive number")
         if self.standardization is not None and self.kind != "regression":
             raise RecordError("standardization", f"a {self.kind} task has labels, and no numbers to standardize")
@@ -122,18 +135,20 @@ class TaskSpec:
 class EncoderSpec:
     """Facts of the encoder that the runtime needs, or that a reader of the bundle asks for."""
 
-    family: str  # transformers' model_type, such as "bert"
-    source: str  # hub id or folder name it was trained from
-    hidden_size: int
+    # transformers' model_type, such as "bert"
+    family: str = field(metadata=records.bounds(characters=_MOST_NAME))
+    # Hub id or folder name it was trained from.
+    source: str = field(metadata=records.bounds(characters=4_096))
+    hidden_size: int = field(metadata=records.bounds(1, 2**20))
     pooling: Pooling
-    max_length: int  # tokens, special ones included; longer texts are truncated
-    pad_id: int
+    # Tokens, special ones included; longer texts are truncated.
+    max_length: int = field(metadata=records.bounds(3, 2**20))
+    pad_id: int = field(metadata=records.bounds(0, _MOST_ID))
     # Rows of the embedding table, one for each token id; absent: not known.
-    vocab_size: int | None = field(default=None, metadata=records.if_set())
+    vocab_size: int | None = field(default=None, metadata=records.if_set() | records.bounds(1, _MOST_ID + 1))
 
     def __post_init__(self) -> None:
-        if self.max_length < 3 or self.hidden_size < 1 or self.pad_id < 0:
-            raise RecordError("", f"impossible sizes: {self}")
+        records.check_bounds(self)
         if self.vocab_size is not None and self.vocab_size <= self.pad_id:
             raise RecordError("vocab_size", f"{self.vocab_size} rows have none for pad_id {self.pad_id}")
 
@@ -150,23 +165,33 @@ class Calibration:
 class VariantSpec:
     """One way to run the bundle: a graph file on an execution provider."""
 
-    graph: str  # file name inside the bundle
-    provider: str  # a name of mtl_runtime.providers.registry.PROVIDERS, such as "cpu"
-    provider_options: Mapping[str, str]
-    calibration: Mapping[str, Calibration] = field(default_factory=dict)  # by task; absent: the task's own
+    graph: str = field(metadata=records.bounds(characters=_MOST_NAME))  # file name inside the bundle
+    # A name of mtl_runtime.providers.registry.PROVIDERS, such as "cpu".
+    provider: str = field(metadata=records.bounds(characters=_MOST_NAME))
+    provider_options: Mapping[str, str] = field(metadata=records.bounds(characters=10_000, count=100))
+    # By task; absent: the task's own.
+    calibration: Mapping[str, Calibration] = field(
+        default_factory=dict, metadata=records.bounds(characters=_MOST_NAME, count=_MOST_TASKS)
+    )
     # File with this variant's own answers to golden texts; absent: it was not verified when the bundle was made.
-    golden_answers: str | None = field(default=None, metadata=records.if_set())
+    golden_answers: str | None = field(
+        default=None, metadata={**records.if_set(), **records.bounds(characters=_MOST_NAME)}
+    )
+
+    def __post_init__(self) -> None:
+        records.check_bounds(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSpec:
     """Promise about one file's bytes."""
 
-    bytes: int
-    sha256: str
+    bytes: int = field(metadata=records.bounds(0, 2**50))
+    sha256: str = field(metadata=records.bounds(characters=64))
 
     def __post_init__(self) -> None:
-        if self.bytes < 0 or not _SHA256.match(self.sha256):
+        records.check_bounds(self)
+        if not _SHA256.match(self.sha256):
             raise RecordError("sha256", f"{self.sha256!r} is not a SHA-256 digest in lower-case hex")
 
     @classmethod
@@ -190,25 +215,32 @@ class Manifest:
     """All that a bundle says of itself; it never changes after export and holds no measurements."""
 
     format_version: int
-    tasks: tuple[TaskSpec, ...]
+    tasks: tuple[TaskSpec, ...] = field(metadata=records.bounds(count=_MOST_TASKS))
     encoder: EncoderSpec
-    inputs: tuple[str, ...]  # graph inputs, int64 (batch, sequence)
+    # Of the graph, int64 (batch, sequence).
+    inputs: tuple[str, ...] = field(metadata=records.bounds(characters=_MOST_NAME, count=16))
     # logits.<task> float32 (batch, width) in the tasks' order, then sentence_embedding (batch, hidden_size)
-    outputs: tuple[str, ...]
-    variants: Mapping[str, VariantSpec]
-    files: Mapping[str, FileSpec]
-    made_with: Mapping[str, str]  # package -> version at export
+    outputs: tuple[str, ...] = field(metadata=records.bounds(characters=2 * _MOST_NAME, count=_MOST_TASKS + 1))
+    variants: Mapping[str, VariantSpec] = field(metadata=records.bounds(characters=_MOST_NAME, count=100))
+    files: Mapping[str, FileSpec] = field(metadata=records.bounds(characters=_MOST_NAME, count=1_000))
+    # Package -> version at export.
+    made_with: Mapping[str, str] = field(metadata=records.bounds(characters=_MOST_LABEL, count=1_000))
     gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
     training: TrainingSummary | None = field(default=None, metadata=records.if_set())
     # Columns of the training files that held the texts; absent: not known.
-    text_columns: tuple[str, ...] = field(default=(), metadata=records.if_set())
+    text_columns: tuple[str, ...] = field(
+        default=(), metadata={**records.if_set(), **records.bounds(characters=2**16, count=1_000)}
+    )
 
     def __post_init__(self) -> None:
+        records.check_bounds(self)
         names = [task.name for task in self.tasks]
         if not names or len(set(names)) != len(names):
             raise RecordError("tasks", "a bundle has at least one task, and no name twice")
         if self.outputs != (*map(logits_output, names), EMBEDDING_OUTPUT):
-            raise RecordError("outputs", f"{self.outputs} do not fit the tasks {names}")
+            raise RecordError(
+                "outputs", f"{enumerate_names(self.outputs)} do not fit the tasks {enumerate_names(names)}"
+            )
         for name in self.files:
             if not _FILE_NAME.match(name):
                 raise RecordError("files", f"{name!r} is not a plain file name")
@@ -222,7 +254,7 @@ class Manifest:
 
     def _check_variant(self, name: str) -> None:
         variant = self.variants[name]
-        if precision_of(name) not in DEFAULTS:
+        if precision_of(name) not in DEFAULTS or not _VARIANT_NAME.match(name):
             known = ", ".join(DEFAULTS)
             raise RecordError(f"variants.{name}", f"a variant is named <provider>-<precision>; precisions: {known}")
         if variant.graph not in self.files:
@@ -245,7 +277,7 @@ class Manifest:
         version = data.get("format_version") if isinstance(data, dict) else None
         if version not in READABLE_VERSIONS or isinstance(version, bool):
             raise BundleError(
-                f"{MANIFEST_NAME} has format version {version}, this mtl-export reads "
+                f"{MANIFEST_NAME} has format version {shorten(str(version), 20)}, this mtl-export reads "
                 f"{' and '.join(map(str, READABLE_VERSIONS))}; "
                 f"export the bundle again, or install the version that wrote it"
             )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from mtl_runtime.core import records
+
 __all__ = ["Finding", "Problem", "Rating", "TrainingSummary", "ValidationScores"]
 
 # What a finding is about, the most serious first; docs/training.md says when each is found. "other": another version
@@ -36,8 +38,12 @@ class Finding:
     """Something that is wrong with the data or the model."""
 
     problem: Problem
-    task: str | None = None  # None: it is about the whole model, or all of the data
-    text: str  # a sentence with the numbers
+    # None: it is about the whole model, or all of the data.
+    task: str | None = field(default=None, metadata=records.bounds(characters=200))
+    text: str = field(metadata=records.bounds(characters=10_000))  # a sentence with the numbers
+
+    def __post_init__(self) -> None:
+        records.check_bounds(self)
 
     @staticmethod
     def upgrade(data: Any) -> Any:
@@ -70,4 +76,8 @@ class TrainingSummary:
     """The part of a checkpoint's record that stays with the bundle."""
 
     validation: Mapping[str, ValidationScores]  # by task
-    findings: tuple[Finding, ...] = ()  # the most serious first
+    # The most serious first.
+    findings: tuple[Finding, ...] = field(default=(), metadata=records.bounds(count=10_000))
+
+    def __post_init__(self) -> None:
+        records.check_bounds(self)

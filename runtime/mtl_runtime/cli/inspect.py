@@ -12,11 +12,15 @@ from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, json_option
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
+from mtl_runtime.core.wording import shorten
 from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.loading.plan import plan_load
 
 __all__ = ["inspect"]
+
+_MOST_LABELS = 100
+_LONGEST_LABEL = 100  # characters
 
 
 @click.command()
@@ -74,10 +78,11 @@ def _print_tasks(manifest: Manifest) -> None:
 
 
 def _join_labels(task: TaskSpec) -> str:
+    labels = [shorten(label, _LONGEST_LABEL) for label in task.labels[:_MOST_LABELS]]
     if task.thresholds:
-        pairs = zip(task.labels, task.thresholds, strict=True)
-        return ", ".join(f"{label} ({threshold:g})" for label, threshold in pairs)
-    return ", ".join(task.labels)
+        labels = [f"{label} ({threshold:g})" for label, threshold in zip(labels, task.thresholds, strict=False)]
+    more = len(task.labels) - len(labels)
+    return ", ".join(labels) + (f" and {more:,} more (--json shows all)" if more else "")
 
 
 def _join_options(options: Any) -> str:

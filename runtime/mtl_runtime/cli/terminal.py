@@ -137,7 +137,8 @@ def row_progress(what: str) -> Iterator[Callable[[int, float | None], None]]:
         yield lambda _rows, _share: None
         return
     console = Console(stderr=True)
-    with Progress(spinner(console), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as progress:
+    columns = (spinner(console), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=None)
         rate = RateEstimate(time.monotonic)
         yield lambda rows, share: progress.update(task, description=f"{what} {rate.line(rows, share)}")

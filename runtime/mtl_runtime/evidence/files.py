@@ -9,6 +9,7 @@ from mtl_runtime.bundle.hub_cache import is_link_to_blob
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.core import records
 from mtl_runtime.core.user_cache import cache_folder
+from mtl_runtime.errors import RecordError
 from mtl_runtime.evidence.summary import READABLE_VERSIONS, EvidenceSummary, read_summary
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EVIDENCE_FOLDER", "evidence_folders", "read_evidence", "read_evidence_summaries"]
 
 EVIDENCE_FOLDER = "evidence"
+_MOST_BYTES = 64 * 2**20
 
 
 def read_evidence(bundle: Bundle) -> "list[Evidence]":
@@ -65,6 +67,8 @@ def _evidence(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and content of each file, except those of another bundle or of a schema that cannot be read."""
     for file in _files(bundle):
         where = f"{file.parent.name}/{file.name}"
+        if file.stat().st_size > _MOST_BYTES:
+            raise RecordError(where, f"is larger than {_MOST_BYTES:,} bytes, so it is no evidence; remove it")
         data = records.parse_json(file.read_bytes(), where=where)
         header = data if isinstance(data, dict) else {}
         if header.get("schema_version") in READABLE_VERSIONS and header.get("bundle_digest") == bundle.digest:

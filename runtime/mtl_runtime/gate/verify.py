@@ -28,6 +28,7 @@ from mtl_runtime.evidence.self_tests import remember_self_test
 from mtl_runtime.gate.gate_bundle import check_data, gate_bundle
 from mtl_runtime.gate.write_evidence import store_evidence
 from mtl_runtime.inference.classifier import Classifier
+from mtl_runtime.loading.isolation.check import VariantProblem, check_in_child
 from mtl_runtime.loading.load import load, open_tokenizer
 from mtl_runtime.loading.self_test import run_self_test
 
@@ -75,6 +76,9 @@ def verify(
 ) -> VerificationReport:
     """Check the files of the bundle in folder ``path``, let ``variants`` answer the golden texts, and gate them.
 
+    Nothing of the bundle is opened here before a child process has opened it and answered a text within its limits
+    (:mod:`mtl_runtime.loading.isolation`).
+
     The gate repeats what ``mtl export`` measured, on this machine, and writes its evidence into the bundle, or into
     the user's cache where the bundle is read-only; :func:`mtl_runtime.load` decides by it. Where neither can be
     written, the report says so and holds the evidence all the same. A variant whose provider is not available here
@@ -108,10 +112,17 @@ def verify(
             raise UnknownVariantError(name, known)
     _log.info("checking %d files of %s", len(bundle.manifest.files), bundle.path)
     checks = [*_check_files(bundle), _check_unknown_files(bundle)]
-    golden = _check_golden_ids(bundle, checks)
     # With a file of the user's, cpu-fp32 is the reference, and has to hold PyTorch's answers itself.
-    for name in dict.fromkeys([DEFAULT_VARIANT, *names] if data else names):
-        checks += _check_variant(bundle, name, golden, asked=variants is not None, own_answers=quick)
+    names_checked = list(dict.fromkeys([DEFAULT_VARIANT, *names] if data else names))
+    try:
+        problems = check_in_child(bundle, names_checked)
+    except BundleError as error:
+        checks.append(Check("opens in a child process", False, str(error)))
+    else:
+        golden = _check_golden_ids(bundle, checks)
+        for name in names_checked:
+            problem = problems.get(name)
+            checks += _check_variant(bundle, name, golden, problem, asked=variants is not None, own_answers=quick)
     evidence, page, storage_problem = None, None, None
     if not quick and all(check.passed is not False for check in checks):
         evidence = gate_bundle(bundle, data=Path(data) if data else None, text=text, variants=names)
@@ -181,8 +192,17 @@ def _check_golden_ids(bundle: Bundle, checks: list[Check]) -> Sequence[GoldenTex
 
 
 def _check_variant(
-    bundle: Bundle, name: str, golden: Sequence[GoldenText], *, asked: bool, own_answers: bool
+    bundle: Bundle,
+    name: str,
+    golden: Sequence[GoldenText],
+    problem: VariantProblem | None,
+    *,
+    asked: bool,
+    own_answers: bool,
 ) -> Iterator[Check]:
+    if problem is not None:
+        yield Check(f"{name}: opens", None if problem.is_of_this_machine and not asked else False, str(problem.error))
+        return
     _log.info("%s: checking golden answers", name)
     try:
         classifier = load(bundle.path, variant=name)

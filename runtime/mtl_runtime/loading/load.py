@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import Manifest
-from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError, UnknownTaskError
+from mtl_runtime.errors import BundleError, MissingPackageError, ProviderError, UnknownTaskError, UnknownVariantError
 from mtl_runtime.evidence.self_tests import SelfTest, remember_self_test
 from mtl_runtime.inference.settings import InferenceSettings, InputOptions, ModelSource
 from mtl_runtime.loading.plan import LoadEvidence, LoadPlan, plan_load
@@ -44,6 +44,7 @@ def load(
     long_text: LongText = "truncate",
     aggregate: Aggregate | Mapping[str, Aggregate] = "mean",
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+    isolate: bool = False,
 ) -> "Classifier":
     """Open the bundle in folder ``path``; each file's hash is checked before it is parsed.
 
@@ -67,9 +68,12 @@ def load(
         aggregate: how the logits of a text's windows become one row, for all tasks or by task: their ``mean``,
             their elementwise ``max``, or those of the ``first`` window. Embeddings are always averaged.
         max_text_bytes: longest text that is accepted, in UTF-8 bytes.
+        isolate: for a bundle that is not trusted: let a child process with limited time and memory open it first and
+            answer a text, so that what crashes there or never ends does not reach this process.
 
     Raises:
-        BundleError, RecordError: no bundle that this version reads.
+        BundleError, RecordError: no bundle that this version reads, or one that crashed in its child, or that went
+            beyond its limits.
         TokenizerError: its tokenizer cannot read every text, or its token ids do not fit the graph.
         IntegrityError: a file's bytes are not those that the manifest promises.
         UnknownVariantError: the bundle has no such variant.
@@ -82,6 +86,8 @@ def load(
     _require_known("trust", trust, get_args(Trust))
     bundle = Bundle.open(Path(path).absolute())
     inputs = _input_options(bundle.manifest, long_text, aggregate, max_text_bytes)
+    if isolate:
+        _check_isolated(bundle, variant)
     make_plan = partial(
         plan_load,
         bundle,
@@ -96,6 +102,17 @@ def load(
     if classifier.info.fallback is not None:
         _log.warning("%s runs by fallback; %s", classifier.info.variant, classifier.info.fallback)
     return classifier
+
+
+def _check_isolated(bundle: Bundle, variant: str | None) -> None:
+    """Raise what a child says of the variant, or of any that could be chosen."""
+    from mtl_runtime.loading.isolation.check import check_in_child
+
+    if variant is not None and variant not in bundle.manifest.variants:
+        raise UnknownVariantError(variant, bundle.manifest.variants)
+    for problem in check_in_child(bundle, None if variant is None else [variant]).values():
+        if variant is not None or not problem.is_of_this_machine:
+            raise problem.error
 
 
 def _open_trusted(bundle: Bundle, make_plan: Callable[[LoadEvidence], LoadPlan], inputs: InputOptions) -> "Classifier":

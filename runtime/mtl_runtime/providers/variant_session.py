@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.graph_scan.scan import scan_graph
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, Manifest, VariantSpec, graph_metadata, logits_output
 from mtl_runtime.core.background import run_in_background
 from mtl_runtime.core.installed_packages import installed_with_prefix
@@ -69,7 +70,7 @@ def open_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1) -
 
 
 def verified_graph_path(bundle: Bundle, name: str) -> Path:
-    """Hash a graph's files, weights outside the graph included, and return the path of the graph.
+    """Hash a graph's files, weights outside the graph included, scan its structure, and return the path of the graph.
 
     onnxruntime then reads the file itself: passing it the bytes takes a second copy of all weights, and twice the time.
     It looks for weights next to the path it is given, by the name in the graph: in a hub cache, where contents have
@@ -77,9 +78,16 @@ def verified_graph_path(bundle: Bundle, name: str) -> Path:
     """
     weights = bundle.external_data(name)
     for file in weights:
-        bundle.check(file)
+        _require_single_name(bundle.check(file), file)
     graph = bundle.check(name)
+    scan_graph(graph, name, weights={file: bundle.manifest.files[file].bytes for file in weights})
     return bundle.path / name if weights else graph
+
+
+def _require_single_name(file: Path, name: str) -> None:
+    """Refuse a hard link: onnxruntime opens weights by their name, and under another name they can be changed."""
+    if file.stat().st_nlink > 1:
+        raise BundleError(f"{name} has other names too (hard links); put a copy in its place: cp {name} COPY")
 
 
 def _check_graph(manifest: Manifest, spec: VariantSpec, session: Session) -> None:

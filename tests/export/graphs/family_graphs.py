@@ -10,6 +10,7 @@ import torch
 
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.model import HeadSpec, MultiTaskModel
+from mtl_runtime.bundle.graph_scan.scan import scan_graph
 from mtl_runtime.bundle.manifest import EMBEDDING_OUTPUT, TaskSpec
 from mtl_runtime.providers.session import Session
 from mtl_runtime.text.batch import Batch
@@ -58,7 +59,8 @@ def ragged(rows, longest, *, seed):
 
 
 def answers_like_pytorch(file, model):
-    """Check the answers of an ONNX file at shapes that were not traced."""
+    """Check the answers of an ONNX file at shapes that were not traced, and that a runtime does not refuse it."""
+    scan_graph(file, file.name, weights={})
     session = Session.open(file)
     assert session.inputs == ("input_ids", "attention_mask")
     assert session.outputs == OUTPUTS

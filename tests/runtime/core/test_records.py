@@ -30,14 +30,15 @@ class Outer:
 
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
-inners = st.builds(Inner, size=st.integers(), rate=floats)
+int64s = st.integers(-(2**63), 2**63 - 1)
+inners = st.builds(Inner, size=int64s, rate=floats)
 outers = st.builds(
     Outer,
     name=st.text(),
     kind=st.sampled_from(["small", "large"]),
     parts=st.lists(inners, max_size=3).map(tuple),
     named=st.dictionaries(st.text(max_size=5), inners, max_size=3),
-    limit=st.none() | st.integers(),
+    limit=st.none() | int64s,
     flag=st.booleans(),
 )
 GOOD = {"name": "x", "kind": "small", "named": {}}
@@ -114,7 +115,7 @@ class Renamed:
     plain: str = ""
 
 
-renamed_records = st.builds(Renamed, max_tokens=st.integers(), execution=st.none() | inners, plain=st.text())
+renamed_records = st.builds(Renamed, max_tokens=int64s, execution=st.none() | inners, plain=st.text())
 
 
 @given(renamed_records)

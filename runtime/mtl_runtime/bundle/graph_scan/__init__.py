@@ -1,0 +1,1 @@
+"""The structure of a graph file, checked before onnxruntime reads it."""
