@@ -17,6 +17,7 @@ from mtl_runtime.errors import TableError
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
 from mtl_runtime.loading.variant_choice import Trust
 from mtl_runtime.tables.table import FORMATS, format_of
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import AGGREGATES, LONG_TEXT
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _LONGEST_TITLE = 60
     help="What to do with a text longer than the encoder reads. Default: truncate.",
 )
 @click.option("--max-text-bytes", type=click.IntRange(min=1), help="Longest text accepted, in UTF-8. Default: 65536.")
+@click.option("--max-row-bytes", type=click.IntRange(min=1), help="Longest row of INPUT. Default: 33554432.")
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="How windows become one answer. Default: mean.")
 @column_option("INPUT")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
@@ -158,6 +160,7 @@ def _predict_file(classifier: "Classifier", options: PredictOptions, source: str
             overwrite=options.force,
             resume=options.resume,
             progress=progress,
+            max_row_bytes=options.max_row_bytes or DEFAULT_MAX_ROW_BYTES,
         )
     _print_summary(summary, options)
 

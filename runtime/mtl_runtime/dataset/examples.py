@@ -11,6 +11,7 @@ from mtl_runtime.errors import EncodingError, InvalidTextError, MissingColumnErr
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table
 from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, cut_text, validate_texts
 
 __all__ = ["Example", "find_columns", "read_labelled_file"]
@@ -29,19 +30,22 @@ class Example:
     line: int
 
 
-def find_columns(path: Path, *, trained: Sequence[str], asked: str | None = None) -> tuple[str, set[str]]:
+def find_columns(
+    path: Path, *, trained: Sequence[str], asked: str | None = None, max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
+) -> tuple[str, set[str]]:
     """Find the column of the texts of a file, and all its columns; those of jsonl are the keys of all its records.
 
     Args:
         path: csv, tsv, jsonl or parquet, by suffix.
         trained: the columns that held the texts in training.
         asked: what the user names; default: the first of ``trained`` that the file has, else "text".
+        max_row_bytes: a longer row is an error.
 
     Raises:
         TableError: the file cannot be read, or has no column of texts.
     """
     candidates = text_candidates(trained=trained, asked=asked)
-    with open_table(path, columns=candidates) as table:
+    with open_table(path, columns=candidates, max_row_bytes=max_row_bytes) as table:
         text = choose_text_column(table.columns, candidates)
         table.require(text, hint=COLUMN_HINT)
         records = table.records if table.format == "jsonl" else ()
@@ -57,6 +61,7 @@ def read_labelled_file(
     text_hint: str = "",
     source: int = 0,
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
     on_bad: Callable[[TableError], None] | None = None,
 ) -> Iterator[Example]:
     """Read the examples of one file, in its order.
@@ -71,6 +76,7 @@ def read_labelled_file(
         text_hint: advice in the error about a missing column ``text``.
         source: copied into the examples.
         max_text_bytes: what is read of a text, in UTF-8.
+        max_row_bytes: a longer row is an error, also where bad rows are skipped.
         on_bad: called with the error of each bad row; if it returns, the row is skipped. Default: raise the error.
 
     Raises:
@@ -80,7 +86,7 @@ def read_labelled_file(
     keys: set[str] = set()
     cut: list[int] = []  # lines
     count = 0
-    with open_table(path, columns=[text, *columns]) as table:
+    with open_table(path, columns=[text, *columns], max_row_bytes=max_row_bytes) as table:
         table.require(text, hint=text_hint)
         _require_labels(table, columns)
         for row in table.records:
