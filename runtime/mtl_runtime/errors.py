@@ -54,8 +54,8 @@ _COMPARED_COLUMNS, _COMPARED_CHARACTERS = 5000, 200
 class MtlError(Exception):
     """Base of every deliberate error; ``exit_code`` is the exit code of the command line.
 
-    ``str(error)`` has at most 500 characters: of a longer message the middle is left out. Its lists and values are short
-    from the start (mtl_runtime.wording), so that this happens only where a caller's own words are that long.
+    ``str(error)`` has at most 500 characters: of a longer message the middle is left out. Its lists and values are
+    short from the start (mtl_runtime.wording), so that this happens only where a caller's own words are that long.
     """
 
     exit_code: ClassVar[int] = 2

@@ -74,8 +74,9 @@ def predict_file(
         TableError: the source is malformed, or one of its columns has the name of an answer's column.
         UnknownTaskError: the bundle has no such task.
         CheckFailedError: the model returned NaN or infinity.
-        MtlError: the target exists already, or cannot be written; or there is unfinished work on it and ``resume`` is
-            not set, or that work belongs to another job, or another process is working on it.
+        MtlError: the target exists already, has appeared while the job ran, is a link, or cannot be written; or there
+            is unfinished work on it and ``resume`` is not set, or that work belongs to another job, or another process
+            is working on it.
     """
     path, stream = (source, None) if isinstance(source, Path) else (Path("<stdin>"), source)
     kind = input_format or (format_of(path) if stream is None else "txt")

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from mtl_runtime.bulk.finished_output import summarize_finished_output
 from mtl_runtime.bulk.journal import ChunkRecord, JobSpec
@@ -14,7 +16,7 @@ from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.errors import MtlError, TableError
+from mtl_runtime.errors import MtlError, RecordError, TableError
 from mtl_runtime.tables.row_chunks import chunk_rows, read_ahead
 from mtl_runtime.tables.table import Table
 from mtl_runtime.tables.writers import ChunkedWriter, open_chunked_writer, reject_line
@@ -135,12 +137,25 @@ def _file_state(source: Path) -> Sequence[int]:
     return facts.st_size, facts.st_mtime_ns
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RejectedRow:
+    """A line of the rejects."""
+
+    line: int | None
+    column: str | None
+    reason: str
+    row: Any
+
+
 def _read_bad_rows(work: WorkFolder, source: Path) -> BadRows:
     """Read the first errors from the file of rejects."""
     bad = BadRows(count=work.bad_rows)
     if work.bad_rows and work.files.rejects.exists():
         with work.files.rejects.open("rb") as stream:
             for line in islice(stream, BadRows.MAX_ERRORS):
-                reject = records.parse_json(line, where=work.files.rejects.name)
-                bad.first.append(TableError(source, reject["reason"], line=reject["line"], column=reject["column"]))
+                try:
+                    reject = records.from_json(_RejectedRow, line, where=work.files.rejects.name)
+                except RecordError as error:
+                    raise MtlError(f"{work.files.rejects} cannot be read ({error}); start over with --force") from error
+                bad.first.append(TableError(source, reject.reason, line=reject.line, column=reject.column))
     return bad

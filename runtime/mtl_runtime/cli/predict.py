@@ -11,8 +11,8 @@ from mtl_runtime.bulk.work_files import work_folder_path
 from mtl_runtime.cli.explanations import show_explanations
 from mtl_runtime.cli.options import bundle_argument, column_option, json_option, threads_option
 from mtl_runtime.cli.predict_options import PredictOptions
-from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_table, row_progress
-from mtl_runtime.core.atomic_file import check_can_write
+from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_message, print_table, row_progress
+from mtl_runtime.core.outputs import check_file
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
 from mtl_runtime.loading.variant_choice import Trust
@@ -100,7 +100,7 @@ def _check_files(options: PredictOptions) -> None:
     if options.output is not None and options.output_format is None:
         format_of(options.output)
     if options.output is not None and not options.resume and not work_folder_path(options.output).exists():
-        check_can_write(options.output, replace=options.force)
+        check_file(options.output, replace=options.force)
 
 
 def _load(options: PredictOptions) -> "Classifier":
@@ -170,7 +170,7 @@ def _print_summary(summary: "Summary", options: PredictOptions) -> None:
     bad = summary.bad_rows
     if options.rejects is None:
         for error in bad.first:
-            print_line(f"left out: {error}", err=True)
+            print_message(f"left out: {error}")
         if bad.count > len(bad.first):
             print_line(f"left out: {bad.count - len(bad.first)} more rows", err=True)
     if options.as_json:

@@ -66,8 +66,8 @@ def _read_header(lines: TextLines, separator: str) -> tuple[Sequence[str], bool]
     if (problem := lines.take_problem()) is not None:
         raise problem
     if len(header) > _MOST_COLUMNS:
-        problem = f"the header names {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
-        raise TableError(lines.path, problem, line=1)
+        message = f"the header names {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
+        raise TableError(lines.path, message, line=1)
     if not header:
         raise TableError(lines.path, "the file is empty; its first line must name the columns", line=1)
     return header, is_quoted
