@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from os.path import realpath
 from pathlib import Path
 from typing import BinaryIO
 
@@ -151,7 +152,8 @@ def _choose_output_format(target: Path | BinaryIO, requested: TableFormat | None
 
 
 def _check_distinct(rejects: Path | None, *others: Path | BinaryIO) -> None:
-    if rejects is not None and rejects.resolve() in [other.resolve() for other in others if isinstance(other, Path)]:
+    paths = [realpath(other) for other in others if isinstance(other, Path)]  # Path.resolve raises on a circle of links
+    if rejects is not None and realpath(rejects) in paths:
         raise MtlError(f"the bad rows cannot go to {rejects}, which is the input or the output; name another file")
 
 

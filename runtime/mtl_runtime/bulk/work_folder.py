@@ -194,14 +194,13 @@ def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace_existi
             another job; or another process is working on it; or the output exists or cannot be written.
     """
     files, folder = WorkFiles.of(target), work_folder_path(target)
-    refuse_link(folder)
+    for path in (folder, *files.all):
+        refuse_link(path)
     if not folder.exists():
         check_file(target, replace=replace_existing)
     with os_errors_as_mtl_errors(target):
         folder.mkdir(exist_ok=True)
     with ExitStack() as after_unlock, exclusive_lock(files.lock, what=str(target)):
-        for path in files.all:
-            refuse_link(path)
         recorded = None if replace_existing else read_header(files.journal)
         header = recorded or JournalHeader(schema_version=SCHEMA_VERSION, job=job, replace=replace_existing)
         work = WorkFolder(target, header, files)

@@ -17,6 +17,8 @@ from mtl_runtime.cli.start import exit_interrupted
 
 __all__ = ["UnwindAtInterrupt", "exit_at_interrupt"]
 
+_MOMENT = 0.01  # seconds
+
 
 @contextmanager
 def exit_at_interrupt() -> Iterator[None]:
@@ -69,6 +71,9 @@ class UnwindAtInterrupt:
     def _raise_later(self, unraisable: "sys.UnraisableHookArgs") -> None:
         """Raise it again after a destructor or a callback, where Python can only print it."""
         if unraisable.exc_type is KeyboardInterrupt:
-            signal.raise_signal(signal.SIGINT)
+            # In a moment: what is raised in here would only be printed as well.
+            again = threading.Timer(_MOMENT, signal.raise_signal, (signal.SIGINT,))
+            again.daemon = True
+            again.start()
         else:
             self._hook(unraisable)

@@ -2,8 +2,8 @@
 
     python kill_at_every_step.py BUNDLE SOURCE TARGET REJECTS
 
-A step is whatever the kernel is asked to change: a file opened for writing, renamed, linked, cut, removed, a folder made
-or removed. A child forked for the purpose kills itself before its n-th step, others resume with further kills, and
+A step is whatever the kernel is asked to change: a file opened for writing, renamed, linked, cut, removed, a folder
+made or removed. A child forked for the purpose kills itself before its n-th step, others resume with further kills, and
 the last one ends in peace. Prints the number of steps.
 """
 

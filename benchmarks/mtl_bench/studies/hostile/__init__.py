@@ -1,0 +1,1 @@
+"""Hostile bundles, tokenizers and inputs, each with what must become of it."""
