@@ -43,6 +43,10 @@ _MODULES = {
 if not TYPE_CHECKING:  # a type checker would take any name for granted
 
     def __getattr__(name: str) -> object:
+        if name == "errors":
+            import mtl_runtime.errors
+
+            return mtl_runtime.errors
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module

@@ -12,9 +12,9 @@ def main() -> None:
     """Run ``mtl`` with the arguments of this process."""
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # else it is ignored, as in the background
         _signal.signal(_signal.SIGINT, exit_interrupted)
-    from mtl_runtime.cli.app import main as run
+    from importlib import import_module
 
-    run()
+    import_module("mtl_runtime.cli.app").main()  # by name: it imports the handler from here
 
 
 def exit_interrupted(_number: int, _frame: object) -> None:
