@@ -14,15 +14,20 @@ from mtl_runtime.cli.interrupts import UnwindAtInterrupt, exit_at_interrupt
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 
-# From here on the program is ours: what the interpreter does before is not.
 STARTED = "import sys; from mtl_runtime.cli.start import main; print('started', file=sys.stderr, flush=True); main()"
+# Here main() has done its first step, before which the interpreter's own handler is at work.
+QUIET = (
+    "import signal; from mtl_runtime.cli.start import exit_interrupted; signal.signal(signal.SIGINT, exit_interrupted);"
+)
 MOMENTS = 12
 
 
 def interrupt(argv, delay, *, stdin=None):
     """Start ``mtl`` and interrupt it after ``delay`` seconds; its exit code and stderr, and how long it ran."""
     streams = {"stdin": stdin or subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", STARTED, *map(str, argv)], **streams, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{QUIET} {STARTED}", *map(str, argv)], **streams, text=True
+    ) as process:
         assert process.stderr.readline() == "started\n"
         start = time.monotonic()
         try:
@@ -57,6 +62,13 @@ def test_ctrl_c_is_quiet_at_any_moment(bundle_path, tmp_path, command):
         assert not target.exists() or code in (0, -signal.SIGINT) or target.read_text().count("\n") == 3001
         target.unlink(missing_ok=True)
     assert 130 in codes
+
+
+def test_the_program_is_quiet_before_it_imports_the_command_line():
+    stub = "types.SimpleNamespace(main=lambda: signal.raise_signal(signal.SIGINT))"
+    code = f"import signal, sys, types; sys.modules['mtl_runtime.cli.app'] = {stub}; {STARTED}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "started\n")
 
 
 def test_ctrl_c_while_a_stream_is_awaited_leaves_nothing(bundle_path, tmp_path):
