@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mtl_export.atomic_folder import check_can_write
 from mtl_export.config import Config, EncoderConfig
 from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.folder_marks import check_is_checkpoint, check_no_unfinished_run
 from mtl_export.variant_names import check_variant_names
 from mtl_runtime.core.clock import utc_timestamp
+from mtl_runtime.core.outputs import check_folder
 from mtl_runtime.tables.table import FORMATS, check_can_read_twice, format_of
 
 __all__ = [
@@ -50,10 +50,11 @@ def check_training(config: Config, output: Path, *, base: Path | None, resume: b
 
     Raises:
         ConfigError, CheckpointError, EncoderError, TableError: the message says what to do.
+        MtlError: the output may not be written.
     """
     if resume and force:
         raise ConfigError("--resume continues a run and --force starts it over; choose one")
-    check_can_write(output, force=force or resume)
+    check_folder(output, replace=force or resume)
     if not (resume or force) and os.environ.get("RANK", "0") == "0":  # under torchrun the first process starts the run
         check_no_unfinished_run(output)
     if base is not None:
@@ -77,9 +78,9 @@ def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], dat
 
     Raises:
         ConfigError, CheckpointError, TableError: the message says what to do.
-        MtlError: SOURCE_DATE_EPOCH is no number of seconds.
+        MtlError: the output may not be written, or SOURCE_DATE_EPOCH is no number of seconds.
     """
-    check_can_write(output, force=force)
+    check_folder(output, replace=force)
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
     check_data_files(data)

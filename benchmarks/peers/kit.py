@@ -21,11 +21,11 @@ import click
 import safetensors.torch
 import torch
 
-from mtl_export.atomic_folder import atomic_folder
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
 from mtl_export.model import ModelSpec, MultiTaskModel
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.core.atomic_folder import atomic_folder
 from mtl_runtime.errors import MtlError
 
 _CODE = Path(__file__).with_name("modeling_kit.py")
@@ -59,7 +59,7 @@ def write_kit(checkpoint: Checkpoint, bundle: Bundle, target: Path) -> None:
     encoder = _rename(state, "encoder.", "")
     backbone = _rename(state, "encoder.", "backbone.")
     heads = {task.name: _in_unit(task, _rename(state, f"heads.task_{task.name}.", "")) for task in spec.tasks}
-    with atomic_folder(target, force=True) as folder:
+    with atomic_folder(target, replace=True) as folder:
         _write(folder / "kit.json", _facts(spec, bundle))
         by_name = {f"{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
         _save(by_name, folder / "heads.safetensors")

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_export.atomic_folder import atomic_folder
 from mtl_export.bundling.golden_answers import write_golden_answers
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts, self_test_lines
 from mtl_export.bundling.model_card import model_card
@@ -42,6 +41,7 @@ from mtl_runtime.bundle.manifest import (
     TaskSpec,
     logits_output,
 )
+from mtl_runtime.core.atomic_folder import atomic_folder
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.core.work import planned_work, stage_work
@@ -109,7 +109,7 @@ def export_bundle(
     budgets = gate or trained.record.training.config.gate
     _require_known_tasks(budgets, trained)
     comparison = load_comparison_data(trained, files, EDGE_TEXTS, column=column)
-    with tempfile.TemporaryDirectory() as scratch, atomic_folder(target, force=force) as staging:
+    with tempfile.TemporaryDirectory() as scratch, atomic_folder(target, replace=force) as staging:
         names = ", ".join(task.name for task in trained.record.model.tasks)
         _log.info("exporting %s with heads for %s", trained.record.model.encoder.family, names)
         texts = trained.model.tokenize(_calibration_texts(trained, calibration_files, column, recipes))

@@ -15,12 +15,12 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from mtl_export.atomic_folder import atomic_folder
 from mtl_export.checkpoint.record import READABLE_VERSIONS, CheckpointRecord
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import CHECKPOINT_RECORD, check_is_checkpoint
 from mtl_export.model import MultiTaskModel
 from mtl_runtime.core import records
+from mtl_runtime.core.atomic_folder import atomic_folder
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.text.tokenizer import Tokenizer
 
@@ -62,10 +62,10 @@ def save_checkpoint(
         force: replace an existing folder.
 
     Raises:
-        ConfigError: ``path`` exists and ``force`` is not set.
+        MtlError: ``path`` exists and ``force`` is not set, or it is a link.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_folder(path, force=force) as staging:
+    with atomic_folder(path, replace=force) as staging:
         safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
         (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
         (staging / CHECKPOINT_RECORD).write_text(records.to_json(record), "utf-8")

@@ -12,6 +12,7 @@ from mtl_export.config.class_weights import weights_problem
 from mtl_runtime.bundle.manifest import Kind, Pooling
 from mtl_runtime.dataset.label_twins import group_twins
 from mtl_runtime.errors import RecordError
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = [
@@ -115,11 +116,13 @@ class DataConfig:
     temperature: float = 1.0  # of the mix of sources: 1 mixes by size, larger values towards equal shares
     bad_rows: BadRows = "error"
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES  # what is read of a text, in UTF-8
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES  # a longer row ends the run
 
     def __post_init__(self) -> None:
         if not self.sources:
             raise RecordError("sources", "at least one source is needed")
         _require_at_least("max_text_bytes", self.max_text_bytes, 1)
+        _require_at_least("max_row_bytes", self.max_row_bytes, 1)
         if not 1 <= self.temperature < math.inf:
             raise RecordError("temperature", f"{self.temperature} is not a number from 1 (mix by size) on")
 

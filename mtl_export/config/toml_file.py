@@ -16,7 +16,7 @@ from mtl_runtime.errors import RecordError
 __all__ = ["expand_shorthands", "name_as_written", "read_gate", "read_toml"]
 
 _SOURCE_KEYS = ("text", "train", "validation", "holdout", "test", "tasks")
-_DATA_KEYS = ("sources", "temperature", "bad_rows", "max_text_bytes")
+_DATA_KEYS = ("sources", "temperature", "bad_rows", "max_text_bytes", "max_row_bytes")
 
 
 def read_toml(file: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mtl_export.errors import DataError
 from mtl_runtime.dataset.examples import Example, iter_labelled_file, read_labelled_file
 from mtl_runtime.dataset.label_cells import LabelColumn
 from mtl_runtime.errors import TableError
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = [
@@ -55,6 +56,7 @@ def read_examples(
     bad_rows: BadRows = "error",
     way_out: str = "",
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
 ) -> Examples:
     """Read all rows of the files.
 
@@ -64,6 +66,7 @@ def read_examples(
         bad_rows: "skip" leaves out malformed rows, missing texts and unknown labels, and lists them.
         way_out: what the error about a bad row advises, so that such rows are left out.
         max_text_bytes: what is read of a text, in UTF-8; how many are longer is logged.
+        max_row_bytes: a longer row is an error, also where bad rows are skipped.
 
     Raises:
         TableError: a file is bad, or a row is bad and not skipped; the message names file, line and column, and says
@@ -84,7 +87,15 @@ def read_examples(
             else partial(iter_labelled_file, on_bad=skip)
         )
         for file in source.files:
-            rows.extend(read(Path(file), text=source.text, tasks=columns, source=index, max_text_bytes=max_text_bytes))
+            examples = read(
+                Path(file),
+                text=source.text,
+                tasks=columns,
+                source=index,
+                max_text_bytes=max_text_bytes,
+                max_row_bytes=max_row_bytes,
+            )
+            rows.extend(examples)
     files = tuple(file for source in sources for file in source.files)
     return Examples(rows=tuple(rows), skipped=tuple(skipped), files=files)
 

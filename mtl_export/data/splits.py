@@ -9,6 +9,7 @@ from mtl_export.data.examples import Examples, SourceFiles, read_examples
 from mtl_export.data.fold_labels import choose_spellings, respell
 from mtl_export.data.holdout import HoldoutRule, stratified_holdout
 from mtl_export.errors import DataError
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["Split", "read_splits", "split_files"]
@@ -29,6 +30,7 @@ def read_splits(
     *,
     bad_rows: BadRows = "error",
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
     holdout: HoldoutRule = stratified_holdout,
 ) -> dict[Split, Examples]:
     """Read the rows of ``splits``, by source and in the files' order; no file of another split is opened.
@@ -39,6 +41,7 @@ def read_splits(
         splits: which to read.
         bad_rows: "skip" leaves bad rows out and lists them, those of a divided file under "train".
         max_text_bytes: what is read of a text, in UTF-8.
+        max_row_bytes: a longer row is an error, also where bad rows are skipped.
         holdout: how the files of a source with a holdout are divided.
 
     Raises:
@@ -55,7 +58,14 @@ def read_splits(
         return read(files)
 
     def read(files: Sequence[SourceFiles]) -> Examples:
-        return read_examples(files, tasks, bad_rows=bad_rows, way_out=SKIP_BAD_ROWS, max_text_bytes=max_text_bytes)
+        return read_examples(
+            files,
+            tasks,
+            bad_rows=bad_rows,
+            way_out=SKIP_BAD_ROWS,
+            max_text_bytes=max_text_bytes,
+            max_row_bytes=max_row_bytes,
+        )
 
     divided = [source.train if any(_divides(source, split) for split in splits) else () for source in sources]
     with advise_on_columns(sources, tasks):

@@ -137,6 +137,7 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
         [split],
         bad_rows=training.config.data.bad_rows,
         max_text_bytes=_max_text_bytes(checkpoint),
+        max_row_bytes=training.config.data.max_row_bytes,
         holdout=holdout,
     )
     return _to_sentences(splits[split])
@@ -153,16 +154,22 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path], *, column: st
     Raises:
         TableError: a file has no text column, or a malformed row.
     """
+    config = checkpoint.record.training.config.data
     sources = []
     for file in files:
-        text, columns = find_columns(file, trained=checkpoint.text_columns, asked=column)
+        text, columns = find_columns(
+            file, trained=checkpoint.text_columns, asked=column, max_row_bytes=config.max_row_bytes
+        )
         label_columns = {name: task.column or name for name, task in _task_configs(checkpoint).items()}
         warn_of_twin_columns(file, label_columns.values(), columns)
         tasks = tuple(name for name, label_column in label_columns.items() if label_column in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
-    bad_rows = checkpoint.record.training.config.data.bad_rows
     examples = read_examples(
-        sources, _task_configs(checkpoint), bad_rows=bad_rows, max_text_bytes=_max_text_bytes(checkpoint)
+        sources,
+        _task_configs(checkpoint),
+        bad_rows=config.bad_rows,
+        max_text_bytes=_max_text_bytes(checkpoint),
+        max_row_bytes=config.max_row_bytes,
     )
     return _to_sentences(examples)
 

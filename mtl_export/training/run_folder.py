@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from mtl_export.atomic_folder import check_can_write
 from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
@@ -17,6 +16,7 @@ from mtl_export.folder_marks import RUN_RECORD, check_no_unfinished_run, run_fol
 from mtl_export.training.loop.resume_points import last_resume_point, remove_incomplete_points, step_of
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
+from mtl_runtime.core.outputs import check_folder, refuse_link
 from mtl_runtime.errors import RecordError
 
 __all__ = ["Run", "RunInputs", "RunRecord", "note_how_to_continue", "open_run", "read_run_record"]
@@ -111,19 +111,19 @@ def open_run(
     Raises:
         CheckpointError: there is an unfinished run and neither ``resume`` nor ``force`` is set, or it was started with
             another config or other data.
-        ConfigError: ``target`` exists and may not be replaced.
+        MtlError: ``target`` exists and may not be replaced, or is a link.
     """
     folder = run_folder_path(target)
     record = read_run_record(folder) if resume else None
     if record is None:
-        check_can_write(target, force=force)
+        check_folder(target, replace=force)
         record = RunRecord(inputs=inputs, plan=make_plan(), replace=force)
         if leader:
             _start(target, record)
         return Run(folder=folder, record=record)
     if (change := inputs.describe_change(record.inputs)) is not None:
         raise CheckpointError(f"cannot resume: {change} since the run was started; use --force to start again")
-    check_can_write(target, force=record.replace)
+    check_folder(target, replace=record.replace)
     if leader:
         remove_incomplete_points(folder)
     return Run(folder=folder, record=record, resume_point=last_resume_point(folder))
@@ -149,6 +149,7 @@ def _start(target: Path, record: RunRecord) -> None:
     if not record.replace:
         check_no_unfinished_run(target)
     folder = run_folder_path(target)
+    refuse_link(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     temporary = folder / f"{RUN_RECORD}.new"

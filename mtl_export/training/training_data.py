@@ -40,7 +40,11 @@ class TrainingData:
             TableError, DataError, ConfigError: see :mod:`mtl_export.data`.
         """
         splits = read_splits(
-            config.data.sources, tasks, bad_rows=config.data.bad_rows, max_text_bytes=config.data.max_text_bytes
+            config.data.sources,
+            tasks,
+            bad_rows=config.data.bad_rows,
+            max_text_bytes=config.data.max_text_bytes,
+            max_row_bytes=config.data.max_row_bytes,
         )
         for split, examples in splits.items():
             check_not_empty(examples, split)

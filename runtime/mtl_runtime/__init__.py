@@ -1,11 +1,8 @@
 """Torch-free runtime of mtl-export: ``load`` a bundle, call it with texts, get predictions for every task."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from mtl_runtime.errors import MtlError
-
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a type checker takes it for typing's, whose import alone takes as long as all else here
+    from mtl_runtime.errors import MtlError
     from mtl_runtime.inference.classifier import Classifier
     from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
     from mtl_runtime.inference.explain import Explanation, TokenImportance
@@ -33,6 +30,7 @@ _MODULES = {
     "Classifier": "inference.classifier",
     "Explanation": "inference.explain",
     "Info": "inference.settings",
+    "MtlError": "errors",
     "MultiLabelAnswer": "inference.decode",
     "Prediction": "inference.decode",
     "RegressionAnswer": "inference.decode",
@@ -44,9 +42,15 @@ _MODULES = {
 
 if not TYPE_CHECKING:  # a type checker would take any name for granted
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
+        if name == "errors":
+            import mtl_runtime.errors
+
+            return mtl_runtime.errors
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 

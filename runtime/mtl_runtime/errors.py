@@ -24,8 +24,11 @@ import copy
 import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
+
+from mtl_runtime.wording import elide, enumerate_names, name_path, shorten
 
 __all__ = [
     "BundleError",
@@ -47,10 +50,21 @@ __all__ = [
 ]
 
 
+# What a name is compared with to suggest another one, which takes longer the more there is of it.
+_COMPARED_COLUMNS, _COMPARED_CHARACTERS = 5000, 200
+
+
 class MtlError(Exception):
-    """Base of every deliberate error; ``exit_code`` is the exit code of the command line."""
+    """Base of every deliberate error; ``exit_code`` is the exit code of the command line.
+
+    ``str(error)`` has at most 500 characters: of a longer message the middle is left out. Its lists and values are
+    short from the start (mtl_runtime.wording), so that this happens only where a caller's own words are that long.
+    """
 
     exit_code: ClassVar[int] = 2
+
+    def __str__(self) -> str:
+        return elide(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the message and the attributes: subclasses take other arguments than their message."""
@@ -74,8 +88,8 @@ class TableError(MtlError):
 
     def __init__(self, path: Path, problem: str, *, line: int | None = None, column: str | None = None) -> None:
         self.path, self.problem, self.line, self.column = path, problem, line, column
-        place = f"{path}" + (f", line {line}" if line is not None else "")
-        place += f", column {column!r}" if column is not None else ""
+        place = name_path(path) + (f", line {line}" if line is not None else "")
+        place += f", column {shorten(column, 60)!r}" if column is not None else ""
         super().__init__(f"{place}: {problem}")
 
     def with_advice(self, advice: str) -> Self:
@@ -92,24 +106,25 @@ class EncodingError(TableError):
 class MissingColumnError(TableError):
     """A table has no column ``name``; ``similar`` is the column that was probably meant, if there is one."""
 
-    LISTED: ClassVar[int] = 20  # columns that the message lists
-    LONGEST: ClassVar[int] = 40  # characters of a name in that list
+    LISTED: ClassVar[int] = 10  # columns that the message lists
+    LONGEST: ClassVar[int] = 20  # characters of a name in that list
 
     def __init__(self, path: Path, name: str, columns: Iterable[str], *, remark: str = "") -> None:
         columns = list(columns)
         self.name, self.similar = name, _find_similar(name, columns)
-        shown = [column if len(column) <= self.LONGEST else f"{column[: self.LONGEST]}..." for column in columns]
-        more = f" and {len(shown) - self.LISTED} more" if len(shown) > self.LISTED else ""
-        suggestion = "" if self.similar is None else f" (did you mean {_spell(self.similar, name)}?)"
-        listed = ", ".join(shown[: self.LISTED]) or "none"
-        problem = f"there is no column {name!r}{suggestion}; the columns are: {listed}{more}"
+        suggestion = "" if self.similar is None else f" (did you mean {_spell(shorten(self.similar, 60), name)}?)"
+        listed = enumerate_names(columns, most=self.LISTED, characters=self.LONGEST) or "none"
+        problem = f"there is no column {shorten(name, 60)!r}{suggestion}; the columns are: {listed}"
         super().__init__(path, f"{problem}{remark}", line=1)
 
 
 def _find_similar(name: str, columns: Iterable[str]) -> str | None:
-    """Find the column whose name differs in case, in outer spaces, in its Unicode form or in a letter."""
+    """Find the column whose name looks the same, or differs in case, in outer spaces or in a letter."""
     spellings = {_plain_spelling(column): column for column in columns}
-    near = difflib.get_close_matches(_plain_spelling(name), spellings, n=1, cutoff=0.8)
+    asked = _plain_spelling(name)
+    if asked in spellings or len(asked) > _COMPARED_CHARACTERS:
+        return spellings.get(asked)
+    near = difflib.get_close_matches(asked, islice(spellings, _COMPARED_COLUMNS), n=1, cutoff=0.8)
     return spellings[near[0]] if near else None
 
 
@@ -140,7 +155,7 @@ class UnknownTaskError(MtlError):
 
     def __init__(self, task: str, known: Iterable[str]) -> None:
         self.task, self.known = task, tuple(known)
-        super().__init__(f"no task {task!r} in this bundle; it has: {', '.join(self.known)}")
+        super().__init__(f"no task {shorten(task, 60)!r} in this bundle; it has: {enumerate_names(self.known)}")
 
 
 class UnknownLabelError(MtlError):
@@ -148,8 +163,12 @@ class UnknownLabelError(MtlError):
 
     def __init__(self, label: str, task: str, known: Iterable[str]) -> None:
         self.label, self.task, self.known = label, task, tuple(known)
-        has = f"it has: {', '.join(self.known)}" if self.known else "it is a regression and has none: leave label out"
-        super().__init__(f"no label {label!r} in task {task!r}; {has}")
+        has = (
+            f"it has: {enumerate_names(self.known)}"
+            if self.known
+            else "it is a regression and has none: leave label out"
+        )
+        super().__init__(f"no label {shorten(label, 60)!r} in task {task!r}; {has}")
 
 
 class UnknownVariantError(MtlError):
@@ -157,7 +176,7 @@ class UnknownVariantError(MtlError):
 
     def __init__(self, variant: str, known: Iterable[str]) -> None:
         self.variant, self.known = variant, tuple(known)
-        super().__init__(f"no variant {variant!r} in this bundle; it has: {', '.join(self.known)}")
+        super().__init__(f"no variant {shorten(variant, 60)!r} in this bundle; it has: {enumerate_names(self.known)}")
 
 
 class ProviderError(MtlError):

@@ -19,6 +19,7 @@ from mtl_runtime.cli.options import bundle_argument, column_option, finite, json
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line
 from mtl_runtime.core import records
+from mtl_runtime.core.outputs import check_folder, move_folder, refuse_link
 from mtl_runtime.errors import MtlError
 
 __all__ = ["bench"]
@@ -93,7 +94,7 @@ def bench(
         show_stages=lambda count: stages(lambda show: ProgressEstimate(show, count), packages=("mtl_bench",)),
     )
     _show(report, as_json=as_json, markdown=markdown)  # first, in case that the disk is full
-    _write(report, output)
+    _write(report, output, force=force)
     if not (as_json or markdown):
         print_line(f"report: {output / _PAGE}")
 
@@ -106,10 +107,10 @@ def _workload(bundle: Bundle, data: Path | None, column: str | None, effort: Eff
 
 def _make_log_folder(output: Path, *, force: bool) -> Path:
     """Make the folder for logs, in one next to ``output``: an earlier report stays until this one is complete."""
-    if output.exists() and not force:
-        raise MtlError(f"{output} exists already; name another folder, or replace it with --force")
+    check_folder(output, replace=force)
+    refuse_link(_unfinished_folder(output))
     for folder in (output, _unfinished_folder(output)):
-        if folder.exists() and not _is_report(folder):
+        if folder.exists() and any(folder.iterdir()) and not _is_report(folder):
             raise MtlError(f"{folder} holds more than an earlier report, and is not replaced; name another folder")
     shutil.rmtree(_unfinished_folder(output), ignore_errors=True)
     logs = _unfinished_folder(output) / _LOGS
@@ -120,14 +121,12 @@ def _make_log_folder(output: Path, *, force: bool) -> Path:
     return logs
 
 
-def _write(report: Report, output: Path) -> None:
-    """Write the report, and put it in the place of an earlier one."""
+def _write(report: Report, output: Path, *, force: bool) -> None:
+    """Write the report, and with ``force`` put it in the place of an earlier one."""
     unfinished = _unfinished_folder(output)
     (unfinished / _RESULTS).write_text(records.to_json(report), "utf-8")
     (unfinished / _PAGE).write_text(report_page(report, title=report.bundle), "utf-8")
-    if output.exists():
-        shutil.rmtree(output)
-    unfinished.rename(output)
+    move_folder(unfinished, output, replace=force, advice=f"the report is complete in {unfinished}")
 
 
 def _show(report: Report, *, as_json: bool, markdown: bool) -> None:

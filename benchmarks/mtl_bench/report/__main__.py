@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mtl_bench.report.document import report_page
+from mtl_bench.results.files import write_output
 from mtl_bench.results.schema import Report
 from mtl_runtime.core.records import from_json
 from mtl_runtime.errors import MtlError
@@ -18,9 +19,9 @@ def main(results: Path, page: Path, title: str | None) -> None:
     """Write the PAGE of the run whose raw values are in RESULTS."""
     try:
         report = from_json(Report, results.read_bytes(), where=results.name)
+        write_output(page, report_page(report, title=title or report.bundle))
     except MtlError as error:
         raise click.ClickException(str(error)) from error
-    page.write_text(report_page(report, title=title or report.bundle), "utf-8")
     click.echo(f"{page}: {len(report.systems)} systems")
 
 

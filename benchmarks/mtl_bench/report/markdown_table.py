@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import click
 
-from mtl_bench.results.files import read_results
+from mtl_bench.results.files import read_results, write_output
 from mtl_runtime.cli.terminal import printable
 from mtl_runtime.errors import MtlError
 
@@ -58,7 +58,7 @@ def rewrite_page(page: Path, tables: Mapping[str, str]) -> None:
     Raises:
         MtlError: a marker is missing.
     """
-    page.write_text(fill_tables(page.read_text("utf-8"), tables), "utf-8")
+    write_output(page, fill_tables(page.read_text("utf-8"), tables))
 
 
 def tables_command(kind: type[R], tables: Callable[[R], Mapping[str, str]]) -> click.Command:

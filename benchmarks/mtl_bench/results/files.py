@@ -5,9 +5,10 @@ from typing import Any, TypeVar
 
 from mtl_bench.results.schema import SCHEMA_VERSION, Report
 from mtl_runtime.core import records
+from mtl_runtime.core.atomic_file import atomic_file
 from mtl_runtime.errors import MtlError, RecordError
 
-__all__ = ["read_report", "read_results", "write_results"]
+__all__ = ["read_report", "read_results", "write_output", "write_results"]
 
 R = TypeVar("R")
 
@@ -42,7 +43,17 @@ def read_results(kind: type[R], path: Path) -> R:
 
 def write_results(results: Any, path: Path) -> None:
     """Write a record to its results file."""
-    path.write_text(records.to_json(results), "utf-8")
+    write_output(path, records.to_json(results))
+
+
+def write_output(path: Path, content: str) -> None:
+    """Write a text file whole or not at all, in the place of an earlier one; a link is refused.
+
+    Raises:
+        MtlError: it is a link, or the system refuses.
+    """
+    with atomic_file(path, replace=True) as stream:
+        stream.write(content.encode())
 
 
 def _parse(path: Path, remedy: str) -> Any:

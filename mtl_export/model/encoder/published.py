@@ -10,7 +10,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.files import EncoderFiles
-from mtl_runtime.core.wording import enumerate_names
+from mtl_runtime.wording import enumerate_names
 
 __all__ = ["PublishedSettings", "read_published_settings"]
 

@@ -7,7 +7,7 @@ from mtl_export.config import Auto
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder.published import PublishedSettings
 from mtl_runtime.bundle.manifest import EncoderSpec, Pooling
-from mtl_runtime.core.wording import shorten
+from mtl_runtime.wording import shorten
 
 __all__ = ["choose_max_length", "choose_pooling", "log_settings"]
 

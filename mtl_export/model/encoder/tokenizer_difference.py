@@ -8,8 +8,8 @@ from typing import Any
 from tokenizers import Tokenizer as HfTokenizer
 
 from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
-from mtl_runtime.core.wording import shorten
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
+from mtl_runtime.wording import shorten
 
 __all__ = ["TokenizerDifference", "find_difference"]
 

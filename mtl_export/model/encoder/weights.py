@@ -13,7 +13,7 @@ from mtl_export.model.encoder.families import adapt_config
 from mtl_export.model.encoder.files import EncoderFiles, loading_error
 from mtl_export.model.encoder.rebuild import pooler_argument
 from mtl_runtime.bundle.manifest import Pooling
-from mtl_runtime.core.wording import enumerate_names
+from mtl_runtime.wording import enumerate_names
 
 __all__ = ["LoadedWeights", "load_weights"]
 

@@ -8,11 +8,11 @@ from mtl_export.data.label_counts import count_labels
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
-from mtl_runtime.core.wording import enumerate_names, shorten
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.label_cells import label_names
 from mtl_runtime.report.number_format import plural
 from mtl_runtime.text.invisible import is_blank
+from mtl_runtime.wording import enumerate_names, shorten
 
 __all__ = [
     "blank_texts",

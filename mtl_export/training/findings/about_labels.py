@@ -8,10 +8,10 @@ from typing import NamedTuple
 from mtl_export.training.training_data import TrainingData
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
-from mtl_runtime.core.wording import enumerate_names
 from mtl_runtime.dataset.label_cells import label_names, looks_missing
 from mtl_runtime.dataset.label_twins import group_twins
 from mtl_runtime.report.number_format import plural
+from mtl_runtime.wording import enumerate_names
 
 __all__ = ["joined_labels", "missing_values", "twin_labels"]
 

@@ -9,11 +9,11 @@ from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
-from mtl_runtime.core.wording import enumerate_names
 from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
 from mtl_runtime.gate.agreement import wilson_interval
 from mtl_runtime.report.number_format import plural
+from mtl_runtime.wording import enumerate_names
 
 __all__ = [
     "no_better_than_constant",

@@ -16,10 +16,10 @@ from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mtl_export.atomic_folder import sync_tree
 from mtl_export.errors import CheckpointError
 from mtl_export.training.loop.held_signals import HeldSignals
 from mtl_export.upstream import RESUME_POINT_PREFIX, is_failed_write
+from mtl_runtime.core.atomic_folder import sync_tree
 
 __all__ = ["CompletionMark", "last_resume_point", "remove_incomplete_points", "step_of", "write_errors_of_libraries"]
 

@@ -28,9 +28,9 @@ def summarize_finished_output(job: PredictJob, columns: PredictionColumns, sourc
         f"{target} exists already and has other texts or columns than this job; give --force to replace it"
     )
     bad, rows = BadRows(), 0
-    with open_table(source, format=job.input_format) as inputs:
+    with job.open_table(source) as inputs:
         try:
-            with open_table(target, format=job.output_format) as outputs:
+            with open_table(target, format=job.output_format, max_row_bytes=4 * job.max_row_bytes) as outputs:
                 if not {columns.text_column, *columns.added} <= set(outputs.columns):
                     raise other
                 written = _texts(job, columns, outputs, BadRows())

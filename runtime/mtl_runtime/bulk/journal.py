@@ -18,12 +18,18 @@ __all__ = [
     "JobSpec",
     "JournalEntry",
     "JournalHeader",
+    "header_bytes",
     "read_entries",
     "read_header",
     "to_line",
 ]
 
 SCHEMA_VERSION = 1
+
+_LINE_BYTES = 2**20  # a line of a journal has at most so many
+# A resumed job opens the bundle with these numbers, before it is compared with the one that is asked for.
+_MOST_THREADS = 4096
+_MOST_BATCH_TOKENS = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,15 @@ class JobSpec:
     output_format: str
     chunk_rows: int
     chunk_characters: int
+
+    def __post_init__(self) -> None:
+        if not (self.workers >= 1 and self.threads >= 1 and self.workers * self.threads <= _MOST_THREADS):
+            raise RecordError("threads", f"no job has {self.workers} workers with {self.threads} threads each")
+        if not 1 <= self.max_batch_tokens <= _MOST_BATCH_TOKENS:
+            raise RecordError("max_batch_tokens", f"{self.max_batch_tokens} is not between 1 and {_MOST_BATCH_TOKENS}")
+        for name in ("max_text_bytes", "chunk_rows", "chunk_characters"):
+            if getattr(self, name) < 1:
+                raise RecordError(name, f"{getattr(self, name)} is less than 1")
 
     @property
     def load_arguments(self) -> dict[str, Any]:
@@ -106,6 +121,10 @@ class ChunkRecord:
     output: FileSpec
     rejects: FileSpec
 
+    def __post_init__(self) -> None:
+        if min(self.chunk, self.rows, self.bad_rows, self.truncated) < 0 or self.truncated > self.rows:
+            raise RecordError("rows", "a chunk cannot have such numbers of rows")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
@@ -128,7 +147,7 @@ def read_header(path: Path) -> JournalHeader | None:
     """
     try:
         with path.open("rb") as stream:
-            line = stream.readline()
+            line = stream.readline(_LINE_BYTES)
     except FileNotFoundError:
         return None
     if not line.endswith(b"\n"):
@@ -144,19 +163,29 @@ def read_header(path: Path) -> JournalHeader | None:
     raise MtlError(message)
 
 
-def read_entries(path: Path) -> Iterator[tuple[JournalEntry, int]]:
+def header_bytes(path: Path) -> int:
+    """Bytes of the first line of the journal at ``path``."""
+    with path.open("rb") as stream:
+        return len(stream.readline(_LINE_BYTES))
+
+
+def read_entries(path: Path, job: JobSpec) -> Iterator[tuple[JournalEntry, int]]:
     """Yield the entries of the journal at ``path``, each with the offset where its line ends.
 
-    They end before a line that is incomplete or not an entry.
+    They end before a line that is incomplete, no entry, or an entry that cannot be one of ``job``: a chunk out of its
+    turn, or with more rows than chunks have.
     """
+    chunks = 0
     with path.open("rb") as stream:
-        offset = len(stream.readline())
-        for line in stream:
+        offset = len(stream.readline(_LINE_BYTES))
+        while (line := stream.readline(_LINE_BYTES)).endswith(b"\n"):
             offset += len(line)
-            if not line.endswith(b"\n"):
-                return
             try:
                 entry = records.from_json(JournalEntry, line)
             except RecordError:  # a disk may have lost a block
                 return
+            if entry.done is not None:
+                if entry.done.chunk != chunks or entry.done.rows + entry.done.bad_rows > job.chunk_rows:
+                    return
+                chunks += 1
             yield entry, offset

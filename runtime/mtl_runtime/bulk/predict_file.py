@@ -3,18 +3,19 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from os.path import realpath
 from pathlib import Path
 from typing import BinaryIO
 
-from mtl_runtime.bulk.request import BadRows, OnBadRow, PredictJob, Progress, Summary, stop_at_bad_row
+from mtl_runtime.bulk.request import BadRows, OnBadRow, PredictJob, Progress, Summary, check_first_rows, stop_at_bad_row
 from mtl_runtime.bulk.resumable import predict_resumable
 from mtl_runtime.bulk.row_predictions import answer_columns, predict_chunks
 from mtl_runtime.core.atomic_file import atomic_file
 from mtl_runtime.errors import MtlError
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.row_chunks import ChunkLimits, chunk_rows
 from mtl_runtime.tables.table import BadRow, TableFormat, format_of
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.tables.writers import check_writable, open_writer, reject_line
 
 __all__ = ["BadRows", "OnBadRow", "Progress", "Summary", "answer_columns", "predict_file"]
@@ -41,6 +42,7 @@ def predict_file(
     resume: bool = False,
     progress: Progress | None = None,
     limits: ChunkLimits = _DEFAULT_LIMITS,
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
 ) -> Summary:
     """Answer ``tasks`` for each row of ``source`` and write the rows with their answers to ``target``.
 
@@ -67,13 +69,15 @@ def predict_file(
         resume: continue the unfinished work of an earlier process on the same ``target``.
         progress: called at the start and after each chunk of rows.
         limits: where a chunk of rows ends; the texts of a chunk are batched together.
+        max_row_bytes: a longer row ends the job, whatever ``on_bad_row`` is: it may have no end.
 
     Raises:
         TableError: the source is malformed, or one of its columns has the name of an answer's column.
         UnknownTaskError: the bundle has no such task.
         CheckFailedError: the model returned NaN or infinity.
-        MtlError: the target exists already, or cannot be written; or there is unfinished work on it and ``resume`` is
-            not set, or that work belongs to another job, or another process is working on it.
+        MtlError: the target exists already, has appeared while the job ran, is a link, or cannot be written; or there
+            is unfinished work on it and ``resume`` is not set, or that work belongs to another job, or another process
+            is working on it.
     """
     path, stream = (source, None) if isinstance(source, Path) else (Path("<stdin>"), source)
     kind = input_format or (format_of(path) if stream is None else "txt")
@@ -89,6 +93,7 @@ def predict_file(
         rejects=rejects,
         overwrite=overwrite,
         limits=limits,
+        max_row_bytes=max_row_bytes,
         progress=progress or (lambda _rows, _share: None),
     )
     _check_distinct(rejects, source, target)
@@ -105,9 +110,7 @@ def _predict_stream(job: PredictJob, path: Path, stream: BinaryIO | None, target
     bad = BadRows()
     max_text_bytes = job.classifier.settings.inputs.max_text_bytes
     with ExitStack() as stack:
-        table = stack.enter_context(
-            open_table(path, format=job.input_format, stream=stream, columns=job.text_candidates)
-        )
+        table = stack.enter_context(job.open_table(path, stream))
         columns = job.columns_of(table)
         columns.check(table)
         # The last one entered is completed first: if the target exists, so do the rejects.
@@ -116,7 +119,7 @@ def _predict_stream(job: PredictJob, path: Path, stream: BinaryIO | None, target
         write = stack.enter_context(open_writer(out, job.output_format, source=table, added=columns.added))
         chunks = chunk_rows(table, column=columns.text_column, max_text_bytes=max_text_bytes, limits=job.limits)
         job.progress(0, None)
-        good_chunks = stop_at_bad_row(job, chunks, is_file=False)
+        good_chunks = check_first_rows(job, table, columns.added, stop_at_bad_row(job, chunks, is_file=False))
         for result in predict_chunks(job.classifier, columns, table, good_chunks):
             if result.rows:
                 write(result.rows)
@@ -149,7 +152,8 @@ def _choose_output_format(target: Path | BinaryIO, requested: TableFormat | None
 
 
 def _check_distinct(rejects: Path | None, *others: Path | BinaryIO) -> None:
-    if rejects is not None and rejects.resolve() in [other.resolve() for other in others if isinstance(other, Path)]:
+    paths = [realpath(other) for other in others if isinstance(other, Path)]  # Path.resolve raises on a circle of links
+    if rejects is not None and realpath(rejects) in paths:
         raise MtlError(f"the bad rows cannot go to {rejects}, which is the input or the output; name another file")
 
 

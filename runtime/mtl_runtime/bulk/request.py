@@ -1,20 +1,32 @@
 """A job that predicts a table, and the summary of what became of its rows."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import BinaryIO, ClassVar, Literal
 
 from mtl_runtime.bulk.row_predictions import PredictionColumns
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.tables.bad_rows import describe_bad_rows
+from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
 from mtl_runtime.tables.table import Table, TableFormat
 from mtl_runtime.tables.text_column import choose_text_column, text_candidates
+from mtl_runtime.tables.writers import check_rows
 
-__all__ = ["BadRows", "OnBadRow", "PredictJob", "Progress", "Summary", "advise", "stop_at_bad_row"]
+__all__ = [
+    "BadRows",
+    "OnBadRow",
+    "PredictJob",
+    "Progress",
+    "Summary",
+    "advise",
+    "check_first_rows",
+    "stop_at_bad_row",
+]
 
 OnBadRow = Literal["error", "skip"]
 # Called with the number of rows processed so far, good and bad, and their share of the input (None: unknown).
@@ -36,12 +48,23 @@ class PredictJob:
     rejects: Path | None  # where bad rows go
     overwrite: bool
     limits: ChunkLimits
+    max_row_bytes: int
     progress: Progress
 
     @property
     def text_candidates(self) -> Sequence[str]:
         """The columns that may hold the texts."""
         return text_candidates(trained=self.classifier.source.text_columns, asked=self.text_column)
+
+    def open_table(self, path: Path, stream: BinaryIO | None = None) -> AbstractContextManager[Table]:
+        """Open the job's input, as :func:`mtl_runtime.tables.readers.open_table` does."""
+        return open_table(
+            path,
+            format=self.input_format,
+            stream=stream,
+            columns=self.text_candidates,
+            max_row_bytes=self.max_row_bytes,
+        )
 
     def columns_of(self, table: Table) -> PredictionColumns:
         """The columns that the job reads from ``table`` and adds to it; nothing is checked."""
@@ -56,6 +79,23 @@ class PredictJob:
     def refuses_bad_rows(self) -> bool:
         """Whether a bad row is an error."""
         return self.on_bad_row == "error" and self.rejects is None
+
+
+def check_first_rows(
+    job: PredictJob, table: Table, added: Mapping[str, type], chunks: Iterable[RowChunk]
+) -> Iterator[RowChunk]:
+    """Yield the chunks, of which the first with rows is checked for what the output's format cannot hold.
+
+    Raises:
+        TableError: while iterating, before that chunk: it has such a row.
+    """
+    rest = iter(chunks)
+    for chunk in rest:
+        check_rows(chunk.rows, job.output_format, source=table, added=added)
+        yield chunk
+        if chunk.rows:
+            break
+    yield from rest
 
 
 _MOST_COUNTED = 2**20  # rows that are read to count the bad ones among them

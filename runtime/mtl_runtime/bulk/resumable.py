@@ -2,20 +2,21 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from mtl_runtime.bulk.finished_output import summarize_finished_output
 from mtl_runtime.bulk.journal import ChunkRecord, JobSpec
-from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, advise, stop_at_bad_row
+from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, advise, check_first_rows, stop_at_bad_row
 from mtl_runtime.bulk.row_predictions import PredictedChunk, PredictionColumns, predict_chunks
 from mtl_runtime.bulk.work_folder import WorkFolder, open_work_folder, work_folder_path
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.errors import MtlError, TableError
-from mtl_runtime.tables.readers import open_table
+from mtl_runtime.errors import MtlError, RecordError, TableError
 from mtl_runtime.tables.row_chunks import chunk_rows, read_ahead
 from mtl_runtime.tables.table import Table
 from mtl_runtime.tables.writers import ChunkedWriter, open_chunked_writer, reject_line
@@ -35,7 +36,7 @@ def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bo
         MtlError, TableError, CheckFailedError: as :func:`mtl_runtime.bulk.predict_file.predict_file`.
     """
     before = _file_state(source)
-    with open_table(source, format=job.input_format, columns=job.text_candidates) as table:
+    with job.open_table(source) as table:
         columns = job.columns_of(table)
     if resume and target.is_file() and not work_folder_path(target).exists():
         finished = summarize_finished_output(job, columns, source, target)
@@ -44,7 +45,7 @@ def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bo
     spec = _job_spec(job, columns, source)
     with open_work_folder(target, spec, resume=resume, replace_existing=job.overwrite) as work:
         if work.finished is None:
-            with open_table(source, format=job.input_format, columns=job.text_candidates) as table:
+            with job.open_table(source) as table:
                 columns.check(table)
                 writer = _predict_remaining(job, columns, table, work)
             if _file_state(source) != before:
@@ -74,6 +75,8 @@ def _predict_remaining(job: PredictJob, columns: PredictionColumns, table: Table
     ):
         # Finished rows are parsed again, which is quick: the table alone decides where a chunk starts.
         remaining = stop_at_bad_row(job, islice(chunks, work.chunks, None), is_file=True)
+        if not work.chunks:
+            remaining = check_first_rows(job, table, added, remaining)
         for result in predict_chunks(job.classifier, columns, table, remaining):
             _store_chunk(work, result, writer)
             job.progress(work.records, result.chunk.share)
@@ -134,12 +137,25 @@ def _file_state(source: Path) -> Sequence[int]:
     return facts.st_size, facts.st_mtime_ns
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RejectedRow:
+    """A line of the rejects."""
+
+    line: int | None
+    column: str | None
+    reason: str
+    row: Any
+
+
 def _read_bad_rows(work: WorkFolder, source: Path) -> BadRows:
     """Read the first errors from the file of rejects."""
     bad = BadRows(count=work.bad_rows)
     if work.bad_rows and work.files.rejects.exists():
         with work.files.rejects.open("rb") as stream:
             for line in islice(stream, BadRows.MAX_ERRORS):
-                reject = records.parse_json(line, where=work.files.rejects.name)
-                bad.first.append(TableError(source, reject["reason"], line=reject["line"], column=reject["column"]))
+                try:
+                    reject = records.from_json(_RejectedRow, line, where=work.files.rejects.name)
+                except RecordError as error:
+                    raise MtlError(f"{work.files.rejects} cannot be read ({error}); start over with --force") from error
+                bad.first.append(TableError(source, reject.reason, line=reject.line, column=reject.column))
     return bad

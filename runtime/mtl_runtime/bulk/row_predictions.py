@@ -11,6 +11,7 @@ from mtl_runtime.inference.decode import Prediction, RegressionAnswer, SingleLab
 from mtl_runtime.tables.row_chunks import RowChunk
 from mtl_runtime.tables.table import Row, Table
 from mtl_runtime.tables.text_column import COLUMN_HINT
+from mtl_runtime.wording import enumerate_names
 
 __all__ = ["PredictedChunk", "PredictionColumns", "answer_columns", "predict_chunks"]
 
@@ -118,7 +119,7 @@ def _answer_cells(prediction: Prediction, *, probabilities: bool, prefix: str) -
 
 def _refuse_overwriting(table: Table, names: set[str], line: int) -> None:
     if names:
-        problem = f"would be overwritten by the answers: {', '.join(sorted(names))}"
+        problem = f"would be overwritten by the answers: {enumerate_names(sorted(names))}"
         raise TableError(
             table.path,
             f"{problem}; give the answers' columns a prefix, such as --prefix predicted., or choose --tasks",

@@ -8,8 +8,10 @@
   lock            locked by the process that runs the job
 """
 
+import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from mtl_runtime.bundle.manifest import FileSpec
 
 __all__ = ["WorkFiles", "file_matches", "next_bytes_match", "remove_folder", "work_folder_path"]
 
+_PIECE_BYTES = 2**20
 _CAN_RENAME_WITH_OPEN_FILES = os.name == "posix"  # a folder
 
 
@@ -36,6 +39,11 @@ class WorkFiles:
     rejects: Path
     joined: Path
     lock: Path
+
+    @property
+    def all(self) -> Sequence[Path]:
+        """Every file of the folder."""
+        return self.journal, self.output, self.rejects, self.joined, self.lock
 
     @classmethod
     def of(cls, target: Path) -> "WorkFiles":
@@ -56,8 +64,12 @@ def file_matches(path: Path, spec: FileSpec) -> bool:
 
 
 def next_bytes_match(stream: BinaryIO, spec: FileSpec) -> bool:
-    """Read as many bytes as ``spec`` has; whether they have its hash."""
-    return FileSpec.of(stream.read(spec.bytes)) == spec
+    """Read as many bytes as ``spec`` has, if there are so many; whether they have its hash."""
+    digest, left = hashlib.sha256(), spec.bytes
+    while left and (piece := stream.read(min(left, _PIECE_BYTES))):
+        digest.update(piece)
+        left -= len(piece)
+    return not left and digest.hexdigest() == spec.sha256
 
 
 def remove_folder(folder: Path, after_unlock: ExitStack) -> None:

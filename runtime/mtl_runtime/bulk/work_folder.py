@@ -19,19 +19,22 @@ from mtl_runtime.bulk.journal import (
     JobSpec,
     JournalEntry,
     JournalHeader,
+    header_bytes,
     read_entries,
     read_header,
     to_line,
 )
 from mtl_runtime.bulk.work_files import WorkFiles, file_matches, next_bytes_match, remove_folder, work_folder_path
 from mtl_runtime.bundle.manifest import FileSpec
-from mtl_runtime.core.atomic_file import check_can_write, os_errors_as_mtl_errors, sync
 from mtl_runtime.core.file_lock import exclusive_lock
+from mtl_runtime.core.outputs import check_file, move_file, os_errors_as_mtl_errors, refuse_link, sync
 from mtl_runtime.errors import MtlError
 
 __all__ = ["WorkFolder", "open_work_folder", "read_job", "work_folder_path"]
 
 _log = logging.getLogger(__name__)
+
+_MAKE_ROOM = "move it away and continue with --resume, or start over with --force"
 
 
 def read_job(target: Path) -> JobSpec | None:
@@ -74,7 +77,7 @@ class WorkFolder:
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes of each chunk."""
         with self.files.output.open("rb") as stream:
-            for entry, _ in read_entries(self.files.journal):
+            for entry, _ in read_entries(self.files.journal, self.header.job):
                 if entry.done is not None:
                     yield stream.read(entry.done.output.bytes)
 
@@ -97,10 +100,7 @@ class WorkFolder:
             sync(self.files.journal)
         if rejects is not None:
             self.place_rejects(rejects)
-        check_can_write(self.target, replace=self.header.replace)
-        with os_errors_as_mtl_errors(self.target):
-            complete.replace(self.target)
-            sync(self.target.parent)
+        move_file(complete, self.target, replace=self.header.replace, advice=_MAKE_ROOM)
         self.finished = finished
 
     def needs_rejects(self, path: Path) -> bool:
@@ -111,7 +111,7 @@ class WorkFolder:
         """
         if file_matches(path, FileSpec.of_file(self.files.rejects)):
             return False
-        check_can_write(path, replace=self.header.replace)
+        check_file(path, replace=self.header.replace)
         return True
 
     def place_rejects(self, path: Path) -> None:
@@ -120,14 +120,16 @@ class WorkFolder:
         Raises:
             MtlError: another file is there; or the system refuses to write.
         """
-        if not self.needs_rejects(path):
-            return
         staging = path.with_name(f".{path.name}-{self.target.name}")  # always the same name: a kill leaves no litter
         with os_errors_as_mtl_errors(path):
-            shutil.copyfile(self.files.rejects, staging)
+            staging.unlink(missing_ok=True)
+        if not self.needs_rejects(path):
+            return
+        with os_errors_as_mtl_errors(path):
+            with self.files.rejects.open("rb") as rejects, staging.open("xb") as stream:
+                shutil.copyfileobj(rejects, stream)
             sync(staging)
-            staging.replace(path)
-            sync(path.parent)
+        move_file(staging, path, replace=self.header.replace, advice=_MAKE_ROOM)
 
     def begin(self) -> None:
         """Remove earlier work, and write the first line of the journal."""
@@ -140,14 +142,14 @@ class WorkFolder:
 
     def restore(self) -> None:
         """Count the chunks that match the journal, and cut off everything after them."""
-        ends = {self.files.journal: len(to_line(self.header)), self.files.output: 0, self.files.rejects: 0}
         with os_errors_as_mtl_errors(self.target):
+            ends = {self.files.journal: header_bytes(self.files.journal), self.files.output: 0, self.files.rejects: 0}
             for path in ends:
                 path.touch()
             with self.files.output.open("rb") as output, self.files.rejects.open("rb") as rejects:
-                for entry, end in read_entries(self.files.journal):
+                for entry, end in read_entries(self.files.journal, self.header.job):
                     chunk = entry.done
-                    if chunk is None or chunk.chunk != self.chunks:
+                    if chunk is None:
                         break
                     if not (next_bytes_match(output, chunk.output) and next_bytes_match(rejects, chunk.rejects)):
                         break
@@ -161,7 +163,7 @@ class WorkFolder:
     def as_finished(self) -> "WorkFolder | None":
         """Return a copy that is marked finished if the target is complete and only the folder remains; else None."""
         copy = replace(self)
-        for entry, _ in read_entries(self.files.journal):
+        for entry, _ in read_entries(self.files.journal, self.header.job):
             if entry.done is not None:
                 copy._count(entry.done)
             elif entry.finished is not None and file_matches(self.target, entry.finished):
@@ -192,8 +194,10 @@ def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace_existi
             another job; or another process is working on it; or the output exists or cannot be written.
     """
     files, folder = WorkFiles.of(target), work_folder_path(target)
+    for path in (folder, *files.all):
+        refuse_link(path)
     if not folder.exists():
-        check_can_write(target, replace=replace_existing)
+        check_file(target, replace=replace_existing)
     with os_errors_as_mtl_errors(target):
         folder.mkdir(exist_ok=True)
     with ExitStack() as after_unlock, exclusive_lock(files.lock, what=str(target)):
@@ -202,7 +206,7 @@ def open_work_folder(target: Path, job: JobSpec, *, resume: bool, replace_existi
         work = WorkFolder(target, header, files)
         try:
             if recorded is None:
-                check_can_write(target, replace=replace_existing)
+                check_file(target, replace=replace_existing)
                 work.begin()
             else:
                 work = _resume(work, job, resume=resume)
@@ -228,7 +232,7 @@ def _resume(work: WorkFolder, job: JobSpec, *, resume: bool) -> WorkFolder:
     if finished is not None:
         _log.info("%s is complete: only its work folder is left to remove", work.target)
         return finished
-    check_can_write(work.target, replace=work.header.replace)
+    check_file(work.target, replace=work.header.replace)
     work.restore()
     _log.info("resuming %s at chunk %d, with %d rows done", work.target, work.chunks, work.records)
     return work

@@ -16,8 +16,8 @@ from typing import Literal
 from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, precision_of
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
-from mtl_runtime.core.wording import enumerate_names, shorten
 from mtl_runtime.errors import BundleError, RecordError
+from mtl_runtime.wording import enumerate_names, shorten
 
 __all__ = [
     "DEFAULT_VARIANT",

@@ -16,8 +16,10 @@ from typing import Any, NoReturn
 
 import click
 
+from mtl_runtime.cli.interrupts import UnwindAtInterrupt, exit_at_interrupt
 from mtl_runtime.cli.log import log_to_stderr
-from mtl_runtime.cli.terminal import escape_unencodable, print_line
+from mtl_runtime.cli.start import INTERRUPTED
+from mtl_runtime.cli.terminal import escape_unencodable, print_line, print_message
 from mtl_runtime.errors import MissingPackageError, MtlError
 
 __all__ = ["main"]
@@ -25,8 +27,7 @@ __all__ = ["main"]
 _log = logging.getLogger(__name__)
 
 _GROUP = "mtl.commands"
-_INTERRUPTED = 128 + 2  # as a shell reports SIGINT, SIGPIPE and SIGTERM
-_BROKEN_PIPE = 128 + 13
+_BROKEN_PIPE = 128 + 13  # as a shell reports SIGPIPE and SIGTERM
 _TERMINATED = 128 + 15
 
 # `mtl --help` shows these, so it imports no command.
@@ -57,8 +58,9 @@ class _Root(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line; what is printed from here on cannot fail for lack of a character."""
-        escape_unencodable()
-        return super().main(*args, **kwargs)
+        with exit_at_interrupt():
+            escape_unencodable()
+            return super().main(*args, **kwargs)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the options of ``mtl`` itself."""
@@ -81,11 +83,12 @@ class _Root(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            try:
-                with _usage_errors():
-                    return super().invoke(ctx)
-            finally:
-                sys.stdout.flush()  # a broken pipe can still be caught here
+            with UnwindAtInterrupt():
+                try:
+                    with _usage_errors():
+                        return super().invoke(ctx)
+                finally:
+                    sys.stdout.flush()  # a broken pipe can still be caught here
         except MtlError as error:
             _fail(error)
         except ModuleNotFoundError as error:
@@ -93,7 +96,7 @@ class _Root(click.Group):
         except KeyboardInterrupt as error:
             print_line("interrupted", err=True)
             _print_notes(error)
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         except _Terminated as error:
             print_line("terminated", err=True)
             _print_notes(error)
@@ -125,7 +128,7 @@ def _usage_errors() -> Iterator[None]:
 
 
 def _fail(error: MtlError, *, notes_of: BaseException | None = None) -> NoReturn:
-    print_line(f"error: {' '.join(str(error).splitlines())}", err=True)
+    print_message(f"error: {error}")
     _print_notes(notes_of or error)
     raise click.exceptions.Exit(error.exit_code)
 

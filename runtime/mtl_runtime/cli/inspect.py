@@ -12,10 +12,10 @@ from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, json_option
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
-from mtl_runtime.core.wording import shorten
 from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.loading.plan import plan_load
+from mtl_runtime.wording import shorten
 
 __all__ = ["inspect"]
 

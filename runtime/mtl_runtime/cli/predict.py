@@ -11,12 +11,13 @@ from mtl_runtime.bulk.work_files import work_folder_path
 from mtl_runtime.cli.explanations import show_explanations
 from mtl_runtime.cli.options import bundle_argument, column_option, json_option, threads_option
 from mtl_runtime.cli.predict_options import PredictOptions
-from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_table, row_progress
-from mtl_runtime.core.atomic_file import check_can_write
+from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_message, print_table, row_progress
+from mtl_runtime.core.outputs import check_file
 from mtl_runtime.errors import TableError
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer
 from mtl_runtime.loading.variant_choice import Trust
 from mtl_runtime.tables.table import FORMATS, format_of
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import AGGREGATES, LONG_TEXT
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _LONGEST_TITLE = 60
     help="What to do with a text longer than the encoder reads. Default: truncate.",
 )
 @click.option("--max-text-bytes", type=click.IntRange(min=1), help="Longest text accepted, in UTF-8. Default: 65536.")
+@click.option("--max-row-bytes", type=click.IntRange(min=1), help="Longest row of INPUT. Default: 33554432.")
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="How windows become one answer. Default: mean.")
 @column_option("INPUT")
 @click.option("--probabilities", is_flag=True, help="Give the probability of every label.")
@@ -98,7 +100,7 @@ def _check_files(options: PredictOptions) -> None:
     if options.output is not None and options.output_format is None:
         format_of(options.output)
     if options.output is not None and not options.resume and not work_folder_path(options.output).exists():
-        check_can_write(options.output, replace=options.force)
+        check_file(options.output, replace=options.force)
 
 
 def _check_suffix(source: Path) -> None:
@@ -165,6 +167,7 @@ def _predict_file(classifier: "Classifier", options: PredictOptions, source: str
             overwrite=options.force,
             resume=options.resume,
             progress=progress,
+            max_row_bytes=options.max_row_bytes or DEFAULT_MAX_ROW_BYTES,
         )
     _print_summary(summary, options)
 
@@ -174,7 +177,7 @@ def _print_summary(summary: "Summary", options: PredictOptions) -> None:
     bad = summary.bad_rows
     if options.rejects is None:
         for error in bad.first:
-            print_line(f"left out: {error}", err=True)
+            print_message(f"left out: {error}")
         if bad.count > len(bad.first):
             print_line(f"left out: {bad.count - len(bad.first)} more rows", err=True)
     if options.as_json:

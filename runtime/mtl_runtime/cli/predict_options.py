@@ -36,6 +36,7 @@ class PredictOptions:
     long_text: str | None
     aggregate: str | None
     max_text_bytes: int | None
+    max_row_bytes: int | None
     column: str | None  # None: as in training, where INPUT has such a column
     probabilities: bool
     explain: bool

@@ -16,6 +16,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from mtl_runtime.wording import elide
+
 __all__ = [
     "PACKAGES",
     "RateEstimate",
@@ -24,6 +26,7 @@ __all__ = [
     "escape_unencodable",
     "print_json",
     "print_line",
+    "print_message",
     "print_table",
     "printable",
     "row_progress",
@@ -70,6 +73,11 @@ def print_line(text: str, *, err: bool = False, keep: str = "") -> None:
     stream = sys.stderr if err else sys.stdout
     stream.write(printable(text, keep=keep) + "\n")
     stream.flush()
+
+
+def print_message(text: str) -> None:
+    """Print a message to stderr, on one line and with at most 500 characters."""
+    print_line(elide(printable(" ".join(text.splitlines()))), err=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

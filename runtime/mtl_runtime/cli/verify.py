@@ -8,7 +8,7 @@ from mtl_runtime.cli.evidence_table import print_evidence
 from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, column_option, json_option
 from mtl_runtime.cli.stages import stages
-from mtl_runtime.cli.terminal import print_json, print_line, print_table
+from mtl_runtime.cli.terminal import print_json, print_line, print_message, print_table
 from mtl_runtime.core import records
 from mtl_runtime.gate.verify import verify as verify_bundle
 
@@ -58,5 +58,5 @@ def verify(
         if report.page is not None:
             print_line(f"evidence: {report.page}")
     if report.storage_problem is not None:
-        print_line(f"warning: {report.storage_problem}", err=True)
+        print_message(f"warning: {report.storage_problem}")
     ctx.exit(0 if report.passed else 1)

@@ -1,78 +1,74 @@
-"""Write a file so that it is either complete or absent, and replaces another file only if that is allowed."""
+"""Write a file so that it is either complete or absent."""
 
+import errno
+import io
 import logging
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from mtl_runtime.errors import MtlError
+from mtl_runtime.core.outputs import check_file, move_file, os_errors_as_mtl_errors, sync
 
-__all__ = ["atomic_file", "check_can_write", "os_errors_as_mtl_errors", "replace_text", "sync"]
+__all__ = ["atomic_file", "replace_text"]
 
 _log = logging.getLogger(__name__)
-
-
-@contextmanager
-def os_errors_as_mtl_errors(target: Path) -> Iterator[None]:
-    """Turn an OSError in the block into an MtlError about ``target``."""
-    try:
-        yield
-    except OSError as error:
-        raise MtlError(f"{target} cannot be written: {error.strerror or error}") from error
-
-
-def check_can_write(target: Path, *, replace: bool) -> None:
-    """Fail early if ``target`` could not be written in the end.
-
-    Raises:
-        MtlError: ``target`` exists and ``replace`` is not set, or it is not a regular file.
-    """
-    if target.exists() and not target.is_file():
-        raise MtlError(f"{target} exists already and is not a regular file that could be replaced; name another output")
-    if target.exists() and not replace:
-        raise MtlError(f"{target} exists already; give --force to replace it")
-
-
-def sync(path: Path) -> None:
-    """Force a file, or on POSIX a folder, to disk."""
-    if os.name != "posix" and path.is_dir():
-        return  # only POSIX can open a folder
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def atomic_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     """A stream that becomes the file ``target`` when the block ends without an error.
 
+    Errors of the block are raised as they are; only those of writing become MtlErrors about ``target``.
+
     Raises:
-        MtlError: as :func:`check_can_write`; or the system refuses to write.
+        MtlError: as :func:`mtl_runtime.core.outputs.check_file`; or the system refuses to write; or the file appeared
+            while the block ran, and may not be replaced: then what was written is kept next to it.
     """
-    check_can_write(target, replace=replace)
-    staging = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+    check_file(target, replace=replace)
+    staging = target.with_name(f".{target.name[:100]}-{secrets.token_hex(4)}")
+    complete = False
     try:
         with os_errors_as_mtl_errors(target):
-            with staging.open("xb") as stream:
-                yield stream
+            raw = _StagingFile(target, staging)
+        with io.BufferedWriter(raw) as stream:
+            yield cast(BinaryIO, stream)
+        with os_errors_as_mtl_errors(target):
             sync(staging)
-            staging.replace(target)
-            sync(target.parent)
+        complete = True
+        move_file(staging, target, replace=replace, advice=f"what was written is complete in {staging}")
         _log.debug("wrote %s", target)
     finally:
-        staging.unlink(missing_ok=True)
+        if not complete:
+            staging.unlink(missing_ok=True)
+
+
+class _StagingFile(io.FileIO):
+    """A new file whose errors are about the file that it will become."""
+
+    def __init__(self, target: Path, staging: Path) -> None:
+        self._target = target
+        super().__init__(staging, "xb")
+
+    def write(self, data: Any) -> int:
+        with os_errors_as_mtl_errors(self._target):
+            return super().write(data)
 
 
 def replace_text(file: Path, content: str) -> None:
-    """Write a small file whole or not at all, whoever else writes it at the same time; nothing is forced to disk."""
+    """Write a small file whole or not at all, whoever else writes it at the same time; nothing is forced to disk.
+
+    Raises:
+        OSError: it cannot be written, or it or its folder is a link.
+    """
+    for place in (file, file.parent):
+        if place.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link", str(place))
     new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
     try:
-        new.write_text(content, "utf-8")
+        with new.open("x", encoding="utf-8") as stream:
+            stream.write(content)
         new.replace(file)
     finally:
         new.unlink(missing_ok=True)

@@ -18,8 +18,8 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from mtl_runtime.core.wording import shorten
 from mtl_runtime.errors import RecordError
+from mtl_runtime.wording import shorten
 
 __all__ = [
     "MOST_CHARACTERS",

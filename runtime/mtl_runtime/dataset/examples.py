@@ -13,6 +13,7 @@ from mtl_runtime.tables.bad_rows import describe_bad_rows
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.table import BadRow, Row, Table, check_can_read_twice
 from mtl_runtime.tables.text_column import COLUMN_HINT, choose_text_column, text_candidates
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, cut_text, validate_texts
 
 __all__ = ["Example", "find_columns", "iter_labelled_file", "read_labelled_file", "warn_of_twin_columns"]
@@ -33,20 +34,23 @@ class Example:
     line: int
 
 
-def find_columns(path: Path, *, trained: Sequence[str], asked: str | None = None) -> tuple[str, set[str]]:
+def find_columns(
+    path: Path, *, trained: Sequence[str], asked: str | None = None, max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
+) -> tuple[str, set[str]]:
     """Find the column of the texts of a file, and all its columns; those of jsonl are the keys of all its records.
 
     Args:
         path: csv, tsv, jsonl or parquet, by suffix.
         trained: the columns that held the texts in training.
         asked: what the user names; default: the first of ``trained`` that the file has, else "text".
+        max_row_bytes: a longer row is an error.
 
     Raises:
         TableError: the file cannot be read, or only once, or has no column of texts.
     """
     check_can_read_twice(path)  # here, and for its rows
     candidates = text_candidates(trained=trained, asked=asked)
-    with open_table(path, columns=candidates) as table:
+    with open_table(path, columns=candidates, max_row_bytes=max_row_bytes) as table:
         text = choose_text_column(table.columns, candidates)
         table.require(text, hint=COLUMN_HINT)
         records = table.records if table.format == "jsonl" else ()
@@ -78,6 +82,7 @@ def read_labelled_file(
     way_out: str = "",
     source: int = 0,
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
 ) -> list[Example]:
     """Read all examples of one file; none of its rows may be bad.
 
@@ -88,6 +93,7 @@ def read_labelled_file(
         way_out: what the error about a bad row advises, so that such rows are left out.
         source: copied into the examples.
         max_text_bytes: what is read of a text, in UTF-8.
+        max_row_bytes: a longer row is an error.
 
     Raises:
         TableError: as :func:`iter_labelled_file`; that about a bad row says how many more the file has.
@@ -100,7 +106,15 @@ def read_labelled_file(
             raise errors[0].with_advice(describe_bad_rows(_MOST_COUNTED, complete=False, way_out=way_out))
 
     examples = list(
-        iter_labelled_file(path, text=text, tasks=tasks, source=source, max_text_bytes=max_text_bytes, on_bad=note)
+        iter_labelled_file(
+            path,
+            text=text,
+            tasks=tasks,
+            source=source,
+            max_text_bytes=max_text_bytes,
+            max_row_bytes=max_row_bytes,
+            on_bad=note,
+        )
     )
     if errors:
         raise errors[0].with_advice(describe_bad_rows(len(errors) - 1, way_out=way_out))
@@ -114,6 +128,7 @@ def iter_labelled_file(
     tasks: Mapping[str, LabelColumn],
     source: int = 0,
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES,
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
     on_bad: Callable[[TableError], None] | None = None,
 ) -> Iterator[Example]:
     """Read the examples of one file one by one, in its order.
@@ -127,6 +142,7 @@ def iter_labelled_file(
         tasks: the columns of labels to read, by task.
         source: copied into the examples.
         max_text_bytes: what is read of a text, in UTF-8.
+        max_row_bytes: a longer row is an error, also where bad rows are skipped.
         on_bad: called with the error of each bad row; if it returns, the row is skipped. Default: raise the error.
 
     Raises:
@@ -136,7 +152,7 @@ def iter_labelled_file(
     keys: dict[str, int] = {}  # each with the first line that has it
     cut: list[int] = []  # lines
     count = 0
-    with open_table(path, columns=[text, *columns]) as table:
+    with open_table(path, columns=[text, *columns], max_row_bytes=max_row_bytes) as table:
         table.require(text)
         _require_labels(table, columns)
         for row in table.records:

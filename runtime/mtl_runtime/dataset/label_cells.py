@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
-from mtl_runtime.core.wording import enumerate_names, shorten
 from mtl_runtime.dataset.label_twins import find_twin
 from mtl_runtime.dataset.list_cells import parse_list_text
 from mtl_runtime.dataset.number_cells import parse_number
 from mtl_runtime.text.invisible import is_blank, strip_invisible
+from mtl_runtime.wording import enumerate_names, shorten
 
 __all__ = ["Label", "LabelColumn", "label_names", "looks_missing", "parse_label"]
 

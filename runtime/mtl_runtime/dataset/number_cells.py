@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-from mtl_runtime.core.wording import shorten
+from mtl_runtime.wording import shorten
 
 __all__ = ["parse_number"]
 

@@ -282,8 +282,11 @@ class Classifier:
         return {logits_output(task.name): task.width for task in specs}
 
     def _validate(self, texts: Iterable[str], first: int = 0) -> list[str]:
+        items = list(
+            texts
+        )  # not in the block: an InvalidTextError of the caller's own iterator is not about these texts
         try:
-            return validate_texts(texts, max_text_bytes=self.settings.inputs.max_text_bytes)
+            return validate_texts(items, max_text_bytes=self.settings.inputs.max_text_bytes)
         except InvalidTextError as error:
             raise error.at(first + error.index) from error.__cause__
 

@@ -1,6 +1,7 @@
 """jsonl file -> Table; a line that is no JSON object is a bad row."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any, NoReturn
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
+from mtl_runtime.wording import shorten
 
 __all__ = ["read_jsonl"]
 
 _MOST_LEADING_RECORDS = 1024  # of which the columns are taken
+_SHOWN_CHARACTERS = 60  # of a key
 
 
 def read_jsonl(source: TableSource) -> Table:
@@ -21,7 +24,8 @@ def read_jsonl(source: TableSource) -> Table:
     Raises:
         TableError: the file is no text, is one JSON document, or none of its first lines is a record.
     """
-    records = _iter_records(source.path, TextLines(source.path, source.stream))
+    lines = TextLines(source.path, source.stream, max_row_bytes=source.max_row_bytes)
+    records = _iter_records(source.path, lines)
     leading: list[Row | BadRow] = []
     columns: dict[str, None] = {}
     missing = {*source.columns}
@@ -75,7 +79,9 @@ def _parse_record(path: Path, line: int, text: str) -> Row | BadRow:
         problem = "an escape such as \\ud800 is a lone surrogate, not valid Unicode"
     except json.JSONDecodeError as error:
         problem = f"not valid JSON: {error.msg} at character {error.pos + 1}"
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        problem = "the JSON is nested too deeply to be read"
+    except ValueError as error:
         problem = f"not valid JSON: {error}"
     else:
         if isinstance(record, dict):
@@ -91,6 +97,6 @@ def _refuse_constant(name: str) -> NoReturn:
 def _to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice in an object")
+        repeated, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {shorten(repeated, _SHOWN_CHARACTERS)!r} occurs twice in an object")
     return record

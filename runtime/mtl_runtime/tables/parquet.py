@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.table import Row, Table, TableSource, pyarrow
+from mtl_runtime.wording import enumerate_names
 
 __all__ = ["read_parquet"]
 
 _BATCH_ROWS = 1024
+_BATCH_CELLS = 2**21
 
 
 def read_parquet(source: TableSource) -> Table:
@@ -30,22 +31,36 @@ def read_parquet(source: TableSource) -> Table:
         raise TableError(path, f"not a parquet file: {error}") from error
     names = tuple(file.schema_arrow.names)
     if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
-        raise TableError(path, f"several columns are named {', '.join(map(repr, repeated))}; rename all but one")
+        described = enumerate_names([repr(name) for name in repeated])
+        raise TableError(path, f"several columns are named {described}; rename all but one")
     total = max(1, file.metadata.num_rows)
-    records = _iter_rows(path, file)
+    records = _iter_rows(source, file, len(names))
     return Table(path, source.format, names, records, schema=file.schema_arrow, share=lambda count: count / total)
 
 
-def _iter_rows(path: Path, file: Any) -> Iterator[Row]:
+def _iter_rows(source: TableSource, file: Any, width: int) -> Iterator[Row]:
     number = 0
+    batch_rows = max(1, min(_BATCH_ROWS, _BATCH_CELLS // max(1, width)))
     try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+        for batch in file.iter_batches(batch_size=batch_rows):
+            _require_short_rows(source, batch, number)
             columns = [_to_python_values(column) for column in batch.columns]
             for cells in zip(*columns, strict=True):
                 number += 1
                 yield Row(number, dict(zip(batch.schema.names, cells, strict=True)))
     except (pyarrow().ArrowException, OSError) as error:
-        raise TableError(path, f"damaged after row {number}: {error}", line=number) from error
+        raise TableError(source.path, f"damaged after row {number}: {error}", line=number) from error
+
+
+def _require_short_rows(source: TableSource, batch: Any, before: int) -> None:
+    """Refuse a row of more bytes than may be read; a small file may hold it, since parquet is compressed."""
+    if batch.nbytes <= source.max_row_bytes:
+        return
+    for index in range(batch.num_rows):
+        if batch.slice(index, 1).nbytes > source.max_row_bytes:
+            problem = f"the row has more than {source.max_row_bytes:,} bytes"
+            advice = "max_row_bytes (--max-row-bytes) raises the limit"
+            raise TableError(source.path, f"{problem}; {advice}", line=before + index + 1)
 
 
 def _to_python_values(column: Any) -> list[Any]:

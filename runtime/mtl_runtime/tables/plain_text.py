@@ -14,7 +14,8 @@ def read_txt(source: TableSource) -> Table:
     Raises:
         TableError: the file is no text.
     """
-    return Table(source.path, source.format, ("text",), _iter_rows(TextLines(source.path, source.stream)))
+    lines = TextLines(source.path, source.stream, max_row_bytes=source.max_row_bytes)
+    return Table(source.path, source.format, ("text",), _iter_rows(lines))
 
 
 def _iter_rows(lines: TextLines) -> Iterator[Row | BadRow]:

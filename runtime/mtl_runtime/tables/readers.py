@@ -18,6 +18,7 @@ from mtl_runtime.tables.json_lines import read_jsonl
 from mtl_runtime.tables.parquet import read_parquet
 from mtl_runtime.tables.plain_text import read_txt
 from mtl_runtime.tables.table import Table, TableFormat, TableSource, format_of
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 
 __all__ = ["open_table"]
 
@@ -31,6 +32,7 @@ def open_table(
     format: TableFormat | None = None,
     stream: BinaryIO | None = None,
     columns: Sequence[str] = (),
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
 ) -> Iterator[Table]:
     """Open the table in the file ``path``, or in ``stream`` under that name.
 
@@ -40,22 +42,24 @@ def open_table(
         stream: read from here instead of the file.
         columns: that the caller will ask for. They show what separates the cells of a csv or tsv, and how many records
             of a jsonl must be read to know its columns.
+        max_row_bytes: longest row that is read; the memory holds more than one.
 
     Raises:
-        TableError: the file is missing or empty, or its header is malformed; while iterating: the file is damaged.
+        TableError: the file is missing or empty, or its header is malformed; while iterating: the file is damaged,
+            or a row is too long.
         MissingPackageError: the format is parquet and pyarrow is not installed.
     """
     kind = format_of(path) if format is None else format
     _log.debug("reading %s as %s", path, kind)
     if stream is not None:
-        yield _READERS[kind](TableSource(path, kind, stream, columns))
+        yield _READERS[kind](TableSource(path, kind, stream, columns, max_row_bytes))
         return
     try:
         file = path.open("rb")
     except OSError as error:
         raise TableError(path, f"cannot be opened: {error.strerror}") from error
     with file:
-        table = _READERS[kind](TableSource(path, kind, file, columns))
+        table = _READERS[kind](TableSource(path, kind, file, columns, max_row_bytes))
         facts = fstat(file.fileno())
         if kind != "parquet" and stat.S_ISREG(facts.st_mode):
             table = dataclasses.replace(table, share=lambda _records: min(1.0, file.tell() / max(1, facts.st_size)))

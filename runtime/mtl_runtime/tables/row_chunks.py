@@ -1,6 +1,6 @@
 """table -> chunks of rows, whose ends depend on the table alone; a thread reads them ahead."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -15,6 +15,11 @@ from mtl_runtime.text.validation import validate_texts
 __all__ = ["ChunkLimits", "RowChunk", "chunk_rows", "read_ahead"]
 
 T = TypeVar("T")
+
+# Where rows have many or large cells next to their text, a chunk ends before it fills the memory: one that keeps
+# within ChunkLimits has at most 1,000 columns of short cells.
+_MOST_BYTES = 2**27
+_CELL_BYTES = 64  # that Python needs for a cell, whatever is in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,7 @@ def chunk_rows(table: Table, *, column: str, max_text_bytes: int, limits: ChunkL
     Raises:
         TableError: while iterating, the table is damaged.
     """
-    number = records = characters = 0
+    number = records = characters = size = 0
     rows: list[Row] = []
     bad: list[BadRow] = []
     for record in table.records:
@@ -67,9 +72,10 @@ def chunk_rows(table: Table, *, column: str, max_text_bytes: int, limits: ChunkL
             bad.append(row)
         records += 1
         characters += _count_characters(record, column)
-        if len(rows) + len(bad) >= limits.rows or characters >= limits.characters:
+        size += _estimate_bytes(record.values)
+        if len(rows) + len(bad) >= limits.rows or characters >= limits.characters or size >= _MOST_BYTES:
             yield RowChunk(number=number, rows=rows, bad=bad, share=table.share(records))
-            number, characters, rows, bad = number + 1, 0, [], []
+            number, characters, size, rows, bad = number + 1, 0, 0, [], []
     if rows or bad or not number:
         yield RowChunk(number=number, rows=rows, bad=bad, share=table.share(records))
 
@@ -92,6 +98,12 @@ def _check_row(table: Table, record: Row | BadRow, column: str, max_text_bytes: 
 def _count_characters(record: Row | BadRow, column: str) -> int:
     text = record.values.get(column) if isinstance(record, Row) else record.values
     return len(text) if isinstance(text, str) else 0
+
+
+def _estimate_bytes(values: Any) -> int:
+    """Bytes that a row's values need in memory, lists and objects among them left out."""
+    cells = values.values() if isinstance(values, Mapping) else values if isinstance(values, list) else (values,)
+    return sum(_CELL_BYTES + (len(cell) if isinstance(cell, str) else 0) for cell in cells)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, Literal, get_args
 
 from mtl_runtime.errors import MissingColumnError, MissingPackageError, TableError
 from mtl_runtime.tables.delimited.header import describe_first_line
+from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
+from mtl_runtime.wording import enumerate_names, shorten
 
 __all__ = [
     "FORMATS",
@@ -48,6 +50,7 @@ class TableSource:
     format: TableFormat
     stream: BinaryIO
     columns: Sequence[str] = ()  # that the caller will ask for
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,9 @@ class Table:
             remark = describe_first_line(self.header)
             raise MissingColumnError(self.path, column, self.columns, remark=f"{remark}{hint}")
         if self.header.count(column) > 1:
-            places = [str(number) for number, name in enumerate(self.header, 1) if name == column]
-            problem = f"columns {' and '.join(places)} are both named {column!r}; rename one in the header"
-            raise TableError(self.path, problem, line=1)
+            places = [f"{number:,}" for number, name in enumerate(self.header, 1) if name == column]
+            problem = f"several columns are named {shorten(column, 60)!r}: {enumerate_names(places)}"
+            raise TableError(self.path, f"{problem}; rename all but one in the header", line=1)
 
 
 def check_can_read_twice(path: Path) -> None:
@@ -130,7 +133,7 @@ def format_of(path: Path) -> TableFormat:
     if path.is_dir():
         raise TableError(path, "this is a folder; name a file")
     advice = _ADVICE.get(suffix, f"use one of {', '.join(_SUFFIXES)}")
-    raise TableError(path, f"unknown suffix {path.suffix!r}; {advice}")
+    raise TableError(path, f"unknown suffix {shorten(path.suffix, 60)!r}; {advice}")
 
 
 def pyarrow() -> Any:

@@ -11,7 +11,9 @@ from typing import BinaryIO
 from mtl_runtime.errors import EncodingError, TableError
 from mtl_runtime.tables.file_signatures import refuse_other_files
 
-__all__ = ["TextLines"]
+__all__ = ["DEFAULT_MAX_ROW_BYTES", "TextLines"]
+
+DEFAULT_MAX_ROW_BYTES = 2**25  # a line without end must not fill the memory
 
 _BLOCK = 2**16  # bytes
 _MARK = b"\xef\xbb\xbf"  # of UTF-8
@@ -24,13 +26,15 @@ class TextLines:
     Such a line is yielded all the same, so that it spoils no other row; ``take_problem`` returns the error.
 
     Raises:
-        TableError: the file is of another kind, such as UTF-16 or a zip archive.
+        TableError: the file is of another kind, such as UTF-16 or a zip archive; while iterating: a line has more than
+            ``max_row_bytes``. What follows is not read then, since such a line may have no end.
     """
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: BinaryIO, *, max_row_bytes: int = DEFAULT_MAX_ROW_BYTES) -> None:
         self.path = path
         self.number = 0  # of the line that was read last
-        self._lines = _split_lines(path, stream)
+        self.max_row_bytes = max_row_bytes
+        self._lines = _split_lines(path, stream, max_row_bytes)
         self._ahead: deque[bytes] = deque()
         self._problem: TableError | None = None
 
@@ -40,6 +44,7 @@ class TextLines:
     def __next__(self) -> str:
         line = self._ahead.popleft() if self._ahead else next(self._lines)
         self.number += 1
+        self._require_short(line, self.number)
         try:
             return line.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -65,7 +70,17 @@ class TextLines:
                 break
             self._ahead.append(line)
             size += len(line)
+            self._require_short(line, self.number + len(self._ahead))
         return [line.decode("utf-8", "surrogateescape") for line in self._ahead], size < characters
+
+    def too_long(self, start: int) -> TableError:
+        """The error about a row that starts in line ``start`` and has too many bytes."""
+        problem = f"the row has more than {self.max_row_bytes:,} bytes"
+        return TableError(self.path, f"{problem}; max_row_bytes (--max-row-bytes) raises the limit", line=start)
+
+    def _require_short(self, line: bytes, number: int) -> None:
+        if len(line) > self.max_row_bytes:
+            raise self.too_long(number)
 
     def _describe(self, line: bytes, error: UnicodeDecodeError) -> TableError:
         byte = line[error.start : error.start + 1]
@@ -75,23 +90,34 @@ class TextLines:
         return EncodingError(self.path, problem, line=self.number)
 
 
-def _split_lines(path: Path, stream: BinaryIO) -> Iterator[bytes]:
-    first = stream.readline(_BLOCK)
+def _split_lines(path: Path, stream: BinaryIO, most: int) -> Iterator[bytes]:
+    """Split into lines; of a line with more than ``most`` bytes at least one byte more is yielded, or all of it."""
+    first = stream.readline(min(_BLOCK, most + 1))
     if first.endswith(b"\r"):
         first += stream.read(1)
     refuse_other_files(path, first)
     first = first.removeprefix(_MARK)
     if _LONE_CR.search(first):
-        return _split_at_any_end(chain([first], iter(partial(stream.read, _BLOCK), b"")))
+        return _split_at_any_end(chain([first], iter(partial(stream.read, _BLOCK), b"")), most)
     if not first.endswith(b"\n"):
-        first += stream.readline()
-    return chain([first] if first else [], stream)
+        first += stream.readline(most + 1)
+    return chain([first] if first else [], iter(partial(stream.readline, most + 1), b""))
 
 
-def _split_at_any_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
+def _split_at_any_end(blocks: Iterator[bytes], most: int) -> Iterator[bytes]:
+    parts: list[bytes] = []  # of the line that goes on in the next block
+    size = 0
     for block in blocks:
-        *lines, rest = (rest + block).splitlines(keepends=True)  # the last line may go on in the next block
+        parts.append(block)
+        size += len(block)
+        # A CR at the end of a block is the end of a line only if the next block does not start with LF.
+        ends = b"\n" in block or b"\r" in block or (len(parts) > 1 and parts[-2].endswith(b"\r"))
+        if size <= most and not ends:
+            continue
+        *lines, rest = b"".join(parts).splitlines(keepends=True)
         yield from lines
-    if rest:
-        yield rest
+        parts, size = [rest], len(rest)
+        if size > most:
+            break
+    if size:
+        yield b"".join(parts)

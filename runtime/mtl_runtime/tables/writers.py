@@ -17,8 +17,17 @@ from mtl_runtime.errors import TableError
 from mtl_runtime.tables.arrow import ArrowTables, join_parquet, table_from_bytes, table_to_bytes
 from mtl_runtime.tables.delimited.reader import DEFAULT_SEPARATORS
 from mtl_runtime.tables.table import BadRow, Row, Table, TableFormat, pyarrow
+from mtl_runtime.wording import shorten
 
-__all__ = ["ChunkedWriter", "WriteRows", "check_writable", "open_chunked_writer", "open_writer", "reject_line"]
+__all__ = [
+    "ChunkedWriter",
+    "WriteRows",
+    "check_rows",
+    "check_writable",
+    "open_chunked_writer",
+    "open_writer",
+    "reject_line",
+]
 
 WriteRows = Callable[[Sequence[Row]], None]
 
@@ -35,6 +44,19 @@ def check_writable(format: TableFormat, path: Path) -> TableFormat:
             "txt has no columns, so it cannot be an output format; use csv, tsv, jsonl or parquet (--output-format)",
         )
     return format
+
+
+def check_rows(rows: Sequence[Row], format: TableFormat, *, source: Table, added: Mapping[str, type]) -> None:
+    """Check the first rows of a table, before they are answered, for what ``format`` cannot hold.
+
+    Raises:
+        TableError: a row has a column that the others lack, or a value that does not fit; the message names it.
+    """
+    if format == "jsonl" or not rows:
+        return
+    _require_known_columns(rows, frozenset(source.columns), source.path)
+    if format == "parquet":
+        ArrowTables(source, added).decide_schema(rows)
 
 
 def open_writer(
@@ -114,8 +136,10 @@ def _chunk_parquet(source: Table, added: Mapping[str, type], first_piece: bytes 
     pyarrow()
     tables = ArrowTables(source, added, schema=None if first_piece is None else table_from_bytes(first_piece).schema)
 
+    known = frozenset((*source.columns, *added))
+
     def encode(rows: Sequence[Row]) -> bytes:
-        _require_known_columns(rows, (*source.columns, *added), source.path)
+        _require_known_columns(rows, known, source.path)
         return table_to_bytes(tables.of(rows)) if rows else b""
 
     def join(pieces: Iterable[bytes], stream: BinaryIO) -> None:
@@ -127,6 +151,7 @@ def _chunk_parquet(source: Table, added: Mapping[str, type], first_piece: bytes 
 @contextmanager
 def _write_delimited(stream: BinaryIO, separator: str, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     columns = (*source.columns, *added)
+    known = frozenset(columns)
     # csv quotes a carriage return only if the line's end has one, and without quotes it cannot be read back.
     open_csv = functools.partial(csv.writer, _Lines(stream), delimiter=separator, lineterminator="\r\n")
     writer = open_csv()
@@ -135,9 +160,10 @@ def _write_delimited(stream: BinaryIO, separator: str, source: Table, added: Map
     writer.writerow((*(source.header or source.columns), *added))
 
     def write(rows: Sequence[Row]) -> None:
-        _require_known_columns(rows, columns, source.path)
+        _require_known_columns(rows, known, source.path)
         for row in rows:
-            cells = [_to_cell(row.values.get(name)) for name in columns]
+            with _refuse_deep_values(source.path, row):
+                cells = [_to_cell(row.values.get(name)) for name in columns]
             (quoting_writer if any("\n" in cell for cell in cells) else writer).writerow(cells)
 
     yield write
@@ -157,24 +183,34 @@ class _Lines:
 def _write_jsonl(stream: BinaryIO, path: Path) -> Iterator[WriteRows]:
     def write(rows: Sequence[Row]) -> None:
         for row in rows:
-            try:
-                stream.write(_to_json_line(dict(row.values)))
-            except ValueError as error:
-                problem = f"JSON has no NaN and no infinity ({error}); use csv or parquet (--output-format)"
-                raise TableError(path, problem, line=row.line) from error
+            with _refuse_deep_values(path, row):
+                try:
+                    line = _to_json_line(dict(row.values))
+                except ValueError as error:
+                    problem = f"JSON has no NaN and no infinity ({error}); use csv or parquet (--output-format)"
+                    raise TableError(path, problem, line=row.line) from error
+            stream.write(line)
 
     yield write
 
 
 @contextmanager
+def _refuse_deep_values(path: Path, row: Row) -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        raise TableError(path, "a value is nested too deeply to be written", line=row.line) from error
+
+
+@contextmanager
 def _write_parquet(stream: BinaryIO, source: Table, added: Mapping[str, type]) -> Iterator[WriteRows]:
     arrow = pyarrow()
-    tables = ArrowTables(source, added)
+    tables, known = ArrowTables(source, added), frozenset((*source.columns, *added))
     writer: Any = None
 
     def write(rows: Sequence[Row]) -> None:
         nonlocal writer
-        _require_known_columns(rows, (*source.columns, *added), source.path)
+        _require_known_columns(rows, known, source.path)
         table = tables.of(rows)
         writer = writer or arrow.parquet.ParquetWriter(stream, table.schema)
         writer.write_table(table)
@@ -203,12 +239,12 @@ def _to_json_line(record: Mapping[str, Any]) -> bytes:
     return f"{json.dumps(record, ensure_ascii=False, allow_nan=False, default=_to_cell)}\n".encode()
 
 
-def _require_known_columns(rows: Sequence[Row], columns: Sequence[str], path: Path) -> None:
+def _require_known_columns(rows: Sequence[Row], columns: frozenset[str], path: Path) -> None:
     for row in rows:
-        for name in row.values:
-            if name not in columns:
-                problem = f"the first record has no key {name!r}, and this output format has fixed columns"
-                raise TableError(path, f"{problem}; use --output-format jsonl", line=row.line)
+        if not columns.issuperset(row.values):
+            name = shorten(next(name for name in row.values if name not in columns), 60)
+            problem = f"the first record has no key {name!r}, and this output format has fixed columns"
+            raise TableError(path, f"{problem}; use --output-format jsonl", line=row.line)
 
 
 def _to_cell(value: Any) -> str:

@@ -59,7 +59,7 @@ def chunk_texts(texts: Iterable[Any], size: int) -> Iterator[list[str]]:
     characters = 0
     for text in texts:
         chunk.append(text)
-        characters += len(text) if isinstance(text, str) else 0
+        characters += str.__len__(text) if isinstance(text, str) else 0
         if len(chunk) == size or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0

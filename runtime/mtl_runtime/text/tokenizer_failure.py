@@ -1,6 +1,6 @@
 """What the library tokenizers raises -> one line."""
 
-from mtl_runtime.core.wording import shorten
+from mtl_runtime.wording import shorten
 
 __all__ = ["describe_failure", "is_tokenizer_failure"]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 from mtl_runtime.errors import InvalidTextError
+from mtl_runtime.wording import shorten
 
 __all__ = ["AGGREGATES", "DEFAULT_MAX_TEXT_BYTES", "LONG_TEXT", "Aggregate", "LongText", "cut_text", "validate_texts"]
 
@@ -20,7 +21,7 @@ DEFAULT_MAX_TEXT_BYTES = 64 * 1024
 
 
 def validate_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES) -> list[str]:
-    """Collect ``texts`` and refuse what no tokenizer can read; an empty str is a legal text.
+    """Collect ``texts`` as plain strs and refuse what no tokenizer can read; an empty str is a legal text.
 
     Raises:
         InvalidTextError: an item is not a str, contains a lone surrogate, or is longer than ``max_text_bytes``
@@ -29,7 +30,9 @@ def validate_texts(texts: Iterable[str], *, max_text_bytes: int = DEFAULT_MAX_TE
     checked = []
     for index, text in enumerate(texts):
         if not isinstance(text, str):
-            raise InvalidTextError(index, f"expected a str, found {type(text).__name__}")
+            raise InvalidTextError(index, f"expected a str, found {shorten(type(text).__name__, 60)}")
+        if type(text) is not str:
+            text = str.__str__(text)  # noqa: PLW2901 - the characters, whatever a subclass makes of its methods
         try:
             size = len(text.encode())
         except UnicodeEncodeError as error:

@@ -342,7 +342,7 @@ def count_calls(monkeypatch, owner, name, note):
 def test_a_refused_export_keeps_the_bundle_that_was_there(checkpoint, exported, tmp_path):
     shutil.copytree(exported.bundle.path, tmp_path / "bundle")
     before = files_of(tmp_path / "bundle")
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(mtl_runtime.MtlError, match="exists already"):
         export_bundle(checkpoint, tmp_path / "bundle")
     strict = GateConfig(budget=GateBudget(max_logit_difference=0.0))
     with pytest.raises(GateError):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError
 from mtl_export.training import train
+from mtl_runtime.errors import MtlError
 from tests.export.tiny import CONFIG, project, rows, write_csv
 
 TRAIN = sys.modules[train.__module__]  # its name is that of the function in the package
@@ -186,7 +187,7 @@ def test_a_finished_run_of_another_config_or_other_data_is_not_resumed(again, co
 def test_a_folder_of_something_else_is_not_replaced_by_a_run_that_is_resumed(again, config):
     (again / "notes").mkdir()
     (again / "notes" / "note.txt").touch()
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(MtlError, match="exists already"):
         train(config, again / "notes", resume=True)
     assert not (again / "notes.run").exists()
 

@@ -20,6 +20,7 @@ from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError, EncoderError
 from mtl_export.training import train
 from mtl_export.training.training_data import TrainingData
+from mtl_runtime.errors import MtlError
 from tests.export.tiny import CONFIG, project, rows, save_encoder, write_csv
 
 TEXTS = ["the film was good", "awful soup and bad bread", "", "a plain plot of the usual scene with very nasty dinner"]
@@ -351,7 +352,7 @@ def test_a_damaged_checkpoint_and_a_folder_that_is_no_checkpoint_say_so(tmp_path
 
 
 def test_an_existing_checkpoint_is_not_replaced_without_force(tmp_path, trained):
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(MtlError, match="exists already"):
         train(config_of(trained.path.parent), trained.path)
 
 

@@ -2,8 +2,8 @@
 
     python kill_at_every_step.py BUNDLE SOURCE TARGET REJECTS
 
-A step is whatever the kernel is asked to change: a file opened for writing, renamed, cut, removed, a folder made
-or removed. A child forked for the purpose kills itself before its n-th step, others resume with further kills, and
+A step is whatever the kernel is asked to change: a file opened for writing, renamed, linked, cut, removed, a folder
+made or removed. A child forked for the purpose kills itself before its n-th step, others resume with further kills, and
 the last one ends in peace. Prints the number of steps.
 """
 
@@ -22,7 +22,7 @@ from mtl_runtime.tables.row_chunks import ChunkLimits
 bundle, source, target, rejects = map(Path, sys.argv[1:])
 classifier = load(bundle, threads=1)  # no thread is started before the first text, so that a child may be forked
 removed = work_folder_path(target).with_name(f"{work_folder_path(target).name}-removed")
-STEPS = {"os.rename", "os.truncate", "os.remove", "os.mkdir", "os.rmdir"}
+STEPS = {"os.rename", "os.link", "os.truncate", "os.remove", "os.mkdir", "os.rmdir"}
 
 
 def changes(event, args):

@@ -78,9 +78,9 @@ def test_jsonl_refuses_nan():
         written("jsonl", ["a"], [{"a": float("nan")}])
 
 
-def test_a_parquet_column_that_changes_its_type_names_the_lines():
+def test_a_parquet_column_that_changes_its_type_names_the_row():
     pytest.importorskip("pyarrow", reason="parquet needs pyarrow")
-    with pytest.raises(TableError, match="does not keep one type in lines 1 to 2"):
+    with pytest.raises(TableError, match="line 2, column 'a': 'x' has another type than the rows before"):
         written("parquet", ["a"], [{"a": 1}, {"a": "x"}])
 
 

@@ -1,1 +1,1 @@
-"""Bundles, inputs and files that somebody made to do harm, as tables."""
+"""Hostile bundles, tokenizers and inputs, each with what must become of it."""

@@ -1,6 +1,6 @@
 """The exception inside of a scan, which becomes a BundleError that names the file."""
 
-from mtl_runtime.core.wording import shorten
+from mtl_runtime.wording import shorten
 
 __all__ = ["GraphStructureError", "quote"]
 

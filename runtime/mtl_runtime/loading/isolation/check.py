@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.core.wording import shorten
 from mtl_runtime.errors import (
     BundleError,
     CheckFailedError,
@@ -18,6 +17,7 @@ from mtl_runtime.errors import (
     ProviderError,
 )
 from mtl_runtime.loading.isolation.limits import SCALE, IsolationLimits
+from mtl_runtime.wording import shorten
 
 __all__ = ["VariantProblem", "check_in_child"]
 

@@ -9,7 +9,7 @@ from mtl_runtime.tables.delimited.csv_module import MOST_CHARACTERS, csv_module
 from mtl_runtime.tables.delimited.dialect import are_rows, is_enclosed, weigh_quotes
 from mtl_runtime.tables.text_lines import TextLines
 
-__all__ = ["RowCells", "describe_csv_error", "read_cells", "split_cells"]
+__all__ = ["RowCells", "describe_csv_error", "lines_of_a_row", "read_cells", "split_cells"]
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def _read_quoted(
     """
     current: list[str] = []  # lines of the row
     module = csv_module()
-    reader = module.reader(_remember(lines, current), delimiter=separator, strict=True)
+    reader = module.reader(lines_of_a_row(lines, current), delimiter=separator, strict=True)
     doubtful: list[int] = []  # lines of the first doubtful row: from, to
     clear = 0
     while (row := _next_row(reader, lines, module.Error)) is not None:
@@ -105,9 +105,18 @@ def _read_quoted(
         _log.warning(message, lines.path, *doubtful)
 
 
-def _remember(lines: Iterator[str], current: list[str]) -> Iterator[str]:
+def lines_of_a_row(lines: TextLines, current: list[str]) -> Iterator[str]:
+    """Yield ``lines``, and collect them in ``current``, which whoever reads them clears behind a row.
+
+    Raises:
+        TableError: while iterating, a row has too many bytes.
+    """
+    characters = 0
     for line in lines:
+        characters = characters + len(line) if current else len(line)
         current.append(line)
+        if characters > lines.max_row_bytes:
+            raise lines.too_long(lines.number - len(current) + 1)
         yield line
 
 

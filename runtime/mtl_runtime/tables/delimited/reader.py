@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mtl_runtime.errors import TableError
-from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, read_cells, split_cells
+from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, lines_of_a_row, read_cells, split_cells
 from mtl_runtime.tables.delimited.csv_module import csv_module
 from mtl_runtime.tables.delimited.dialect import SEPARATORS, find_excel_separator, find_separator
 from mtl_runtime.tables.delimited.header import describe_first_line, distinct_names, repeats_header
@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 DEFAULT_SEPARATORS: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 
+_MOST_COLUMNS = 2**20
+
 
 def read_delimited(source: TableSource) -> Table:
     """Read the header; the rows are read as they are asked for.
@@ -24,7 +26,7 @@ def read_delimited(source: TableSource) -> Table:
     Raises:
         TableError: the file is empty or no text, or its header is malformed.
     """
-    lines = TextLines(source.path, source.stream)
+    lines = TextLines(source.path, source.stream, max_row_bytes=source.max_row_bytes)
     separator = _find_separator(source, lines)
     header, is_quoted = _read_header(lines, separator)
     names = distinct_names(header)
@@ -58,12 +60,15 @@ def _read_header(lines: TextLines, separator: str) -> tuple[Sequence[str], bool]
         lines.put_back(line)
         module = csv_module()
         try:
-            header = next(module.reader(lines, delimiter=separator, strict=True))
+            header = next(module.reader(lines_of_a_row(lines, []), delimiter=separator, strict=True))
         except module.Error as error:
             cause = f"{describe_csv_error(error)}{describe_first_line([line])}"
             raise TableError(lines.path, f"malformed header: {cause}", line=1) from error
     if (problem := lines.take_problem()) is not None:
         raise problem
+    if len(header) > _MOST_COLUMNS:
+        message = f"the header names {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
+        raise TableError(lines.path, message, line=1)
     if not header:
         raise TableError(lines.path, "the file is empty; its first line must name the columns", line=1)
     return header, is_quoted

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from mtl_export.atomic_folder import atomic_folder, check_can_write
-from mtl_export.errors import ConfigError
+from mtl_runtime.core.atomic_folder import atomic_folder
+from mtl_runtime.core.outputs import check_folder
+from mtl_runtime.errors import MtlError
 
 
 def content(folder):
@@ -21,7 +22,7 @@ def existing(folder):
 
 
 def fail_in(target, error):
-    with atomic_folder(target, force=True) as staging:
+    with atomic_folder(target, replace=True) as staging:
         (staging / "a").write_text("half")
         raise error
 
@@ -62,7 +63,7 @@ def test_an_error_leaves_the_old_folder_as_it_was(tmp_path):
 def test_an_existing_folder_is_refused_before_anything_is_written(tmp_path):
     target = existing(tmp_path / "target")
     reached = False
-    with pytest.raises(ConfigError, match="exists already; name another output, or replace it with --force"):  # noqa: SIM117
+    with pytest.raises(MtlError, match="exists already; name another output, or replace it with --force"):  # noqa: SIM117
         with atomic_folder(target):
             reached = True
     assert not reached
@@ -72,7 +73,7 @@ def test_an_existing_folder_is_refused_before_anything_is_written(tmp_path):
 
 def test_force_replaces_a_folder_and_keeps_nothing_of_it(tmp_path):
     target = existing(tmp_path / "target")
-    with atomic_folder(target, force=True) as staging:
+    with atomic_folder(target, replace=True) as staging:
         (staging / "new").write_text("new")
         assert content(target) == {"old": "old"}
     assert content(target) == {"new": "new"}
@@ -90,22 +91,22 @@ def test_an_empty_folder_is_no_obstacle(tmp_path):
 def test_a_file_is_never_replaced_by_a_folder(tmp_path, force):
     file = tmp_path / "target"
     file.write_text("mine")
-    with pytest.raises(ConfigError, match="is not a folder; name another output"):
-        check_can_write(file, force=force)
+    with pytest.raises(MtlError, match="is not a folder; name another output"):
+        check_folder(file, replace=force)
     assert file.read_text() == "mine"
 
 
 def test_a_target_that_is_free_passes_the_check(tmp_path):
-    check_can_write(tmp_path / "new", force=False)
-    check_can_write(existing(tmp_path / "old"), force=True)
+    check_folder(tmp_path / "new", replace=False)
+    check_folder(existing(tmp_path / "old"), replace=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["old"]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mtl_export.atomic_folder import atomic_folder
-with atomic_folder(Path(sys.argv[1]), force=True) as staging:
+from mtl_runtime.core.atomic_folder import atomic_folder
+with atomic_folder(Path(sys.argv[1]), replace=True) as staging:
     (staging / "a").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -118,6 +119,6 @@ def test_a_process_killed_while_it_writes_leaves_no_half_folder(tmp_path, before
     assert process.returncode == -signal.SIGKILL
     assert any("a" in content(path) for path in tmp_path.iterdir())  # it had begun
     assert (content(target) if target.exists() else None) == before
-    with atomic_folder(target, force=True) as staging:
+    with atomic_folder(target, replace=True) as staging:
         (staging / "new").write_text("new")
     assert content(target) == {"new": "new"}
