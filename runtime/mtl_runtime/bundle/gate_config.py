@@ -1,4 +1,4 @@
-"""GateConfig + task + precision -> Limits: how far a variant may stray from the PyTorch model."""
+"""GateConfig + task + precision -> GateLimits: how far a variant may stray from the PyTorch model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -10,7 +10,7 @@ __all__ = [
     "DEFAULTS",
     "GateBudget",
     "GateConfig",
-    "Limits",
+    "GateLimits",
     "PrecisionBudget",
     "limits_for",
     "logit_limit",
@@ -22,7 +22,7 @@ _TASK_BOUNDS = records.bounds(characters=200, count=1_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class GateLimits:
     """A budget with nothing left open; None: not limited."""
 
     max_logit_difference: float | None  # of a regression: relative to its largest value where that is above 1
@@ -35,17 +35,17 @@ class Limits:
 # By precision. fp32: what different summation orders cost, with room for long inputs; a flip needs a difference of
 # half its margin. int8 multiplies whole numbers, so that batch and padding must not show in it more than in fp32.
 # fp16 and bf16 round every activation (to 11 and 8 bits), and kernels of different shape round at different places.
-DEFAULTS: Mapping[str, Limits] = {
-    "fp32": Limits(
+DEFAULTS: Mapping[str, GateLimits] = {
+    "fp32": GateLimits(
         max_logit_difference=1e-4, min_agreement=0.0, max_regression_error=1.0, max_metric_drop=0.5, tie=2e-4
     ),
-    "fp16": Limits(
+    "fp16": GateLimits(
         max_logit_difference=None, min_agreement=0.99, max_regression_error=0.02, max_metric_drop=0.5, tie=2e-2
     ),
-    "bf16": Limits(
+    "bf16": GateLimits(
         max_logit_difference=None, min_agreement=0.99, max_regression_error=0.05, max_metric_drop=0.5, tie=5e-2
     ),
-    "int8": Limits(
+    "int8": GateLimits(
         max_logit_difference=None, min_agreement=0.97, max_regression_error=0.15, max_metric_drop=0.5, tie=2e-4
     ),
 }
@@ -109,7 +109,7 @@ def precision_of(variant: str) -> str:
     return variant.rpartition("-")[2]
 
 
-def limits_for(gate: GateConfig, task: str, precision: str) -> Limits:
+def limits_for(gate: GateConfig, task: str, precision: str) -> GateLimits:
     """GateConfig -> the limits of one task's answers in one precision.
 
     What is closest to the case counts: the task's budget in that precision, then the precision's, then the task's in
@@ -123,7 +123,7 @@ def limits_for(gate: GateConfig, task: str, precision: str) -> Limits:
         limit: float | None = next((value for value in values if value is not None), getattr(default, name))
         return limit
 
-    return Limits(
+    return GateLimits(
         max_logit_difference=closest("max_logit_difference"),
         min_agreement=closest("min_agreement") or 0.0,
         max_regression_error=closest("max_regression_error") or 0.0,
@@ -132,7 +132,7 @@ def limits_for(gate: GateConfig, task: str, precision: str) -> Limits:
     )
 
 
-def logit_limit(limits: Limits, scale: float) -> float | None:
+def logit_limit(limits: GateLimits, scale: float) -> float | None:
     """Largest |logit difference| allowed where the reference's largest value is ``scale``; None: not limited.
 
     float32 has seven digits, so that a regression of large numbers is compared relative to them.

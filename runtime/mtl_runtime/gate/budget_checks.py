@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from mtl_runtime.bundle.gate_config import Limits, logit_limit
+from mtl_runtime.bundle.gate_config import GateLimits, logit_limit
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import HEADLINE
 from mtl_runtime.evidence.schema import StabilityCheck, TaskEvidence
@@ -10,12 +10,12 @@ from mtl_runtime.evidence.schema import StabilityCheck, TaskEvidence
 __all__ = ["stability_problems", "task_problems"]
 
 
-def task_problems(task: TaskSpec, evidence: TaskEvidence, limits: Limits, *, precision: str) -> tuple[str, ...]:
+def task_problems(task: TaskSpec, evidence: TaskEvidence, limits: GateLimits, *, precision: str) -> tuple[str, ...]:
     """Each budget that the answers exceed."""
     return tuple(_task_problems(task, evidence, limits, precision=precision))
 
 
-def _task_problems(task: TaskSpec, evidence: TaskEvidence, limits: Limits, *, precision: str) -> Iterator[str]:
+def _task_problems(task: TaskSpec, evidence: TaskEvidence, limits: GateLimits, *, precision: str) -> Iterator[str]:
     if evidence.not_finite:
         yield f"{evidence.not_finite} of {evidence.sentences} sentences give NaN or infinity"
     allowed = logit_limit(limits, evidence.logit_scale)

@@ -222,7 +222,7 @@ def test_evidence_of_the_schema_before_is_read(bundle_copy):
     [
         ({"workers": 0}, "must be at least 1"),
         ({"threads": 2**31}, "no machine"),
-        ({"max_batch_tokens": 10**30}, "no machine runs"),
+        ({"max_batch_tokens": 10**30}, "does not fit 64 bits"),
     ],
 )
 def test_a_config_that_cannot_be_makes_the_evidence_unreadable_and_the_bundle_still_loads(

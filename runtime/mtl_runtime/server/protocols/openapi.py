@@ -15,7 +15,7 @@ from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.protocols.predict_api import render_problem
 
-__all__ = ["PROTOCOL", "openapi_document"]
+__all__ = ["openapi_document", "openapi_protocol"]
 
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -41,16 +41,23 @@ def openapi_document(protocols: Iterable[Protocol]) -> dict[str, Any]:
     }
 
 
-async def show_document(_: Call) -> Response:
-    """This document."""
-    return json_response(_served_document())
+def openapi_protocol(described: Iterable[Protocol]) -> Protocol:
+    """The route of the document, which describes these protocols and itself."""
 
+    async def show_document(_: Call) -> Response:
+        """The OpenAPI document of this server."""
+        return json_response(document())
 
-@cache
-def _served_document() -> Mapping[str, Any]:
-    from mtl_runtime.server.protocols import PROTOCOLS  # which hold this route too
+    own = Protocol(
+        name="openapi", routes=(Route("GET", "/openapi.json", show_document),), render_problem=render_problem
+    )
+    everything = (*described, own)
 
-    return openapi_document(PROTOCOLS)
+    @cache
+    def document() -> Mapping[str, Any]:
+        return openapi_document(everything)
+
+    return own
 
 
 def _types(protocol: Protocol) -> Iterable[type]:
@@ -86,10 +93,3 @@ def _operation(route: Route, protocol: Protocol, schemas: Mapping[type, Any]) ->
 
 def _content(kind: type | None, media_type: str, schemas: Mapping[type, Any]) -> dict[str, Any]:
     return {} if kind is None else {"content": {media_type: {"schema": schemas[kind]}}}
-
-
-PROTOCOL = Protocol(
-    name="openapi",
-    routes=(Route("GET", "/openapi.json", show_document),),
-    render_problem=render_problem,
-)
