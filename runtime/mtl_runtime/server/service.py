@@ -11,6 +11,7 @@ from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.text.token_ids import read_token_ids
 from mtl_runtime.text.validation import validate_texts
 
 __all__ = ["Service"]
@@ -54,17 +55,46 @@ class Service:
             NonFiniteError, ComputationError: the model's fault.
         """
         specs = _find_tasks(model, tasks, embed=embed)
-        if len(texts) > self.limits.max_texts:
-            raise TooManyTextsError(len(texts), self.limits.max_texts)
+        self._check_count(texts)
         valid = validate_texts(texts, max_text_bytes=self.limits.max_text_bytes)
-        seconds = self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
         with self._place():
-            return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=time.monotonic() + seconds)
+            return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=self._deadline(timeout))
+
+    async def embed_token_ids(
+        self, model: ServedModel, texts: Sequence[Sequence[int]], *, timeout: float | None = None
+    ) -> Result:
+        """Embeddings of texts that are tokenized already; the predictions of the result answer no tasks.
+
+        Args:
+            model: one of the service's models.
+            texts: the token ids of each, special ones included; at most ``limits.max_texts``.
+            timeout: as in :meth:`predict`.
+
+        Raises:
+            TooManyTextsError, InvalidTextError: the client's mistake.
+            OverloadedError, NotReadyError, DeadlineError: not now, or too late.
+            NonFiniteError, ComputationError: the model's fault.
+        """
+        self._check_count(texts)
+        tokenized = read_token_ids(
+            texts, vocabulary_size=model.vocabulary_size, max_length=model.classifier.encoder.max_length
+        )
+        with self._place():
+            return await self.scheduler.compute(model, tokenized, (), embed=True, deadline=self._deadline(timeout))
 
     @property
     def is_ready(self) -> bool:
         """New requests are welcome."""
         return not self.is_stopping
+
+    def _check_count(self, texts: Sequence[object]) -> None:
+        if len(texts) > self.limits.max_texts:
+            raise TooManyTextsError(len(texts), self.limits.max_texts)
+
+    def _deadline(self, timeout: float | None) -> float:
+        """As :func:`time.monotonic` counts."""
+        longest = self.limits.request_seconds
+        return time.monotonic() + (longest if timeout is None else min(timeout, longest))
 
     @contextmanager
     def _place(self) -> Iterator[None]:

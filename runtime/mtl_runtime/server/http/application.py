@@ -56,6 +56,6 @@ class Application:
         problem = Problem.of(error)
         if problem.status == 500:
             _log.error("request %s failed", call.request_id, exc_info=error)
-        response = self._table.protocol_of(call.path).render_problem(problem)
+        response = self._table.protocol_of(call.method, call.path).render_problem(problem)
         response.headers.update(problem.headers)
         return response

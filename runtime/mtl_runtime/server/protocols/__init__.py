@@ -2,8 +2,16 @@
 
 from mtl_runtime.server.http.routes import Protocol
 from mtl_runtime.server.protocols import health, predict_api
+from mtl_runtime.server.protocols.huggingface import text_embeddings_inference
+from mtl_runtime.server.protocols.openai import classify, embeddings
 
 __all__ = ["PROTOCOLS"]
 
 # Errors at paths that no protocol has are written as the first one does.
-PROTOCOLS: tuple[Protocol, ...] = (predict_api.PROTOCOL, health.PROTOCOL)
+PROTOCOLS: tuple[Protocol, ...] = (
+    predict_api.PROTOCOL,
+    health.PROTOCOL,
+    text_embeddings_inference.PROTOCOL,
+    classify.PROTOCOL,
+    embeddings.PROTOCOL,
+)
