@@ -11,7 +11,7 @@ from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
-from mtl_runtime.text.token_ids import read_token_ids
+from mtl_runtime.server.token_ids import read_token_ids
 from mtl_runtime.text.validation import validate_texts
 
 __all__ = ["Service"]
@@ -57,8 +57,9 @@ class Service:
         specs = _find_tasks(model, tasks, embed=embed)
         self._check_count(texts)
         valid = validate_texts(texts, max_text_bytes=self.limits.max_text_bytes)
+        seconds = self._seconds(timeout)
         with self._place():
-            return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=self._deadline(timeout))
+            return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=time.monotonic() + seconds)
 
     async def embed_token_ids(
         self, model: ServedModel, texts: Sequence[Sequence[int]], *, timeout: float | None = None
@@ -79,8 +80,9 @@ class Service:
         tokenized = read_token_ids(
             texts, vocabulary_size=model.vocabulary_size, max_length=model.classifier.encoder.max_length
         )
+        deadline = time.monotonic() + self._seconds(timeout)
         with self._place():
-            return await self.scheduler.compute(model, tokenized, (), embed=True, deadline=self._deadline(timeout))
+            return await self.scheduler.compute(model, tokenized, (), embed=True, deadline=deadline)
 
     @property
     def is_ready(self) -> bool:
@@ -91,10 +93,8 @@ class Service:
         if len(texts) > self.limits.max_texts:
             raise TooManyTextsError(len(texts), self.limits.max_texts)
 
-    def _deadline(self, timeout: float | None) -> float:
-        """As :func:`time.monotonic` counts."""
-        longest = self.limits.request_seconds
-        return time.monotonic() + (longest if timeout is None else min(timeout, longest))
+    def _seconds(self, timeout: float | None) -> float:
+        return self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtl_runtime.errors import InvalidTextError
-from mtl_runtime.text.token_ids import read_token_ids
+from mtl_runtime.server.token_ids import read_token_ids
 
 
 @given(st.lists(st.lists(st.integers(-3, 12), max_size=6), max_size=5))
