@@ -5,25 +5,19 @@ one. ``feature_extraction`` may send ``inputs`` alone, which would ask a classif
 User-Agent (seen in huggingface_hub 2.4) show that it wants embeddings.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.server.failures import BadRequestError
 from mtl_runtime.server.http.call import Call, decode_json
+from mtl_runtime.server.protocols.huggingface.bodies import ClassificationParameters
 
-__all__ = ["ClassificationParameters", "is_feature_extraction", "wants_raw_scores"]
+__all__ = ["is_feature_extraction", "wants_raw_scores"]
 
 _USER_AGENT = "hf_hub/"
 _FUNCTIONS: dict[Kind, str] = {"single_label": "softmax", "multi_label": "sigmoid", "regression": "none"}
-
-
-class ClassificationParameters(msgspec.Struct, forbid_unknown_fields=True):
-    """``parameters`` of a text classification."""
-
-    top_k: Annotated[int, msgspec.Meta(ge=1)] | None = None  # labels, the most probable first
-    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
 
 
 class _Keys(msgspec.Struct):

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Literal
 
 import msgspec
 from starlette.responses import Response
@@ -16,13 +15,19 @@ from mtl_runtime.server.http.call import Call, decode_json
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.problems import Problem
-from mtl_runtime.server.protocols.huggingface.inference_client import (
+from mtl_runtime.server.protocols.huggingface.bodies import (
     ClassificationParameters,
-    is_feature_extraction,
-    wants_raw_scores,
+    ClassifierFacts,
+    EmbedBody,
+    EndpointError,
+    EndpointInfo,
+    ErrorType,
+    ModelType,
+    PredictBody,
+    TruncationOptions,
 )
+from mtl_runtime.server.protocols.huggingface.inference_client import is_feature_extraction, wants_raw_scores
 from mtl_runtime.server.protocols.shared.embedding_input import (
-    EmbeddingInput,
     check_dimensions,
     embed_input,
     embedding_rows,
@@ -32,43 +37,26 @@ from mtl_runtime.server.protocols.shared.label_scores import LabelScore, score_l
 from mtl_runtime.server.protocols.shared.task_choice import TaskChoice, choose_task
 from mtl_runtime.server.served_model import ServedModel
 
-__all__ = ["PROTOCOL", "EmbedBody", "PredictBody", "read_texts", "render_problem"]
-
-
-class _Truncation(msgspec.Struct):
-    """Options of all bodies. Texts are truncated at the right, so another wish is refused where a text is too long."""
-
-    truncate: bool | None = None
-    truncation_direction: Literal["Left", "Right", "left", "right"] = "Right"
-
-
-class PredictBody(_Truncation, kw_only=True):
-    """Body of POST /predict."""
-
-    inputs: str | list[str | list[str]]
-    raw_scores: bool = False
-    parameters: ClassificationParameters | msgspec.UnsetType | None = msgspec.UNSET  # of Hugging Face clients
-
-
-class EmbedBody(_Truncation, kw_only=True):
-    """Body of POST /embed."""
-
-    inputs: EmbeddingInput
-    normalize: bool = True
-    prompt_name: str | None = None
-    dimensions: int | None = None
-
+__all__ = ["PROTOCOL", "read_texts", "render_problem"]
 
 _PREDICT, _EMBED = msgspec.json.Decoder(PredictBody), msgspec.json.Decoder(EmbedBody)
 
-_ERROR_TYPES = {422: "Tokenizer", 424: "Backend", 429: "Overloaded", 503: "Unhealthy", 504: "Overloaded"}
+# By the kind of a problem; of any other one: Validation.
+_ERROR_TYPES: Mapping[str, ErrorType] = {
+    "no_texts": "Empty",
+    "invalid_text": "Tokenizer",
+    "overloaded": "Overloaded",
+    "deadline": "Overloaded",
+    "not_ready": "Unhealthy",
+    "non_finite": "Backend",
+    "internal": "Backend",
+}
 
 
 def render_problem(problem: Problem) -> Response:
     """A problem as {error, error_type}; there, 424 says that the model failed."""
     status = 424 if problem.status == 500 else problem.status
-    kind = "Empty" if problem.kind == "no_texts" else _ERROR_TYPES.get(status, "Validation")
-    return json_response({"error": problem.detail, "error_type": kind}, status=status)
+    return json_response(EndpointError(problem.detail, _ERROR_TYPES.get(problem.kind, "Validation")), status=status)
 
 
 def read_texts(inputs: str | Sequence[str | Sequence[str]], *, flat_is_batch: bool) -> tuple[list[str], bool]:
@@ -115,31 +103,28 @@ async def predict_or_embed(call: Call) -> Response:
 
 async def show_info(call: Call) -> Response:
     """What the bundle runs, and the labels of the task that answers."""
-    choice = choose_task(call)
-    labels = choice.task.labels or (choice.task.name,)
-    info, limits = choice.model.classifier.info, call.service.limits
+    model, task = choose_task(call)
+    labels = task.labels or (task.name,)
+    info, limits = model.classifier.info, call.service.limits
     return json_response(
-        {
-            "model_id": choice.model.name,
-            "model_sha": info.digest,
-            "model_dtype": precision_of(info.variant),
-            "model_type": {
-                "classifier": {
-                    "id2label": {str(index): label for index, label in enumerate(labels)},
-                    "label2id": {label: index for index, label in enumerate(labels)},
-                }
-            },
-            "max_concurrent_requests": limits.max_requests,
-            "max_input_length": choice.model.classifier.encoder.max_length,
-            "max_batch_tokens": info.max_batch_tokens,
-            "max_batch_requests": None,
-            "max_client_batch_size": limits.max_texts,
-            "auto_truncate": choice.model.classifier.settings.inputs.long_text == "truncate",
-            "tokenization_workers": info.workers,
-            "version": version("mtl-export"),
-            "sha": None,
-            "docker_label": None,
-        }
+        EndpointInfo(
+            model_id=model.name,
+            model_sha=info.digest,
+            model_dtype=precision_of(info.variant),
+            model_type=ModelType(
+                ClassifierFacts(
+                    id2label={str(index): label for index, label in enumerate(labels)},
+                    label2id={label: index for index, label in enumerate(labels)},
+                )
+            ),
+            max_concurrent_requests=limits.max_requests,
+            max_input_length=model.classifier.encoder.max_length,
+            max_batch_tokens=info.max_batch_tokens,
+            max_client_batch_size=limits.max_texts,
+            auto_truncate=model.classifier.settings.inputs.long_text == "truncate",
+            tokenization_workers=info.workers,
+            version=version("mtl-export"),
+        )
     )
 
 
@@ -175,7 +160,7 @@ def _rank(choice: TaskChoice, prediction: Prediction, *, raw: bool) -> list[Labe
     return sorted(score_labels(choice.task, prediction[choice.task.name], raw=raw), key=lambda score: -score.score)
 
 
-def _check_truncation(request: _Truncation, model: ServedModel, predictions: Sequence[Prediction]) -> None:
+def _check_truncation(request: TruncationOptions, model: ServedModel, predictions: Sequence[Prediction]) -> None:
     if request.truncate is not False and request.truncation_direction.lower() == "right":
         return
     for index, prediction in enumerate(predictions):

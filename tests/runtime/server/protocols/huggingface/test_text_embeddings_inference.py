@@ -110,6 +110,8 @@ def test_embeddings_of_one_text_are_a_list_of_one_row(server, classifier):
         ("/embed", {"inputs": "a", "dimensions": 4}, 400, "Validation"),
         ("/predict", {"inputs": [["a"]] * 1025}, 413, "Validation"),
         ("/embed", {"inputs": "b" * 70_000}, 422, "Tokenizer"),
+        ("/predict?task=mood", {"inputs": "a"}, 422, "Validation"),
+        ("/predict?model=other", {"inputs": "a"}, 404, "Validation"),
         ("/", b"[" * 100_000, 400, "Validation"),
         ("/", b"[]", 400, "Validation"),
     ],
