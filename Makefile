@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -70,6 +70,9 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 	$(PYTHON) -m venv build/gpu-wheel
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu $(TEST_TOOLS)
 	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
+
+test-clients: install   ## clients as their makers publish them, each in an environment of its own, against `mtl serve` (CLIENTS="openai curl": only these)
+	$(BIN)/python tests/clients/run.py $(CLIENTS)
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of

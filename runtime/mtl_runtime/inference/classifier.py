@@ -17,6 +17,7 @@ from mtl_runtime.inference.executor import RunBatch
 from mtl_runtime.inference.explain import Explanation, explain
 from mtl_runtime.inference.pipeline import ChunkOutput, Pipeline
 from mtl_runtime.inference.settings import ClassifierInfo, InferenceSettings, ModelSource
+from mtl_runtime.inference.unit_length import scale_to_unit_length
 from mtl_runtime.inference.worker_pool import WorkerPool
 from mtl_runtime.text.text_chunks import TextChunk, chunk_texts
 from mtl_runtime.text.tokenizer import TokenizedText, Tokenizer
@@ -181,7 +182,7 @@ class Classifier:
             embeddings.append(output.rows[0])
         rows = np.concatenate(embeddings)[indices]
         if normalize:
-            rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+            rows = scale_to_unit_length(rows)
         return rows[0] if isinstance(texts, str) else rows
 
     def logits(self, texts: Iterable[str], *, tasks: Iterable[str] | None = None) -> dict[str, Rows]:

@@ -10,6 +10,7 @@ __all__ = [
     "ClientGoneError",
     "DeadlineError",
     "MethodNotAllowedError",
+    "NoTextsError",
     "NotFoundError",
     "NotReadyError",
     "OverloadedError",
@@ -23,6 +24,10 @@ __all__ = [
 
 class BadRequestError(MtlError):
     """The request is not what its protocol says."""
+
+
+class NoTextsError(BadRequestError):
+    """The protocol wants at least one text."""
 
 
 class UnauthorizedError(MtlError):

@@ -17,6 +17,7 @@ from mtl_runtime.server.failures import (
     ClientGoneError,
     DeadlineError,
     MethodNotAllowedError,
+    NoTextsError,
     NotFoundError,
     NotReadyError,
     OverloadedError,
@@ -58,6 +59,7 @@ _INTERNAL = "the server failed to answer; its log has the reason under this requ
 
 # The first that fits counts: subclasses stand before their base.
 _KINDS: Mapping[type[BaseException], tuple[int, str, str]] = {
+    NoTextsError: (400, "no_texts", "No texts"),
     BadRequestError: (400, "bad_request", "Not a request of this protocol"),
     UnauthorizedError: (401, "unauthorized", "No valid API key"),
     UnknownModelError: (404, "unknown_model", "Unknown model"),

@@ -1,5 +1,6 @@
 """A bundle that a server answers with, under the name by which clients ask for it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,11 +25,14 @@ class ServedModel:
     pipeline: Pipeline = field(init=False, repr=False)  # runs each job in the thread of its worker
     token_estimate: TokenEstimate = field(init=False, repr=False)
     batches: BatchCounter = field(init=False, repr=False, default_factory=BatchCounter)
+    vocabulary_size: int = field(init=False, repr=False)  # counting takes a while, so it is done once
+    loaded_at: float = field(init=False, default_factory=time.time)  # Unix time, in seconds
 
     def __post_init__(self) -> None:
         of = self.classifier
         object.__setattr__(self, "pipeline", Pipeline(of.tokenizer, self._run_batch, of.settings, None))
         object.__setattr__(self, "token_estimate", TokenEstimate(of.encoder.max_length))
+        object.__setattr__(self, "vocabulary_size", of.tokenizer.vocabulary_size)
 
     def _run_batch(self, batch: Batch, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         self.batches.count(batch)

@@ -14,6 +14,7 @@ from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.settings import Shadow
 from mtl_runtime.server.shadow import ShadowTraffic
+from mtl_runtime.server.token_ids import read_token_ids
 from mtl_runtime.text.validation import validate_texts
 
 __all__ = ["Service"]
@@ -68,20 +69,49 @@ class Service:
             NonFiniteError, ComputationError: the model's fault.
         """
         specs = _find_tasks(model, tasks, embed=embed)
-        if len(texts) > self.limits.max_texts:
-            raise TooManyTextsError(len(texts), self.limits.max_texts)
+        self._check_count(texts)
         valid = validate_texts(texts, max_text_bytes=self.limits.max_text_bytes)
-        seconds = self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
+        seconds = self._seconds(timeout)
         with self._place():
             deadline = time.monotonic() + seconds
             result = await self.scheduler.compute(model, valid, specs, embed=embed, deadline=deadline)
         self._shadows.compare(model, valid, specs, result.predictions)
         return result
 
+    async def embed_token_ids(
+        self, model: ServedModel, texts: Sequence[Sequence[int]], *, timeout: float | None = None
+    ) -> Result:
+        """Embeddings of texts that are tokenized already; the predictions of the result answer no tasks.
+
+        Args:
+            model: one of the service's models.
+            texts: the token ids of each, special ones included; at most ``limits.max_texts``.
+            timeout: as in :meth:`predict`.
+
+        Raises:
+            TooManyTextsError, InvalidTextError: the client's mistake.
+            OverloadedError, NotReadyError, DeadlineError: not now, or too late.
+            NonFiniteError, ComputationError: the model's fault.
+        """
+        self._check_count(texts)
+        tokenized = read_token_ids(
+            texts, vocabulary_size=model.vocabulary_size, max_length=model.classifier.encoder.max_length
+        )
+        deadline = time.monotonic() + self._seconds(timeout)
+        with self._place():
+            return await self.scheduler.compute(model, tokenized, (), embed=True, deadline=deadline)
+
     @property
     def is_ready(self) -> bool:
         """New requests are welcome."""
         return not self.is_stopping
+
+    def _check_count(self, texts: Sequence[object]) -> None:
+        if len(texts) > self.limits.max_texts:
+            raise TooManyTextsError(len(texts), self.limits.max_texts)
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

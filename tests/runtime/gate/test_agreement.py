@@ -21,7 +21,9 @@ from mtl_runtime.inference.decode import decode
 TONE = TaskSpec(name="tone", kind="single_label", labels=("a", "b", "c"))
 TAGS = TaskSpec(name="tags", kind="multi_label", labels=("x", "y"), thresholds=(0.5, 0.5))
 STARS = TaskSpec(name="stars", kind="regression")
-LOOSE = GateLimits(max_logit_difference=1e9, min_agreement=0.0, max_regression_error=1e9, max_metric_drop=100.0, tie=0.0)
+LOOSE = GateLimits(
+    max_logit_difference=1e9, min_agreement=0.0, max_regression_error=1e9, max_metric_drop=100.0, tie=0.0
+)
 STRICT = DEFAULTS["fp32"]
 
 

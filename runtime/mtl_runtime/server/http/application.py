@@ -61,7 +61,7 @@ class Application:
         self.service.metrics.count_refusal(problem.kind)
         if problem.status == 500:
             _log.error("request %s failed", call.request_id, exc_info=error)
-        response = self._table.protocol_of(call.path).render_problem(problem)
+        response = self._table.protocol_of(call.method, call.path).render_problem(problem)
         response.headers.update(problem.headers)
         return response
 

@@ -110,6 +110,16 @@ class Call:
         work = self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds)
         return await unless_gone(work, self._receive)
 
+    async def embed_token_ids(self, model: ServedModel, texts: Sequence[Sequence[int]]) -> Result:
+        """:meth:`Service.embed_token_ids` until the client closes the connection.
+
+        Raises:
+            ClientGoneError: it did.
+            Exception: as :meth:`Service.embed_token_ids`.
+        """
+        work = self.service.embed_token_ids(model, texts, timeout=self.timeout)
+        return await unless_gone(work, self._receive)
+
     async def body(self) -> bytes:
         """The whole body, decompressed.
 

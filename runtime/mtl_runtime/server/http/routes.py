@@ -75,13 +75,13 @@ class RouteTable:
             raise MethodNotAllowedError(method, by_method)
         return match if not parameters else match._replace(parameters=parameters)
 
-    def protocol_of(self, path: str) -> Protocol:
-        """The protocol whose errors a client at this path understands."""
+    def protocol_of(self, method: str, path: str) -> Protocol:
+        """The protocol whose errors a client that sent this understands; several may share a path."""
         try:
             by_method, _ = self._find_path(path)
         except NotFoundError:
             return self._fallback
-        return next(iter(by_method.values())).protocol
+        return by_method.get(method, next(iter(by_method.values()))).protocol
 
     def _add(self, match: Match) -> None:
         route = match.route

@@ -21,6 +21,7 @@ from mtl_runtime.server.scheduling.fair_queue import FairQueue, Job
 from mtl_runtime.server.scheduling.throughput import Throughput
 from mtl_runtime.server.scheduling.ticket import Result, Ticket
 from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["Scheduler"]
 
@@ -66,7 +67,13 @@ class Scheduler:
         return 0.0 if oldest is None else time.monotonic() - oldest
 
     async def compute(
-        self, model: ServedModel, texts: Sequence[str], tasks: Sequence[TaskSpec], *, embed: bool, deadline: float
+        self,
+        model: ServedModel,
+        texts: Sequence[str] | Sequence[TokenizedText],
+        tasks: Sequence[TaskSpec],
+        *,
+        embed: bool,
+        deadline: float,
     ) -> Result:
         """Answers to ``texts``, which are valid. If the awaiting task is cancelled, those that wait are not computed.
 

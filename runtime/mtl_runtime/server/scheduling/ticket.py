@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.inference.decode import Prediction
 from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["Result", "Ticket"]
 
@@ -30,7 +31,7 @@ class Ticket:
     """A request whose texts wait, are being computed, or are answered."""
 
     model: ServedModel
-    texts: Sequence[str]  # at least one, valid
+    texts: Sequence[str] | Sequence[TokenizedText]  # at least one, valid
     tasks: Sequence[TaskSpec]  # that each prediction answers; may be none
     embed: bool  # compute embeddings too
     deadline: float  # as time.monotonic() counts; afterwards none of its texts is computed
@@ -48,6 +49,11 @@ class Ticket:
         self._predictions = [None] * len(self.texts)
         shape = (len(self.texts), self.model.classifier.encoder.hidden_size)
         self._embeddings = np.empty(shape, dtype=np.float32) if self.embed else None
+
+    @property
+    def is_tokenized(self) -> bool:
+        """Its texts are token ids."""
+        return isinstance(self.texts[0], TokenizedText)
 
     @property
     def is_over(self) -> bool:

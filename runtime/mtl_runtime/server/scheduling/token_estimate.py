@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from mtl_runtime.text.tokenizer import TokenizedText
+
 __all__ = ["TokenEstimate"]
 
 _SPECIAL_TOKENS = 2
@@ -19,11 +21,14 @@ class TokenEstimate:
         self.max_length = max_length
         self._seen = (1000.0, 4000.0)  # tokens and characters; English has about four characters a token
 
-    def estimate(self, texts: Sequence[str]) -> list[int]:
-        """Tokens that each text will probably have, special ones included."""
+    def estimate(self, texts: Sequence[str] | Sequence[TokenizedText]) -> list[int]:
+        """Tokens that each text will probably have, special ones included; of a tokenized text, those that it has."""
         tokens, characters = self._seen
         rate = tokens / characters
-        return [min(self.max_length, _SPECIAL_TOKENS + int(len(text) * rate)) for text in texts]
+        return [
+            min(self.max_length, _SPECIAL_TOKENS + int(len(text) * rate)) if isinstance(text, str) else len(text)
+            for text in texts
+        ]
 
     def learn(self, texts: Sequence[str], lengths: Sequence[int]) -> None:
         """Take note of the tokens that texts had."""

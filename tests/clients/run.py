@@ -1,0 +1,134 @@
+"""Clients as their makers publish them against a server: each in an environment of its own, none skipped.
+
+``python tests/clients/run.py [NAME...]`` runs all, or those named. A client is a file with its packages, pytest among
+them, in requirements/ and a module test_NAME.py. The module finds the server's address in MTL_TEST_URL, and what the
+library answers in the JSON file that MTL_TEST_EXPECTED names; see :func:`expected_answers`. Environments stay in
+build/clients until their packages change.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtl_runtime import load
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / "build" / "clients"
+CONSTRAINTS = ROOT / "constraints.txt"
+BUNDLE = ROOT / "tests" / "runtime" / "data" / "tiny_bundle"
+SECONDS_TO_START = 60
+TEXTS = ["A great soup, and a good match!", "", "awful", "naïve 😀 中", "the bank " * 40, "good\n\tprice"]
+
+
+def main(names: Sequence[str]) -> None:
+    clients = find_clients()
+    if unknown := sorted(set(names) - set(clients)):
+        raise SystemExit(f"no client {unknown[0]!r}; there are: {', '.join(clients)}")
+    pythons = {name: prepare_environment(name) for name in names or clients}
+    expected = BUILD / "expected.json"
+    expected.write_text(json.dumps(expected_answers()), "utf-8")
+    with running_server(BUILD / "server.log") as addresses:
+        environment = {**os.environ, **addresses, "MTL_TEST_EXPECTED": str(expected)}
+        failed = [name for name, python in pythons.items() if not run_tests(name, python, environment)]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; the server's log is {BUILD / 'server.log'}")
+
+
+def find_clients() -> list[str]:
+    """Names that have both a file of packages and a module of tests; one without the other would be skipped."""
+    listed = {path.stem for path in (HERE / "requirements").glob("*.txt")}
+    tested = {path.stem.removeprefix("test_") for path in HERE.glob("test_*.py")}
+    if lonely := sorted(listed ^ tested):
+        raise SystemExit(f"client {lonely[0]!r} lacks requirements/{lonely[0]}.txt or test_{lonely[0]}.py")
+    return sorted(listed)
+
+
+def prepare_environment(name: str) -> Path:
+    """The Python of a client's environment, made again if its packages have changed."""
+    folder, requirements = BUILD / name, HERE / "requirements" / f"{name}.txt"
+    python, mark = folder / "bin" / "python", folder / "installed.txt"
+    packages = requirements.read_text("utf-8") + CONSTRAINTS.read_text("utf-8")
+    if not mark.is_file() or mark.read_text("utf-8") != packages:
+        started = time.monotonic()
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "--requirement", requirements], check=True)
+        mark.write_text(packages, "utf-8")
+        print(f"{name}: installed in {time.monotonic() - started:.0f} s", flush=True)
+    return python
+
+
+def expected_answers() -> Mapping[str, Any]:
+    """What the library answers to TEXTS."""
+    classifier = load(BUNDLE, threads=1)
+    predictions = classifier(TEXTS)
+    tasks: dict[str, Any] = {
+        spec.name: {
+            "kind": spec.kind,
+            "labels": list(spec.labels),
+            "answers": [prediction[spec.name].value for prediction in predictions],
+            "logits": [list(prediction[spec.name].logits) for prediction in predictions],
+        }
+        for spec in classifier.specs
+    }
+    for name, task in tasks.items():
+        if task["labels"]:
+            task["probabilities"] = [list(prediction[name].probabilities.values()) for prediction in predictions]
+    return {
+        "texts": TEXTS,
+        "tasks": tasks,
+        "token_ids": [text.ids for text in classifier.tokenize(TEXTS)],
+        "embeddings": classifier.embed(TEXTS).tolist(),
+        "unit_embeddings": classifier.embed(TEXTS, normalize=True).tolist(),
+    }
+
+
+@contextlib.contextmanager
+def running_server(log: Path) -> Iterator[dict[str, str]]:
+    """``mtl serve`` as a process, until the end of the block; gives the variables that lead to it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [Path(sys.executable).with_name("mtl"), "serve", f"bundle={BUNDLE}", "--port", str(port)]
+    with log.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT) as server:
+        try:
+            wait_until_ready(url, server, log)
+            yield {"MTL_TEST_URL": url}
+        finally:
+            server.terminate()
+        if code := server.wait(SECONDS_TO_START):
+            raise SystemExit(f"the server ended with {code} after SIGTERM; its log is {log}")
+
+
+def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + SECONDS_TO_START
+    while server.poll() is None and time.monotonic() < give_up:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"the server does not get ready:\n{log.read_text('utf-8')}")
+
+
+def run_tests(name: str, python: Path, environment: Mapping[str, str]) -> bool:
+    """Run one client's module; conftest.py lets no test be skipped."""
+    print(f"{name}:", flush=True)
+    module = HERE / f"test_{name}.py"
+    # What a client warns of is its makers' affair.
+    options = ["-q", "-W", "default", "-p", "no:cacheprovider", f"--confcutdir={HERE}"]
+    command = [python, "-m", "pytest", *options, module]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
