@@ -9,10 +9,10 @@ from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.bundle.training_summary import Finding
+from mtl_runtime.core.intervals import wilson_interval
 from mtl_runtime.core.wording import enumerate_names
 from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
-from mtl_runtime.gate.agreement import wilson_interval
 from mtl_runtime.report.number_format import plural
 
 __all__ = [

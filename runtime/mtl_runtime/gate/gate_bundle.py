@@ -12,10 +12,10 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core.work import planned_work, stage_work
-from mtl_runtime.dataset.examples import Example, find_columns, read_labelled_file
-from mtl_runtime.dataset.label_cells import LabelColumn
+from mtl_runtime.dataset.examples import Example, read_labelled_file
+from mtl_runtime.dataset.task_columns import columns_of_tasks
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
-from mtl_runtime.errors import MissingPackageError, ProviderError, TableError
+from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.gate_variant import Reference, gate_variant
@@ -28,7 +28,7 @@ from mtl_runtime.loading.load import open_classifier
 from mtl_runtime.loading.plan import LoadPlan
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
-__all__ = ["columns_of_tasks", "gate_bundle", "golden_examples"]
+__all__ = ["gate_bundle", "golden_examples"]
 
 _log = logging.getLogger(__name__)
 
@@ -123,19 +123,5 @@ def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Re
 
 
 def _labelled_examples(bundle: Bundle, data: Path, asked: str | None) -> list[Example]:
-    text, tasks = columns_of_tasks(bundle, data, asked)
+    text, tasks = columns_of_tasks(bundle.manifest, data, asked)
     return list(read_labelled_file(data, text=text, tasks=tasks))
-
-
-def columns_of_tasks(bundle: Bundle, data: Path, asked: str | None = None) -> tuple[str, dict[str, LabelColumn]]:
-    """The columns of ``data`` that hold the texts, ``asked`` or as in training, and the labels of each task.
-
-    Raises:
-        TableError: ``data`` cannot be read, or has no column of texts, or none of a task.
-    """
-    text, columns = find_columns(data, trained=bundle.manifest.text_columns, asked=asked)
-    tasks = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in columns}
-    if not tasks:
-        names = ", ".join(task.name for task in bundle.manifest.tasks)
-        raise TableError(data, f"none of the columns is a task of the bundle: {names}", line=1)
-    return text, tasks
