@@ -12,12 +12,14 @@ from rich.console import Console
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.preflight import check_config_file, check_export, check_training
-from mtl_runtime.cli.evidence_table import print_evidence
-from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import column_option, json_option
+from mtl_runtime.cli.output.evidence_table import print_evidence
+from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
+from mtl_runtime.core.intervals import accuracy_interval
+from mtl_runtime.report.comparison import METRICS
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
@@ -155,14 +157,19 @@ def _megabytes(count: int) -> str:
 def _print_training(record: "CheckpointRecord") -> None:
     """Print the metrics of the best weights on the validation split, and what is confused."""
     training = record.training
-    sides = (training.validation, training.probe, training.majority)
-    rows = [
-        (name, metric, metrics.rows, *(_format_metric(side, name, metric) for side in sides))
-        for name, metrics in training.validation.items()
-        for metric in metrics.values
-    ]
+    rows = []
+    for name, metrics in training.validation.items():
+        for metric, value in metrics.values.items():
+            ends = accuracy_interval(value, metrics.rows) if metric == "accuracy" else ()
+            model, probe, majority = (
+                _format_metric(side, name, metric) for side in (training.validation, training.probe, training.majority)
+            )
+            interval = " to ".join(f"{end:.4f}" for end in ends)
+            rows.append((name, METRICS[metric][0], metrics.rows, model, interval, probe, majority))
     title = f"Validation (step {training.best_step} of {training.steps})"
-    print_table(title, ("task", "metric", "rows", "this model", "probe", "majority"), rows)
+    print_table(title, ("task", "metric", "rows", "this model", "95 % interval", "probe", "majority"), rows)
+    print_line(BASELINES)
+    print_line("")
     for task in record.model.tasks:
         if task.name in training.validation and (confusion := training.validation[task.name].confusion):
             print_table(*(_matrix if task.width <= _MOST_LABELS_IN_MATRIX else _most_confused)(task, confusion))

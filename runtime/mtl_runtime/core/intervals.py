@@ -1,8 +1,8 @@
-"""hits and trials -> the 95 % interval of a share."""
+"""hits of trials -> the 95 % interval of the share."""
 
 import math
 
-__all__ = ["wilson_interval"]
+__all__ = ["accuracy_interval", "wilson_interval"]
 
 _Z95 = 1.959963984540054
 
@@ -16,3 +16,8 @@ def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
     half = _Z95 / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
     # At the ends the interval is exact, and rounding must not say otherwise.
     return 0.0 if hits == 0 else max(0.0, middle - half), 1.0 if hits == trials else min(1.0, middle + half)
+
+
+def accuracy_interval(accuracy: float, rows: int) -> tuple[float, float]:
+    """95 % interval of an accuracy that was measured on ``rows``."""
+    return wilson_interval(round(accuracy * rows), rows)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.core.intervals import wilson_interval
+from mtl_runtime.core.intervals import accuracy_interval
 from mtl_runtime.dataset.metrics import TaskMetrics, task_metrics
 from mtl_runtime.dataset.targets import Targets
 
@@ -34,8 +34,7 @@ def metric_intervals(
     """
     intervals = {name: bounds for name, bounds in _resample(task, targets, logits).items() if bounds[0] < bounds[1]}
     if "accuracy" in measured.values:
-        hits = round(measured.values["accuracy"] * measured.rows)
-        intervals["accuracy"] = wilson_interval(hits, measured.rows)
+        intervals["accuracy"] = accuracy_interval(measured.values["accuracy"], measured.rows)
     return intervals
 
 
