@@ -58,7 +58,7 @@ def search_smoothquant(
     Returns:
         The graph, which may be ``model`` itself, and the ranges of its MatMuls' inputs.
     """
-    trials = 1 + len(ALPHAS) + min(len(ranges), _MOST_TRIALS)
+    trials = 1 + len(ALPHAS) + min(sum(map(_can_be_divided, _readers(model).values())), _MOST_TRIALS)
     _log.info(
         "smoothing: looking for scales with which int8 changes fewer answers, in up to %d trials",
         trials,
@@ -120,19 +120,28 @@ def apply_smoothquant(
         The copy, and the ranges of its MatMuls' inputs.
     """
     result = model.clone()
-    readers: dict[str, list[MatMul]] = defaultdict(list)
-    for matmul in find_matmuls(result):
-        readers[str(matmul.data.name)].append(matmul)
     new_ranges = {}
-    for name, group in readers.items():
-        # A weight that layers share would be stored once for each of them.
-        if name in plain or any(len(matmul.weight.uses()) > 1 for matmul in group):
+    for name, group in _readers(result).items():
+        if name in plain or not _can_be_divided(group):
             new_ranges[name] = ranges[name]
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)
         new_ranges[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
     return RemoveUnusedNodesPass()(result).model, new_ranges
+
+
+def _readers(model: ir.Model) -> Mapping[str, Sequence[MatMul]]:
+    """The MatMuls of each input, by its name."""
+    readers: dict[str, list[MatMul]] = defaultdict(list)
+    for matmul in find_matmuls(model):
+        readers[str(matmul.data.name)].append(matmul)
+    return readers
+
+
+def _can_be_divided(group: Sequence[MatMul]) -> bool:
+    """Whether an input can have scales: a weight that layers share would be stored once for each of them."""
+    return not any(len(matmul.weight.uses()) > 1 for matmul in group)
 
 
 def _scale(group: Sequence[MatMul], seen: ActivationRange, alpha: float) -> NDArray[np.float32]:
