@@ -11,7 +11,7 @@ __all__ = ["ProgressEstimate", "plan_stages"]
 
 # About how long stages take, compared with a round of one system. The first start of a system also looks for its
 # fastest batch size; the scenarios at the end offer several rates and call a server many times.
-_ROUND, _FIRST_START, _START, _FINAL = 1.0, 8.0, 3.0, 15.0
+_ROUND, _FIRST_START, _START, _FINAL = 1.0, 12.0, 3.0, 15.0
 _EXTRA = 3.0
 # Of the planned work: an estimate from less would mostly say how slow the first start was.
 _LEAST_SHARE = 0.1

@@ -38,4 +38,4 @@ def test_no_header_of_the_evidence_is_broken_on_a_narrow_terminal(width, monkeyp
     shown = capsys.readouterr().out
     for word in ("variant", "sentences", "agreement", "gate"):
         assert word in shown
-    assert ("left out, for the terminal is too narrow" in shown) is (width < 100)
+    assert ("left out, for the terminal is too narrow" in shown) is (width < 140)
