@@ -1,5 +1,8 @@
 """The commands ``mtl train`` and ``mtl export``: options -> one library call -> its result as tables or JSON."""
 
+import atexit
+import gc
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,12 +15,14 @@ from rich.console import Console
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.preflight import check_config_file, check_export, check_training
-from mtl_runtime.cli.evidence_table import print_evidence
-from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import column_option, json_option
+from mtl_runtime.cli.output.evidence_table import print_evidence
+from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
+from mtl_runtime.core.intervals import accuracy_interval
+from mtl_runtime.report.comparison import METRICS
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "train"]
 
+_log = logging.getLogger(__name__)
+
+_LOADING = "loading torch and transformers, which takes a few seconds"
 _MOST_LABELS_IN_MATRIX = 12
 _LISTED_CONFUSIONS = 15
 
@@ -50,13 +58,15 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     parsed = Config.from_toml(config)
     check_training(parsed, output, base=base, resume=resume, force=force)
     _let_threads_sleep()
-    from mtl_export.training import train as run
-
-    _quiet_transformers()
+    _leave_garbage_at_exit()
     console = Console(stderr=True)
     # With -v the lines of the log go to stderr past the console, where they would break a bar.
     bar = console if sys.stderr.isatty() and not shows_info() else None
     with log_to_console(console):
+        _log.info(_LOADING)
+        from mtl_export.training import train as run
+
+        _quiet_transformers()
         checkpoint = run(parsed, output, base=base, resume=resume, force=force, console=bar)
     if as_json:
         print_json(records.to_dict(checkpoint.record.training))
@@ -106,10 +116,12 @@ def export(
     check_export(checkpoint, output, variants=names, data=(*data, *calibration), force=force)
     budgets = read_gate(gate) if gate else None
     _let_threads_sleep()
-    from mtl_export.bundling.export_bundle import export_bundle
-
-    _quiet_transformers()
+    _leave_garbage_at_exit()
     with stages():
+        _log.info(_LOADING)
+        from mtl_export.bundling.export_bundle import export_bundle
+
+        _quiet_transformers()
         exported = export_bundle(
             checkpoint,
             output,
@@ -155,14 +167,19 @@ def _megabytes(count: int) -> str:
 def _print_training(record: "CheckpointRecord") -> None:
     """Print the metrics of the best weights on the validation split, and what is confused."""
     training = record.training
-    sides = (training.validation, training.probe, training.majority)
-    rows = [
-        (name, metric, metrics.rows, *(_format_metric(side, name, metric) for side in sides))
-        for name, metrics in training.validation.items()
-        for metric in metrics.values
-    ]
+    rows = []
+    for name, metrics in training.validation.items():
+        for metric, value in metrics.values.items():
+            ends = accuracy_interval(value, metrics.rows) if metric == "accuracy" else ()
+            model, probe, majority = (
+                _format_metric(side, name, metric) for side in (training.validation, training.probe, training.majority)
+            )
+            interval = " to ".join(f"{end:.4f}" for end in ends)
+            rows.append((name, METRICS[metric][0], metrics.rows, model, interval, probe, majority))
     title = f"Validation (step {training.best_step} of {training.steps})"
-    print_table(title, ("task", "metric", "rows", "this model", "probe", "majority"), rows)
+    print_table(title, ("task", "metric", "rows", "this model", "95 % interval", "probe", "majority"), rows)
+    print_line(BASELINES)
+    print_line("")
     for task in record.model.tasks:
         if task.name in training.validation and (confusion := training.validation[task.name].confusion):
             print_table(*(_matrix if task.width <= _MOST_LABELS_IN_MATRIX else _most_confused)(task, confusion))
@@ -196,6 +213,15 @@ def _let_threads_sleep() -> None:
     reads the variable when torch is imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _leave_garbage_at_exit() -> None:
+    """Let the interpreter end without a last search for unreachable objects.
+
+    Among the objects of torch and transformers it takes seconds, after the last line is printed; the memory goes back
+    to the system without it. Files are closed and flushed, and exit handlers run, as ever.
+    """
+    atexit.register(gc.freeze)
 
 
 def _quiet_transformers() -> None:

@@ -24,7 +24,7 @@ from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.variant_builder import BuiltVariant, VariantBuilder
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
-from mtl_export.graphs.recipes import PORTABLE_GRAPH, AutoVariants, Recipe, auto_variants, resolve_recipes
+from mtl_export.graphs.recipes import PORTABLE_GRAPH, RECIPES, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
 from mtl_export.model.encoder import count_embedded_tokens
 from mtl_export.preflight import check_export
@@ -56,7 +56,7 @@ __all__ = ["Exported", "export_bundle"]
 _log = logging.getLogger(__name__)
 
 # In sentences that cpu-fp32 answers: a sentence that PyTorch answers, and a graph that is traced and written.
-_PYTORCH_WORK, _TRACING_WORK = 4.0, 1500.0
+_PYTORCH_WORK, _TRACING_WORK = 4.0, 1300.0
 # Sentences of training that activation ranges are measured on.
 _CALIBRATION_SENTENCES = 512
 
@@ -144,8 +144,9 @@ def _log_auto(auto: AutoVariants, asked: frozenset[str]) -> tuple[str, ...]:
     """The variants of "auto"; logs which these are, and why others are not among them."""
     left_out = {name: why for name, why in auto.left_out.items() if name not in asked}
     reasons = "".join(f"; no {name}: {why}" for name, why in left_out.items())
-    others = f" (to have them: --variants auto,{','.join(left_out)})" if left_out else ""
-    _log.info("auto makes %s%s%s", ", ".join(auto.names), reasons, others)
+    others = [name for name in left_out if RECIPES[name].can_be_compared_here]
+    hint = f" (to have them: --variants auto,{','.join(others)})" if others else ""
+    _log.info("auto makes %s%s%s", ", ".join(auto.names), reasons, hint)
     return auto.names
 
 
@@ -179,7 +180,7 @@ def _reference(trained: Checkpoint, comparison: ComparisonData) -> Reference:
 
 def _write_common_files(folder: Path, trained: Checkpoint, graphs: GraphBuilder, golden: Sequence[GoldenText]) -> None:
     """The files that every bundle has, the manifest aside."""
-    _log.info("tracing the graph", extra=stage_work(_TRACING_WORK, unplanned=True))
+    _log.info("tracing the graph: PyTorch's operations become ONNX", extra=stage_work(_TRACING_WORK, unplanned=True))
     save(graphs.portable, folder / PORTABLE_GRAPH)
     (folder / "tokenizer.json").write_bytes(trained.model.tokenizer.to_json())
     (folder / GOLDEN_NAME).write_bytes(render_golden(golden))

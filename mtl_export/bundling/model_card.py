@@ -6,6 +6,7 @@ from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import CheckpointRecord
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.report.markdown import code, plain
+from mtl_runtime.report.number_format import shares
 
 __all__ = ["model_card"]
 
@@ -63,14 +64,16 @@ def _quality(summary: TrainingSummary) -> Iterator[str]:
         "linear heads on the frozen encoder. That a variant is verified means that it answers as PyTorch does, not",
         "that the answers are right.",
         "",
-        "| task | metric | majority | probe | this model | rows | this model is |",
-        "|---|---|--:|--:|--:|--:|---|",
+        "| task | metric | this model | 95 % interval | rows | probe | majority | this model is |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
     )
     for name, scores in summary.validation.items():
         for metric in scores.tabulated_metrics:
-            sides = (scores.majority, scores.probe, scores.model)
-            cells = (f"{side[metric]:.3f}" if metric in side else "" for side in sides)
-            yield f"| {name} | {metric} | {' | '.join(cells)} | {scores.rows} | {scores.rating} |"
+            sides = (scores.model, scores.probe, scores.majority)
+            model, probe, majority = (f"{side[metric]:.3f}" if metric in side else "" for side in sides)
+            bounds = scores.intervals.get(metric)
+            cells = (name, metric, model, shares(*bounds) if bounds else "", str(scores.rows), probe, majority)
+            yield f"| {' | '.join(cells)} | {scores.verdict} |"
     yield ""
 
 

@@ -77,7 +77,9 @@ class VariantBuilder:
 
     def planned_work(self, recipes: Mapping[str, Recipe]) -> float:
         """Of all variants, if each is measured here and passes at once."""
-        building = sum(recipe.build_work for recipe in recipes.values() if recipe.build is not None)
+        building = sum(
+            recipe.build_work + recipe.search_work for recipe in recipes.values() if recipe.build is not None
+        )
         return building + sum(self._comparison_work(name) + 2 * AUTOTUNE_WORK for name in recipes)
 
     def _comparison_work(self, name: str) -> float:

@@ -10,6 +10,7 @@ from mtl_export.graphs.half_precision import convert_encoder, fp16_overflow_node
 from mtl_export.graphs.int8.qdq import insert_qdq
 from mtl_export.graphs.int8.quantize_attention import INT8_ATTENTION, PROJECTIONS, fuse_qattention
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR, quantize_embeddings, quantize_matmuls
+from mtl_export.graphs.int8.smoothquant import SEARCH_WORK
 from mtl_export.variant_names import check_variant_names
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
@@ -35,10 +36,16 @@ class Recipe:
     base: Callable[[GraphBuilder], ir.Model] = lambda graphs: graphs.portable  # what build starts from
     options: Options = lambda _: {}
     build_work: float = 500.0  # in sentences that cpu-fp32 answers (mtl_runtime.core.work)
+    search_work: float = 0.0  # in the same, of a search that is a stage of its own
     repairable: bool = False  # MatMuls of the base can go back to fp32 one by one
     # The provider has to run these for all MatMuls, and each stands for so many; others would be slow.
     operators: Mapping[str, int] = field(default_factory=dict)
     emulated_on: str | None = None  # a provider that runs the graph with other arithmetic, where its own is absent
+
+    @property
+    def can_be_compared_here(self) -> bool:
+        """Whether this machine can say if the variant gives PyTorch's answers: by its own provider, or imitated."""
+        return self.emulated_on is not None or provider_problem(self.provider) is None
 
     @property
     def loads_on_cpu(self) -> bool:
@@ -95,7 +102,8 @@ RECIPES: Mapping[str, Recipe] = {  # of all VARIANTS
         provider="cpu",
         graph="model.cpu-int8.onnx",
         build=_int8,
-        build_work=3500.0,  # smoothing is tried at each MatMul's input
+        build_work=1700.0,
+        search_work=SEARCH_WORK,
         base=_fused_base,
         repairable=True,
         operators={INT8_OPERATOR: 1, INT8_ATTENTION: PROJECTIONS},
@@ -106,7 +114,8 @@ RECIPES: Mapping[str, Recipe] = {  # of all VARIANTS
         provider="openvino",
         graph="model.qdq-int8.onnx",
         build=_qdq,
-        build_work=3500.0,
+        build_work=1700.0,
+        search_work=SEARCH_WORK,
         repairable=True,
         emulated_on="cpu",
     ),

@@ -84,7 +84,7 @@ def _candidates(trainer: MultiTaskTrainer, best: int) -> Iterator[int]:
 
 def _fit_heads_again(model: MultiTaskModel, again: HeadFit) -> float:
     """Fit the heads to the trained encoder; keep them unless they score lower. Returns the score of what is kept."""
-    _log.info("fitting the heads to the trained encoder")
+    _log.info("fitting the heads once more, to the trained encoder; the better ones on validation stay")
     trained = {name: copy.deepcopy(model.head(name).state_dict()) for name in again.names}
     score_of_trained = again.score()
     again.fit()

@@ -71,7 +71,7 @@ def fit(
     validation = LabelledTexts.of(data.validation.rows, data.specs, model, sort=True)
     fitted = new_heads if config.training.initial_heads == "probe" else frozenset()
     if fitted:
-        _log.info("fitting the heads to the frozen encoder")
+        _log.info("fitting the heads to the frozen encoder, which reads the %d training sentences once", len(rows))
     fit_heads(model.to(training_device()), rows, data.tasks, fitted)
     progress, signals = TrainingProgress(console), HeldSignals(processes=processes)
     trainer = MultiTaskTrainer(
@@ -87,9 +87,14 @@ def fit(
     )
     for unwanted in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(unwanted)
+    if fitted:
+        _log.info(
+            "evaluating them on the %d validation sentences: the score that training has to beat", len(validation)
+        )
     start = _measure_start(trainer, validation, model) if fitted else None
     if start is not None:
         trainer.start_score = start.score
+    _log.info("training for %d steps; after ten seconds a line says how long they take", run.plan.steps)
     with progress, write_errors_of_libraries(run.folder), signals:
         trainer.train(resume_from_checkpoint=str(run.resume_point) if run.resume_point else None)
     best_step = trainer.state.best_global_step or trainer.state.global_step

@@ -24,8 +24,9 @@ _TERMS = (
     ("Pearson", "Correlation of the answers with the numbers, from -1 to 1; an answer that never changes has 0."),
     (
         "best step",
-        "The evaluation with the highest score, the mean over the tasks of macro-F1 or Pearson. The checkpoint has the "
-        "weights of that step.",
+        "The evaluation whose weights the checkpoint has: the one with the highest score, the mean over the tasks of "
+        "macro-F1 or Pearson; of equal ones the latest, and with fewer than 200 validation rows the latest whose score "
+        "lies in the 95 % interval of the highest.",
     ),
     (
         "validation",

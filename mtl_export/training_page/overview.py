@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mtl_export.checkpoint import CheckpointRecord
+from mtl_export.checkpoint import CheckpointRecord, Evaluation, TrainingRecord
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import HEADLINE, score
 from mtl_runtime.report import number_format
@@ -33,10 +33,37 @@ def _verdict(record: CheckpointRecord, trained: Sequence[TaskSpec]) -> str:
     value = score(training.validation, {task.name: task.kind for task in trained})
     names = list(dict.fromkeys(METRICS[HEADLINE[task.kind]][0] for task in trained))
     over = f"mean of {' and '.join(names)} over {len(trained)} tasks" if len(trained) > 1 else names[0]
+    rows = min((training.validation[task.name].rows for task in trained), default=0)
     return (
-        f"Step {number_format.count(training.best_step)} of {number_format.count(training.steps)} has the best score "
-        f"on the validation rows: {number_format.share(value)}, {over}."
+        f"The weights are those of step {number_format.count(training.best_step)} of "
+        f"{number_format.count(training.steps)}{_why_this_step(training, trained)}: on {number_format.count(rows)} "
+        f"validation rows their score is {number_format.share(value)}, {over}."
     )
+
+
+def _why_this_step(training: TrainingRecord, trained: Sequence[TaskSpec]) -> str:
+    """What the rule of selection went by: the highest score, or the latest of those that these rows cannot tell apart.
+
+    Empty where the history does not have the step's own evaluation.
+    """
+    scores = {evaluation.step: _score(evaluation, trained) for evaluation in training.history}
+    if training.best_step not in scores:
+        return ""
+    own, highest = scores[training.best_step], max(scores.values())
+    ties = sum(score == highest for score in scores.values())
+    if own == highest:
+        return ", the latest of " + f"{ties} evaluations with the best score" if ties > 1 else ", which scored best"
+    return (
+        f", the latest evaluation whose score, {number_format.share(own)}, so few rows cannot tell from the best one, "
+        f"{number_format.share(highest)}"
+    )
+
+
+def _score(evaluation: Evaluation, trained: Sequence[TaskSpec]) -> float:
+    """The mean headline metric, as :func:`mtl_runtime.dataset.metrics.score`."""
+    pairs = [(evaluation.metrics.get(task.name, {}), HEADLINE[task.kind]) for task in trained]
+    values = [metrics[name] for metrics, name in pairs if name in metrics]
+    return sum(values) / len(values) if values else 0.0
 
 
 def _findings(record: CheckpointRecord) -> Markup:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_export.checkpoint import TrainingRecord
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.core.intervals import accuracy_interval
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
 from mtl_runtime.report import number_format
 from mtl_runtime.report.comparison import METRICS
@@ -12,7 +13,7 @@ from mtl_runtime.report.html import Content, Markup, scrolling, tag
 __all__ = ["format_metric", "scores_table"]
 
 _ERRORS = ("mse", "mae")  # the lower the better
-_HEAD = ("task", "metric", "rows", "this model", "probe", "majority")
+_HEAD = ("task", "metric", "rows", "this model", "95 % interval", "probe", "majority")
 
 
 def scores_table(training: TrainingRecord, trained: Sequence[TaskSpec]) -> Markup:
@@ -43,8 +44,15 @@ def _rows(task: TaskSpec, training: TrainingRecord) -> Iterator[list[Markup]]:
             tag("td", METRICS.get(name, (name, False))[0], class_="w"),
             _cell(number_format.count(ours.rows)),
             _cell(format_metric(name, ours.values[name]), class_="n behind" if behind else "n"),
+            _cell(_interval(name, ours)),
             *(_cell(number_format.DASH if other is None else format_metric(name, other)) for other in baselines),
         ]
+
+
+def _interval(metric: str, ours: TaskMetrics) -> str:
+    if metric != "accuracy":
+        return number_format.DASH
+    return number_format.shares(*accuracy_interval(ours.values[metric], ours.rows))
 
 
 def _cell(content: Content, class_: str = "n") -> Markup:

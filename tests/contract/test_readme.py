@@ -68,8 +68,27 @@ def test_the_config_of_the_readme_is_a_config(tmp_path):
     (block,) = blocks("toml")
     (tmp_path / "config.toml").write_text(block)
     config = Config.from_toml(tmp_path / "config.toml")
-    assert config.data.sources[0].holdout == 0.1
-    assert list(config.tasks) == ["topic"]
+    assert config.data.sources[0].holdout == 0.2
+    assert list(config.tasks) == ["topic", "urgency"]
+
+
+def test_what_the_readme_says_first_of_400_rows_is_in_the_table_of_small_data():
+    table = (ROOT / "docs" / "small-data.md").read_text("utf-8")
+    percent = []
+    for task in ("topic", "urgency"):
+        (row,) = re.findall(
+            rf"^\| support tickets, 400 rows \| {task} \| 400 \| (0\.\d+) .*?\| (0\.\d+) ", table, flags=re.MULTILINE
+        )[:1]
+        percent.append([f"{100 * float(share):.0f} %" for share in row])
+    (probe, ours), (probe_of_second, ours_of_second) = percent
+    first_screen = " ".join(README.partition("## Your own sentences")[0].split())
+    assert f"{ours} and {ours_of_second} of unseen messages" in first_screen
+    assert f"against {probe} and {probe_of_second} by a logistic regression" in first_screen
+
+
+def test_own_sentences_and_their_evaluation_stand_before_the_tables():
+    places = ("## Your own sentences", "mtl export checkpoint", "mtl evaluate bundle", "<!-- evidence table: start -->")
+    assert [*map(README.index, places)] == sorted(map(README.index, places))
 
 
 def test_the_table_of_the_readme_is_that_of_the_results_files():

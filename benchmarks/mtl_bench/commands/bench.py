@@ -42,7 +42,7 @@ _RESULTS, _PAGE, _LOGS = "results.json", "report.html", "logs"
 @column_option("--data")
 @click.option("--peers", type=_FILE, help="Also measure other systems: a peers.toml, or the folder it is in.")
 @click.option("--systems", default="", help="Only these, separated by commas; default: all.")
-@click.option("--quick", is_flag=True, help="Fewer texts and rounds, and only the table: under two minutes.")
+@click.option("--quick", is_flag=True, help="Fewer texts and rounds, and only the table: a few minutes.")
 @click.option(
     "--p99",
     default=100.0,
@@ -91,7 +91,7 @@ def bench(
     report = run_bench(
         config,
         make_log_folder=lambda: _make_log_folder(output, force=force),
-        show_stages=lambda count: stages(lambda show: ProgressEstimate(show, count), packages=("mtl_bench",)),
+        show_stages=lambda plan: stages(lambda show: ProgressEstimate(show, plan), packages=("mtl_bench",)),
     )
     _show(report, as_json=as_json, markdown=markdown)  # first, in case that the disk is full
     _write(report, output, force=force)

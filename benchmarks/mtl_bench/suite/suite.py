@@ -13,7 +13,7 @@ from mtl_bench.extras.run import Extras, measure_extras
 from mtl_bench.results.schema import Conditions, Report
 from mtl_bench.suite.conditions import ConditionsWatch, condition_warnings
 from mtl_bench.suite.measure import Measurements, measure
-from mtl_bench.suite.progress import count_stages
+from mtl_bench.suite.progress import plan_stages
 from mtl_bench.systems.peers import read_peers
 from mtl_bench.systems.systems import (
     REFERENCE,
@@ -69,14 +69,14 @@ def run_bench(
     config: BenchConfig,
     *,
     make_log_folder: Callable[[], Path],
-    show_stages: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
+    show_stages: Callable[[Sequence[float]], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Report:
     """Measure everything.
 
     Args:
         config: of the run.
         make_log_folder: makes a folder for the output of the systems, once it is certain that they can be measured.
-        show_stages: number of stages expected -> a block that shows those that are logged in it.
+        show_stages: about how long each stage takes -> a block that shows those that are logged in it.
 
     Raises:
         MtlError: there is no system of that name, or the reference failed.
@@ -86,7 +86,7 @@ def run_bench(
     with tempfile.TemporaryDirectory() as folder:
         candidates = _find_systems(config, Path(folder))
         systems = _with_logs(candidates.select(config.systems), make_log_folder())
-        with show_stages(count_stages(len(systems), len(candidates.ours), config.effort)):
+        with show_stages(plan_stages(len(systems), len(candidates.ours), config.effort)):
             measurements = measure(
                 systems,
                 config.workload,

@@ -6,6 +6,7 @@ folds the division into the normalization before the matmul. In an encoder that 
 value is also the residual, so the division stays an operator here.
 """
 
+import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -18,8 +19,9 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from mtl_export.graphs.graph_edits import initializer
 from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_export.graphs.int8.matmuls import MatMul, find_matmuls
+from mtl_runtime.core.work import planned_work, step_work
 
-__all__ = ["ALPHAS", "apply_smoothquant", "search_smoothquant"]
+__all__ = ["ALPHAS", "SEARCH_WORK", "apply_smoothquant", "search_smoothquant"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,9 @@ ALPHAS = (0.5, 0.65, 0.75, 0.85)
 _LOSS_TOLERANCE = 0.02
 # Each input is a trial, and a deep encoder has a hundred: the widest ones, whose divisions cost most, come first.
 _MOST_TRIALS = 48
+# In sentences that cpu-fp32 answers: a trial, and the search as it is planned before the graph is known, of six layers.
+_TRIAL_WORK = 100.0
+SEARCH_WORK = 29 * _TRIAL_WORK
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
@@ -53,14 +58,32 @@ def search_smoothquant(
     Returns:
         The graph, which may be ``model`` itself, and the ranges of its MatMuls' inputs.
     """
-    _log.info("smoothing: trying %d strengths", len(ALPHAS))
-    untouched = loss(model, ranges)
-    losses = {alpha: loss(*apply_smoothquant(model, ranges, alpha=alpha)) for alpha in ALPHAS}
+    trials = 1 + len(ALPHAS) + min(sum(map(_can_be_divided, _readers(model).values())), _MOST_TRIALS)
+    _log.info(
+        "smoothing: looking for scales with which int8 changes fewer answers, in up to %d trials",
+        trials,
+        extra=planned_work(trials * _TRIAL_WORK - SEARCH_WORK),
+    )
+    measure = _log_trials(loss, trials)
+    untouched = measure(model, ranges)
+    losses = {alpha: measure(*apply_smoothquant(model, ranges, alpha=alpha)) for alpha in ALPHAS}
     alpha = min(losses, key=losses.__getitem__)
     most = (1 + _LOSS_TOLERANCE) * losses[alpha]
     if untouched <= most:
+        _log.info("smoothing: none is needed", extra=planned_work((1 + len(ALPHAS) - trials) * _TRIAL_WORK))
         return model, ranges
-    return _prune_scales(model, ranges, loss, alpha, most)
+    return _prune_scales(model, ranges, measure, alpha, most)
+
+
+def _log_trials(loss: Loss, trials: int) -> Loss:
+    """``loss``, with a line for each call that says how many there were and how many there will be at most."""
+    numbers = itertools.count(1)
+
+    def measure(model: ir.Model, ranges: Mapping[str, ActivationRange]) -> float:
+        _log.info("smoothing: trial %d of up to %d", next(numbers), trials, extra=step_work(_TRIAL_WORK))
+        return loss(model, ranges)
+
+    return measure
 
 
 def _prune_scales(
@@ -75,8 +98,7 @@ def _prune_scales(
     divided = [name for name in ranges if name not in best[1]]
     plain: frozenset[str] = frozenset()
     widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
-    for number, name in enumerate(widest, 1):
-        _log.debug("smoothing: is it needed at input %d of %d?", number, len(widest))
+    for name in widest:
         trial = apply_smoothquant(model, ranges, alpha=alpha, plain=plain | {name})
         if loss(*trial) <= most:
             best, plain = trial, plain | {name}
@@ -98,19 +120,28 @@ def apply_smoothquant(
         The copy, and the ranges of its MatMuls' inputs.
     """
     result = model.clone()
-    readers: dict[str, list[MatMul]] = defaultdict(list)
-    for matmul in find_matmuls(result):
-        readers[str(matmul.data.name)].append(matmul)
     new_ranges = {}
-    for name, group in readers.items():
-        # A weight that layers share would be stored once for each of them.
-        if name in plain or any(len(matmul.weight.uses()) > 1 for matmul in group):
+    for name, group in _readers(result).items():
+        if name in plain or not _can_be_divided(group):
             new_ranges[name] = ranges[name]
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)
         new_ranges[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
     return RemoveUnusedNodesPass()(result).model, new_ranges
+
+
+def _readers(model: ir.Model) -> Mapping[str, Sequence[MatMul]]:
+    """The MatMuls of each input, by its name."""
+    readers: dict[str, list[MatMul]] = defaultdict(list)
+    for matmul in find_matmuls(model):
+        readers[str(matmul.data.name)].append(matmul)
+    return readers
+
+
+def _can_be_divided(group: Sequence[MatMul]) -> bool:
+    """Whether an input can have scales: a weight that layers share would be stored once for each of them."""
+    return not any(len(matmul.weight.uses()) > 1 for matmul in group)
 
 
 def _scale(group: Sequence[MatMul], seen: ActivationRange, alpha: float) -> NDArray[np.float32]:

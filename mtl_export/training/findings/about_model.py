@@ -8,10 +8,10 @@ import numpy as np
 from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
-from mtl_runtime.bundle.training_summary import Finding
+from mtl_runtime.bundle.training_summary import NOTABLE, Finding
+from mtl_runtime.core.intervals import accuracy_interval
 from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.metrics import HEADLINE, TaskMetrics
-from mtl_runtime.gate.agreement import wilson_interval
 from mtl_runtime.report.number_format import plural
 from mtl_runtime.wording import enumerate_names
 
@@ -23,16 +23,16 @@ __all__ = [
     "worse_than_probe",
 ]
 
-# Of a headline metric: differences below half a point are noise on any validation split of a common size.
-_NOTABLE = 0.005
 _RISING = 0.01
 # A 95 % interval this wide does not tell a good model from a mediocre one.
-_WIDE = 0.2
-_LEAST_NUMBERS = 30  # rows of a regression
+_WIDE = 0.1
+_LEAST_ROWS = 50  # fewer are narrow only where all are right, which a lucky draw is, too
 _Z95_ONE_SIDED = 1.6448536269514722
 _NEARLY = 0.05  # accuracy above the constant's beyond which a model is not "hardly better"
 _LEAST_UNANSWERED = 3  # rows of labels that are never answered: a good model misses one or two
 _LEAST_OTHERS = 5  # rows with another label than the constant's: with fewer, chance explains any model
+
+_MORE_ROWS = "label more rows, validate on more of them (holdout = 0.2), or keep some back for mtl evaluate"
 
 _NAMES = {"macro_f1": "macro-F1", "pearson": "Pearson correlation"}
 
@@ -60,7 +60,7 @@ def worse_than_probe(
             continue
         metric = HEADLINE[spec.kind]
         ours, theirs = model[spec.name].values[metric], probe[spec.name].values[metric]
-        if theirs - ours >= _NOTABLE:
+        if theirs - ours >= NOTABLE:
             text = (
                 f"task {spec.name} is worse than a linear probe on the frozen encoder: {_NAMES[metric]} {ours:.3f} "
                 f"against {theirs:.3f}; freeze_encoder = true trains such a model"
@@ -88,15 +88,14 @@ def too_few_rows_to_tell(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetr
     for spec in specs:
         rows = model[spec.name].rows
         text = f"task {spec.name}: {plural(rows, 'validation row')} cannot tell how good it is"
-        if spec.kind == "regression":
-            wide = rows < _LEAST_NUMBERS
-        else:
+        wide = rows < _LEAST_ROWS
+        if spec.kind != "regression":
             accuracy = model[spec.name].values["accuracy"]
-            low, high = wilson_interval(round(accuracy * rows), rows)
-            wide = high - low > _WIDE
+            low, high = accuracy_interval(accuracy, rows)
+            wide |= high - low > _WIDE
             text += f": an accuracy of {accuracy:.2f} on them means {low:.2f} to {high:.2f} (95 % interval)"
         if wide:
-            yield Finding(problem="too_few_validation_rows", task=spec.name, text=text)
+            yield Finding(problem="too_few_validation_rows", task=spec.name, text=f"{text}; {_MORE_ROWS}")
 
 
 def still_rising(specs: Sequence[TaskSpec], history: Sequence[Evaluation]) -> Iterator[Finding]:

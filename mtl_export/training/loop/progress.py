@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 _LOGGED_METRICS = (".accuracy", ".macro_f1", ".pearson")
 _LINES_PER_RUN = 10
+_PERFECT_IN_A_ROW = 3  # evaluations, after which someone who watches asks why it goes on
 _FIRST_LINE_AFTER = 10.0  # seconds of steps: by then their speed says how long the rest will take
 
 
@@ -46,6 +47,7 @@ class TrainingProgress(TrainerCallback):
         self._clock = clock
         self._first: tuple[int, float] | None = None  # the first step of this process, and when it was done
         self._said_time_left = False
+        self._perfect = 0  # evaluations in a row in which every answer was right
         self._bar = console and Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -126,3 +128,10 @@ class TrainingProgress(TrainerCallback):
             if name.endswith(_LOGGED_METRICS)
         ]
         _log.info(", ".join(part for part in (epoch, self._loss, score, *values) if part))
+        self._perfect = self._perfect + 1 if metrics[f"eval_{SCORE}"] >= 1.0 else 0
+        if self._perfect == _PERFECT_IN_A_ROW and state.global_step < state.max_steps:
+            _log.info(
+                "all validation answers were right %d times in a row; training goes on, for the loss still teaches "
+                "what these few rows cannot show (to stop here: early_stopping = %d in [training])",
+                *(_PERFECT_IN_A_ROW, _PERFECT_IN_A_ROW - 1),
+            )

@@ -6,7 +6,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtl_export.training.loop.history import SCORE
-from mtl_runtime.gate.agreement import wilson_interval
+from mtl_runtime.core.intervals import wilson_interval
 
 __all__ = ["EarlyStopping", "is_as_good", "is_best", "read_scores"]
 

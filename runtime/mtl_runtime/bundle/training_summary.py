@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from mtl_runtime.core import records
+from mtl_runtime.core.intervals import accuracy_interval
 
-__all__ = ["Finding", "Problem", "Rating", "TrainingSummary", "ValidationScores"]
+__all__ = ["NOTABLE", "Finding", "Problem", "Rating", "TrainingSummary", "ValidationScores"]
 
 # What a finding is about, the most serious first; docs/training.md says when each is found. "other": another version
 # of mtl-export found it.
@@ -28,6 +29,9 @@ Problem = Literal[
     "other",
 ]
 _PROBLEMS = frozenset(get_args(Problem))
+
+# Of a headline metric: differences below half a point are noise on any validation split of a common size.
+NOTABLE = 0.005
 
 # What the validation rows say of a task, by the rules of training's findings.
 Rating = Literal["no better than the majority", "worse than the probe", "better than the majority", "unknown"]
@@ -69,6 +73,20 @@ class ValidationScores:
     def tabulated_metrics(self) -> tuple[str, str]:
         """The two metrics that tables show of the task."""
         return ("accuracy", "macro_f1") if "accuracy" in self.model else ("mae", "pearson")
+
+    @property
+    def intervals(self) -> Mapping[str, tuple[float, float]]:
+        """95 % intervals of the model's metrics, of those whose interval follows from the number of rows."""
+        return {"accuracy": accuracy_interval(self.model["accuracy"], self.rows)} if "accuracy" in self.model else {}
+
+    @property
+    def verdict(self) -> str:
+        """The rating in words that say how the model compares with the probe, too, where there is one."""
+        metric = self.tabulated_metrics[1]  # the one that represents the task
+        if self.rating != "better than the majority" or metric not in self.probe:
+            return self.rating
+        gain = self.model[metric] - self.probe[metric]
+        return "better than majority and probe" if gain >= NOTABLE else "better than the majority, level with the probe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ _HELP = {
     "train": "Train one multi-task model from a config file.",
     "export": "Export a checkpoint to a bundle with one ONNX graph.",
     "verify": "Check a bundle's files, and gate its variants on this machine.",
+    "evaluate": "Show how good a bundle is on labelled rows that it never saw.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",
     "serve": "Answer over HTTP until it is told to stop.",
     "bench": "Measure how accurate and how fast a bundle is on this machine.",

@@ -7,9 +7,9 @@ import click
 
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import Manifest, TaskSpec
-from mtl_runtime.cli.evidence_table import print_evidence
-from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, json_option
+from mtl_runtime.cli.output.evidence_table import print_evidence
+from mtl_runtime.cli.output.model_quality_table import print_model_quality
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
 from mtl_runtime.errors import MissingPackageError

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mtl_runtime.cli.terminal import PACKAGES, print_line, printable, spinner
 from mtl_runtime.core.clock import spoken_duration
-from mtl_runtime.core.work import PLANNED, STAGE
+from mtl_runtime.core.work import PLANNED, STAGE, STEP
 
 __all__ = ["ShowLine", "WorkEstimate", "stages"]
 
@@ -20,6 +20,8 @@ ShowLine = Callable[[str], None]
 
 # An estimate from less would mostly say how long it takes to import and open things.
 _LEAST_SECONDS = 5.0
+# Of many like steps, a list of lines shows one when nothing was said for so long.
+_SECONDS_BETWEEN_STEPS = 15.0
 
 
 class WorkEstimate:
@@ -76,12 +78,16 @@ def stages(
 
 
 class _Display(Protocol):
+    seconds_between_steps: float
+
     def show(self, line: str, work: WorkEstimate) -> None:
         """Show the stage that begins, and how far the run is."""
 
 
 class _Lines:
     """One line on stderr for each stage."""
+
+    seconds_between_steps = _SECONDS_BETWEEN_STEPS
 
     def show(self, line: str, work: WorkEstimate) -> None:
         left = work.seconds_left
@@ -91,6 +97,8 @@ class _Lines:
 
 class _Bar:
     """One line on the terminal: spinner, bar, time and the stage at work."""
+
+    seconds_between_steps = 0.0
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -127,12 +135,17 @@ class _StageHandler(logging.Handler):
     def __init__(self, annotate: Callable[[ShowLine], ShowLine], display: _Display) -> None:
         super().__init__(logging.INFO)
         self._work = WorkEstimate()
+        self._steps_from = 0.0  # when the next of many like steps is shown
+        self._between = display.seconds_between_steps
         self._show = annotate(lambda line: display.show(line, self._work))
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.INFO:
             try:
                 self._work.note(record)
+                if getattr(record, STEP, False) and time.monotonic() < self._steps_from:
+                    return
+                self._steps_from = time.monotonic() + self._between
                 self._show(printable(record.getMessage()))
             except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
                 self.handleError(record)

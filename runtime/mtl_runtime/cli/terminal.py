@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from mtl_runtime.cli.output.column_widths import fit_columns
 from mtl_runtime.wording import elide
 
 __all__ = [
@@ -80,8 +81,14 @@ def print_message(text: str) -> None:
     print_line(elide(printable(" ".join(text.splitlines()))), err=True)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table with a title to stdout; everything in it is plain text, never markup."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, optional: Sequence[str] = ()
+) -> None:
+    """Print a table with a title to stdout; everything in it is plain text, never markup.
+
+    On a terminal that is too narrow, cells wrap at spaces, and the ``optional`` columns are left out, the first one
+    first, until no header and no short word has to be broken; a line says which ones.
+    """
     # A file or a pipe has no width; there each row is one line.
     console = Console(width=None if sys.stdout.isatty() else 240)
 
@@ -90,13 +97,18 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         known = printable(text, keep=keep).encode(console.encoding, "backslashreplace").decode(console.encoding)
         return Text(known, style=style)
 
+    grid = [[plain(column) for column in columns], *([plain(str(cell), keep="\n") for cell in row] for row in rows)]
+    shown, widths = fit_columns([[cell.plain for cell in row] for row in grid], console.width, optional=optional)
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in columns:
-        table.add_column(plain(column), overflow="fold")
-    for row in rows:
-        table.add_row(*(plain(str(cell), keep="\n") for cell in row))
+    for column, width in zip(shown, widths, strict=True):
+        table.add_column(grid[0][column], overflow="fold", width=width)
+    for row in grid[1:]:
+        table.add_row(*(row[column] for column in shown))
     console.print(plain(title, style="bold"), soft_wrap=True)
     console.print(table)
+    left_out = [name for number, name in enumerate(columns) if number not in shown]
+    if left_out:
+        console.print(plain(f"left out, for the terminal is too narrow: {', '.join(left_out)}", style="dim"))
 
 
 def print_json(data: object) -> None:

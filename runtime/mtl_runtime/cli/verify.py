@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from mtl_runtime.cli.evidence_table import print_evidence
-from mtl_runtime.cli.model_quality_table import print_model_quality
 from mtl_runtime.cli.options import bundle_argument, column_option, json_option
+from mtl_runtime.cli.output.evidence_table import print_evidence, print_quality_on_data
+from mtl_runtime.cli.output.model_quality_table import print_model_quality
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_message, print_table
 from mtl_runtime.core import records
@@ -50,7 +50,10 @@ def verify(
     if as_json:
         print_json({"passed": report.passed, **records.to_dict(report)})
     else:
-        print_model_quality(report.evidence.training if report.evidence else None)
+        if report.evidence is not None:
+            if data is not None:
+                print_quality_on_data(report.evidence)
+            print_model_quality(report.evidence.training, other_rows="" if data is None else data.name)
         rows = [(check.name, _RESULTS[check.passed], check.detail) for check in report.checks]
         print_table(f"Checks of {report.bundle}", ("check", "result", "detail"), rows)
         if report.evidence is not None:

@@ -23,10 +23,13 @@ def utc_timestamp() -> str:
 
 
 def spoken_duration(seconds: float) -> str:
-    """Format as "40 seconds", "3 minutes" or "1 hour 20 minutes", no finer than such an estimate is."""
-    if seconds < 55:
-        return f"{max(10, 10 * round(seconds / 10))} seconds"
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    parts = [f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in ((hours, "hour"), (rest, "minute"))]
-    return " ".join(part for part, number in zip(parts, (hours, rest), strict=True) if number)
+    """Format as "40 seconds", "1 minute 50 seconds", "3 minutes" or "1 hour 20 minutes", no finer than it is known."""
+    if seconds < 175:
+        return _join(divmod(max(10, 10 * round(seconds / 10)), 60), ("minute", "second"))
+    return _join(divmod(round(seconds / 60), 60), ("hour", "minute"))
+
+
+def _join(numbers: tuple[int, int], nouns: tuple[str, str]) -> str:
+    """Name the numbers that are not 0."""
+    pairs = zip(numbers, nouns, strict=True)
+    return " ".join(f"{number} {noun}{'s' if number > 1 else ''}" for number, noun in pairs if number)

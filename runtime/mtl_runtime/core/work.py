@@ -5,9 +5,9 @@ The unit is one sentence answered once by cpu-fp32; what takes longer is given a
 
 from collections.abc import Mapping
 
-__all__ = ["PLANNED", "STAGE", "planned_work", "stage_work"]
+__all__ = ["PLANNED", "STAGE", "STEP", "planned_work", "stage_work", "step_work"]
 
-PLANNED, STAGE = "planned_work", "stage_work"  # attributes of a log record
+PLANNED, STAGE, STEP = "planned_work", "stage_work", "step_of_stage"  # attributes of a log record
 
 
 def planned_work(units: float) -> Mapping[str, float]:
@@ -18,3 +18,8 @@ def planned_work(units: float) -> Mapping[str, float]:
 def stage_work(units: float, *, unplanned: bool = False) -> Mapping[str, float]:
     """The ``extra`` of a log record whose stage begins now and is ``units`` long; ``unplanned`` if no plan has it."""
     return {STAGE: units, **(planned_work(units) if unplanned else {})}
+
+
+def step_work(units: float) -> Mapping[str, float]:
+    """The ``extra`` of a record about one of many like steps, ``units`` long; a list of stages shows few of them."""
+    return {STAGE: units, STEP: True}

@@ -1,13 +1,13 @@
 """reference and candidate answers to one task -> TaskEvidence: decisions first, then probabilities and logits."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.core.intervals import wilson_interval
 from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
 from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.evidence.schema import Bin, Flip, Histogram, TaskEvidence
@@ -15,10 +15,9 @@ from mtl_runtime.gate.calibration import RowCalibration, calibration_error, reli
 from mtl_runtime.inference.decisions import changed_answers, decision_margins
 from mtl_runtime.inference.decode import check_finite, compute_probabilities, decode
 
-__all__ = ["TaskOutputs", "measure_agreement", "wilson_interval"]
+__all__ = ["TaskOutputs", "measure_agreement"]
 
 _LISTED_FLIPS = 50
-_Z95 = 1.959963984540054
 # Of the histogram of |logit difference|: two bars per power of ten, from float32 rounding to what nobody wants.
 _EDGES = np.array([0.0, *(10.0 ** (exponent / 2) for exponent in range(-16, 5)), np.finfo(np.float32).max])
 
@@ -122,17 +121,6 @@ def measure_agreement(
 
 def _reliability(outputs: TaskOutputs, targets: Targets) -> tuple[Bin, ...]:
     return reliability_bins(outputs.task, outputs.logits, targets)
-
-
-def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
-    """95 % score interval of a share, after E. B. Wilson, JASA 22 (1927) 209-212; (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    share, square = hits / trials, _Z95 * _Z95
-    middle = (share + square / (2 * trials)) / (1 + square / trials)
-    half = _Z95 / (1 + square / trials) * math.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
-    # At the ends the interval is exact, and rounding must not say otherwise.
-    return 0.0 if hits == 0 else max(0.0, middle - half), 1.0 if hits == trials else min(1.0, middle + half)
 
 
 def _histogram(differences: NDArray[np.float64]) -> Histogram:

@@ -55,7 +55,10 @@ def autotune(
     layouts = [replace(default, workers=w, threads=t) for w, t in worker_layouts(provider, threads=cores)]
     divided = dict.fromkeys([default, *layouts])
     _log.info(
-        "%s: timing %d ways to divide the cores", classifier.info.variant, len(divided), extra=stage_work(AUTOTUNE_WORK)
+        "%s: timing %d ways to divide the cores, of which load takes the fastest",
+        classifier.info.variant,
+        len(divided),
+        extra=stage_work(AUTOTUNE_WORK),
     )
     opened = {config: _open(classifier, config, open_with, sample) for config in divided}
     best = _fastest(opened, default, sample)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.golden import GOLDEN_NAME, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, FileSpec
 from mtl_runtime.core.work import planned_work, stage_work
-from mtl_runtime.dataset.examples import Example, find_columns, read_labelled_file, warn_of_twin_columns
-from mtl_runtime.dataset.label_cells import LabelColumn
+from mtl_runtime.dataset.examples import Example, read_labelled_file
+from mtl_runtime.dataset.task_columns import find_task_columns
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
-from mtl_runtime.errors import MissingPackageError, ProviderError, TableError
+from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence.schema import Evidence, VariantEvidence
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.gate_variant import Reference, gate_variant
@@ -28,7 +28,7 @@ from mtl_runtime.loading.load import open_classifier
 from mtl_runtime.loading.plan import LoadPlan
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
-__all__ = ["check_data", "gate_bundle", "golden_examples"]
+__all__ = ["gate_bundle", "golden_examples"]
 
 _log = logging.getLogger(__name__)
 
@@ -123,25 +123,5 @@ def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Re
 
 
 def _labelled_examples(bundle: Bundle, data: Path, asked: str | None) -> list[Example]:
-    text, columns = find_columns(data, trained=bundle.manifest.text_columns, asked=asked)
-    warn_of_twin_columns(data, [task.name for task in bundle.manifest.tasks], columns)
-    return read_labelled_file(data, text=text, tasks=_label_columns(bundle, data, columns))
-
-
-def check_data(bundle: Bundle, data: Path, text: str | None = None) -> None:
-    """Check that ``data`` has a column of texts, ``text`` or as in training, and one of labels.
-
-    Raises:
-        TableError: it has not, or cannot be read.
-    """
-    _, columns = find_columns(data, trained=bundle.manifest.text_columns, asked=text)
-    _label_columns(bundle, data, columns)
-
-
-def _label_columns(bundle: Bundle, data: Path, columns: Collection[str]) -> dict[str, LabelColumn]:
-    """The columns of labels that ``data`` has, by task."""
-    tasks = {task.name: LabelColumn.of(task) for task in bundle.manifest.tasks if task.name in columns}
-    if not tasks:
-        names = ", ".join(task.name for task in bundle.manifest.tasks)
-        raise TableError(data, f"none of the columns is a task of the bundle: {names}", line=1)
-    return tasks
+    text, tasks = find_task_columns(bundle.manifest, data, asked)
+    return read_labelled_file(data, text=text, tasks=tasks)

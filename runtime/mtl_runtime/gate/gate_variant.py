@@ -65,13 +65,15 @@ def gate_variant(
     tasks = compare_tasks(classifier.specs, variant, examples, logits, reference, gate, unseen=unseen)
     sample = _sample([example.text for example in examples])
     work = stage_work(stability_work(len(sample)))
-    _log.info("%s: checking stability on %d sentences", variant, len(sample), extra=work)
+    _log.info(
+        "%s: checking stability on %d sentences: alone, padded, in other batches", variant, len(sample), extra=work
+    )
     checks = check_invariance(classifier, sample, tie=lambda task: limits_for(gate, task, precision_of(variant)).tie)
     problems = stability_problems(checks)
     failed = bool(problems) or any(task.problems for task in tasks.values())
     rounds = FEW_ROUNDS if failed else ROUNDS
     if baseline is not None:
-        _log.info("%s: measuring speed", variant, extra=stage_work(speed_work(SPEED_TEXTS, rounds)))
+        _log.info("%s: measuring speed against cpu-fp32", variant, extra=stage_work(speed_work(SPEED_TEXTS, rounds)))
     return VariantEvidence(
         status="failed" if failed else "verified",
         provider=classifier.info.provider,

@@ -13,6 +13,7 @@ from mtl_runtime.bundle.gate_config import GateConfig, limits_for, logit_limit, 
 from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, MANIFEST_NAME
 from mtl_runtime.core.clock import utc_timestamp
+from mtl_runtime.dataset.task_columns import find_task_columns
 from mtl_runtime.errors import (
     BundleError,
     IntegrityError,
@@ -25,7 +26,7 @@ from mtl_runtime.errors import (
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.evidence.self_tests import remember_self_test
-from mtl_runtime.gate.gate_bundle import check_data, gate_bundle
+from mtl_runtime.gate.gate_bundle import gate_bundle
 from mtl_runtime.gate.write_evidence import store_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.isolation.check import VariantProblem, check_in_child
@@ -103,7 +104,9 @@ def verify(
         raise ValueError("quick runs no gate, so that data would not be read; give one of them")
     bundle = Bundle.open(path)
     if data is not None:
-        check_data(bundle, Path(data), text)  # a wrong file is better found now than after the other checks
+        find_task_columns(
+            bundle.manifest, Path(data), text
+        )  # a wrong file is better found now than after the other checks
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     known = bundle.manifest.variants
     names = list(variants or known)

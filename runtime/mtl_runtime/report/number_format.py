@@ -2,7 +2,20 @@
 
 from mtl_runtime.evidence.schema import Estimate
 
-__all__ = ["DASH", "change", "count", "interval", "percent", "plural", "power", "ratio", "share", "small", "times"]
+__all__ = [
+    "DASH",
+    "change",
+    "count",
+    "interval",
+    "percent",
+    "plural",
+    "power",
+    "ratio",
+    "share",
+    "shares",
+    "small",
+    "times",
+]
 
 DASH = "\u2013"  # en dash: for a missing figure, and between the ends of an interval
 _MINUS = "\u2212"
@@ -34,6 +47,11 @@ def interval(low: float, high: float) -> str:
 def share(part: float) -> str:
     """Format as ``0.777``."""
     return _minus(f"{part:.3f}")
+
+
+def shares(low: float, high: float) -> str:
+    """Format the ends of an interval as ``0.912 to 1.000``."""
+    return f"{share(low)} to {share(high)}"
 
 
 def change(difference: float, digits: int = 2) -> str:

@@ -17,7 +17,7 @@ def overview(evidence: Evidence, statuses: Sequence[VariantStatus], *, title: st
         "header",
         tag("p", "Evidence of the export gate", class_="kind"),
         tag("h1", title),
-        model_quality(evidence.training),
+        model_quality(evidence),
         tag("h2", "Do the variants answer as PyTorch does?"),
         tag("p", status_sentence(statuses, evidence.reference), class_="verdict"),
         tag("p", "A verified variant gives PyTorch's answers, right or wrong: it is as good as the model is."),

@@ -169,9 +169,11 @@ def test_a_regression_that_is_worse_than_its_mean_is_named_in_its_own_unit():
 
 
 def test_a_label_that_is_never_answered_is_named_with_its_rows():
-    data = data_of(TONE, repeat("abc", 400), repeat("abc", 150))
+    data = data_of(TONE, repeat("abc", 400), repeat("abc", 600))
     answers = ["a" if row.labels["tone"] == "c" else row.labels["tone"] for row in data.validation.rows]
-    assert findings_of(data, answers) == ("task tone never answers 1 of the 3 labels that validation has: c (50 rows)",)
+    assert findings_of(data, answers) == (
+        "task tone never answers 1 of the 3 labels that validation has: c (200 rows)",
+    )
     sets = data_of(TAGS, repeat([("a",), ("b",), ()], 300), repeat([("a",), ("b",), ()], 300))
     answers = [("a",) if "a" in row.labels["tags"] else () for row in sets.validation.rows]
     assert "task tags never answers 1 of the 2 labels that validation has: b (100 rows)" in findings_of(sets, answers)
@@ -261,15 +263,17 @@ def test_of_many_labels_five_are_named():
 def test_two_validation_rows_cannot_tell_how_good_a_model_is():
     assert findings_of(data_of(TONE, repeat("ab", 18), ["a", "b"])) == (
         "task tone: 2 validation rows cannot tell how good it is: an accuracy of 1.00 on them means 0.34 to 1.00 "
-        "(95 % interval)",
+        "(95 % interval); label more rows, validate on more of them (holdout = 0.2), or keep some back for mtl "
+        "evaluate",
     )
     assert findings_of(data_of(STARS, [1.0, 2.0, 3.0], [1.0, 2.0])) == (
-        "task stars: 2 validation rows cannot tell how good it is",
+        "task stars: 2 validation rows cannot tell how good it is; label more rows, validate on more of them "
+        "(holdout = 0.2), or keep some back for mtl evaluate",
     )
 
 
 @pytest.mark.parametrize(
-    ("rows", "right", "enough"), [(40, 40, True), (40, 28, False), (100, 70, True), (16, 16, True)]
+    ("rows", "right", "enough"), [(40, 40, False), (50, 50, True), (100, 70, False), (100, 98, True), (400, 280, True)]
 )
 def test_how_many_rows_tell_depends_on_what_was_measured(rows, right, enough):
     data = data_of(TONE, repeat("ab", 400), repeat("ab", rows))

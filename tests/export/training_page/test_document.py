@@ -84,11 +84,11 @@ def test_a_training_without_findings_says_so_and_one_that_never_looked_claims_no
 @pytest.mark.parametrize(
     "figure",
     [
-        "Step 200 of 1,360 has the best score on the validation rows: 0.445, mean of macro-F1 and Pearson over 3",
-        "sentiment macro-F1 2,038 0.865 0.814 0.892",  # model, probe, majority
-        "accuracy 2,038 0.915 0.864 0.942",
-        "price Pearson 57 0.050 – 0.000",  # no probe
-        "mean sq. error 57 1.1 × 10⁹ – 9.0 × 10⁸",
+        "on 57 validation rows their score is 0.445, mean of macro-F1 and Pearson over 3",
+        "sentiment macro-F1 2,038 0.865 – 0.814 0.892",  # model, probe, majority
+        "accuracy 2,038 0.915 0.902 to 0.926 0.864 0.942",
+        "price Pearson 57 0.050 – – 0.000",  # no probe
+        "mean sq. error 57 1.1 × 10⁹ – – 9.0 × 10⁸",
         "probe 0.814 majority 0.892 best step 200",  # key of the chart
         "macro-F1, step 200: 0.797",
         "validation loss, step 200: 0.5",
@@ -168,3 +168,29 @@ def test_values_that_are_not_finite_leave_a_gap_and_flat_ones_a_line():
     assert "nan" not in chart
     flat = line_chart("c", Line("loss", ((0, 0.0), (10, 0.0)), 0), best_step=10)
     assert "best step 10" in flat
+
+
+def scored(*scores):
+    """Evaluations at steps 100, 200, ... with these macro-F1 of one task, of whose run the last weights were kept."""
+    history = tuple(
+        replace(TRAINING.history[0], step=100 * number, metrics={"sentiment": {"macro_f1": score}})
+        for number, score in enumerate(scores, 1)
+    )
+    sentiment = {"sentiment": TRAINING.validation["sentiment"]}
+    last = 100 * len(scores)
+    return page_of(with_training(history=history, validation=sentiment, best_step=last, steps=last)).text
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        ((0.8, 0.9), "step 200 of 200, which scored best: on"),
+        ((0.8, 1.0, 1.0, 1.0), "step 400 of 400, the latest of 3 evaluations with the best score: on"),
+        (
+            (0.99, 0.98),
+            "the latest evaluation whose score, 0.980, so few rows cannot tell from the best one, 0.990: on",
+        ),
+    ],
+)
+def test_the_page_says_by_which_rule_the_weights_were_chosen(scores, why):
+    assert why in scored(*scores)

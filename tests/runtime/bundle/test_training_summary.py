@@ -39,6 +39,27 @@ def test_scores_of_an_earlier_version_have_no_rating_and_none_is_made_up():
 
 
 @pytest.mark.parametrize(
+    ("rating", "probe", "verdict"),
+    [
+        ("better than the majority", {"macro_f1": 0.70}, "better than majority and probe"),
+        ("better than the majority", {"macro_f1": 0.798}, "better than the majority, level with the probe"),
+        ("better than the majority", {}, "better than the majority"),
+        ("worse than the probe", {"macro_f1": 0.85}, "worse than the probe"),
+        ("unknown", {"macro_f1": 0.1}, "unknown"),
+    ],
+)
+def test_a_verdict_compares_with_the_probe_where_there_is_one(rating, probe, verdict):
+    scores = ValidationScores(rows=9, model={"accuracy": 0.9, "macro_f1": 0.8}, probe=probe, rating=rating)
+    assert scores.verdict == verdict
+
+
+def test_an_accuracy_has_an_interval_by_its_rows_and_a_mean_error_none():
+    (low, high) = ValidationScores(rows=40, model={"accuracy": 1.0, "macro_f1": 1.0}).intervals["accuracy"]
+    assert (round(low, 3), high) == (0.912, 1.0)
+    assert ValidationScores(rows=40, model={"mae": 1.0, "mse": 2.0, "pearson": 0.5}).intervals == {}
+
+
+@pytest.mark.parametrize(
     ("model", "shown"),
     [({"accuracy": 0.9, "macro_f1": 0.8}, ("accuracy", "macro_f1")), ({"mse": 1.0, "mae": 0.5}, ("mae", "pearson"))],
 )

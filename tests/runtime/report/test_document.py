@@ -8,6 +8,7 @@ from importlib import resources
 
 import pytest
 
+from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.bundle.training_summary import Finding
 from mtl_runtime.core.records import from_dict, to_dict
 from mtl_runtime.evidence.schema import Estimate, Evidence, Histogram
@@ -63,14 +64,21 @@ def test_the_summary_says_when_no_variant_is_verified():
 
 def test_the_first_table_says_whether_the_model_is_good(page, document):
     for row in (
-        "sentiment accuracy 0.437 0.702 0.784 2,341 ✓ better than the majority",
-        "topics accuracy 0.493 – 0.487 150 ✕ no better than the majority",
-        "stars mean abs. error 1.120 0.450 0.480 901 ≈ worse than the probe",
-        "Pearson 0.000 0.890 0.870 901",
+        "sentiment accuracy 0.784 0.767 to 0.800 2,341 0.702 0.437 ✓ better than majority and probe",
+        "topics accuracy 0.487 0.408 to 0.566 150 – 0.493 ✕ no better than the majority",
+        "stars mean abs. error 0.480 – 901 0.450 1.120 ≈ worse than the probe",
+        "Pearson 0.870 – 901 0.890 0.000",
     ):
         assert row in document.text
     assert page.index("no better than the majority") < page.index("<table") + 3000
     assert page.index("Is the model good?") < page.index("<table")
+
+
+def test_figures_of_a_file_that_verify_was_given_come_before_those_of_validation():
+    given = only(reference="cpu-fp32", data={"unseen.csv": FileSpec.of(b"rows")}).text
+    assert "Labelled rows of unseen.csv" in given
+    assert given.index("Labelled rows of unseen.csv") < given.index("Validation rows of training")
+    assert "Labelled rows of" not in only(reference="PyTorch").text  # an export's are the validation rows
 
 
 def test_what_is_wrong_with_the_model_stands_above_every_badge(page):

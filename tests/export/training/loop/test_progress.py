@@ -16,6 +16,7 @@ from rich.console import Console
 
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.training.loop.progress import TrainingProgress
+from mtl_export.training.loop.selection import EarlyStopping
 from mtl_runtime.cli.app import main
 from tests.export.tiny import project
 
@@ -23,18 +24,24 @@ NUMBER = r"\d\.\d{4}"
 PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .*, contrastive weight 1, fp32"
 TOKENIZER = "encoder: tokenizer.json is used; without a tokenizer_class, AutoTokenizer reads it as a BertTokenizer"
 ENCODER = r"encoder: bert, pooling mean \(default\), max_length 40 \(config\)"
-FIT = "fitting the heads to the frozen encoder"
+LOADING = "loading torch and transformers, which takes a few seconds"
+FIT = "fitting the heads to the frozen encoder, which reads the 384 training sentences once"
+EVALUATE = "evaluating them on the 32 validation sentences: the score that training has to beat"
+START = "training for 96 steps; after ten seconds a line says how long they take"
 STEP = f"step 50/96, training loss {NUMBER}"
 EPOCH = f"epoch 1/1, training loss {NUMBER}, score {NUMBER}, topic.accuracy {NUMBER}, topic.macro_f1 {NUMBER}"
-FIT_AGAIN = "fitting the heads to the trained encoder"
+FIT_AGAIN = "fitting the heads once more, to the trained encoder; the better ones on validation stay"
 # What is said, and by which module.
 RECORDS = {
+    LOADING: "commands",
     "train: 384 sentences, 0 rows skipped": "training.training_data",
     "validation: 32 sentences, 0 rows skipped": "training.training_data",
     TOKENIZER: "model.encoder.tokenizer_file",
     ENCODER: "model.encoder.settings",
     PLAN: "training.plan",
     FIT: "training.fit",
+    EVALUATE: "training.fit",
+    START: "training.fit",
     STEP: "training.loop.progress",
     EPOCH: "training.loop.progress",
     FIT_AGAIN: "training.final_weights",
@@ -215,3 +222,21 @@ def test_records_that_are_shown_already_are_not_printed_again(caplog):
         logging.getLogger("mtl_export.training").info("a line")
     assert console.file.getvalue() == ""
     assert caplog.messages == ["a line"]
+
+
+def test_a_run_that_is_perfect_and_goes_on_says_why_once(caplog):
+    state = SimpleNamespace(global_step=10, max_steps=100, is_world_process_zero=True, epoch=1.0)
+    with caplog.at_level(logging.INFO, "mtl_export"), TrainingProgress(None) as progress:
+        for value in (1.0, 1.0, 0.9, 1.0, 1.0, 1.0, 1.0):
+            progress.on_evaluate(SimpleNamespace(num_train_epochs=9), state, None, metrics={"eval_score": value})
+    (line,) = [record.getMessage() for record in caplog.records if "goes on" in record.getMessage()]
+    assert line.startswith("all validation answers were right 3 times in a row; training goes on")
+    assert "early_stopping = 2 in [training]" in line
+
+
+def test_early_stopping_ends_a_perfect_run_where_that_line_says_so():
+    stopping, control = EarlyStopping(2), SimpleNamespace(should_training_stop=False)
+    for count in (1, 2, 3):
+        state = SimpleNamespace(log_history=[{"eval_score": 1.0}] * count)
+        stopping.on_evaluate(None, state, control)
+        assert control.should_training_stop is (count == 3)

@@ -1,0 +1,62 @@
+"""``mtl evaluate``: bundle + labelled file -> tables of how good its answers are, and the wrong ones as sentences."""
+
+from pathlib import Path
+
+import click
+
+from mtl_runtime.cli.options import bundle_argument, column_option, json_option, threads_option
+from mtl_runtime.cli.output.evaluation_tables import print_evaluation
+from mtl_runtime.cli.stages import stages
+from mtl_runtime.cli.terminal import print_json, print_line
+from mtl_runtime.core import records
+from mtl_runtime.core.outputs import check_file
+from mtl_runtime.evaluation.evaluate import evaluate as evaluate_bundle
+from mtl_runtime.evaluation.wrong_answers_file import write_wrong_answers
+from mtl_runtime.report.number_format import plural
+from mtl_runtime.tables.table import format_of
+from mtl_runtime.tables.writers import check_writable
+
+__all__ = ["evaluate"]
+
+
+@click.command()
+@bundle_argument()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--variant", help="Variant of the bundle to run.")
+@column_option("FILE")
+@threads_option()
+@click.option(
+    "--wrong", type=click.IntRange(min=0), default=10, show_default=True, help="Wrong answers shown per task."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write all wrong answers here (csv, tsv, jsonl).")
+@click.option("--force", is_flag=True, help="Replace OUTPUT if it exists.")
+@json_option()
+def evaluate(
+    bundle: Path,
+    file: Path,
+    variant: str | None,
+    column: str | None,
+    threads: int | None,
+    wrong: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Show how good BUNDLE is on the labelled rows of FILE, which should be rows that training never saw.
+
+    FILE has a column of texts and one for each task, as in training; rows without a label of a task do not count for
+    it. Only accuracy is measured: `mtl verify` compares variants, and `mtl bench` times them.
+    """
+    if output is not None:
+        check_writable(format_of(output), output)
+        check_file(output, replace=force)
+    with stages(packages=["mtl_runtime.evaluation"]):  # not how the variant was chosen
+        report = evaluate_bundle(bundle, file, text=column, variant=variant, threads=threads)
+    if output is not None:
+        count = write_wrong_answers(report, output, replace=force)
+    if as_json:
+        print_json(records.to_dict(report))
+        return
+    print_evaluation(report, wrong=wrong)
+    if output is not None:
+        print_line(f"{plural(count, 'wrong answer')} written to {output}")

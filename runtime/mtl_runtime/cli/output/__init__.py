@@ -1,0 +1,1 @@
+"""Results -> the tables that commands print."""
