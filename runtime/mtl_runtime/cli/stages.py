@@ -36,22 +36,30 @@ class WorkEstimate:
         self.planned = self.done = 0.0
         self._current = 0.0  # work of the stage that is under way
         self._start: float | None = None  # of the first stage with work
+        self._begin = 0.0  # of the stage that is under way
 
     def note(self, record: logging.LogRecord) -> None:
         """Take the work that a record announces; the stage before it is done."""
         self.planned += getattr(record, PLANNED, 0.0)
         units = getattr(record, STAGE, None)
         if units is not None:
-            self._start = self._clock() if self._start is None else self._start
+            self._begin = self._clock()
+            self._start = self._begin if self._start is None else self._start
             self.done, self._current = self.done + self._current, units
 
     @property
     def seconds_left(self) -> float | None:
-        """None before the first stages have taken a few seconds, and without a plan."""
-        taken = 0.0 if self._start is None else self._clock() - self._start
+        """None before the first stages have taken a few seconds, and without a plan.
+
+        Within a stage it counts down, as far as the stages after it allow.
+        """
+        taken = 0.0 if self._start is None else self._begin - self._start
         if not self.done or taken < _LEAST_SECONDS or self.planned <= self.done:
             return None
-        return taken * (self.planned - self.done) / self.done
+        speed = taken / self.done
+        since = self._clock() - self._begin
+        rest = self.planned - self.done
+        return speed * rest - min(since, speed * min(self._current, rest))
 
 
 @contextmanager

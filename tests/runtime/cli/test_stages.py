@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mtl_runtime.cli import stages as stages_module
 from mtl_runtime.cli.stages import WorkEstimate, stages
 from mtl_runtime.core.clock import spoken_duration
-from mtl_runtime.core.work import planned_work, stage_work
+from mtl_runtime.core.work import planned_work, stage_work, step_work
 
 log = logging.getLogger("mtl_runtime.gate.somewhere")
 
@@ -47,6 +47,29 @@ def test_work_that_comes_up_on_the_way_makes_the_rest_longer():
     assert estimate.seconds_left == pytest.approx(10)
     estimate.note(record(stage_work(300, unplanned=True)))
     assert estimate.seconds_left == pytest.approx(15)
+
+
+def test_within_a_stage_the_time_left_counts_down_to_what_the_stages_after_it_need():
+    clock = Clock()
+    estimate = WorkEstimate(clock)
+    estimate.note(record({**planned_work(400), **stage_work(100)}))
+    clock.now = 10.0
+    estimate.note(record(stage_work(100)))
+    left = []
+    for clock.now in (10.0, 15.0, 20.0, 60.0):
+        estimate.note(record({}))
+        left.append(estimate.seconds_left)
+    assert left == pytest.approx([30, 25, 20, 20])
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(15.0, ["first"]), (0.0, ["first", "trial 1", "trial 2"])])
+def test_of_many_like_steps_a_list_of_lines_shows_few(capsys, monkeypatch, seconds, shown):
+    monkeypatch.setattr(stages_module._Lines, "seconds_between_steps", seconds)
+    with stages():
+        log.info("first", extra=stage_work(10))
+        for number in (1, 2):
+            log.info("trial %d", number, extra=step_work(10))
+    assert capsys.readouterr().err.splitlines() == shown
 
 
 def test_without_a_plan_or_in_the_first_seconds_nothing_is_guessed():
