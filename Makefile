@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -50,6 +50,14 @@ types: install
 format: install  ## fix formatting and what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The oldest generated code that protobuf 7 still reads: pyproject.toml then allows protobuf 6 as well.
+OPEN_INFERENCE := runtime/mtl_runtime/server/protocols/open_inference
+proto:           ## generate the code of open_inference.proto again, after it was changed
+	rm -rf build/proto
+	$(PYTHON) -m venv build/proto
+	build/proto/bin/python -m pip install --quiet 'grpcio-tools==1.76.0'
+	build/proto/bin/python -m grpc_tools.protoc -I $(OPEN_INFERENCE) --python_out=$(OPEN_INFERENCE) --pyi_out=$(OPEN_INFERENCE) open_inference.proto
 
 wheel: install   ## build dist/*.whl
 	rm -rf dist

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load
 from mtl_runtime.server.http.application import Application
@@ -28,9 +31,11 @@ def run_server(settings: ServerSettings) -> None:
     """Load the bundles, listen, and return once the server was told to stop and has answered what was under way.
 
     Raises:
-        MtlError: a bundle cannot be loaded.
+        MtlError: a bundle cannot be loaded, or packages for gRPC are missing.
         OSError: the address cannot be listened on.
     """
+    if settings.grpc_port is not None:
+        _require_grpc()
     keys = ApiKeys.read(settings.api_keys) if settings.api_keys else ApiKeys()
     models = ModelTable(open_model(name, path, settings.load_options) for name, path in settings.bundles.items())
     asyncio.run(_run(models, settings, keys))
@@ -50,11 +55,35 @@ def open_model(name: str, path: Path, options: Mapping[str, Any]) -> ServedModel
 async def _run(models: ModelTable, settings: ServerSettings, keys: ApiKeys) -> None:
     workers = max(model.classifier.settings.execution.workers for model in models)
     scheduler = Scheduler(workers, settings.limits, asyncio.get_running_loop())
-    application = Application(Service(models, settings.limits, scheduler), PROTOCOLS, keys)
+    service = Service(models, settings.limits, scheduler)
+    application = Application(service, PROTOCOLS, keys)
     server = HttpServer(application, settings.address, settings.limits)
     listener = bind(settings.address)
     try:
         _log.warning("serving %s at %s", ", ".join(model.name for model in models), settings.address.of(listener))
-        await server.serve(listener)
+        async with _grpc(service, keys, settings):
+            await server.serve(listener)
     finally:
         await asyncio.to_thread(scheduler.close)
+
+
+def _require_grpc() -> None:
+    try:
+        import grpc  # noqa: F401
+        import grpc_health  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError("--grpc-port needs grpcio; run `pip install 'mtl-export[grpc]'`") from error
+
+
+@asynccontextmanager
+async def _grpc(service: Service, keys: ApiKeys, settings: ServerSettings) -> AsyncIterator[None]:
+    """Answer over gRPC as long as over HTTP, if there is a port for it."""
+    if settings.grpc_port is None:
+        yield
+        return
+    from mtl_runtime.server.protocols.open_inference.grpc_server import serve_grpc
+
+    address = replace(settings.address, port=settings.grpc_port, unix_socket=None)
+    async with serve_grpc(service, keys, address) as port:
+        _log.warning("serving gRPC at %s, port %d", address.host, port)
+        yield

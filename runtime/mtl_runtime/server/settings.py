@@ -48,6 +48,7 @@ class ServerSettings:
     bundles: Mapping[str, Path]  # by the name that clients use; the first answers where a client names none
     load_options: Mapping[str, Any] = field(default_factory=dict)  # of mtl_runtime.load
     address: Address = field(default_factory=Address)
+    grpc_port: int | None = None  # on the same host and with the same certificate; None: no gRPC
     limits: Limits = field(default_factory=Limits)
     api_keys: Path | None = None  # file with a key in each line; None: everybody may ask
 

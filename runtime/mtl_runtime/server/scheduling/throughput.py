@@ -13,7 +13,7 @@ class Throughput:
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self._workers = max(1, workers)
         self._seconds_per_token = 0.0  # of one worker; 0 as long as nothing is known
 
     def observe(self, tokens: int, seconds: float) -> None:
