@@ -1,5 +1,6 @@
 """The Open Inference Protocol over gRPC, in the event loop of the HTTP server."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,7 +14,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from mtl_runtime.errors import MtlError
-from mtl_runtime.server.failures import BadRequestError, NotFoundError
+from mtl_runtime.server.failures import BadRequestError, NotFoundError, SlowClientError
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.problems import Problem
@@ -38,6 +39,7 @@ _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
     413: grpc.StatusCode.INVALID_ARGUMENT,
     422: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -151,24 +153,36 @@ _METHODS: Mapping[str, Mapping[str, _Method]] = {
 
 
 def _handler(method: _Method, service: Service, keys: ApiKeys) -> Any:
-    # Messages are parsed in _answer: gRPC would report malformed ones as an unknown error, with a traceback in the log.
+    # A call of one message is read as a stream: gRPC waits for that message without limit. Messages are parsed in
+    # _read: gRPC would report malformed ones as an unknown error, with a traceback in the log.
     answer = partial(_answer, method, service, keys)
-    return grpc.unary_unary_rpc_method_handler(
-        answer, response_serializer=lambda response: response.SerializeToString()
-    )
+    return grpc.stream_unary_rpc_method_handler(answer, response_serializer=_serialize)
 
 
-async def _answer(method: _Method, service: Service, keys: ApiKeys, data: bytes, context: Any) -> Any:
+def _serialize(response: Any) -> bytes:
+    data: bytes = response.SerializeToString()
+    return data
+
+
+async def _answer(method: _Method, service: Service, keys: ApiKeys, _messages: Any, context: Any) -> Any:
     call = _Call(context, service)
     try:
         if not method.is_public:
             keys.check(call)
-        return await method.answer(call, _parse(method.request, data))
+        request = await _read(method.request, context, service.limits.receive_seconds)
+        return await method.answer(call, request)
     except Exception as error:  # noqa: BLE001 - a client sees no traceback
         await _refuse(error, context)
 
 
-def _parse(kind: type[Any], data: bytes) -> Any:
+async def _read(kind: type[Any], context: Any, seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            data = await context.read()
+    except TimeoutError:
+        raise SlowClientError(f"no message came within {seconds} s") from None
+    if data is grpc.aio.EOF:
+        raise BadRequestError("the call has no message")
     try:
         return kind.FromString(data)
     except DecodeError:

@@ -1,6 +1,8 @@
 import asyncio
 import re
+import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from tests.runtime.server.running import RunningServer
 
 grpc = pytest.importorskip("grpc", reason="mtl-export[grpc] is not installed")
 health_pb2 = pytest.importorskip("grpc_health.v1.health_pb2", reason="mtl-export[grpc] is not installed")
+serve_grpc = pytest.importorskip("mtl_runtime.server.protocols.open_inference.grpc_server").serve_grpc
 messages = pytest.importorskip("mtl_runtime.server.protocols.open_inference.open_inference_pb2")
 
 TEXTS = ["The soup was good.", "ZÜRICH 😀", "a\0b", ""]
@@ -256,6 +259,37 @@ def test_a_call_that_ends_frees_its_place(model, ends_it):
         assert call.code() is (Code.DEADLINE_EXCEEDED if is_late else Code.CANCELLED)
 
 
+def test_a_call_whose_message_does_not_come_is_ended(model):
+    """As of a client that sends half of a message, and then nothing."""
+    with running(model, limits=Limits(receive_seconds=0.3)) as (_, client):
+        send, sent = client.channel.stream_unary("/inference.GRPCInferenceService/ModelInfer"), threading.Event()
+        with pytest.raises(grpc.RpcError) as caught:
+            send(iter(lambda: sent.wait(20), True), timeout=20)
+        sent.set()
+        assert (caught.value.code(), "0.3 s" in caught.value.details()) == (Code.DEADLINE_EXCEEDED, True)
+        with pytest.raises(grpc.RpcError, match="no message"):
+            send(iter(()), timeout=20)
+        assert client.call("ModelInfer", infer_request())
+
+
+def test_calls_are_encrypted_where_there_is_a_certificate(model, tmp_path):
+    certificate, private_key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    command = [*made.split(), "-keyout", private_key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    address = Address(port=0, certificate=certificate, private_key=private_key)
+
+    async def call(server):
+        async with serve_grpc(server.service, ApiKeys(), address) as port:
+            credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+            async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials) as channel:
+                send = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+                return messages.ServerLiveResponse.FromString(await send(b"", timeout=20)).live
+
+    with running(model) as (server, _):
+        assert asyncio.run(call(server))
+
+
 def test_a_stopping_server_is_unavailable_for_new_requests_and_finishes_what_is_under_way(model):
     texts = ["the soup was good. " * 5] * 400
     with ThreadPoolExecutor(1) as pool, running(model, workers=1) as (server, client):
@@ -279,8 +313,6 @@ def test_many_calls_at_once_get_their_own_answers(client, classifier):
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_it(model):
-    from mtl_runtime.server.protocols.open_inference.grpc_server import serve_grpc
-
     async def serve_again(server):
         async with serve_grpc(server.service, ApiKeys(), Address(port=server.grpc_port)):
             pytest.fail("two servers listen on one port")
