@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -54,14 +54,22 @@ format: install  ## fix formatting and what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The oldest generated code that protobuf 7 still reads: pyproject.toml then allows protobuf 6 as well.
+OPEN_INFERENCE := runtime/mtl_runtime/server/protocols/open_inference
+proto:           ## generate the code of open_inference.proto again, after it was changed
+	rm -rf build/proto
+	$(PYTHON) -m venv build/proto
+	build/proto/bin/python -m pip install --quiet 'grpcio-tools==1.76.0'
+	build/proto/bin/python -m grpc_tools.protoc -I $(OPEN_INFERENCE) --python_out=$(OPEN_INFERENCE) --pyi_out=$(OPEN_INFERENCE) open_inference.proto
+
 wheel: install   ## build dist/*.whl
 	rm -rf dist
 	$(BIN)/python -m build --wheel --outdir dist
 
-test-wheel: wheel   ## tests/runtime against the wheel with [cpu,serve], without torch (PYTHON=python3.13: on that Python)
+test-wheel: wheel   ## tests/runtime against the wheel with [cpu,grpc], without torch (PYTHON=python3.13: on that Python)
 	rm -rf build/bare
 	$(PYTHON) -m venv build/bare
-	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu,serve]" $(TEST_TOOLS)
+	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu,grpc]" $(TEST_TOOLS)
 	! build/bare/bin/python -c 'import torch' 2>/dev/null
 	build/bare/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
 

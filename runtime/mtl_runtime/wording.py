@@ -15,9 +15,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def enumerate_names(names: Iterable[str], *, most: int = _NAMED, characters: int = _NAME_CHARACTERS) -> str:
-    """Join as ``a, b and 7 more``: at most ``most`` are named, each with at most so many ``characters``."""
+    r"""Join as ``a, b and 7 more``: at most ``most`` are named, each with at most so many ``characters``.
+
+    A name stays on its line: a control character in it is ``\x0a``.
+    """
     names = names if isinstance(names, Sequence) else list(names)
-    shown = ", ".join(shorten(name, characters) for name in names[:most])
+    shown = ", ".join(shorten(_escape(name), characters) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
@@ -36,4 +39,8 @@ def elide(text: str, most: int = MESSAGE_CHARACTERS) -> str:
 
 def name_path(path: str | PathLike[str]) -> str:
     r"""Write a path on one line and at most 200 characters: a line break in it is ``\x0a``."""
-    return elide(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", fspath(path)), _PATH_CHARACTERS)
+    return elide(_escape(fspath(path)), _PATH_CHARACTERS)
+
+
+def _escape(text: str) -> str:
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

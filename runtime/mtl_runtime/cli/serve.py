@@ -40,6 +40,7 @@ def _limit_options(command: Any) -> Any:
 @click.argument("bundles", metavar="[NAME=]BUNDLE[@VARIANT]...", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="Answer over gRPC too, on this port of the host.")
 @click.option("--unix-socket", type=click.Path(path_type=Path), help="Listen here instead of on host and port.")
 @click.option("--tls-certificate", type=_FILE, help="PEM file with the certificate chain; needs --tls-key.")
 @click.option("--tls-key", type=_FILE, help="PEM file with the private key.")
@@ -79,6 +80,7 @@ def _read_settings(
     bundles: tuple[str, ...],
     host: str,
     port: int,
+    grpc_port: int | None,
     unix_socket: Path | None,
     tls_certificate: Path | None,
     tls_key: Path | None,
@@ -103,6 +105,7 @@ def _read_settings(
         ),
         admin=Address.parse(admin) if admin else None,
         watch=watch,
+        grpc_port=grpc_port,
         limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
         api_keys=api_keys,
     )

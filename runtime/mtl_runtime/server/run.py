@@ -6,8 +6,10 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 
+from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.loading.load import load
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
@@ -32,8 +34,10 @@ def run_server(settings: ServerSettings) -> None:
     """Load the bundles, listen, and return once the server was told to stop and has answered what was under way.
 
     Raises:
-        MtlError: a bundle cannot be loaded, or the address cannot be listened on.
+        MtlError: a bundle cannot be loaded, the address cannot be listened on, or packages for gRPC are missing.
     """
+    if settings.grpc_port is not None:
+        _require_grpc()
     keys = ApiKeys.read(settings.api_keys) if settings.api_keys else ApiKeys()
     models = [_open_model(settings, name, source) for name, source in settings.bundles.items()]
     asyncio.run(_run(settings, ModelTable(models, settings.splits), keys))
@@ -66,7 +70,8 @@ async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys) -> N
             background.append(asyncio.create_task(reloader.watch()))
         listener = _listen(settings.address, ", ".join(models.names))
         with _signals(service, main, reloader):
-            await main.serve(listener)
+            async with _grpc(service, keys, settings):
+                await main.serve(listener)
     await asyncio.to_thread(scheduler.close)
 
 
@@ -112,3 +117,25 @@ def _signals(service: Service, server: HttpServer, reloader: Reloader) -> Iterat
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def _require_grpc() -> None:
+    try:
+        import grpc  # noqa: F401
+        import grpc_health  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError("--grpc-port needs grpcio; run `pip install 'mtl-export[grpc]'`") from error
+
+
+@asynccontextmanager
+async def _grpc(service: Service, keys: ApiKeys, settings: ServerSettings) -> AsyncIterator[None]:
+    """Answer over gRPC as long as over HTTP, if there is a port for it."""
+    if settings.grpc_port is None:
+        yield
+        return
+    from mtl_runtime.server.protocols.open_inference.grpc_server import serve_grpc
+
+    address = replace(settings.address, port=settings.grpc_port, unix_socket=None)
+    async with serve_grpc(service, keys, address) as port:
+        _log.info("serving gRPC at %s, port %d", address.host, port)
+        yield

@@ -137,6 +137,7 @@ class ServerSettings:
     address: Address = field(default_factory=Address)
     admin: Address | None = None  # where reloads are asked for
     watch: bool = False  # reload a bundle when its folder, or the folder that its link names, holds another
+    grpc_port: int | None = None  # on the same host and with the same certificate; None: no gRPC
     limits: Limits = field(default_factory=Limits)
     api_keys: Path | None = None  # file with a key in each line; None: everybody may ask
 

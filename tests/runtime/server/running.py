@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import threading
+from contextlib import asynccontextmanager
 
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
@@ -22,8 +23,9 @@ TIMEOUT = 20
 class RunningServer:
     """Listens on a free port from ``with`` on; ``workers=0`` computes nothing, so that requests stay in the queue."""
 
-    def __init__(self, models, *, limits=None, keys=(), workers=2, shadows=()):
+    def __init__(self, models, *, limits=None, keys=(), workers=2, shadows=(), grpc=False):
         self._models, self._keys, self._workers, self._shadows = models, ApiKeys(keys), workers, shadows
+        self._grpc = grpc
         self.limits = limits or Limits()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -48,9 +50,20 @@ class RunningServer:
         listener = bind(address)
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._started.set()
-        await self.http.serve(listener)
+        async with self._serve_grpc():
+            self._started.set()
+            await self.http.serve(listener)
         await asyncio.to_thread(self.scheduler.close)
+
+    @asynccontextmanager
+    async def _serve_grpc(self):
+        if not self._grpc:
+            yield
+            return
+        from mtl_runtime.server.protocols.open_inference.grpc_server import serve_grpc
+
+        async with serve_grpc(self.service, self._keys, Address(port=0)) as self.grpc_port:
+            yield
 
     def ask(self, method, path, body=None, **headers):
         """Status, headers and body (JSON where it says so) of one request; underscores of header names are dashes."""

@@ -4,13 +4,19 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from mtl_runtime.errors import MtlError
 from mtl_runtime.server.failures import UnauthorizedError
-from mtl_runtime.server.http.call import Call
 
-__all__ = ["ApiKeys"]
+__all__ = ["ApiKeys", "HasHeaders"]
+
+
+class HasHeaders(Protocol):
+    """A request of HTTP, or a call of gRPC."""
+
+    def header(self, name: str, /) -> str | None:
+        """The value of a header (name in lower case), or None."""
 
 
 class ApiKeys:
@@ -41,7 +47,7 @@ class ApiKeys:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def check(self, call: Call) -> None:
+    def check(self, call: HasHeaders) -> None:
         """Let the call pass if there are no keys, or if it has one of them.
 
         Raises:

@@ -37,6 +37,7 @@ class Protocol:
     routes: tuple[Route, ...]
     render_problem: Callable[[Problem], Response]  # as its clients read errors
     problem_type: type | None = None  # msgspec type of that JSON, for the OpenAPI document
+    prefix: str | None = None  # below it, errors at paths that no route has are written so too
 
 
 class Match(NamedTuple):
@@ -48,7 +49,9 @@ class Match(NamedTuple):
 
 
 class RouteTable:
-    """All routes of all protocols; paths without parameters are found without a search.
+    """All routes of all protocols; a slash at the end of a path changes nothing.
+
+    Paths without parameters are found without a search.
 
     Args:
         protocols: no two routes have the same method and path. The first one answers for paths that nobody has.
@@ -56,6 +59,7 @@ class RouteTable:
 
     def __init__(self, protocols: Iterable[Protocol]) -> None:
         self._fallback, *_ = protocols = tuple(protocols)
+        self._prefixes = {protocol.prefix: protocol for protocol in protocols if protocol.prefix}
         self._fixed: dict[str, dict[str, Match]] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], dict[str, Match]]] = {}
         for protocol in protocols:
@@ -80,7 +84,8 @@ class RouteTable:
         try:
             by_method, _ = self._find_path(path)
         except NotFoundError:
-            return self._fallback
+            below = (protocol for prefix, protocol in self._prefixes.items() if path.startswith(prefix))
+            return next(below, self._fallback)
         return by_method.get(method, next(iter(by_method.values()))).protocol
 
     def _add(self, match: Match) -> None:
@@ -95,6 +100,7 @@ class RouteTable:
         by_method[route.method] = match
 
     def _find_path(self, path: str) -> tuple[Mapping[str, Match], Mapping[str, str]]:
+        path = path.rstrip("/") or "/"
         if path in self._fixed:
             return self._fixed[path], {}
         for pattern, by_method in self._patterns.values():

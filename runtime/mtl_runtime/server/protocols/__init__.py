@@ -3,6 +3,7 @@
 from mtl_runtime.server.http.routes import Protocol
 from mtl_runtime.server.protocols import health, predict_api
 from mtl_runtime.server.protocols.huggingface import text_embeddings_inference
+from mtl_runtime.server.protocols.open_inference import rest
 from mtl_runtime.server.protocols.openai import classify, embeddings
 from mtl_runtime.server.protocols.openapi import openapi_protocol
 
@@ -15,5 +16,6 @@ _DESCRIBED: tuple[Protocol, ...] = (
     text_embeddings_inference.PROTOCOL,
     classify.PROTOCOL,
     embeddings.PROTOCOL,
+    rest.PROTOCOL,
 )
 PROTOCOLS: tuple[Protocol, ...] = (*_DESCRIBED, openapi_protocol(_DESCRIBED))

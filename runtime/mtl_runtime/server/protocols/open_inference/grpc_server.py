@@ -1,0 +1,226 @@
+"""The Open Inference Protocol over gRPC, in the event loop of the HTTP server."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+
+from mtl_runtime.errors import MtlError
+from mtl_runtime.server.failures import BadRequestError, NotFoundError, SlowClientError
+from mtl_runtime.server.http.authentication import ApiKeys
+from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.problems import Problem
+from mtl_runtime.server.protocols.open_inference import open_inference_pb2 as messages
+from mtl_runtime.server.protocols.open_inference.grpc_messages import (
+    read_infer_request,
+    write_infer_response,
+    write_model_metadata,
+)
+from mtl_runtime.server.protocols.open_inference.infer import find_model, infer
+from mtl_runtime.server.protocols.open_inference.metadata import describe_model, describe_server
+from mtl_runtime.server.service import Service
+from mtl_runtime.server.settings import Address
+
+__all__ = ["serve_grpc"]
+
+_log = logging.getLogger(__name__)
+_SERVICE = "inference.GRPCInferenceService"
+_LONGEST_DETAIL = 1000  # characters; gRPC sends them in a header
+# By the status that HTTP gives the same problem.
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    413: grpc.StatusCode.INVALID_ARGUMENT,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+@asynccontextmanager
+async def serve_grpc(service: Service, keys: ApiKeys, address: Address) -> AsyncIterator[int]:
+    """Answer until the end of the context, then finish what is under way; gives the port.
+
+    Args:
+        service: computes the answers.
+        keys: that clients need, except for probes, in the metadata `authorization` or `x-api-key`.
+        address: with the certificate, if there is one; of port 0 the system makes a free one.
+
+    Raises:
+        MtlError: somebody else listens there, or the certificate cannot be used.
+    """
+    server = grpc.aio.server(options=_options(service.limits))
+    for name, methods in _METHODS.items():
+        handlers = {method: _handler(row, service, keys) for method, row in methods.items()}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+    port = _bind(server, address)
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(service.limits.drain_seconds)
+
+
+class _Call:
+    """One call as the handlers and the check of API keys see it."""
+
+    def __init__(self, context: Any, service: Service) -> None:
+        self._context, self.service = context, service
+        self._headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+    def header(self, name: str) -> str | None:
+        """The value of metadata, or None."""
+        return self._headers.get(name)
+
+    async def predict(self, *arguments: Any, timeout: float | None, **options: Any) -> Any:
+        """:meth:`Service.predict` within the deadline of the call, which the client may narrow by ``timeout``."""
+        limits = [limit for limit in (timeout, self._context.time_remaining()) if limit is not None]
+        return await self.service.predict(*arguments, timeout=min(limits, default=None), **options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    request: type[Any]
+    answer: Callable[[_Call, Any], Awaitable[Any]]
+    is_public: bool = False  # needs no API key
+
+
+async def is_live(_call: _Call, _request: messages.ServerLiveRequest) -> messages.ServerLiveResponse:
+    """The process answers."""
+    return messages.ServerLiveResponse(live=True)
+
+
+async def is_ready(call: _Call, _request: messages.ServerReadyRequest) -> messages.ServerReadyResponse:
+    """New requests are welcome."""
+    return messages.ServerReadyResponse(ready=call.service.is_ready)
+
+
+async def check_health(call: _Call, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
+    """The same as probes of orchestrators ask it, by grpc.health.v1."""
+    if request.service not in ("", _SERVICE):
+        raise NotFoundError(f"there is no service {request.service[:80]!r} here")
+    response = health_pb2.HealthCheckResponse
+    return response(status=response.SERVING if call.service.is_ready else response.NOT_SERVING)
+
+
+async def is_model_ready(call: _Call, request: messages.ModelReadyRequest) -> messages.ModelReadyResponse:
+    """A model answers as long as the server does."""
+    find_model(call.service.models, request.name, request.version)
+    return messages.ModelReadyResponse(ready=call.service.is_ready)
+
+
+async def show_server(_call: _Call, _request: messages.ServerMetadataRequest) -> messages.ServerMetadataResponse:
+    """Name, version and extensions of the server."""
+    server = describe_server()
+    return messages.ServerMetadataResponse(name=server.name, version=server.version, extensions=server.extensions)
+
+
+async def show_model(call: _Call, request: messages.ModelMetadataRequest) -> messages.ModelMetadataResponse:
+    """Inputs and outputs of a model."""
+    return write_model_metadata(describe_model(find_model(call.service.models, request.name, request.version)))
+
+
+async def answer_texts(call: _Call, message: messages.ModelInferRequest) -> messages.ModelInferResponse:
+    """The outputs asked for about each text."""
+    model = find_model(call.service.models, message.model_name, message.model_version)
+    request = read_infer_request(message, call.service.limits.max_texts)
+    answers = await infer(call.predict, model, request)
+    return write_infer_response(model.name, request, [tensor for _, tensor in answers])
+
+
+_METHODS: Mapping[str, Mapping[str, _Method]] = {
+    _SERVICE: {
+        "ServerLive": _Method(messages.ServerLiveRequest, is_live, is_public=True),
+        "ServerReady": _Method(messages.ServerReadyRequest, is_ready, is_public=True),
+        "ModelReady": _Method(messages.ModelReadyRequest, is_model_ready),
+        "ServerMetadata": _Method(messages.ServerMetadataRequest, show_server),
+        "ModelMetadata": _Method(messages.ModelMetadataRequest, show_model),
+        "ModelInfer": _Method(messages.ModelInferRequest, answer_texts),
+    },
+    "grpc.health.v1.Health": {"Check": _Method(health_pb2.HealthCheckRequest, check_health, is_public=True)},
+}
+
+
+def _handler(method: _Method, service: Service, keys: ApiKeys) -> Any:
+    # A call of one message is read as a stream: gRPC waits for that message without limit. Messages are parsed in
+    # _read: gRPC would report malformed ones as an unknown error, with a traceback in the log.
+    answer = partial(_answer, method, service, keys)
+    return grpc.stream_unary_rpc_method_handler(answer, response_serializer=_serialize)
+
+
+def _serialize(response: Any) -> bytes:
+    data: bytes = response.SerializeToString()
+    return data
+
+
+async def _answer(method: _Method, service: Service, keys: ApiKeys, _messages: Any, context: Any) -> Any:
+    call = _Call(context, service)
+    try:
+        if not method.is_public:
+            keys.check(call)
+        request = await _read(method.request, context, service.limits.receive_seconds)
+        return await method.answer(call, request)
+    except Exception as error:  # noqa: BLE001 - a client sees no traceback
+        await _refuse(error, context)
+
+
+async def _read(kind: type[Any], context: Any, seconds: float) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            data = await context.read()
+    except TimeoutError:
+        raise SlowClientError(f"no message came within {seconds} s") from None
+    if data is grpc.aio.EOF:
+        raise BadRequestError("the call has no message")
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise BadRequestError(f"the message is no {kind.__name__}") from None
+
+
+async def _refuse(error: Exception, context: Any) -> None:
+    problem = Problem.of(error)
+    code = _CODES.get(problem.status, grpc.StatusCode.INTERNAL)
+    metadata = []
+    if code is grpc.StatusCode.INTERNAL:
+        request_id = secrets.token_hex(8)
+        _log.error("request %s failed", request_id, exc_info=error)
+        metadata.append(("x-request-id", request_id))
+    if "retry_after" in problem.facts:
+        # Clients that have a retry policy wait for so many milliseconds.
+        metadata.append(("grpc-retry-pushback-ms", str(1000 * problem.facts["retry_after"])))
+    await context.abort(code, problem.detail[:_LONGEST_DETAIL], tuple(metadata))
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", limits.max_body_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.server_handshake_timeout_ms", round(1000 * limits.receive_seconds)),
+        ("grpc.max_connection_idle_ms", round(1000 * limits.idle_seconds)),
+        ("grpc.so_reuseport", 0),  # otherwise a second server on the same port would get a part of the requests
+    ]
+
+
+def _bind(server: Any, address: Address) -> int:
+    place = f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+    try:
+        if address.certificate is None or address.private_key is None:
+            port: int = server.add_insecure_port(place)
+        else:
+            pair = (address.private_key.read_bytes(), address.certificate.read_bytes())
+            port = server.add_secure_port(place, grpc.ssl_server_credentials([pair]))
+    except (RuntimeError, OSError) as error:
+        raise MtlError(f"cannot listen for gRPC on {place}: {error}; choose another --grpc-port") from None
+    return port
