@@ -17,6 +17,7 @@ _LIMITS = {
     "max_texts": (click.IntRange(min=1), "Texts in a request. Default: 1024."),
     "max_text_bytes": (click.IntRange(min=1), "Longest text, in UTF-8. Default: 65536."),
     "max_body_bytes": (click.IntRange(min=1), "Longest body, also decompressed. Default: 4194304."),
+    "max_explanations": (click.IntRange(min=1), "Explanations at the same time. Default: 2."),
     "max_requests": (click.IntRange(min=1), "Requests at the same time. Default: 512."),
     "max_queued_texts": (click.IntRange(min=1), "Texts that wait for a worker. Default: 2048."),
     "max_queue_seconds": (click.FloatRange(min=0.01), "Longest queue that a request may join. Default: 2."),

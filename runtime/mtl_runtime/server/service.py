@@ -1,10 +1,12 @@
 """texts, tasks, options -> answers: the one function under every protocol."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.inference.explain import Explanation
+from mtl_runtime.server.explainer import Explainer
 from mtl_runtime.server.failures import BadRequestError, NotReadyError, OverloadedError, TooManyTextsError
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
@@ -12,6 +14,7 @@ from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.text.validation import validate_texts
+from mtl_runtime.text.word_spans import Granularity
 
 __all__ = ["Service"]
 
@@ -27,6 +30,7 @@ class Service:
 
     def __init__(self, models: ModelTable, limits: Limits, scheduler: Scheduler) -> None:
         self.models, self.limits, self.scheduler = models, limits, scheduler
+        self._explainer = Explainer(limits.max_explanations)
         self.requests = 0  # that are being answered
         self.is_stopping = False
 
@@ -57,14 +61,49 @@ class Service:
         if len(texts) > self.limits.max_texts:
             raise TooManyTextsError(len(texts), self.limits.max_texts)
         valid = validate_texts(texts, max_text_bytes=self.limits.max_text_bytes)
-        seconds = self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
+        seconds = self._seconds(timeout)
         with self._place():
             return await self.scheduler.compute(model, valid, specs, embed=embed, deadline=time.monotonic() + seconds)
+
+    async def explain(
+        self,
+        model: ServedModel,
+        text: str,
+        *,
+        tasks: Iterable[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        by: Granularity = "word",
+        timeout: float | None = None,
+    ) -> list[Explanation]:
+        """How much each word of ``text`` adds to the answers of ``tasks``, all of them for the cost of one.
+
+        Args:
+            model: one of the service's models.
+            text: costs as much as answering as many texts of its length as it has words.
+            tasks: default: all of the model.
+            labels: by task, the label whose probability is explained; default: the one answered.
+            by: what is left out at once.
+            timeout: as in :meth:`predict`.
+
+        Raises:
+            InvalidTextError, UnknownTaskError, UnknownLabelError: the client's mistake.
+            OverloadedError, NotReadyError, DeadlineError: not now, or too late.
+            NonFiniteError, ComputationError: the model's fault.
+        """
+        specs = model.classifier.task_specs(tasks)
+        (valid,) = validate_texts([text], max_text_bytes=self.limits.max_text_bytes)
+        with self._place():
+            return await self._explainer.explain(
+                model, valid, specs, labels=labels or {}, by=by, seconds=self._seconds(timeout)
+            )
 
     @property
     def is_ready(self) -> bool:
         """New requests are welcome."""
         return not self.is_stopping
+
+    def _seconds(self, timeout: float | None) -> float:
+        return self.limits.request_seconds if timeout is None else min(timeout, self.limits.request_seconds)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -3,8 +3,8 @@
 import math
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -18,6 +18,8 @@ from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 
 __all__ = ["Call"]
+
+T = TypeVar("T")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -89,7 +91,14 @@ class Call:
             Exception: as :meth:`Service.predict`.
         """
         seconds = self.timeout if timeout is None else timeout
-        work = self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds)
+        return await self.unless_gone(self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds))
+
+    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of ``work``, which is cancelled if the client closes the connection; after the body was read.
+
+        Raises:
+            ClientGoneError: it did.
+        """
         return await unless_gone(work, self._receive)
 
     async def body(self) -> bytes:
