@@ -42,6 +42,12 @@ def _limit_options(command: Any) -> Any:
 @click.option("--tls-certificate", type=_FILE, help="PEM file with the certificate chain; needs --tls-key.")
 @click.option("--tls-key", type=_FILE, help="PEM file with the private key.")
 @click.option("--api-keys", type=_FILE, envvar="MTL_API_KEYS", help="File with one API key in each line.")
+@click.option(
+    "--page-data/--no-page-data",
+    default=None,
+    help="Let the page at /ui show sentences and evidence of the bundles. Default: only on loopback, on a unix socket "
+    "or with API keys.",
+)
 @click.option("--variant", help="Variant of the bundles to run. Default: the fastest that can be trusted here.")
 @threads_option()
 @_limit_options
@@ -65,6 +71,7 @@ def _read_settings(
     tls_certificate: Path | None,
     tls_key: Path | None,
     api_keys: Path | None,
+    page_data: bool | None,
     variant: str | None,
     threads: int | None,
     **limits: Any,
@@ -80,4 +87,5 @@ def _read_settings(
         ),
         limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
         api_keys=api_keys,
+        page_data=page_data,
     )

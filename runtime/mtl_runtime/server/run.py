@@ -12,7 +12,7 @@ from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.listen import HttpServer, bind
 from mtl_runtime.server.models import ModelTable
-from mtl_runtime.server.protocols import PROTOCOLS
+from mtl_runtime.server.protocols import choose_protocols
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
@@ -50,7 +50,9 @@ def open_model(name: str, path: Path, options: Mapping[str, Any]) -> ServedModel
 async def _run(models: ModelTable, settings: ServerSettings, keys: ApiKeys) -> None:
     workers = max(model.classifier.settings.execution.workers for model in models)
     scheduler = Scheduler(workers, settings.limits, asyncio.get_running_loop())
-    application = Application(Service(models, settings.limits, scheduler), PROTOCOLS, keys)
+    application = Application(
+        Service(models, settings.limits, scheduler), choose_protocols(page_data=settings.has_page_data), keys
+    )
     server = HttpServer(application, settings.address, settings.limits)
     listener = bind(settings.address)
     try:

@@ -1,5 +1,6 @@
 """Everything that a server is told, checked before anything is loaded."""
 
+import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,16 @@ class Address:
         if (self.certificate is None) != (self.private_key is None):
             raise MtlError("TLS needs a certificate and its private key; give both, or neither")
 
+    @property
+    def is_local(self) -> bool:
+        """Only this machine can reach it."""
+        if self.unix_socket is not None or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return False
+
     def of(self, listener: socket.socket) -> "Address":
         """The same, with the port that the system chose for port 0."""
         return self if self.unix_socket else replace(self, port=listener.getsockname()[1])
@@ -50,6 +61,14 @@ class ServerSettings:
     address: Address = field(default_factory=Address)
     limits: Limits = field(default_factory=Limits)
     api_keys: Path | None = None  # file with a key in each line; None: everybody may ask
+    page_data: bool | None = None  # whether the page shows sentences of the bundles; None: where strangers cannot ask
+
+    @property
+    def has_page_data(self) -> bool:
+        """The page shows golden texts and evidence, which are rows of somebody's validation data."""
+        if self.page_data is not None:
+            return self.page_data
+        return self.address.is_local or self.api_keys is not None
 
 
 def name_bundles(arguments: Iterable[str]) -> dict[str, Path]:

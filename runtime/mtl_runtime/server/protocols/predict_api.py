@@ -149,6 +149,8 @@ def _task_facts(task: TaskSpec) -> dict[str, Any]:
         facts["labels"] = list(task.labels)
     if task.kind == "multi_label":
         facts["thresholds"] = list(task.thresholds)
+    if task.standardization is not None:
+        facts["standardization"] = {"mean": task.standardization.mean, "deviation": task.standardization.deviation}
     return facts
 
 
