@@ -14,9 +14,9 @@ from mtl_runtime.server.served_model import ServedModel
 from tests.contract.browser import NAMES, find_browser, open_browser
 from tests.runtime.server.running import RunningServer
 
-SENTENCE = "The battery died after two days and nobody answers my mails."
+SENTENCE = "Great screen, but the battery died after two days."
 VIEWS = {
-    "serve.png": ({"width": 1280, "height": 900}, "light"),
+    "serve.png": ({"width": 1280, "height": 960}, "light"),
     "serve-phone.png": ({"width": 390, "height": 844, "phone": True}, "dark"),
 }
 ANSWERED = "document.getElementById('status').textContent.includes('answered')"

@@ -81,6 +81,27 @@ class Page:
             assert time.monotonic() < end, f"not within {seconds} s: {condition}"
             time.sleep(0.01)
 
+    @contextmanager
+    def tab(self, address: str) -> Iterator[None]:
+        """Ask the tab that a click opens and whose address starts so; it is closed with the block."""
+        own, target = self.session, self._find_tab(address)
+        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        try:
+            yield
+        finally:
+            self.session = own
+            self.ask("Target.closeTarget", targetId=target)
+
+    def _find_tab(self, address: str) -> str:
+        """The target of a tab that has loaded: before that its title is its address."""
+        end = time.monotonic() + 20
+        while True:
+            for tab in self.ask("Target.getTargets")["targetInfos"]:
+                if tab["url"].startswith(address) and tab["title"] and tab["title"] not in tab["url"]:
+                    return str(tab["targetId"])
+            assert time.monotonic() < end, f"no tab shows {address}"
+            time.sleep(0.01)
+
     def type(self, text: str) -> None:
         """Text as the keyboard gives it to the element that has the focus."""
         self.ask("Input.insertText", text=text)

@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mtl_runtime import load
 from mtl_runtime.bundle.manifest import Standardization, logits_output
+from mtl_runtime.gate.verify import verify
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.served_model import ServedModel
 from tests.contract.browser import NAMES, find_browser, open_browser
@@ -166,39 +169,58 @@ def test_bars_are_as_long_as_probabilities_and_start_at_one_line(browser, server
 
 def test_the_words_that_made_an_answer_are_shaded_on_a_click(browser, server, classifier):
     open_page(browser, server)
-    ask(browser, "the soup was good, the price is 😀 awful")
+    ask(browser, "the 😀 soup was good")
     browser.click("document.querySelector('.asked button')")
     browser.wait_for(EXPLAINED)
-    own = classifier.explain("the soup was good, the price is 😀 awful", task="sentiment")
+    own = classifier.explain("the 😀 soup was good", task="sentiment")
     (most, *_) = sorted(own.tokens, key=lambda token: -abs(token.importance))
     kind = "for" if most.importance > 0 else "against"
     words = "document.querySelector('.explained .words')"
-    assert browser.value(f"{words}.textContent") == "the soup was good, the price is 😀 awful"
+    assert browser.value(f"{words}.textContent") == "the 😀 soup was good"
     strongest = f"[...{words}.children].find(span => span.style.getPropertyValue('--weight') === '1')"
     assert browser.value(f"[{strongest}.className, {strongest}.textContent]") == [kind, most.text]
     assert f"{most.text} " in browser.value(f"{words}.nextSibling.textContent")
-    assert '"text":"the soup' in browser.value(CODE)
+    assert '"text":"the 😀 soup' in browser.value(CODE)
 
 
-def test_code_of_each_language_makes_the_same_call(browser, server):
+def test_an_answer_that_no_word_decides_is_said_to_be_one(browser, classifier):
+    def run_batch(batch, outputs):
+        rows = batch.attention_mask.sum(axis=1, keepdims=True) * np.float32(1e-4)
+        return [np.repeat(rows, widths[output], axis=1) for output in outputs]
+
+    widths = {logits_output(task.name): task.width for task in classifier.specs}
+    steady = dataclasses.replace(classifier, specs=classifier.specs[:2], run_batch=run_batch)
+    with RunningServer([ServedModel(name="steady", classifier=steady)]) as server:
+        open_page(browser, server)
+        ask(browser, "the soup was good")
+        browser.click("document.querySelector('.asked button')")
+        browser.wait_for(EXPLAINED)
+        assert browser.value("document.querySelectorAll('.words span').length") == 0
+        assert "No word decides this answer" in browser.value("document.querySelector('.explained').textContent")
+
+
+RUN_CODE = {
+    "curl": ["bash", "-c"],
+    "python": [sys.executable, "-c"],
+    "javascript": ["node", "--input-type=module", "-e"],
+}
+
+
+@pytest.mark.parametrize("language", RUN_CODE)
+def test_the_code_makes_the_same_call(browser, server, language):
+    tool = language if language == "curl" else RUN_CODE[language][0]
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed")
+    text = 'it\'s "good" \\ $(soup) `bad` \u202e é 中'
     open_page(browser, server)
-    ask(browser, 'it\'s "good" \\ $(soup) `bad` \u202e é 中')
-    expected = server.predict(texts=['it\'s "good" \\ $(soup) `bad` \u202e é 中'])
-    for language, command in {
-        "curl": ["bash", "-c"],
-        "python": [sys.executable, "-c"],
-        "javascript": ["node", "--input-type=module", "-e"],
-    }.items():
-        browser.value(f"document.querySelector('input[value={language}]').click()")
-        code = browser.value(CODE)
-        assert "\u202e" not in code
-        ran = subprocess.run([*command, code], capture_output=True, text=True, timeout=60, check=False)
-        if language == "curl":
-            assert json.loads(ran.stdout) == expected
-        elif language == "python":
-            assert ran.stdout.strip() == str(expected)
-        elif ran.returncode != 127:
-            assert "predictions" in ran.stdout
+    ask(browser, text)
+    browser.value(f"document.querySelector('input[value={language}]').click()")
+    code = browser.value(CODE)
+    assert "\u202e" not in code
+    printed = code.replace("console.log(await response.json())", "console.log(JSON.stringify(await response.json()))")
+    printed = printed.replace("print(json.load(", "print(json.dumps(json.load(").replace("(request)))", "(request))))")
+    ran = subprocess.run([*RUN_CODE[language], printed], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(ran.stdout) == server.predict(texts=[text])
 
 
 def test_everything_works_by_keyboard_alone(browser, server):
@@ -332,3 +354,42 @@ def test_refusals_are_sentences(browser, classifier):
         ask(browser, "good")
         assert browser.value(PROBLEM) == ""
     refused("bad", "The server cannot be reached.")
+
+
+@pytest.mark.parametrize(("keys", "address"), [((), "http://127.0.0.1:{port}/ui/evidence/tiny"), (("k-e-y",), "blob:")])
+def test_the_evidence_page_opens_in_a_tab_of_its_own(browser, tmp_path, monkeypatch, keys, address):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bundle = shutil.copytree(TINY_BUNDLE, tmp_path / "bundle")
+    verify(bundle)
+    with RunningServer([ServedModel(name="tiny", classifier=load(bundle, threads=1))], keys=keys) as server:
+        open_page(browser, server)
+        if keys:
+            browser.wait_for("!document.getElementById('key').hidden")
+            browser.type(keys[0])
+            browser.press("Enter")
+        browser.wait_for(ANSWERED)
+        browser.click("document.querySelector('footer a')")
+        with browser.tab(address.format(port=server.port)):
+            assert browser.value("document.title") == "bundle: evidence"
+            assert browser.value("document.styleSheets[0].cssRules.length") > 50  # the policy lets the style through
+
+
+def test_of_many_labels_the_most_probable_are_shown_and_the_others_on_demand(browser, classifier):
+    labels = tuple(f"label_{number}" for number in range(30))
+    spec = dataclasses.replace(classifier.specs[0], labels=labels)
+    logits = np.random.default_rng(0).permutation(30).astype(np.float32)[None] / 10
+
+    def run_batch(batch, outputs):
+        return [np.repeat(logits, len(batch.input_ids), axis=0) for _ in outputs]
+
+    many = dataclasses.replace(classifier, specs=(spec,), run_batch=run_batch)
+    with RunningServer([ServedModel(name="many", classifier=many)]) as server:
+        open_page(browser, server, window="phone")
+        ask(browser, "good")
+        order = [f"label_{index}" for index in np.argsort(-logits[0])]
+        bars = "[...document.querySelectorAll('article tr')].filter(e => e.checkVisibility())"
+        shown = f"{bars}.map(e => e.querySelector('bdi').textContent)"
+        assert browser.value(shown) == order[:6]
+        browser.click("document.querySelector('article summary')")
+        assert browser.value(shown) == order
+        assert browser.value("document.documentElement.scrollWidth") == WINDOWS["phone"]["width"]

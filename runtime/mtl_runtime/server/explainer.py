@@ -1,4 +1,4 @@
-"""text -> Explanations, computed beside the scheduler: few at a time, each in one thread, batch by batch."""
+"""text -> Explanations, computed outside the scheduler: few at a time, each in one thread, batch by batch."""
 
 import asyncio
 import threading

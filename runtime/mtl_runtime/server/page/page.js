@@ -4,6 +4,7 @@
 
 const MOST_BARS = 6; // of a task; the others are behind "more"
 const MOST_WORDS = 4; // named on each side of an explanation
+const SLIGHT = 0.05; // of a probability: a word that changes it by less is shaded lightly, if at all
 const LEAST_WEIGHT = 0.1; // of the most important word; below it a word is neither shaded nor named
 const MOST_CHECKED = 3; // models that are asked at first
 
@@ -187,7 +188,7 @@ function taskAnswer(task, answer, scale) {
   const bars = Object.entries(answer.probabilities).map(([label, share]) =>
     bar(label, share, given.has(label), answer.thresholds?.[label]));
   const order = Object.values(answer.probabilities);
-  const note = answer.thresholds ? element("p", { class: "quiet" }, "A label is given from its mark on.") : null;
+  const note = answer.thresholds ? element("p", { class: "quiet" }, "A label applies from its mark on.") : null;
   if (bars.length <= MOST_BARS) return element("div", {}, labelTable(task, [...given], bars), note);
   const sorted = bars.map((row, index) => [order[index], row]).sort(([a], [b]) => b - a).map(([, row]) => row);
   const rest = sorted.splice(MOST_BARS);
@@ -205,7 +206,7 @@ function labelTable(task, given, rows) {
 const title = (task, answer) => [element("span", { class: "task" }, name(task), element("span", { class: "hidden" }, ": ")), answer];
 
 function bar(label, share, isGiven, threshold) {
-  const mark = threshold === undefined ? null : element("div", { class: "threshold", share: threshold, title: `given from ${percent(threshold)} on` });
+  const mark = threshold === undefined ? null : element("div", { class: "threshold", share: threshold, title: `applies from ${percent(threshold)} on` });
   return element("tr", isGiven ? { class: "given" } : {},
     element("th", { scope: "row" }, name(label), isGiven ? element("span", { class: "hidden" }, " (the answer)") : null),
     element("td", { "aria-hidden": "true" }, element("div", { class: "track" }, element("div", { class: "fill", share }), mark)),
@@ -249,7 +250,7 @@ async function explain(text, results, explained, button) {
 
 function words(text, { label, tokens, truncated }) {
   const characters = Array.from(text); // the server counts code points
-  const least = LEAST_WEIGHT * Math.max(...tokens.map(token => Math.abs(token.importance)), 0);
+  const least = LEAST_WEIGHT * Math.max(...tokens.map(token => Math.abs(token.importance)), label === null ? 0 : SLIGHT);
   const speaking = tokens.filter(token => Math.abs(token.importance) > least);
   const pieces = [];
   let end = 0;
@@ -265,6 +266,7 @@ function words(text, { label, tokens, truncated }) {
     element("p", { class: "words", dir: "auto", "aria-hidden": "true" }, ...pieces),
     side(speaking.filter(({ importance }) => importance > 0), "raises", `For ${subject}: `, write),
     side(speaking.filter(({ importance }) => importance < 0), "lowers", `Against ${subject}: `, write),
+    speaking.length ? null : element("p", { class: "quiet" }, "No word decides this answer: it stays without any one of them."),
     truncated ? element("p", { class: "quiet" }, "Words beyond what the model reads are not explained.") : null,
   ].filter(part => part !== null);
 }
@@ -401,7 +403,7 @@ function evidenceLink(model) {
       if (tab) tab.location = URL.createObjectURL(new Blob([await (await request(href)).blob()], { type: "text/html" }));
     });
   };
-  return element("a", { href, target: "_blank", rel: "noreferrer", click: open }, "how well it answers, and how fast");
+  return element("a", { href, target: "_blank", rel: "noreferrer", click: open }, "quality and speed");
 }
 
 byId("ask").addEventListener("submit", event => {
