@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -169,6 +169,9 @@ bench-results:   ## keep the report of `make bench` as the README's results file
 	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md benchmarks/results/bench.json
 	$(BIN)/python -m mtl_bench.report benchmarks/results/bench.json build/report/report.html
 	$(BIN)/python -m mtl_bench.report.screenshots build/report/report.html docs
+
+serve-screenshots: install   ## the page of `mtl serve` as pictures for the README (needs `make demo` first, and a browser)
+	$(BIN)/python tests/make_serve_screenshots.py $(DEMO)/bundle docs
 
 clean:           ## remove everything that was built
 	rm -rf build dist .venv examples/node/node_modules

@@ -1,4 +1,4 @@
-"""A page file -> what headless Chromium makes of it, asked over the DevTools protocol on a pipe.
+"""A page, from a file or a server -> what headless Chromium makes of it, asked over the DevTools protocol on a pipe.
 
 The protocol needs no script in the page, whose own policy forbids any, and no port or package.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,15 +64,47 @@ class Page:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def open(self, file: Path, *, width: int, height: int, phone: bool = False, **media: str) -> None:
-        """Load ``file`` in a window of that size; ``media`` such as ``prefers_color_scheme="dark"``."""
+    def open(self, page: Path | str, *, width: int, height: int, phone: bool = False, **media: str) -> None:
+        """Load a file or an address in a window of that size; ``media`` such as ``prefers_color_scheme="dark"``."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
         self.ask("Emulation.setDeviceMetricsOverride", **metrics)
         features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
         self.ask("Emulation.setEmulatedMedia", features=features)
-        assert "errorText" not in self.ask("Page.navigate", url=file.as_uri())
-        while self.value("document.readyState + location.href") != f"complete{file.as_uri()}":
-            pass
+        address = page if isinstance(page, str) else page.as_uri()
+        assert "errorText" not in self.ask("Page.navigate", url=address)
+        self.wait_for(f"document.readyState + location.href === {json.dumps(f'complete{address}')}")
+
+    def wait_for(self, condition: str, *, seconds: float = 20) -> None:
+        """Wait until a JavaScript expression is true."""
+        end = time.monotonic() + seconds
+        while not self.value(condition):
+            assert time.monotonic() < end, f"not within {seconds} s: {condition}"
+            time.sleep(0.01)
+
+    @contextmanager
+    def tab(self, address: str) -> Iterator[None]:
+        """Ask the tab that a click opens and whose address starts so; it is closed with the block."""
+        own, target = self.session, self._find_tab(address)
+        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        try:
+            yield
+        finally:
+            self.session = own
+            self.ask("Target.closeTarget", targetId=target)
+
+    def _find_tab(self, address: str) -> str:
+        """The target of a tab that has loaded: before that its title is its address."""
+        end = time.monotonic() + 20
+        while True:
+            for tab in self.ask("Target.getTargets")["targetInfos"]:
+                if tab["url"].startswith(address) and tab["title"] and tab["title"] not in tab["url"]:
+                    return str(tab["targetId"])
+            assert time.monotonic() < end, f"no tab shows {address}"
+            time.sleep(0.01)
+
+    def type(self, text: str) -> None:
+        """Text as the keyboard gives it to the element that has the focus."""
+        self.ask("Input.insertText", text=text)
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression gives in the page, a promise awaited."""

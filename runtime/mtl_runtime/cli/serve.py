@@ -20,6 +20,7 @@ _LIMITS = {
     "max_texts": (click.IntRange(min=1), "Texts in a request. Default: 1024."),
     "max_text_bytes": (click.IntRange(min=1), "Longest text, in UTF-8. Default: 65536."),
     "max_body_bytes": (click.IntRange(min=1), "Longest body, also decompressed. Default: 4194304."),
+    "max_explanations": (click.IntRange(min=1), "Explanations at the same time. Default: 2."),
     "max_requests": (click.IntRange(min=1), "Requests at the same time. Default: 512."),
     "max_queued_texts": (click.IntRange(min=1), "Texts that wait for a worker. Default: 2048."),
     "max_queue_seconds": (click.FloatRange(min=0.01), "Longest queue that a request may join. Default: 2."),
@@ -49,6 +50,12 @@ def _limit_options(command: Any) -> Any:
 @click.option("--shadow", "shadows", multiple=True, help="MODEL=SHADOW[:SHARE]: compare SHADOW's answers, unseen.")
 @click.option("--admin", metavar="HOST:PORT", help="Listen here for reloads, apart from clients.")
 @click.option("--watch", is_flag=True, help="Reload a bundle when its folder, or what its link names, changes.")
+@click.option(
+    "--page-data/--no-page-data",
+    default=None,
+    help="Let the page at /ui show sentences and evidence of the bundles. Default: only on loopback, on a unix socket "
+    "or with API keys.",
+)
 @threads_option()
 @click.option("--log-requests", is_flag=True, help="Log each request: id, path, status, time, never a text.")
 @click.option(
@@ -89,6 +96,7 @@ def _read_settings(
     shadows: tuple[str, ...],
     admin: str | None,
     watch: bool,
+    page_data: bool | None,
     threads: int | None,
     **limits: Any,
 ) -> "ServerSettings":
@@ -108,4 +116,5 @@ def _read_settings(
         grpc_port=grpc_port,
         limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
         api_keys=api_keys,
+        page_data=page_data,
     )

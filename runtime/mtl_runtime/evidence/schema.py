@@ -16,6 +16,7 @@ from mtl_runtime.evidence.summary import SCHEMA_VERSION, Estimate
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
 __all__ = [
+    "GOLDEN_REFERENCE",
     "SCHEMA_VERSION",
     "Bin",
     "Estimate",
@@ -30,6 +31,8 @@ __all__ = [
     "TaskEvidence",
     "VariantEvidence",
 ]
+
+GOLDEN_REFERENCE = "golden texts (PyTorch)"  # of evidence for which no labelled file was compared
 
 # verified: measured on its own provider, inside the budget. failed: measured, and outside. emulated: its numbers
 # were imitated on another provider, which shows the rounding and proves nothing. unverified: nothing was measured.

@@ -16,12 +16,12 @@ from mtl_runtime.dataset.examples import Example, read_labelled_file
 from mtl_runtime.dataset.task_columns import find_task_columns
 from mtl_runtime.diagnostics.node_placement import count_operators, running_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError
-from mtl_runtime.evidence.schema import Evidence, VariantEvidence
+from mtl_runtime.evidence.schema import GOLDEN_REFERENCE, Evidence, VariantEvidence
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.gate_variant import Reference, gate_variant
 from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS
 from mtl_runtime.gate.work import gate_work, speed_work
-from mtl_runtime.gate.write_evidence import GOLDEN, new_evidence, unverified_evidence
+from mtl_runtime.gate.write_evidence import new_evidence, unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.execution_choice import choose_execution
 from mtl_runtime.loading.load import open_classifier
@@ -114,7 +114,7 @@ def _golden_reference(bundle: Bundle) -> Reference:
     golden = parse_golden(bundle.read(GOLDEN_NAME))
     tasks = bundle.manifest.tasks
     logits = {task.name: np.array([text.logits[task.name] for text in golden], np.float32) for task in tasks}
-    return Reference(GOLDEN, tasks, logits)
+    return Reference(GOLDEN_REFERENCE, tasks, logits)
 
 
 def _baseline_reference(baseline: Classifier, examples: Sequence[Example]) -> Reference:

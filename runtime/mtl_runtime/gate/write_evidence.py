@@ -15,16 +15,15 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import MtlError, RecordError
 from mtl_runtime.evidence.files import evidence_folders
-from mtl_runtime.evidence.schema import SCHEMA_VERSION, Evidence, VariantEvidence
+from mtl_runtime.evidence.schema import GOLDEN_REFERENCE, SCHEMA_VERSION, Evidence, VariantEvidence
 from mtl_runtime.providers.session import onnxruntime_version
 from mtl_runtime.report.document import evidence_page
 
-__all__ = ["GOLDEN", "new_evidence", "store_evidence", "unverified_evidence", "write_evidence"]
+__all__ = ["new_evidence", "store_evidence", "unverified_evidence", "write_evidence"]
 
-GOLDEN = "golden texts (PyTorch)"
 
 # Part of the file's name, so that a quick check does not replace a thorough one of the same machine.
-_SUFFIX_BY_REFERENCE = {GOLDEN: ".golden", DEFAULT_VARIANT: ".data"}
+_SUFFIX_BY_REFERENCE = {GOLDEN_REFERENCE: ".golden", DEFAULT_VARIANT: ".data"}
 
 
 def new_evidence(

@@ -4,6 +4,7 @@ Erasure (Li, Monroe and Jurafsky 2016, "Understanding Neural Networks through Re
 occlusion for images (Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks").
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,13 @@ class Explanation:
 
 
 def explain(
-    pipeline: Pipeline, text: str, tasks: Sequence[TaskSpec], *, labels: Mapping[str, str], by: Granularity
+    pipeline: Pipeline,
+    text: str,
+    tasks: Sequence[TaskSpec],
+    *,
+    labels: Mapping[str, str],
+    by: Granularity,
+    stop: threading.Event | None = None,
 ) -> list[Explanation]:
     """Explain the answers of ``tasks`` about ``text``, all of them for the cost of one.
 
@@ -72,6 +79,7 @@ def explain(
         labels: by task, the label whose probability is explained; default: the one answered, for a multi_label
             task the most probable one.
         by: what is left out at once.
+        stop: once it is set, Cancelled is raised instead of further batches.
 
     Raises:
         UnknownLabelError: a task has no such label.
@@ -85,7 +93,7 @@ def explain(
     pipeline.require_short_texts(TextChunk([text], [0]), [read])
     word_parts = word_spans(text, spans, by=by)
     widths = {logits_output(task.name): task.width for task in tasks}
-    logits = _logits(pipeline, (read, *read.more_windows), word_parts, widths)
+    logits = _logits(pipeline, (read, *read.more_windows), word_parts, widths, stop)
     explanations = []
     for task, rows in zip(tasks, logits, strict=True):
         answer, label, scores = _scores(task, rows, labels.get(task.name))
@@ -111,16 +119,20 @@ def _check(tasks: Sequence[TaskSpec], labels: Mapping[str, str], by: str) -> Non
 
 
 def _logits(
-    pipeline: Pipeline, windows: Sequence[TokenizedText], parts: Sequence[WordSpan], widths: Mapping[str, int]
+    pipeline: Pipeline,
+    windows: Sequence[TokenizedText],
+    parts: Sequence[WordSpan],
+    widths: Mapping[str, int],
+    stop: threading.Event | None,
 ) -> list[Rows]:
     """Logits of each output, float32 (1 + parts, width): of the whole text, then without each part."""
-    whole = pipeline.run_windows(windows, widths)
+    whole = pipeline.run_windows(windows, widths, stop=stop)
     first = np.zeros(1, dtype=np.intp)
     by_output = [[pipeline.aggregate_windows(rows, first, name)] for name, rows in zip(widths, whole, strict=True)]
     longest = max(1, *map(len, windows))
     size = min(_MAX_SPANS, max(1, _MAX_TOKENS // longest))
     for start in range(0, len(parts), size):
-        logits = _logits_without(pipeline, windows, whole, parts[start : start + size], widths)
+        logits = _logits_without(pipeline, windows, whole, parts[start : start + size], widths, stop)
         for blocks, rows in zip(by_output, logits, strict=True):
             blocks.append(rows)
     return [np.concatenate(blocks) for blocks in by_output]
@@ -132,13 +144,15 @@ def _logits_without(
     whole: Sequence[Rows],
     parts: Sequence[WordSpan],
     widths: Mapping[str, int],
+    stop: threading.Event | None,
 ) -> Iterator[Rows]:
     """Logits of each output without each of ``parts``, float32 (parts, width)."""
     pairs = [(number, window) for number, part in enumerate(parts) for window in sorted({w for w, _ in part.tokens})]
     versions = [_leave_out(windows[window], window, parts[number]) for number, window in pairs]
     numbers, places = np.asarray(pairs, dtype=np.intp).T
     starts = np.arange(len(parts), dtype=np.intp) * len(windows)
-    for name, rows, unchanged in zip(widths, pipeline.run_windows(versions, widths), whole, strict=True):
+    computed = pipeline.run_windows(versions, widths, stop=stop)
+    for name, rows, unchanged in zip(widths, computed, whole, strict=True):
         every = np.tile(unchanged, (len(parts), 1, 1))  # (parts, windows, width)
         every[numbers, places] = rows
         yield pipeline.aggregate_windows(every.reshape(-1, rows.shape[1]), starts, name)

@@ -93,9 +93,11 @@ class Pipeline:
         """The same for one chunk with nothing after it, as a lone text is: the shortest path."""
         return self._collect(self._submit_chunk(chunk, widths, None), list(widths))
 
-    def run_windows(self, windows: Sequence[TokenizedText], widths: Mapping[str, int]) -> Sequence[Rows]:
+    def run_windows(
+        self, windows: Sequence[TokenizedText], widths: Mapping[str, int], *, stop: threading.Event | None = None
+    ) -> Sequence[Rows]:
         """Compute outputs for windows that are tokenized already: float32 (windows, width) of each output."""
-        return self._submit_windows(windows, widths, None).results()
+        return self._submit_windows(windows, widths, stop).results()
 
     def aggregate_windows(self, rows: Rows, starts: NDArray[np.intp] | None, output: str) -> Rows:
         """Rows of an output for windows -> rows for whole texts; see :func:`windows.aggregate_windows`."""

@@ -6,7 +6,7 @@ from importlib import resources
 
 from mtl_runtime.report.html import Markup, tag
 
-__all__ = ["head", "section", "shared_style"]
+__all__ = ["hash_source", "head", "section", "security_policy", "shared_style"]
 
 
 def head(title: str, style: str, *, script: str | None = None) -> Markup:
@@ -17,17 +17,21 @@ def head(title: str, style: str, *, script: str | None = None) -> Markup:
         style: its whole style sheet.
         script: the script elsewhere in the page; None: there is none.
     """
-    scripts = f"script-src {_hash_source(script)}; " if script is not None else ""
-    policy = f"default-src 'none'; style-src {_hash_source(style)}; {scripts}base-uri 'none'; form-action 'none'"
     return tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", http_equiv="Content-Security-Policy", content=security_policy(style, script=script)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
         tag("style", Markup(style)),
     )
+
+
+def security_policy(style: str, *, script: str | None = None) -> str:
+    """The content security policy of a page that holds exactly this style sheet, and perhaps this script."""
+    scripts = f"script-src {hash_source(script)}; " if script is not None else ""
+    return f"default-src 'none'; style-src {hash_source(style)}; {scripts}base-uri 'none'; form-action 'none'"
 
 
 def section(heading: str, *content: Markup, class_: str | None = None) -> Markup:
@@ -40,5 +44,6 @@ def shared_style() -> str:
     return resources.files("mtl_runtime.report").joinpath("page.css").read_text("utf-8")
 
 
-def _hash_source(content: str) -> str:
+def hash_source(content: str) -> str:
+    """How a policy names one inline style sheet or script: by its SHA-256."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -16,7 +16,7 @@ from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.listen import HttpServer, bind
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
-from mtl_runtime.server.protocols import PROTOCOLS, health
+from mtl_runtime.server.protocols import choose_protocols, health
 from mtl_runtime.server.protocols.admin import admin_protocol
 from mtl_runtime.server.reload import Reloader
 from mtl_runtime.server.scheduling.scheduler import Scheduler
@@ -60,16 +60,18 @@ async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys) -> N
     scheduler = Scheduler(workers, limits, asyncio.get_running_loop(), metrics)
     service = Service(models, limits, scheduler, metrics, settings.shadows)
     reloader = Reloader(settings.bundles, models, partial(_open_model, settings), metrics)
-    main = HttpServer(Application(service, PROTOCOLS, keys), settings.address, limits)
+    protocols = choose_protocols(page_data=settings.has_page_data)
+    main = HttpServer(Application(service, protocols, keys), settings.address, limits)
     async with _background() as background:
         if settings.admin is not None:
-            protocols = (admin_protocol(reloader), health.PROTOCOL)
-            admin = HttpServer(Application(service, protocols, keys), settings.admin, limits)
+            admin_routes = (admin_protocol(reloader), health.PROTOCOL)
+            admin = HttpServer(Application(service, admin_routes, keys), settings.admin, limits)
             background.append(asyncio.create_task(admin.serve(_listen(settings.admin, "admin"))))
         if settings.watch:
             background.append(asyncio.create_task(reloader.watch()))
-        listener = _listen(settings.address, ", ".join(models.names))
+        # Whoever reads that the server listens may send a signal at once.
         with _signals(service, main, reloader):
+            listener = _listen(settings.address, ", ".join(models.names))
             async with _grpc(service, keys, settings):
                 await main.serve(listener)
     await asyncio.to_thread(scheduler.close)

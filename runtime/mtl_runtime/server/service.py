@@ -1,10 +1,12 @@
 """texts, tasks, options -> answers: the one function under every protocol."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.inference.explain import Explanation
+from mtl_runtime.server.explainer import Explainer
 from mtl_runtime.server.failures import BadRequestError, NotReadyError, OverloadedError, TooManyTextsError
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
@@ -16,6 +18,7 @@ from mtl_runtime.server.settings import Shadow
 from mtl_runtime.server.shadow import ShadowTraffic
 from mtl_runtime.server.token_ids import read_token_ids
 from mtl_runtime.text.validation import validate_texts
+from mtl_runtime.text.word_spans import Granularity
 
 __all__ = ["Service"]
 
@@ -42,6 +45,7 @@ class Service:
         self.models, self.limits, self.scheduler, self.metrics = models, limits, scheduler, metrics
         metrics.watch(scheduler, models)
         self._shadows = ShadowTraffic(shadows, models, scheduler, metrics)
+        self._explainer = Explainer(limits.max_explanations)
         self.requests = 0  # that are being answered
         self.is_stopping = False
 
@@ -100,6 +104,38 @@ class Service:
         deadline = time.monotonic() + self._seconds(timeout)
         with self._place():
             return await self.scheduler.compute(model, tokenized, (), embed=True, deadline=deadline)
+
+    async def explain(
+        self,
+        model: ServedModel,
+        text: str,
+        *,
+        tasks: Iterable[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        by: Granularity = "word",
+        timeout: float | None = None,
+    ) -> list[Explanation]:
+        """How much each word of ``text`` adds to the answers of ``tasks``, all of them for the cost of one.
+
+        Args:
+            model: one of the service's models.
+            text: costs as much as answering as many texts of its length as it has words.
+            tasks: default: all of the model.
+            labels: by task, the label whose probability is explained; default: the one answered.
+            by: what is left out at once.
+            timeout: as in :meth:`predict`.
+
+        Raises:
+            InvalidTextError, UnknownTaskError, UnknownLabelError: the client's mistake.
+            OverloadedError, NotReadyError, DeadlineError: not now, or too late.
+            NonFiniteError, ComputationError: the model's fault.
+        """
+        specs = model.classifier.task_specs(tasks)
+        (valid,) = validate_texts([text], max_text_bytes=self.limits.max_text_bytes)
+        with self._place():
+            return await self._explainer.explain(
+                model, valid, specs, labels=labels or {}, by=by, seconds=self._seconds(timeout)
+            )
 
     @property
     def is_ready(self) -> bool:

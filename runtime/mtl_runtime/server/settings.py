@@ -1,5 +1,6 @@
 """Everything that a server is told, checked before anything is loaded."""
 
+import ipaddress
 import math
 import re
 import socket
@@ -42,6 +43,16 @@ class Address:
         if not host or not port.isdecimal() or int(port) > 65535:
             raise MtlError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:8001")
         return cls(host=host.strip("[]"), port=int(port))
+
+    @property
+    def is_local(self) -> bool:
+        """Only this machine can reach it."""
+        if self.unix_socket is not None or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return False
 
     def of(self, listener: socket.socket) -> "Address":
         """The same, with the port that the system chose for port 0."""
@@ -140,6 +151,14 @@ class ServerSettings:
     grpc_port: int | None = None  # on the same host and with the same certificate; None: no gRPC
     limits: Limits = field(default_factory=Limits)
     api_keys: Path | None = None  # file with a key in each line; None: everybody may ask
+    page_data: bool | None = None  # whether the page shows sentences of the bundles; None: where strangers cannot ask
+
+    @property
+    def has_page_data(self) -> bool:
+        """The page shows golden texts and evidence, which are rows of somebody's validation data."""
+        if self.page_data is not None:
+            return self.page_data
+        return self.address.is_local or self.api_keys is not None
 
     def __post_init__(self) -> None:
         for split in self.splits:

@@ -89,6 +89,7 @@ def test_a_compressed_body_is_read(server, encoding, compress):
         ("br", b"", 415),
         ("identity", b" " * 5_000_000, 413),
     ],
+    ids=["gzip bomb", "deflate bomb", "no gzip", "cut off", "more after the end", "brotli", "too long"],
 )
 def test_a_body_that_is_too_long_or_wrongly_compressed_is_refused(server, encoding, body, status):
     assert server.ask("POST", "/v1/predict", body, Content_Encoding=encoding)[0] == status

@@ -3,8 +3,8 @@
 import math
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -21,6 +21,8 @@ __all__ = ["LIFT_DEADLINE", "Call", "decode_json"]
 
 # In scope["extensions"]: a function that takes the deadline of the whole body off this request.
 LIFT_DEADLINE = "mtl.lift_deadline"
+
+T = TypeVar("T")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -107,7 +109,14 @@ class Call:
         """
         self.texts = len(texts)
         seconds = self.timeout if timeout is None else timeout
-        work = self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds)
+        return await self.unless_gone(self.service.predict(model, texts, tasks=tasks, embed=embed, timeout=seconds))
+
+    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of ``work``, which is cancelled if the client closes the connection; after the body was read.
+
+        Raises:
+            ClientGoneError: it did.
+        """
         return await unless_gone(work, self._receive)
 
     async def embed_token_ids(self, model: ServedModel, texts: Sequence[Sequence[int]]) -> Result:

@@ -100,9 +100,10 @@ class RouteTable:
         by_method[route.method] = match
 
     def _find_path(self, path: str) -> tuple[Mapping[str, Match], Mapping[str, str]]:
-        path = path.rstrip("/") or "/"
-        if path in self._fixed:
-            return self._fixed[path], {}
+        for spelling in (path, path.rstrip("/") or "/"):
+            if spelling in self._fixed:
+                return self._fixed[spelling], {}
+        path = path.rstrip("/")
         for pattern, by_method in self._patterns.values():
             if found := pattern.match(path):
                 return by_method, found.groupdict()

@@ -14,6 +14,7 @@ from mtl_runtime.server.protocols.predict_types import (
     InfoResponse,
     ModelFacts,
     ModelTasks,
+    NumberScale,
     PredictRequest,
     PredictResponse,
     ProblemDetails,
@@ -67,7 +68,9 @@ async def show_info(call: Call) -> Response:
 
 def _task_facts(task: TaskSpec) -> TaskFacts:
     thresholds = list(task.thresholds) if task.kind == "multi_label" else None
-    return TaskFacts(task.name, task.kind, list(task.labels) or None, thresholds)
+    own = task.standardization
+    scale = None if own is None else NumberScale(own.mean, own.deviation)
+    return TaskFacts(task.name, task.kind, list(task.labels) or None, thresholds, scale)
 
 
 def _model_facts(model: ServedModel) -> ModelFacts:

@@ -7,6 +7,7 @@ __all__ = [
     "ModelFacts",
     "ModelTasks",
     "ModelVersion",
+    "NumberScale",
     "PredictRequest",
     "PredictResponse",
     "ProblemDetails",
@@ -63,6 +64,13 @@ class PredictResponse(msgspec.Struct):
     model: ModelVersion
 
 
+class NumberScale(msgspec.Struct):
+    """Of the numbers that a regression was trained on."""
+
+    mean: float
+    deviation: float
+
+
 class TaskFacts(msgspec.Struct, omit_defaults=True):
     """What a task asks."""
 
@@ -70,6 +78,7 @@ class TaskFacts(msgspec.Struct, omit_defaults=True):
     kind: str  # single_label, multi_label or regression
     labels: list[str] | None = None  # of a regression: none
     thresholds: list[float] | None = None  # multi_label: of each label
+    standardization: NumberScale | None = None  # regression, if it has one
 
 
 class ModelTasks(msgspec.Struct):

@@ -1,0 +1,1 @@
+"""The web page at /ui: its files, and what it shows of a bundle."""

@@ -1,0 +1,80 @@
+"""What the page shows of a bundle besides answers: example sentences and the page of its evidence."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from mtl_runtime.errors import MtlError
+from mtl_runtime.evidence.schema import Evidence
+from mtl_runtime.report.page_frame import security_policy, shared_style
+from mtl_runtime.server.failures import NotFoundError
+from mtl_runtime.server.http.call import Call
+from mtl_runtime.server.http.json import json_response
+from mtl_runtime.server.http.routes import Protocol, Route
+from mtl_runtime.server.page.evidence import find_evidence, render_evidence
+from mtl_runtime.server.page.examples import read_examples
+from mtl_runtime.server.protocols.predict_api import render_problem
+from mtl_runtime.server.served_model import ServedModel
+
+__all__ = ["PROTOCOL"]
+
+_log = logging.getLogger(__name__)
+
+
+async def show_models(call: Call) -> Response:
+    """Example sentences of each model, and whether there is evidence of it."""
+    models = [await asyncio.to_thread(_describe, model) for model in call.service.models]
+    return json_response({"models": models})
+
+
+async def show_evidence(call: Call) -> Response:
+    """The evidence page of a model."""
+    model = call.service.models.get(call.parameters["model"])
+    page = await asyncio.to_thread(_render, model)
+    return Response(page, headers=_headers(), media_type="text/html")
+
+
+def _describe(model: ServedModel) -> Mapping[str, Any]:
+    try:
+        examples = read_examples(model.classifier.source.bundle, model.digest)
+    except (MtlError, OSError) as error:
+        _log.warning("no examples of %s: %s", model.name, error)
+        examples = ()
+    return {"name": model.name, "examples": list(examples), "evidence": _find(model) is not None}
+
+
+def _render(model: ServedModel) -> str:
+    evidence = _find(model)
+    if evidence is None:
+        raise NotFoundError(f"nothing was measured of {model.name}; `mtl verify` on its folder does so")
+    return render_evidence(model, evidence)
+
+
+def _find(model: ServedModel) -> Evidence | None:
+    try:
+        return find_evidence(model)
+    except (MtlError, OSError) as error:
+        _log.warning("no evidence of %s: %s", model.name, error)
+        return None
+
+
+def _headers() -> Mapping[str, str]:
+    return {
+        "Content-Security-Policy": f"{security_policy(shared_style())}; frame-ancestors 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+
+
+PROTOCOL = Protocol(
+    name="page_data",
+    routes=(
+        Route("GET", "/ui/models", show_models),
+        Route("GET", "/ui/evidence/{model}", show_evidence),
+    ),
+    render_problem=render_problem,
+)
