@@ -29,3 +29,13 @@ def test_references_lead_to_schemas(server):
     found = set(references(document))
     assert "#/components/schemas/PredictRequest" in found
     assert all(name.rpartition("/")[2] in document["components"]["schemas"] for name in found)
+
+
+def test_errors_are_described_as_they_are_sent(server):
+    _, _, document = server.ask("GET", "/openapi.json")
+    for path in ("/v1/predict", "/predict", "/v1/classify", "/v1/embeddings"):
+        _, headers, problem = server.ask("POST", path, b"{")
+        ((media_type, content),) = document["paths"][path]["post"]["responses"]["default"]["content"].items()
+        schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+        assert headers["content-type"] == media_type
+        assert set(schema["required"]) <= set(problem) <= set(schema["properties"])

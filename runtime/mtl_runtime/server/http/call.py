@@ -126,6 +126,7 @@ class Call:
             ClientGoneError: it did.
             Exception: as :meth:`Service.embed_token_ids`.
         """
+        self.texts = len(texts)
         work = self.service.embed_token_ids(model, texts, timeout=self.timeout)
         return await unless_gone(work, self._receive)
 

@@ -38,6 +38,7 @@ class Protocol:
     render_problem: Callable[[Problem], Response]  # as its clients read errors
     problem_type: type | None = None  # msgspec type of that JSON, for the OpenAPI document
     prefix: str | None = None  # below it, errors at paths that no route has are written so too
+    problem_media_type: str = "application/json"
 
 
 class Match(NamedTuple):

@@ -76,7 +76,7 @@ def _operation(route: Route, protocol: Protocol, schemas: Mapping[type, Any]) ->
             "200": {"description": "The answer.", **_content(route.answer, "application/json", schemas)},
             "default": {
                 "description": "Why there is no answer.",
-                **_content(protocol.problem_type, "application/problem+json", schemas),
+                **_content(protocol.problem_type, protocol.problem_media_type, schemas),
             },
         },
         "security": [] if route.is_public else [{"key": []}, {}],

@@ -102,4 +102,5 @@ PROTOCOL = Protocol(
     ),
     render_problem=render_problem,
     problem_type=ProblemDetails,
+    problem_media_type="application/problem+json",
 )

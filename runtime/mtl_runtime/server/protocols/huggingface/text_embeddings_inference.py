@@ -192,10 +192,11 @@ def _cost(
 PROTOCOL = Protocol(
     name="text_embeddings_inference",
     routes=(
-        Route("POST", "/predict", predict),
-        Route("POST", "/embed", embed),
-        Route("POST", "/", predict_or_embed),
-        Route("GET", "/info", show_info),
+        Route("POST", "/predict", predict, body=PredictBody, answer=list[LabelScore | list[LabelScore]]),
+        Route("POST", "/embed", embed, body=EmbedBody, answer=list[list[float]]),
+        Route("POST", "/", predict_or_embed, body=PredictBody),
+        Route("GET", "/info", show_info, answer=EndpointInfo),
     ),
     render_problem=render_problem,
+    problem_type=EndpointError,
 )

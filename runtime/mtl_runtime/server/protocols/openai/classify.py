@@ -11,7 +11,7 @@ from mtl_runtime.server.failures import BadRequestError, NoTextsError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
-from mtl_runtime.server.protocols.openai.errors import render_problem
+from mtl_runtime.server.protocols.openai.errors import OpenAIErrorResponse, render_problem
 from mtl_runtime.server.protocols.openai.usage import Usage
 from mtl_runtime.server.protocols.shared.label_scores import score_labels
 from mtl_runtime.server.protocols.shared.task_choice import TaskChoice, choose_task
@@ -91,6 +91,10 @@ def _answer(choice: TaskChoice, index: int, prediction: Prediction, *, raw: bool
 
 PROTOCOL = Protocol(
     name="classify",
-    routes=(Route("POST", "/classify", classify), Route("POST", "/v1/classify", classify)),
+    routes=tuple(
+        Route("POST", path, classify, body=ClassifyRequest, answer=ClassifyResponse)
+        for path in ("/classify", "/v1/classify")
+    ),
     render_problem=render_problem,
+    problem_type=OpenAIErrorResponse,
 )

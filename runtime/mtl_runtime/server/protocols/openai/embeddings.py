@@ -11,7 +11,8 @@ from starlette.responses import Response
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
-from mtl_runtime.server.protocols.openai.errors import render_problem
+from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.protocols.openai.errors import OpenAIErrorResponse, render_problem
 from mtl_runtime.server.protocols.openai.usage import Usage
 from mtl_runtime.server.protocols.shared.embedding_input import (
     EmbeddingInput,
@@ -21,7 +22,6 @@ from mtl_runtime.server.protocols.shared.embedding_input import (
     list_texts,
 )
 from mtl_runtime.server.protocols.shared.task_choice import choose_task
-from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["PROTOCOL", "EmbeddingItem", "EmbeddingRequest", "EmbeddingResponse", "ModelItem", "ModelList"]
 
@@ -53,17 +53,12 @@ class EmbeddingResponse(msgspec.Struct):
 
 
 class ModelItem(msgspec.Struct):
-    """A bundle of the server."""
+    """A bundle of the server, or a split among several."""
 
     id: str
     created: int  # Unix time at which it was loaded
     object: Literal["model"] = "model"
     owned_by: str = "mtl-export"
-
-    @classmethod
-    def of(cls, model: ServedModel) -> "ModelItem":
-        """What clients are told of a model."""
-        return cls(model.name, int(model.loaded_at))
 
 
 class ModelList(msgspec.Struct):
@@ -89,13 +84,18 @@ async def embed(call: Call) -> Response:
 
 
 async def list_models(call: Call) -> Response:
-    """The bundles of the server."""
-    return json_response(ModelList([ModelItem.of(model) for model in call.service.models]))
+    """The bundles of the server, and splits among them."""
+    models = call.service.models
+    return json_response(ModelList([_describe(models, name) for name in models.names]))
 
 
 async def show_model(call: Call) -> Response:
     """One bundle."""
-    return json_response(ModelItem.of(call.service.models.get(call.parameters["model"])))
+    return json_response(_describe(call.service.models, call.parameters["model"]))
+
+
+def _describe(models: ModelTable, name: str) -> ModelItem:
+    return ModelItem(name, int(models.get(name).loaded_at))
 
 
 def _encode_base64(rows: NDArray[np.float32]) -> list[str]:
@@ -105,9 +105,10 @@ def _encode_base64(rows: NDArray[np.float32]) -> list[str]:
 PROTOCOL = Protocol(
     name="openai",
     routes=(
-        Route("POST", "/v1/embeddings", embed),
-        Route("GET", "/v1/models", list_models),
-        Route("GET", "/v1/models/{model}", show_model),
+        Route("POST", "/v1/embeddings", embed, body=EmbeddingRequest, answer=EmbeddingResponse),
+        Route("GET", "/v1/models", list_models, answer=ModelList),
+        Route("GET", "/v1/models/{model}", show_model, answer=ModelItem),
     ),
     render_problem=render_problem,
+    problem_type=OpenAIErrorResponse,
 )

@@ -3,6 +3,9 @@ import base64
 import numpy as np
 import pytest
 
+from mtl_runtime.server.models import ModelTable
+from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.server.settings import Split
 from tests.runtime.server.running import RunningServer
 
 TEXTS = ["a great soup", "", "awful match!"]
@@ -78,6 +81,14 @@ def test_models_are_the_bundles(server):
     assert [(row["id"], row["object"]) for row in models["data"]] == [("tiny", "model")]
     assert server.ask("GET", "/v1/models/tiny")[2] == models["data"][0]
     assert server.ask("GET", "/v1/models/other")[0] == 404
+
+
+def test_a_split_is_listed_like_a_model(classifier):
+    models = [ServedModel(name=name, classifier=classifier) for name in ("a", "b")]
+    with RunningServer(models) as server:
+        server.service.models = ModelTable(models, [Split("live", {"a": 1, "b": 1})])
+        assert [row["id"] for row in server.ask("GET", "/v1/models")[2]["data"]] == ["live", "a", "b"]
+        assert server.ask("GET", "/v1/models/live")[2]["id"] == "live"
 
 
 def test_errors_have_the_shape_that_the_sdk_reads(model):
