@@ -45,7 +45,7 @@ def classify(probabilities: Tensor, labels: Sequence[str], count: int) -> Tensor
     """
     width = min(count, len(labels))
     values = []
-    for row in np.reshape(probabilities.to_list(), probabilities.shape).tolist():
+    for row in np.asarray(probabilities.values).tolist():
         best = sorted(range(len(row)), key=lambda index: -row[index])[:width]
         values += [f"{row[index]}:{index}:{labels[index]}" for index in best]
     return Tensor(probabilities.name, BYTES, (probabilities.shape[0], width), values)

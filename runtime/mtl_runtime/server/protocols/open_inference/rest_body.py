@@ -17,16 +17,20 @@ from mtl_runtime.server.protocols.open_inference.infer import (
 )
 from mtl_runtime.server.protocols.open_inference.tensors import Tensor, count_texts, decode_strings
 
-__all__ = ["read_infer_request", "write_infer_response"]
+__all__ = ["InferAnswer", "InferBody", "read_infer_request", "write_infer_response"]
 
 _HEADER_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class InputParameters(msgspec.Struct):
+    """Parameters of an input; others are ignored."""
+
     binary_data_size: int | None = None
 
 
 class InputBody(msgspec.Struct):
+    """The texts, unless they follow the JSON."""
+
     name: str
     shape: list[int]
     datatype: str
@@ -35,16 +39,22 @@ class InputBody(msgspec.Struct):
 
 
 class OutputParameters(msgspec.Struct):
+    """Parameters of an output; others are ignored."""
+
     binary_data: bool | None = None
     classification: int = 0
 
 
 class OutputBody(msgspec.Struct):
+    """An output that is asked for."""
+
     name: str
     parameters: OutputParameters | None = None
 
 
 class RequestParameters(msgspec.Struct):
+    """Parameters of a request; others are ignored."""
+
     binary_data_output: bool = False
     timeout: int | None = None  # microseconds
 
@@ -59,14 +69,18 @@ class InferBody(msgspec.Struct):
 
 
 class OutputAnswer(msgspec.Struct):
+    """An output with its data, or with the size of the data that follow the JSON."""
+
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: list[str] | list[float] | UnsetType = UNSET
+    data: list[str | float] | UnsetType = UNSET
     parameters: dict[str, int] | UnsetType = UNSET
 
 
 class InferAnswer(msgspec.Struct):
+    """Body of an answer, before binary data."""
+
     model_name: str
     model_version: str
     outputs: list[OutputAnswer]

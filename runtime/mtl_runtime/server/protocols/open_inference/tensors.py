@@ -38,12 +38,11 @@ class Tensor:
     shape: tuple[int, ...]
     values: Sequence[str] | Numbers
 
-    def to_list(self) -> list[str] | list[float]:
+    def to_list(self) -> list[str | float]:
         """All values in row-major order."""
         if isinstance(self.values, np.ndarray):
-            numbers: list[float] = self.values.ravel().tolist()
-            return numbers
-        return list(self.values)
+            return [*self.values.ravel().tolist()]
+        return [*self.values]
 
     def to_bytes(self) -> bytes:
         """All values in row-major order, as binary tensors hold them."""
