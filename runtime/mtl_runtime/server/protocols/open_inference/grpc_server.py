@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from mtl_runtime.errors import MtlError
 from mtl_runtime.server.failures import BadRequestError, NotFoundError, SlowClientError
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.observability.request_log import log_request
 from mtl_runtime.server.problems import Problem
 from mtl_runtime.server.protocols.open_inference import open_inference_pb2 as messages
 from mtl_runtime.server.protocols.open_inference.grpc_messages import (
@@ -26,6 +28,8 @@ from mtl_runtime.server.protocols.open_inference.grpc_messages import (
 )
 from mtl_runtime.server.protocols.open_inference.infer import find_model, infer
 from mtl_runtime.server.protocols.open_inference.metadata import describe_model, describe_server
+from mtl_runtime.server.scheduling.ticket import Result
+from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 from mtl_runtime.server.settings import Address
 
@@ -33,6 +37,7 @@ __all__ = ["serve_grpc"]
 
 _log = logging.getLogger(__name__)
 _SERVICE = "inference.GRPCInferenceService"
+_CANCELLED = 499  # the status that HTTP gives a client that has gone
 _LONGEST_DETAIL = 1000  # characters; gRPC sends them in a header
 # By the status that HTTP gives the same problem.
 _CODES = {
@@ -62,7 +67,7 @@ async def serve_grpc(service: Service, keys: ApiKeys, address: Address) -> Async
     """
     server = grpc.aio.server(options=_options(service.limits))
     for name, methods in _METHODS.items():
-        handlers = {method: _handler(row, service, keys) for method, row in methods.items()}
+        handlers = {method: _handler(f"/{name}/{method}", row, service, keys) for method, row in methods.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
     port = _bind(server, address)
     await server.start()
@@ -77,16 +82,21 @@ class _Call:
 
     def __init__(self, context: Any, service: Service) -> None:
         self._context, self.service = context, service
+        self.request_id = secrets.token_hex(8)  # in the log, and in the metadata of an error
+        self.texts: int | None = None  # asked about, for the log
         self._headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
 
     def header(self, name: str) -> str | None:
         """The value of metadata, or None."""
         return self._headers.get(name)
 
-    async def predict(self, *arguments: Any, timeout: float | None, **options: Any) -> Any:
+    async def predict(
+        self, model: ServedModel, texts: Sequence[str], *, timeout: float | None, **options: Any
+    ) -> Result:
         """:meth:`Service.predict` within the deadline of the call, which the client may narrow by ``timeout``."""
+        self.texts = len(texts)
         limits = [limit for limit in (timeout, self._context.time_remaining()) if limit is not None]
-        return await self.service.predict(*arguments, timeout=min(limits, default=None), **options)
+        return await self.service.predict(model, texts, timeout=min(limits, default=None), **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +162,10 @@ _METHODS: Mapping[str, Mapping[str, _Method]] = {
 }
 
 
-def _handler(method: _Method, service: Service, keys: ApiKeys) -> Any:
+def _handler(path: str, method: _Method, service: Service, keys: ApiKeys) -> Any:
     # A call of one message is read as a stream: gRPC waits for that message without limit. Messages are parsed in
     # _read: gRPC would report malformed ones as an unknown error, with a traceback in the log.
-    answer = partial(_answer, method, service, keys)
+    answer = partial(_answer, path, method, service, keys)
     return grpc.stream_unary_rpc_method_handler(answer, response_serializer=_serialize)
 
 
@@ -164,15 +174,28 @@ def _serialize(response: Any) -> bytes:
     return data
 
 
-async def _answer(method: _Method, service: Service, keys: ApiKeys, _messages: Any, context: Any) -> Any:
-    call = _Call(context, service)
+async def _answer(path: str, method: _Method, service: Service, keys: ApiKeys, _messages: Any, context: Any) -> Any:
+    call, started, status = _Call(context, service), time.perf_counter(), _CANCELLED
     try:
         if not method.is_public:
             keys.check(call)
         request = await _read(method.request, context, service.limits.receive_seconds)
-        return await method.answer(call, request)
+        response = await method.answer(call, request)
     except Exception as error:  # noqa: BLE001 - a client sees no traceback
-        await _refuse(error, context)
+        problem = Problem.of(error)
+        status = problem.status
+        if status == 500:
+            _log.error("request %s failed", call.request_id, exc_info=error)
+        await _refuse(problem, call, context)
+    else:
+        status = 200
+        return response
+    finally:
+        seconds = time.perf_counter() - started
+        service.metrics.count_request(path, status, seconds)
+        log_request(
+            request_id=call.request_id, method="gRPC", path=path, code=status, seconds=seconds, texts=call.texts
+        )
 
 
 async def _read(kind: type[Any], context: Any, seconds: float) -> Any:
@@ -189,17 +212,13 @@ async def _read(kind: type[Any], context: Any, seconds: float) -> Any:
         raise BadRequestError(f"the message is no {kind.__name__}") from None
 
 
-async def _refuse(error: Exception, context: Any) -> None:
-    problem = Problem.of(error)
-    code = _CODES.get(problem.status, grpc.StatusCode.INTERNAL)
-    metadata = []
-    if code is grpc.StatusCode.INTERNAL:
-        request_id = secrets.token_hex(8)
-        _log.error("request %s failed", request_id, exc_info=error)
-        metadata.append(("x-request-id", request_id))
+async def _refuse(problem: Problem, call: _Call, context: Any) -> None:
+    call.service.metrics.count_refusal(problem.kind)
+    metadata = [("x-request-id", call.request_id)]
     if "retry_after" in problem.facts:
         # Clients that have a retry policy wait for so many milliseconds.
         metadata.append(("grpc-retry-pushback-ms", str(1000 * problem.facts["retry_after"])))
+    code = _CODES.get(problem.status, grpc.StatusCode.INTERNAL)
     await context.abort(code, problem.detail[:_LONGEST_DETAIL], tuple(metadata))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from mtl_runtime.server.failures import NotReadyError
@@ -10,8 +11,19 @@ from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.problems import Problem
 from mtl_runtime.server.protocols.open_inference.infer import VERSION, find_model, infer
-from mtl_runtime.server.protocols.open_inference.metadata import TensorMetadata, describe_model, describe_server
-from mtl_runtime.server.protocols.open_inference.rest_body import read_infer_request, write_infer_response
+from mtl_runtime.server.protocols.open_inference.metadata import (
+    ModelMetadata,
+    ServerMetadata,
+    TensorMetadata,
+    describe_model,
+    describe_server,
+)
+from mtl_runtime.server.protocols.open_inference.rest_body import (
+    InferAnswer,
+    InferBody,
+    read_infer_request,
+    write_infer_response,
+)
 from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["PROTOCOL"]
@@ -19,9 +31,15 @@ __all__ = ["PROTOCOL"]
 _LENGTH = "Inference-Header-Content-Length"
 
 
+class Refusal(msgspec.Struct):
+    """Body of an answer that is an error."""
+
+    error: str
+
+
 def render_problem(problem: Problem) -> Response:
     """A problem as clients of the protocol read it."""
-    return json_response({"error": problem.detail}, status=problem.status)
+    return json_response(Refusal(problem.detail), status=problem.status)
 
 
 async def show_server(_: Call) -> Response:
@@ -88,17 +106,18 @@ _MODEL, _VERSION = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
 PROTOCOL = Protocol(
     name="open_inference",
     routes=(
-        Route("GET", "/v2", show_server),
-        Route("GET", _MODEL, show_model),
-        Route("GET", _VERSION, show_model),
+        Route("GET", "/v2", show_server, answer=ServerMetadata),
+        Route("GET", _MODEL, show_model, answer=ModelMetadata),
+        Route("GET", _VERSION, show_model, answer=ModelMetadata),
         Route("GET", f"{_MODEL}/ready", is_model_ready),
         Route("GET", f"{_VERSION}/ready", is_model_ready),
         Route("GET", f"{_MODEL}/config", show_config),
         Route("GET", f"{_VERSION}/config", show_config),
-        Route("POST", f"{_MODEL}/infer", answer_texts),
-        Route("POST", f"{_VERSION}/infer", answer_texts),
+        Route("POST", f"{_MODEL}/infer", answer_texts, body=InferBody, answer=InferAnswer),
+        Route("POST", f"{_VERSION}/infer", answer_texts, body=InferBody, answer=InferAnswer),
         Route("POST", "/v2/repository/index", list_models),
     ),
     render_problem=render_problem,
+    problem_type=Refusal,
     prefix="/v2/",
 )

@@ -290,6 +290,23 @@ def test_calls_are_encrypted_where_there_is_a_certificate(model, tmp_path):
         assert asyncio.run(call(server))
 
 
+def test_calls_are_counted_and_logged_like_requests_over_http(model, caplog):
+    path = "/inference.GRPCInferenceService/ModelInfer"
+
+    def logged():
+        facts = [record.facts for record in caplog.records if hasattr(record, "facts")]
+        return sorted((fact["code"], fact.get("texts", 0)) for fact in facts if fact["path"] == path)
+
+    with caplog.at_level("INFO", "mtl_runtime.server"), running(model) as (server, client):
+        client.call("ModelInfer", infer_request(["a", "b"]))
+        client.refuse("ModelInfer", infer_request(outputs=["mood"]))
+        wait_until(lambda: len(logged()) == 2)
+        metrics = server.service.metrics.render().decode().splitlines()
+    assert logged() == [(200, 2), (400, 0)]
+    for code in (200, 400):
+        assert any(path in line and f'"{code}"' in line for line in metrics)
+
+
 def test_a_stopping_server_is_unavailable_for_new_requests_and_finishes_what_is_under_way(model):
     texts = ["the soup was good. " * 5] * 400
     with ThreadPoolExecutor(1) as pool, running(model, workers=1) as (server, client):
