@@ -1,9 +1,9 @@
 """Clients as their makers publish them against a server: each in an environment of its own, none skipped.
 
 ``python tests/clients/run.py [NAME...]`` runs all, or those named. A client is a file with its packages, pytest among
-them, in requirements/ and a module test_NAME.py. The module finds the server's address in MTL_TEST_URL, and what the
-library answers in the JSON file that MTL_TEST_EXPECTED names; see :func:`expected_answers`. Environments stay in
-build/clients until their packages change.
+them, in requirements/ and a module test_NAME.py. The module finds the server's addresses in MTL_TEST_URL and
+MTL_TEST_GRPC, and what the library answers in the JSON file that MTL_TEST_EXPECTED names; see :func:`expected_answers`.
+Environments stay in build/clients until their packages change.
 """
 
 import contextlib
@@ -97,18 +97,23 @@ def expected_answers() -> Mapping[str, Any]:
 @contextlib.contextmanager
 def running_server(log: Path) -> Iterator[dict[str, str]]:
     """``mtl serve`` as a process, until the end of the block; gives the variables that lead to it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port, grpc_port = (str(number) for number in find_free_ports())
     url = f"http://127.0.0.1:{port}"
-    command = [Path(sys.executable).with_name("mtl"), "serve", f"bundle={BUNDLE}", "--port", str(port)]
+    mtl = Path(sys.executable).with_name("mtl")
+    command = [mtl, "serve", f"bundle={BUNDLE}", "--port", port, "--grpc-port", grpc_port]
     with log.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT) as server:
         try:
             wait_until_ready(url, server, log)
-            yield {"MTL_TEST_URL": url}
+            yield {"MTL_TEST_URL": url, "MTL_TEST_GRPC": f"127.0.0.1:{grpc_port}"}
         finally:
             server.terminate()
         if code := server.wait(SECONDS_TO_START):
             raise SystemExit(f"the server ended with {code} after SIGTERM; its log is {log}")
+
+
+def find_free_ports() -> tuple[int, int]:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
