@@ -10,7 +10,7 @@ from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.protocols.predict_api import render_problem
 from mtl_runtime.server.protocols.predict_bodies import model_version
-from mtl_runtime.server.protocols.predict_types import ModelVersion
+from mtl_runtime.server.protocols.predict_types import ModelVersion, ProblemDetails
 from mtl_runtime.text.word_spans import Granularity
 
 __all__ = ["PROTOCOL", "ExplainRequest", "ExplainResponse"]
@@ -85,4 +85,10 @@ def _task_explanation(explanation: Explanation) -> TaskExplanation:
     return TaskExplanation(explanation.label, explanation.baseline, tokens, explanation.truncated)
 
 
-PROTOCOL = Protocol(name="explain", routes=(Route("POST", "/v1/explain", explain),), render_problem=render_problem)
+PROTOCOL = Protocol(
+    name="explain",
+    routes=(Route("POST", "/v1/explain", explain, body=ExplainRequest, answer=ExplainResponse),),
+    render_problem=render_problem,
+    problem_type=ProblemDetails,
+    problem_media_type="application/problem+json",
+)

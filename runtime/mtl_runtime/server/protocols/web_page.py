@@ -19,6 +19,7 @@ _ROUTES = {
     "tasks": "GET /v1/tasks",
     "info": "GET /v1/info",
     "ready": "GET /v2/health/ready",
+    "everything": "GET /openapi.json",
 }
 
 
