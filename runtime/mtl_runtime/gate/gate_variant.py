@@ -73,9 +73,9 @@ def gate_variant(
     failed = bool(problems) or any(task.problems for task in tasks.values())
     rounds = FEW_ROUNDS if failed else ROUNDS
     if baseline is not None:
-        work = speed_work(SPEED_TEXTS, rounds)
-        spared = planned_work(work - speed_work(SPEED_TEXTS, ROUNDS))  # all rounds are planned
-        _log.info("%s: measuring speed against cpu-fp32", variant, extra={**stage_work(work), **spared})
+        units = speed_work(SPEED_TEXTS, rounds)
+        spared = planned_work(units - speed_work(SPEED_TEXTS, ROUNDS))  # all rounds are planned
+        _log.info("%s: measuring speed against cpu-fp32", variant, extra={**stage_work(units), **spared})
     return VariantEvidence(
         status="failed" if failed else "verified",
         provider=classifier.info.provider,
