@@ -73,7 +73,7 @@ def _quality(summary: TrainingSummary) -> Iterator[str]:
             model, probe, majority = (f"{side[metric]:.3f}" if metric in side else "" for side in sides)
             bounds = scores.intervals.get(metric)
             cells = (name, metric, model, shares(*bounds) if bounds else "", str(scores.rows), probe, majority)
-            yield f"| {' | '.join(cells)} | {scores.assessment} |"
+            yield f"| {' | '.join(cells)} | {scores.comparison} |"
     yield ""
 
 

@@ -76,7 +76,11 @@ def _findings(record: CheckpointRecord) -> Markup:
         return join(tag("p", tag("strong", heading)), items)
     if record.format_version < _FIRST_VERSION_WITH_FINDINGS:
         return tag("p", "Trained by a version that did not look for problems of data and model.", class_="quiet")
-    return tag("p", "Nothing conspicuous was found in the data and the figures.", class_="quiet")
+    return tag(
+        "p",
+        "Nothing conspicuous was found in the data and the figures; how sure these are, the intervals say.",
+        class_="quiet",
+    )
 
 
 def _facts(record: CheckpointRecord) -> Iterator[tuple[str, Content]]:

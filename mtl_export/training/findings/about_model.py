@@ -87,15 +87,16 @@ def too_few_rows_to_tell(specs: Sequence[TaskSpec], model: Mapping[str, TaskMetr
     """Tasks whose validation rows leave a wide interval around what was measured on them."""
     for spec in specs:
         rows = model[spec.name].rows
-        text = f"task {spec.name}: {plural(rows, 'validation row')} cannot tell how good it is"
-        wide = rows < _LEAST_ROWS
+        few, width, meaning = rows < _LEAST_ROWS, 0.0, ""
         if spec.kind != "regression":
             accuracy = model[spec.name].values["accuracy"]
             low, high = accuracy_interval(accuracy, rows)
-            wide |= high - low > _WIDE
-            text += f": an accuracy of {accuracy:.2f} on them means {low:.2f} to {high:.2f} (95 % interval)"
-        if wide:
-            yield Finding(problem="too_few_validation_rows", task=spec.name, text=f"{text}; {_MORE_ROWS}")
+            width = high - low
+            meaning = f": an accuracy of {accuracy:.2f} on them means {low:.2f} to {high:.2f} (95 % interval)"
+        if few or width > _WIDE:
+            tell = "cannot tell" if few or width > 2 * _WIDE else "tell only roughly"
+            text = f"task {spec.name}: {plural(rows, 'validation row')} {tell} how good it is{meaning}; {_MORE_ROWS}"
+            yield Finding(problem="too_few_validation_rows", task=spec.name, text=text)
 
 
 def still_rising(specs: Sequence[TaskSpec], history: Sequence[Evaluation]) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ class ValidationScores:
         return {"accuracy": accuracy_interval(self.model["accuracy"], self.rows)} if "accuracy" in self.model else {}
 
     @property
-    def assessment(self) -> str:
+    def comparison(self) -> str:
         """The rating in words that say how the model compares with the probe, too, where there is one."""
         metric = self.tabulated_metrics[1]  # the one that represents the task
         if self.rating != "better than the majority" or metric not in self.probe:

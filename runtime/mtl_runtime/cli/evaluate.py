@@ -45,7 +45,7 @@ def evaluate(
     """Show how good BUNDLE is on the labelled rows of FILE, which should be rows that training never saw.
 
     FILE has a column of texts and one for each task, as in training; rows without a label of a task do not count for
-    it. Only accuracy is measured: `mtl verify` compares variants, and `mtl bench` times them.
+    it. Nothing is timed or compared with PyTorch: see `mtl bench` and `mtl verify`.
     """
     if output is not None:
         check_writable(format_of(output), output)

@@ -75,7 +75,7 @@ def _rows_on_data(variant: str, task: str, scores: TaskEvidence) -> Iterator[tup
 
 def _rows(name: str, scores: ValidationScores) -> Iterator[tuple[Content, ...]]:
     mark, class_ = _TONES[scores.rating]
-    rating: Content = tag("span", tag("span", mark, aria_hidden="true"), " ", scores.assessment, class_=f"b {class_}")
+    rating: Content = tag("span", tag("span", mark, aria_hidden="true"), " ", scores.comparison, class_=f"b {class_}")
     shown = name
     for metric in scores.tabulated_metrics:
         if metric in scores.model:

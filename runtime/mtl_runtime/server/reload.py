@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from mtl_runtime.bundle.bundle import DIGEST_NAME
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
@@ -71,24 +72,31 @@ class Reloader:
                 continue  # it is in the log
 
     async def watch(self) -> None:
-        """Reload a model whenever its folder, or the folder that its link names, has another manifest; for ever."""
-        seen = {name: _fingerprint(source.path) for name, source in self._sources.items()}
+        """Reload a model whenever its folder, or the folder that its link names, holds another bundle; for ever."""
+        failed: dict[str, _Fingerprint] = {}  # what could not be loaded is not tried again before it changes
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
             for name, source in self._sources.items():
-                found = await asyncio.to_thread(_fingerprint, source.path)
-                if found is None or found == seen[name]:
+                found = await asyncio.to_thread(_Fingerprint.of, source.path)
+                if found is None or found == failed.get(name) or found.manifest == self._models.get(name).digest:
                     continue
-                seen[name] = found
                 try:
                     await self.reload(name)
                 except (MtlError, OSError):
-                    continue  # tried again when it changes again
+                    failed[name] = found
+            await asyncio.sleep(_WATCH_SECONDS)
 
 
-def _fingerprint(path: Path) -> str | None:
-    """SHA-256 of a bundle's manifest and its digest; None: they are not there, perhaps for a moment."""
-    try:
-        return hashlib.sha256((path / MANIFEST_NAME).read_bytes() + (path / DIGEST_NAME).read_bytes()).hexdigest()
-    except OSError:
-        return None
+class _Fingerprint(NamedTuple):
+    """What tells a bundle from another one."""
+
+    manifest: str  # SHA-256
+    promised: str  # what the file next to it says, which may be written a moment later
+
+    @classmethod
+    def of(cls, path: Path) -> "_Fingerprint | None":
+        """Of the bundle in a folder; None: there is none, perhaps for a moment."""
+        try:
+            manifest, promised = ((path / name).read_bytes() for name in (MANIFEST_NAME, DIGEST_NAME))
+        except OSError:
+            return None
+        return cls(*(hashlib.sha256(content).hexdigest() for content in (manifest, promised)))

@@ -125,7 +125,12 @@ def test_training_scores_and_findings_stand_in_manifest_evidence_and_at_the_top_
     assert [found.text for found in summary.findings] == ["a_finding"]
     assert scores.rating == "no better than the majority"
     card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
-    places = ("a\\_finding", "| task | metric | majority | probe |", "no better than the majority", "## Tasks")
+    places = (
+        "a\\_finding",
+        "| task | metric | this model | 95 % interval |",
+        "no better than the majority",
+        "## Tasks",
+    )
     assert [*map(card.index, places)] == sorted(map(card.index, places))
 
 
@@ -180,9 +185,22 @@ def test_an_export_says_which_variants_auto_leaves_out_and_what_each_graph_adds(
     done = CliRunner().invoke(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle")])
     assert "auto makes cpu-fp32; no cuda-fp16: there is no NVIDIA GPU here" in done.stderr
     assert "(to have them: --variants auto,cuda-fp16)" in done.stderr
+    assert "loading torch and transformers" in done.stderr.splitlines()[0]
     sizes = {name: file.bytes / 1e6 for name, file in Bundle.open(tmp_path / "bundle").manifest.files.items()}
     assert f"Size of the bundle: {sum(sizes.values()):.1f} MB" in done.stdout
     assert re.search(rf"cpu-fp32 +model\.onnx +{sizes['model.onnx']:.1f} MB", done.stdout)
+
+
+def test_a_variant_that_cannot_be_compared_here_is_not_offered_right_after_saying_so(monkeypatch, caplog):
+    absent = "OpenVINO's provider cannot run here"
+    monkeypatch.setattr(
+        "mtl_export.graphs.recipes.provider_problem", lambda name: absent if name == "openvino" else None
+    )
+    left_out = {"openvino-bf16": absent, "cuda-fp16": "there is no NVIDIA GPU here"}
+    with caplog.at_level("INFO", "mtl_export"):
+        exporter._log_auto(AutoVariants(("cpu-fp32",), left_out), frozenset())
+    assert f"no openvino-bf16: {absent}" in caplog.text
+    assert "(to have them: --variants auto,cuda-fp16)" in caplog.text  # whose rounding is imitated here
 
 
 def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path):

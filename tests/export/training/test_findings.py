@@ -81,6 +81,11 @@ def findings_of(data, answers=None, *, probe=None, history=()):
     return tuple(finding.text for finding in records_of(data, answers, probe=probe, history=history))
 
 
+def without_size(findings):
+    """The sentences that are not about the number of validation rows."""
+    return tuple(finding for finding in findings if "how good it is" not in finding)
+
+
 def repeat(values, count):
     return list(islice(cycle(values), count))
 
@@ -108,7 +113,7 @@ def test_a_good_model_on_clean_data_has_no_findings():
 
 def test_a_task_that_ended_at_its_majority_is_named_first():
     data = data_of(TONE, repeat("aab", 400), [*"a" * 73, *"b" * 77])
-    (first, second) = findings_of(data, ["a"] * 150)
+    (first, second) = without_size(findings_of(data, ["a"] * 150))
     assert first == (
         "task tone is right no more often than by always answering a: accuracy 0.487 against 0.487, "
         "macro-F1 0.327 against 0.327 on 150 validation rows"
@@ -118,9 +123,10 @@ def test_a_task_that_ended_at_its_majority_is_named_first():
 
 def test_a_finding_names_its_problem_and_its_task():
     data = data_of(TONE, repeat("aab", 400), [*"a" * 73, *"b" * 77])
-    poor, unpredicted = records_of(data, ["a"] * 150, probe=["a"] * 150)
+    poor, unpredicted, few = records_of(data, ["a"] * 150, probe=["a"] * 150)
     assert (poor.problem, poor.task) == ("no_better_than_majority", "tone")
     assert (unpredicted.problem, unpredicted.task) == ("unpredicted_labels", "tone")
+    assert (few.problem, few.task) == ("too_few_validation_rows", "tone")
     shared = data_of(
         TONE, [[f"text {number}", "ab"[number % 2]] for number in range(100)], [["text 0", "a"], ["text 1", "b"]] * 25
     )
@@ -130,7 +136,7 @@ def test_a_finding_names_its_problem_and_its_task():
 
 def test_149_of_150_answers_that_are_the_majoritys_are_hardly_better():
     data = data_of(TONE, repeat("aab", 400), [*"a" * 73, *"b" * 77])
-    (finding,) = findings_of(data, ["a"] * 149 + ["b"])
+    (finding,) = without_size(findings_of(data, ["a"] * 149 + ["b"]))
     assert finding.startswith("task tone is hardly better than always answering a: accuracy 0.493 against 0.487")
 
 
@@ -138,7 +144,8 @@ def test_a_model_that_is_clearly_better_than_the_constant_is_not_named():
     data = data_of(TONE, repeat("aab", 400), repeat("aab", 150))
     answers = [row.labels["tone"] for row in data.validation.rows]
     wrong = [index for index, answer in enumerate(answers) if answer == "b"][10:]
-    assert findings_of(data, ["a" if index in wrong else answer for index, answer in enumerate(answers)]) == ()
+    answers = ["a" if index in wrong else answer for index, answer in enumerate(answers)]
+    assert without_size(findings_of(data, answers)) == ()
 
 
 def test_with_class_weights_macro_f1_decides_because_they_give_up_accuracy():
@@ -146,8 +153,8 @@ def test_with_class_weights_macro_f1_decides_because_they_give_up_accuracy():
     answers = repeat(["a"] * 8 + ["b"] * 2, 200)
     truth = repeat(["a"] * 9 + ["b"], 200)
     data, plain = data_of(weighted, truth * 2, truth), data_of(TONE, truth * 2, truth)
-    assert findings_of(data, repeat(["b"] * 2 + ["a"] * 6 + ["b"] * 2, 200)) == ()
-    assert findings_of(plain, repeat(["b"] * 2 + ["a"] * 6 + ["b"] * 2, 200)) != ()
+    assert without_size(findings_of(data, repeat(["b"] * 2 + ["a"] * 6 + ["b"] * 2, 200))) == ()
+    assert without_size(findings_of(plain, repeat(["b"] * 2 + ["a"] * 6 + ["b"] * 2, 200))) != ()
     assert findings_of(data, ["a"] * 200)[0].startswith("task tone is no better than always answering a")
     assert findings_of(plain, answers)[0].startswith("task tone is right no more often")
 
@@ -197,18 +204,18 @@ def test_few_validation_rows_alone_do_not_make_a_good_model_hardly_better():
 def test_a_task_that_the_probe_does_better_is_named_and_one_within_half_a_point_is_not():
     right = repeat("ab", 100)
     worse = ["b" if index < 20 and answer == "a" else answer for index, answer in enumerate(right)]
-    assert findings_of(BALANCED, worse, probe=right) == (
+    assert without_size(findings_of(BALANCED, worse, probe=right)) == (
         "task tone is worse than a linear probe on the frozen encoder: macro-F1 0.899 against 1.000; "
         "freeze_encoder = true trains such a model",
     )
     assert findings_of(BALANCED, right, probe=worse) == ()
-    assert findings_of(BALANCED, worse, probe=worse) == ()
+    assert without_size(findings_of(BALANCED, worse, probe=worse)) == ()
 
 
 def test_validation_texts_that_are_training_texts_are_counted_with_those_of_another_label():
     train = [[f"text {number}", "ab"[number % 2]] for number in range(100)]
     validation = [[text, "a" if number < 20 else label] for number, (text, label) in enumerate(train[:40])]
-    (finding,) = findings_of(data_of(TONE, train, validation))
+    (finding,) = without_size(findings_of(data_of(TONE, train, validation)))
     assert finding == (
         "40 of 40 validation texts are training texts too, 10 of them with another label: the figures show what the "
         "model remembers, not how it answers new texts"
@@ -239,7 +246,7 @@ def test_equal_training_texts_with_different_labels_are_counted_and_two_are_show
 
 def test_equal_texts_with_different_numbers_contradict_nothing():
     train = [*repeat([1.0, 2.0], 100), ["same", 1.0], ["same", 2.0]]
-    assert findings_of(data_of(STARS, train, repeat([1.0, 2.0], 40))) == ()
+    assert findings_of(data_of(STARS, train, repeat([1.0, 2.0], 60))) == ()
 
 
 def test_labels_of_one_training_row_and_labels_that_a_split_lacks_are_named():
@@ -279,7 +286,16 @@ def test_how_many_rows_tell_depends_on_what_was_measured(rows, right, enough):
     data = data_of(TONE, repeat("ab", 400), repeat("ab", rows))
     truth = [row.labels["tone"] for row in data.validation.rows]
     answers = [label if index < right else "ab"[label == "a"] for index, label in enumerate(truth)]
-    assert any("cannot tell" in finding for finding in findings_of(data, answers)) is not enough
+    assert any("how good it is" in finding for finding in findings_of(data, answers)) is not enough
+
+
+def test_a_perfect_score_on_few_rows_and_a_fair_one_on_some_are_told_apart():
+    (few,) = findings_of(data_of(TONE, repeat("ab", 400), repeat("ab", 40)))
+    assert "40 validation rows cannot tell how good it is: an accuracy of 1.00 on them means 0.91 to 1.00" in few
+    data = data_of(TONE, repeat("ab", 400), repeat("ab", 100))
+    answers = [label if index < 90 else "ab"[label == "a"] for index, label in enumerate(repeat("ab", 100))]
+    (some,) = findings_of(data, answers)
+    assert "100 validation rows tell only roughly how good it is: an accuracy of 0.90" in some
 
 
 def test_a_score_that_rises_to_the_end_while_the_loss_falls_asks_for_more_epochs():

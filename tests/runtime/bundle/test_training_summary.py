@@ -39,7 +39,7 @@ def test_scores_of_an_earlier_version_have_no_rating_and_none_is_made_up():
 
 
 @pytest.mark.parametrize(
-    ("rating", "probe", "assessment"),
+    ("rating", "probe", "comparison"),
     [
         ("better than the majority", {"macro_f1": 0.70}, "better than majority and probe"),
         ("better than the majority", {"macro_f1": 0.798}, "better than the majority, level with the probe"),
@@ -48,9 +48,9 @@ def test_scores_of_an_earlier_version_have_no_rating_and_none_is_made_up():
         ("unknown", {"macro_f1": 0.1}, "unknown"),
     ],
 )
-def test_a_verdict_compares_with_the_probe_where_there_is_one(rating, probe, assessment):
+def test_a_rating_in_words_compares_with_the_probe_where_there_is_one(rating, probe, comparison):
     scores = ValidationScores(rows=9, model={"accuracy": 0.9, "macro_f1": 0.8}, probe=probe, rating=rating)
-    assert scores.assessment == assessment
+    assert scores.comparison == comparison
 
 
 def test_an_accuracy_has_an_interval_by_its_rows_and_a_mean_error_none():

@@ -313,6 +313,25 @@ def test_inspect_and_verify_say_first_whether_the_model_is_good(mtl, bundle_copy
     assert evidence["training"]["validation"]["sentiment"]["rows"] == 150
 
 
+def test_verify_shows_the_figures_of_a_file_first_and_says_which_rows_each_table_is_from(
+    mtl, bundle_copy, change_manifest, tmp_path
+):
+    scores = {"rows": 40, "model": {"accuracy": 1.0, "macro_f1": 1.0}, "rating": "better than the majority"}
+    change_manifest(bundle_copy, training={"validation": {"sentiment": scores}, "findings": []})
+    file = tmp_path / "unseen.csv"
+    file.write_text("text,sentiment\n" + "a great soup,positive\n" * 9 + "a bad match,positive\n")
+    shown = mtl("verify", bundle_copy, "--data", file, "--variant", "cpu-fp32").stdout
+    places = (
+        "Is the model good on unseen.csv? (labelled rows of it)",
+        "0.596 to 0.982",
+        "Is the model good? (validation rows of training, not those of unseen.csv)",
+        "0.912 to 1.000",
+        "Checks of",
+        "Compared with cpu-fp32 on unseen.csv",
+    )
+    assert [*map(shown.index, places)] == sorted(map(shown.index, places))
+
+
 def test_inspect_shows_the_evidence_of_this_bundle_alone_and_gives_json(mtl, bundle_copy):
     digest = Bundle.open(bundle_copy).digest
     (bundle_copy / "evidence").mkdir()

@@ -20,6 +20,7 @@ from mtl_runtime.gate.budget_checks import stability_problems, task_problems
 from mtl_runtime.gate.invariance import check_invariance
 from mtl_runtime.gate.speed import measure_speed, median_ratio
 from mtl_runtime.gate.verify import verify
+from mtl_runtime.gate.work import AUTOTUNE_WORK
 
 TEXTS = ["good film", "the soup was bad", "so so", "a great plot and a good dinner with a lovely taste", ""] * 8
 
@@ -225,3 +226,14 @@ def test_each_variant_answers_with_its_own_temperature_and_thresholds(bundle_cop
     assert plain["sentiment"].label == warm["sentiment"].label
     assert warm["sentiment"].probability < plain["sentiment"].probability
     assert warm["topics"].labels == topics.labels
+
+
+def test_a_variant_that_fails_spares_the_rounds_that_were_planned(bundle_copy, other_kernels, tmp_path, caplog):
+    file = tmp_path / "texts.csv"
+    file.write_text("text,sentiment\n" + "good,positive\nbad,negative\n" * 2)
+    other_kernels(60.0)
+    with caplog.at_level("INFO"):
+        assert not verify(bundle_copy, data=file).passed
+    announced, taken = (sum(getattr(record, name, 0.0) for record in caplog.records) for name in (PLANNED, STAGE))
+    unmeasured = 2 * AUTOTUNE_WORK  # of the variant that failed
+    assert announced - unmeasured == pytest.approx(taken)

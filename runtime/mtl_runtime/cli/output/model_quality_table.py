@@ -24,7 +24,7 @@ def print_model_quality(summary: TrainingSummary | None, *, other_rows: str = ""
         return
     rows = []
     for name, scores in summary.validation.items():
-        first, last = (name, f"{scores.rows:,}"), scores.assessment
+        first, last = (name, f"{scores.rows:,}"), scores.comparison
         for metric in scores.tabulated_metrics:
             model, probe, majority = (_cell(side.get(metric)) for side in (scores.model, scores.probe, scores.majority))
             bounds = scores.intervals.get(metric)

@@ -167,7 +167,7 @@ def test_the_first_line_comes_after_ten_seconds_and_says_how_long_the_rest_will_
         progress.on_log(ARGUMENTS, state_at(51), CONTROL, logs={"loss": 0.5})
     assert caplog.messages == [
         "step 5/100, about 5 minutes left",
-        "step 51/100, training loss 0.5000, about 2 minutes left",
+        "step 51/100, training loss 0.5000, about 2 minutes 30 seconds left",
     ]
 
 
