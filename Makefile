@@ -170,6 +170,10 @@ bench-results:   ## keep the report of `make bench` as the README's results file
 	$(BIN)/python -m mtl_bench.report benchmarks/results/bench.json build/report/report.html
 	$(BIN)/python -m mtl_bench.report.screenshots build/report/report.html docs
 
+hostile: install   ## try hostile bundles, flipped bytes and odd inputs; fails if one does harm (a quarter of an hour)
+	$(BIN)/python -m mtl_bench.studies.hostile tests/runtime/data/tiny_bundle -o benchmarks/results/hostile.json
+	$(BIN)/python -m mtl_bench.studies.hostile.tables benchmarks/results/hostile.json docs/reliability.md
+
 serve-screenshots: install   ## the page of `mtl serve` as pictures for the README (needs `make demo` first, and a browser)
 	$(BIN)/python tests/make_serve_screenshots.py $(DEMO)/bundle docs
 
