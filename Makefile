@@ -84,10 +84,9 @@ test-clients: install   ## clients as their makers publish them, each in an envi
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
-# all families as they load, train and become graphs.
+# all families as they load and train, and attention as it is fused.
 NEWEST := tests/runtime tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
-  tests/export/training/test_families.py tests/export/graphs/test_encoder_families.py tests/export/graphs/test_fused_attention.py \
-  tests/export/bundling/test_labels_of_a_bundle.py
+  tests/export/training/test_families.py tests/export/graphs/test_fused_attention.py tests/export/bundling/test_labels_of_a_bundle.py
 PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-newest: install   ## what touches other packages, with the newest versions that pyproject.toml allows, torch as pinned
 	rm -rf build/newest
