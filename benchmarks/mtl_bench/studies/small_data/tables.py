@@ -109,22 +109,13 @@ def _difference(own: Sequence[MethodRun], other: Sequence[MethodRun], task: str,
 
 
 def _choices(results: SmallDataResults) -> str:
-    """What the defaults came to, and the time of one training by method."""
-    rows, methods = [], _methods(results)
+    """What the defaults came to. No seconds: trainings of a long study run beside other work."""
+    rows = []
     for name, data_set in DATA_SETS.items():
         runs = results.of(name, _OURS)
-        if not runs:
-            continue
-        facts = runs[0].facts
-        chosen = [facts.get(key, "") for key in _CHOICES]
-        seconds = [_seconds(results.of(name, method)) for method in methods]
-        rows.append([data_set.title, *chosen, *seconds])
-    header = ["data", *_CHOICES.values(), *(f"{title}: s" for title in methods.values())]
-    return markdown_table(header, rows, "l" + "r" * (len(header) - 1))
-
-
-def _seconds(runs: Sequence[MethodRun]) -> str:
-    return f"{mean(run.seconds for run in runs):.0f}" if runs else ""
+        if runs:
+            rows.append([data_set.title, *(runs[0].facts.get(key, "") for key in _CHOICES)])
+    return markdown_table(["data", *_CHOICES.values()], rows, "l" + "r" * len(_CHOICES))
 
 
 def _circumstances(results: SmallDataResults) -> str:
