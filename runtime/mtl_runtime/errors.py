@@ -190,9 +190,11 @@ class BundleError(MtlError):
 class TokenizerError(BundleError):
     """tokenizer.json cannot read every text, or gives what the graph does not take."""
 
-    def __init__(self, problem: str) -> None:
+    ADVICE: ClassVar[str] = "use the one that its encoder was published with, and export again"
+
+    def __init__(self, problem: str, *, advice: str = ADVICE) -> None:
         self.problem = problem
-        super().__init__(f"tokenizer.json {problem}; use the one that its encoder was published with, and export again")
+        super().__init__(f"tokenizer.json {problem}; {advice}")
 
 
 class ComputationError(MtlError):

@@ -14,7 +14,7 @@ from mtl_export.model.encoder.auto_tokenizer import load_auto_tokenizer, to_toke
 from mtl_export.model.encoder.files import EncoderFiles
 from mtl_export.model.encoder.tokenizer_difference import find_difference
 from mtl_export.model.encoder.tokenizer_texts import make_comparison_texts
-from mtl_runtime.errors import BundleError
+from mtl_runtime.errors import BundleError, InvalidTextError, TokenizerError
 from mtl_runtime.text.tokenizer import Tokenizer
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
@@ -54,11 +54,6 @@ def load_tokenizer(files: EncoderFiles, *, max_length: int, embeddings: int, low
 
 def _check_ids(files: EncoderFiles, tokenizer: Tokenizer, *, embeddings: int) -> None:
     empty, text = tokenizer.encode(["", "a text"])
-    if len(empty) >= tokenizer.max_length:
-        raise EncoderError(
-            f"max_length is {tokenizer.max_length}, and the tokenizer of encoder {files.source!r} needs {len(empty)} "
-            f"of it for special tokens; raise [encoder] max_length"
-        )
     around = max((*empty.ids, *text.ids), default=0)  # a template has ids of its own
     if (size := max(tokenizer.vocabulary_size, around + 1)) > embeddings:
         raise EncoderError(
@@ -146,13 +141,8 @@ def _parse(files: EncoderFiles, data: bytes, max_length: int) -> Tokenizer:
         raise EncoderError(f"encoder {files.source!r}: {pointer or error}") from error
     try:
         tokenizer.encode(make_comparison_texts([], []))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of tokenizers is not an Exception
-        raise EncoderError(
-            f"encoder {files.source!r}: {_FILE} cannot read every text: {' '.join(str(error).split())}; its model "
-            f"needs a token for unknown words, and its template no second text"
-        ) from error
+    except InvalidTextError as error:
+        raise EncoderError(f"encoder {files.source!r}: {error.problem}; {TokenizerError.ADVICE}") from error
     return tokenizer
 
 

@@ -16,7 +16,7 @@ from mtl_runtime.dataset.examples import Example, read_labelled_file
 from mtl_runtime.dataset.majority import majority_logits
 from mtl_runtime.dataset.metrics import TaskMetrics, task_metrics
 from mtl_runtime.dataset.targets import Targets, encode_labels
-from mtl_runtime.dataset.task_columns import find_task_columns
+from mtl_runtime.dataset.task_columns import check_task_columns
 from mtl_runtime.errors import TableError
 from mtl_runtime.evaluation.confident_answers import confident_answers
 from mtl_runtime.evaluation.evaluation_report import (
@@ -59,7 +59,7 @@ def evaluate(
         BundleError, IntegrityError, UnknownVariantError, ProviderError: as :func:`mtl_runtime.load`.
     """
     bundle, file = Bundle.open(path), Path(data)
-    column, columns = find_task_columns(bundle.manifest, file, text)
+    column, columns = check_task_columns(bundle.manifest, file, text)
     examples = list(read_labelled_file(file, text=column, tasks=columns))
     if not any(example.labels for example in examples):
         raise TableError(file, f"no row has a label of {', '.join(columns)}: there is nothing to compare answers with")

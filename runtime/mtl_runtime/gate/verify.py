@@ -13,7 +13,7 @@ from mtl_runtime.bundle.gate_config import GateConfig, limits_for, logit_limit, 
 from mtl_runtime.bundle.golden import GOLDEN_NAME, GoldenText, parse_golden
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, MANIFEST_NAME
 from mtl_runtime.core.clock import utc_timestamp
-from mtl_runtime.dataset.task_columns import find_task_columns
+from mtl_runtime.dataset.task_columns import check_task_columns
 from mtl_runtime.errors import (
     BundleError,
     IntegrityError,
@@ -104,7 +104,7 @@ def verify(
         raise ValueError("quick runs no gate, so that data would not be read; give one of them")
     bundle = Bundle.open(path)
     if data is not None:
-        find_task_columns(
+        check_task_columns(
             bundle.manifest, Path(data), text
         )  # a wrong file is better found now than after the other checks
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work

@@ -146,7 +146,10 @@ def _open(data: bytes, max_length: int, overlap: int | None, max_text_bytes: int
     check_parts(tokenizer)
     special = tokenizer.num_special_tokens_to_add(False)
     if max_length <= special:
-        raise TokenizerError(f"adds {special} special tokens, so that {max_length} tokens leave no room for a text")
+        raise TokenizerError(
+            f"adds {special} special tokens, so that {max_length} tokens leave no room for a text",
+            advice="raise max_length, and export again",
+        )
     # Each window has a new token.
     shared = None if overlap is None else min(overlap, max_length - special - 1)
     tokenizer.enable_truncation(max_length, stride=shared or 0)

@@ -210,7 +210,7 @@ def test_a_run_that_may_replace_its_output_still_may_when_it_is_resumed_with_its
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAIN, "checkpoint_record", stop)
+        patch.setattr(TRAIN, "build_checkpoint_record", stop)
         with pytest.raises(KeyboardInterrupt) as caught:
             train(config, folder / "checkpoint", force=True)
     assert caught.value.__notes__ == ["saved up to step 16; the same command with --resume continues from there"]

@@ -384,7 +384,7 @@ def test_a_share_held_out_is_validated_on_and_never_trained_on(tmp_path, caplog)
     data = {"train": "train.csv", "holdout": 0.25}
     with caplog.at_level(logging.INFO, "mtl_export"):
         checkpoint = train(config_of(folder, data=data), folder / "checkpoint")
-    sizes = [int(line.split()[1]) for line in caplog.messages if "sentences" in line]
+    sizes = [int(line.split()[1]) for line in caplog.messages if line.startswith(("train: ", "validation: "))]
     assert sum(sizes) == 384
     assert 0.15 < sizes[1] / 384 < 0.35
     assert checkpoint.record.training.validation["topic"].rows == sizes[1]

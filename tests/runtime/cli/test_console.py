@@ -45,7 +45,7 @@ def bundle(measured_bundle, tmp_path_factory):
     ("command", "expected"),
     [
         (["inspect"], "cpu-int8"),
-        (["verify"], "max logit difference"),
+        (["verify"], "Compared with"),
         (["verify", "--quick"], "cpu-int8: golden answers"),
         (["doctor"], "Golden answers on this machine"),
         (["predict", "--text", TEXT], "positive"),

@@ -256,7 +256,7 @@ def with_template(tokenizer, *, cls_id=2, type_id=0):
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ({"cls_id": 500}, "gives ids up to 500, but the encoder embeds only 33 tokens; add rows with"),
+        ({"cls_id": 500}, "puts '[CLS]' with the id 500 around a text, and its vocabulary has it as 2"),
         ({"type_id": 2}, "gives the token type 2, the encoder embeds 2 types; set type_id in the post_processor"),
     ],
 )
@@ -274,8 +274,8 @@ def test_a_template_beyond_what_the_encoder_embeds_is_refused(folder, template, 
     ("path", "value", "problem"),
     [
         (["model", "unk_token"], "[NONE]", "WordPiece error: Missing [UNK] token from the vocabulary"),
-        (["model", "vocab"], {"good": 4}, "Missing [UNK] token"),
-        (["post_processor", "single"], [{"Sequence": {"id": "B", "type_id": 0}}], "index out of bounds"),
+        (["model", "vocab"], {"good": 4}, "puts '[CLS]' with the id 2 around a text, and its vocabulary has no such"),
+        (["post_processor", "single"], [{"Sequence": {"id": "B", "type_id": 0}}], "takes B in place of A, the text"),
     ],
 )
 def test_a_tokenizer_that_fails_on_some_texts_is_refused_when_it_is_loaded(folder, path, value, problem):
@@ -287,16 +287,16 @@ def test_a_tokenizer_that_fails_on_some_texts_is_refused_when_it_is_loaded(folde
     save_with_tokenizer(folder, bert_tokenizer(), {"tokenizer_class": "PreTrainedTokenizerFast"})
     tokenizer.save(str(folder / "tokenizer.json"))
     message = error_of(folder)
-    assert message.startswith("encoder X: tokenizer.json cannot read every text: ")
+    assert message.startswith("encoder X: tokenizer.json ")
     assert problem in message
-    assert message.endswith("; its model needs a token for unknown words, and its template no second text")
+    assert message.endswith("; use the one that its encoder was published with, and export again")
 
 
 def test_a_unigram_tokenizer_without_an_unknown_token_is_refused(folder):
     tokenizer = Tokenizer(models.Unigram([("<s>", 0.0), ("</s>", 0.0), ("\u2581good", -1.0)]))
     save_with_tokenizer(folder, tokenizer, {"tokenizer_class": "PreTrainedTokenizerFast"})
     message = error_of(folder)
-    assert "tokenizer.json cannot read every text: Encountered an unknown token but `unk_id` is missing" in message
+    assert "tokenizer.json cannot read 'a': Encountered an unknown token but `unk_id` is missing" in message
 
 
 def test_a_length_that_special_tokens_fill_is_refused(folder):
@@ -308,5 +308,6 @@ def test_a_length_that_special_tokens_fill_is_refused(folder):
     save_with_tokenizer(folder, bert_tokenizer(), {"tokenizer_class": "PreTrainedTokenizerFast"})
     Tokenizer.from_str(json.dumps(content)).save(str(folder / "tokenizer.json"))
     assert error_of(folder) == (
-        "max_length is 16, and the tokenizer of encoder X needs 16 of it for special tokens; raise [encoder] max_length"
+        "encoder X: tokenizer.json adds 16 special tokens, so that 16 tokens leave no room for a text; "
+        "raise max_length, and export again"
     )
