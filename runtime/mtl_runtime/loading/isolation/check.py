@@ -17,12 +17,11 @@ from mtl_runtime.errors import (
     ProviderError,
 )
 from mtl_runtime.loading.isolation.limits import SCALE, IsolationLimits
-from mtl_runtime.wording import shorten
+from mtl_runtime.wording import elide
 
 __all__ = ["VariantProblem", "check_in_child"]
 
 _CHILD = ("-m", "mtl_runtime.loading.isolation.child")
-_MOST_MESSAGE = 400  # characters
 _ERRORS: Mapping[str, type[MtlError]] = {
     error.__name__: error for error in (BundleError, CheckFailedError, MissingPackageError, ProviderError)
 }
@@ -119,7 +118,7 @@ def _read_answer(bundle: Bundle, data: bytes) -> dict[str, VariantProblem]:
     try:
         answer = json.loads(data)
         return {
-            name: VariantProblem(_ERRORS[problem["error"]](shorten(problem["message"], _MOST_MESSAGE)))
+            name: VariantProblem(_ERRORS[problem["error"]](elide(problem["message"])))
             for name, problem in answer.items()
         }
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
