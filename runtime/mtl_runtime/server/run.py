@@ -43,13 +43,19 @@ def run_server(settings: ServerSettings) -> None:
     asyncio.run(_run(settings, ModelTable(models, settings.splits), keys))
 
 
-def _open_model(settings: ServerSettings, name: str, source: BundleSource) -> ServedModel:
+def _open_model(settings: ServerSettings, name: str, source: BundleSource, *, isolate: bool = False) -> ServedModel:
     """Load a bundle, which tests itself where it must, and answer a first text with it.
+
+    Args:
+        settings: with options of the load.
+        name: that clients use.
+        source: folder and variant.
+        isolate: let a child process open it first, since a crash would end the server and all that it answers.
 
     Raises:
         MtlError: it cannot be loaded, or does not answer.
     """
-    classifier = load(source.path, variant=source.variant, **settings.load_options)
+    classifier = load(source.path, variant=source.variant, isolate=isolate, **settings.load_options)
     classifier(_WARM_UP_TEXT)
     return ServedModel(name=name, classifier=classifier)
 
@@ -59,7 +65,7 @@ async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys) -> N
     workers = max(model.classifier.settings.execution.workers for model in models)
     scheduler = Scheduler(workers, limits, asyncio.get_running_loop(), metrics)
     service = Service(models, limits, scheduler, metrics, settings.shadows)
-    reloader = Reloader(settings.bundles, models, partial(_open_model, settings), metrics)
+    reloader = Reloader(settings.bundles, models, partial(_open_model, settings, isolate=True), metrics)
     protocols = choose_protocols(page_data=settings.has_page_data)
     main = HttpServer(Application(service, protocols, keys), settings.address, limits)
     async with _background() as background:
