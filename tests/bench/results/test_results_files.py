@@ -8,6 +8,7 @@ import pytest
 from mtl_bench.results.files import read_report, read_results, write_results
 from mtl_bench.results.schema import Report
 from mtl_bench.studies.bulk_files import BulkFilesResults
+from mtl_bench.studies.hostile.results import HostileResults
 from mtl_bench.studies.joint_training import JointTrainingResults
 from mtl_bench.studies.quantization.results import QuantizationResults
 from mtl_bench.studies.runtime.results import RuntimeResults
@@ -32,6 +33,7 @@ KINDS = {
     "quantization.json": QuantizationResults,
     "runtime.json": RuntimeResults,
     "runtime_openvino.json": RuntimeResults,
+    "hostile.json": HostileResults,
     "small_data.json": SmallDataResults,
     "training_cost.json": TrainingCostResults,
 }
