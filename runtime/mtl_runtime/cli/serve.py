@@ -9,6 +9,7 @@ import click
 
 from mtl_runtime.cli.log import set_log_format, show_records
 from mtl_runtime.cli.options import threads_option
+from mtl_runtime.server.limits import Limits
 
 if TYPE_CHECKING:
     from mtl_runtime.server.settings import ServerSettings
@@ -16,24 +17,29 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+# A key of Limits, its smallest value, and what it is.
 _LIMITS = {
-    "max_texts": (click.IntRange(min=1), "Texts in a request. Default: 1024."),
-    "max_text_bytes": (click.IntRange(min=1), "Longest text, in UTF-8. Default: 65536."),
-    "max_body_bytes": (click.IntRange(min=1), "Longest body, also decompressed. Default: 4194304."),
-    "max_explanations": (click.IntRange(min=1), "Explanations at the same time. Default: 2."),
-    "max_requests": (click.IntRange(min=1), "Requests at the same time. Default: 512."),
-    "max_queued_texts": (click.IntRange(min=1), "Texts that wait for a worker. Default: 2048."),
-    "max_queue_seconds": (click.FloatRange(min=0.01), "Longest queue that a request may join. Default: 2."),
-    "request_seconds": (click.FloatRange(min=0.01), "From a request to its answer. Default: 30."),
-    "receive_seconds": (click.FloatRange(min=0.1), "For a request's headers, and for its body. Default: 10."),
-    "idle_seconds": (click.FloatRange(min=1), "Between two requests of a connection. Default: 75."),
-    "drain_seconds": (click.FloatRange(min=1), "For what is under way when the server stops. Default: 30."),
+    "max_texts": (1, "Texts in a request."),
+    "max_text_bytes": (1, "Longest text, in UTF-8."),
+    "max_body_bytes": (1, "Longest body, also decompressed."),
+    "max_explanations": (1, "Explanations at the same time."),
+    "max_requests": (1, "Requests at the same time."),
+    "max_queued_texts": (1, "Texts that wait for a worker."),
+    "max_queue_seconds": (0.01, "Longest queue that a request may join."),
+    "request_seconds": (0.01, "From a request to its answer."),
+    "receive_seconds": (0.1, "For a request's headers, and for its body."),
+    "idle_seconds": (1.0, "Between two requests of a connection."),
+    "drain_seconds": (1.0, "For what is under way when the server stops."),
 }
 
 
 def _limit_options(command: Any) -> Any:
-    for name, (kind, text) in reversed(_LIMITS.items()):
-        command = click.option("--" + name.replace("_", "-"), type=kind, help=text)(command)
+    defaults = Limits()
+    for name, (least, text) in reversed(_LIMITS.items()):
+        default = getattr(defaults, name)
+        kind = click.IntRange(min=int(least)) if isinstance(default, int) else click.FloatRange(min=least)
+        option = click.option("--" + name.replace("_", "-"), type=kind, default=default, show_default=True, help=text)
+        command = option(command)
     return command
 
 
@@ -69,10 +75,9 @@ def serve(*, log_requests: bool, log_format: str | None, **arguments: Any) -> No
     they name none.
     """
     settings = _read_settings(**arguments)
+    # After the arguments are checked, since these import a lot.
     from mtl_runtime.server.observability.request_log import REQUEST_LOG, JsonLines
-    from mtl_runtime.server.run import (
-        run_server,
-    )  # after the arguments are checked, since it imports a lot
+    from mtl_runtime.server.run import run_server
 
     if log_format == "json" or (log_format is None and not sys.stderr.isatty()):
         set_log_format(JsonLines())
@@ -100,7 +105,6 @@ def _read_settings(
     threads: int | None,
     **limits: Any,
 ) -> "ServerSettings":
-    from mtl_runtime.server.limits import Limits
     from mtl_runtime.server.settings import Address, ServerSettings, Shadow, Split, name_bundles
 
     return ServerSettings(
@@ -114,7 +118,7 @@ def _read_settings(
         admin=Address.parse(admin) if admin else None,
         watch=watch,
         grpc_port=grpc_port,
-        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
+        limits=Limits(**limits),
         api_keys=api_keys,
         page_data=page_data,
     )

@@ -3,7 +3,7 @@
 import errno
 import io
 import logging
-import secrets
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +27,7 @@ def atomic_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
             while the block ran, and may not be replaced: then what was written is kept next to it.
     """
     check_file(target, replace=replace)
-    staging = target.with_name(f".{target.name[:100]}-{secrets.token_hex(4)}")
+    staging = target.with_name(f".{target.name[:100]}-{os.urandom(4).hex()}")
     complete = False
     try:
         with os_errors_as_mtl_errors(target):
@@ -65,7 +65,7 @@ def replace_text(file: Path, content: str) -> None:
     for place in (file, file.parent):
         if place.is_symlink():
             raise OSError(errno.ELOOP, "it is a link", str(place))
-    new = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
+    new = file.with_name(f".{file.name}.{os.urandom(4).hex()}.new")
     try:
         with new.open("x", encoding="utf-8") as stream:
             stream.write(content)

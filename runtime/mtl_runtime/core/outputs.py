@@ -6,8 +6,6 @@ output meanwhile; unless it may be replaced, it stays. See docs/adr/0023-one-rul
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,7 +148,7 @@ def _replace_folder(staging: Path, target: Path) -> None:
     if not target.exists():
         staging.rename(target)
         return
-    old = target.with_name(f".{target.name}-old-{secrets.token_hex(4)}")
+    old = target.with_name(f".{target.name}-old-{os.urandom(4).hex()}")
     target.rename(old)
     try:
         staging.rename(target)
@@ -158,6 +156,8 @@ def _replace_folder(staging: Path, target: Path) -> None:
         old.rename(target)
         raise
     sync(target.parent)
+    import shutil  # `load` imports this module, and never replaces a folder
+
     shutil.rmtree(old, ignore_errors=True)
 
 

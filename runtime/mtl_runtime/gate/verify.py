@@ -104,9 +104,8 @@ def verify(
         raise ValueError("quick runs no gate, so that data would not be read; give one of them")
     bundle = Bundle.open(path)
     if data is not None:
-        check_task_columns(
-            bundle.manifest, Path(data), text
-        )  # a wrong file is better found now than after the other checks
+        # A wrong file is better found now than after the other checks.
+        check_task_columns(bundle.manifest, Path(data), text)
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH is better found now than after the work
     known = bundle.manifest.variants
     names = list(variants or known)

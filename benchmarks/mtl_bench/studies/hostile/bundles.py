@@ -16,7 +16,7 @@ from mtl_bench.studies.hostile.rehash import rehash, write_content
 from mtl_bench.studies.hostile.tokenizers import HOSTILE_TOKENIZERS
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
 
-__all__ = ["FLIPS", "HostileBundle", "flipped_bundles", "hostile_bundles"]
+__all__ = ["FLIPS", "HostileBundle", "copy_bundle", "flipped_bundles", "hostile_bundles"]
 
 FLIPS = 200  # of each kind of file
 _FLIPPED: Mapping[str, tuple[str, str]] = {  # kind of file -> a file of that kind, and the variant that reads it

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 
@@ -27,15 +29,29 @@ def bind(address: Address) -> socket.socket:
     """
     try:
         if address.unix_socket is not None:
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(str(address.unix_socket))
-            listener.listen(_BACKLOG)
+            listener = _bind_unix_socket(address.unix_socket)
         else:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise MtlError(f"cannot listen on {address}: {error.strerror or error}; choose another --port") from None
+        option = "--port" if address.unix_socket is None else "--unix-socket"
+        raise MtlError(f"cannot listen on {address}: {error.strerror or error}; choose another {option}") from None
     listener.setblocking(False)
+    return listener
+
+
+def _bind_unix_socket(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and listener.connect_ex(str(path)) == errno.ECONNREFUSED:
+            path.unlink()  # a server that has ended left it
+        listener.close()
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

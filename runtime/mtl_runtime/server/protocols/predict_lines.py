@@ -1,7 +1,7 @@
 """POST /v1/predict/stream: lines of JSON in, a line of JSON out for each, in order, for any number of texts."""
 
 import asyncio
-import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mtl_runtime.errors import InvalidTextError, MtlError
+from mtl_runtime.errors import InvalidTextError, MtlError, NonFiniteError
 from mtl_runtime.server.failures import BadRequestError, ClientGoneError, OverloadedError
 from mtl_runtime.server.http.call import Call, decode_json
 from mtl_runtime.server.problems import Problem
@@ -26,6 +26,7 @@ MEDIA_TYPE = "application/x-ndjson"
 # that a stream takes little of the queue from others.
 _GROUP_LINES = 64
 _GROUPS = 2
+_WAIT_SECONDS = 0.1  # before a group that found no room tries again
 # A byte of a text takes at most six characters of JSON (an escaped control character).
 _ESCAPED = 6
 _AROUND = 1024  # bytes of a line that are not the text
@@ -149,7 +150,7 @@ async def _answer_group(call: Call, question: _Question, first: int, lines: Sequ
         numbers = list(texts)
         try:
             result = await _predict_patiently(call, question, list(texts.values()))
-        except InvalidTextError as error:  # of one text; the others are asked again without it
+        except (InvalidTextError, NonFiniteError) as error:  # of one text; the others are asked again without it
             number = numbers[error.index]
             answers[number] = _problem(number, error)
             del texts[number]
@@ -163,14 +164,23 @@ async def _answer_group(call: Call, question: _Question, first: int, lines: Sequ
 
 
 async def _predict_patiently(call: Call, question: _Question, texts: Sequence[str]) -> list[TextAnswer]:
-    """Answers to some texts; a stream waits where a single request would be told to come again."""
+    """Answers to some texts; a stream waits where a single request would be told to come again.
+
+    Raises:
+        OverloadedError: there was no room for as long as a request may take.
+    """
+    give_up = time.monotonic() + call.service.limits.request_seconds
     while True:
-        with contextlib.suppress(OverloadedError):
+        try:
             result = await call.service.predict(
                 question.model, texts, tasks=question.tasks, embed=question.embed, timeout=call.timeout
             )
+        except OverloadedError:
+            if time.monotonic() >= give_up:
+                raise
+            await asyncio.sleep(_WAIT_SECONDS)
+        else:
             return text_answers(result, question.model)
-        await asyncio.sleep(0.1)
 
 
 def _read_text(line: bytes) -> str:

@@ -1,7 +1,7 @@
 """Job -> answers of each of its requests; an error reaches the request that caused it alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ def _compute(job: Job) -> Iterator[Answers]:
     for part in job.slices:
         rows = indices[place : place + part.stop - part.start]
         place += len(rows)
-        own = [_only(predictions[row], part.ticket.tasks, len(tasks)) for row in rows]
+        own = _only([predictions[row] for row in rows], part.ticket.tasks, tasks)
         yield Answers(part, own, output.rows[-1][rows] if part.ticket.embed else None)
 
 
@@ -97,9 +97,10 @@ def _asked_tasks(job: Job) -> list[TaskSpec]:
     return [task for task in job.model.classifier.specs if task.name in asked]
 
 
-def _only(prediction: Prediction, tasks: Sequence[TaskSpec], computed: int) -> Prediction:
-    """The prediction with the answers of these tasks, in their order."""
-    if len(tasks) == computed:
-        return prediction
-    answers = {task.name: prediction.answers[task.name] for task in tasks}
-    return Prediction(answers, prediction.tokens, prediction.truncated, prediction.windows)
+def _only(
+    predictions: Sequence[Prediction], asked: Sequence[TaskSpec], computed: Sequence[TaskSpec]
+) -> Sequence[Prediction]:
+    """The predictions with the answers of the tasks asked for, in their order."""
+    if [task.name for task in asked] == [task.name for task in computed]:
+        return predictions
+    return [replace(one, answers={task.name: one.answers[task.name] for task in asked}) for one in predictions]

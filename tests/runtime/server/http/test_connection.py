@@ -7,7 +7,10 @@ import time
 
 import pytest
 
+from mtl_runtime.errors import MtlError
+from mtl_runtime.server.http.listen import bind
 from mtl_runtime.server.limits import Limits
+from mtl_runtime.server.settings import Address
 from tests.runtime.server.running import RunningServer
 
 LIMITS = Limits(receive_seconds=1.0, idle_seconds=1.0, drain_seconds=5.0)
@@ -198,3 +201,20 @@ def test_a_body_that_comes_after_its_refusal_gets_no_second_answer(server):
     assert content.startswith(b"HTTP/1.1 413")
     assert content.count(b"HTTP/1.1") == 1
     assert 0.5 < seconds < 5
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no unix sockets")
+def test_a_socket_that_a_server_left_behind_is_taken_over_and_nothing_else(tmp_path):
+    path = tmp_path / "mtl.sock"
+    bind(Address(unix_socket=path)).close()
+    assert path.is_socket()
+    with bind(Address(unix_socket=path)):
+        with pytest.raises(MtlError, match="Address already in use; choose another --unix-socket"):
+            bind(Address(unix_socket=path))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(path))
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(MtlError, match="choose another --unix-socket"):
+        bind(Address(unix_socket=file))
+    assert file.read_text() == "mine"

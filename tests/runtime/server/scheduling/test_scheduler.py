@@ -69,11 +69,12 @@ def test_a_lone_text_has_the_bits_of_the_library(model):
 
 def test_each_request_gets_its_own_tasks(model):
     async def work(scheduler):
-        asked = (["stars"], ["topics", "sentiment"], None)
+        asked = (["stars"], ["topics", "sentiment"], ["stars", "topics", "sentiment"], None)
         results = await asyncio.gather(*(ask(scheduler, model, ["good"], tasks=tasks) for tasks in asked))
         return [list(result.predictions[0]) for result in results]
 
-    assert run(work) == [["stars"], ["topics", "sentiment"], list(model.classifier.tasks)]
+    in_order = ["stars", "topics", "sentiment"]
+    assert run(work) == [["stars"], ["topics", "sentiment"], in_order, list(model.classifier.tasks)]
 
 
 def test_only_the_request_with_the_bad_text_fails(model):
