@@ -21,7 +21,6 @@ The tree::
 """
 
 import copy
-import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -124,6 +123,8 @@ def _find_similar(name: str, columns: Iterable[str]) -> str | None:
     asked = _plain_spelling(name)
     if asked in spellings or len(asked) > _COMPARED_CHARACTERS:
         return spellings.get(asked)
+    import difflib  # only a mistake needs it
+
     near = difflib.get_close_matches(asked, islice(spellings, _COMPARED_COLUMNS), n=1, cutoff=0.8)
     return spellings[near[0]] if near else None
 

@@ -8,8 +8,7 @@ characters; it cannot find each.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer as HfTokenizer
 
@@ -37,8 +36,7 @@ _END = "\ue000"  # after a run, so that what needs another character there fails
 _clock = time.thread_time if time.get_clock_info("thread_time").resolution < 1e-4 else time.perf_counter
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
+class _Cost(NamedTuple):
     """What a text costs, from the times of short ones."""
 
     linear: float  # seconds for each byte

@@ -48,7 +48,10 @@ def read_fields(data: Buffer, span: Span) -> Iterator[tuple[int, int, int]]:
             tag, start = _read_varint(data, start - 1, end)
         wire_type = tag & 7
         if wire_type in (VARINT, DELIMITED):
-            value, start = _read_varint(data, start, end)
+            if start < end and data[start] < 0x80:  # most numbers have one byte
+                value, start = data[start], start + 1
+            else:
+                value, start = _read_varint(data, start, end)
             if wire_type == VARINT:
                 yield tag, value, start
                 continue
