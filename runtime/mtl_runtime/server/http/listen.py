@@ -33,6 +33,9 @@ def bind(address: Address) -> socket.socket:
         else:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+            # Accepted sockets inherit it. asyncio would set it, but not for a socket that it did not make: the end of
+            # an answer then waits for up to 40 ms, until the client has acknowledged its beginning.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         option = "--port" if address.unix_socket is None else "--unix-socket"
         raise MtlError(f"cannot listen on {address}: {error.strerror or error}; choose another {option}") from None
