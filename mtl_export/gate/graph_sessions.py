@@ -7,7 +7,6 @@ from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.inference.settings import InferenceSettings, ModelSource
 from mtl_runtime.loading.execution_choice import choose_execution
 from mtl_runtime.providers.execution_config import ExecutionConfig
-from mtl_runtime.providers.registry import get_provider
 from mtl_runtime.providers.session import Session, onnxruntime_version
 from mtl_runtime.text.tokenizer import Tokenizer
 
@@ -50,11 +49,7 @@ class GraphSessions:
             encoder=self._encoder,
             tokenizer=self._tokenizer,
             run_batch=session.run,
-            settings=InferenceSettings(
-                execution=config,
-                max_batch_size=get_provider(spec.provider).max_batch_size,
-                pad_id=self._encoder.pad_id,
-            ),
+            settings=InferenceSettings.for_provider(spec.provider, config, pad_id=self._encoder.pad_id),
             source=ModelSource(
                 bundle=str(self._folder),
                 digest="",  # the bundle is not finished

@@ -23,6 +23,7 @@ def batches_of(classifier: Classifier, texts: Sequence[str]) -> list[Batch]:
             [len(window) for window in windows],
             max_batch_tokens=settings.execution.max_batch_tokens,
             max_batch_size=settings.max_batch_size,
+            batch_overhead=settings.batch_overhead,
         )
         batches += [Batch.of([windows[index] for index in indices], pad_id=settings.pad_id) for indices in plan]
     return batches

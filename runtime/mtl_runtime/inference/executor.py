@@ -112,6 +112,7 @@ def submit_batches(
         [len(text) for text in texts],
         max_batch_tokens=settings.execution.max_batch_tokens,
         max_batch_size=settings.max_batch_size,
+        batch_overhead=settings.batch_overhead,
     )
     job = BatchJob(outputs, pool)
     if len(plan) == 1:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mtl_runtime.providers.execution_config import ExecutionConfig
+from mtl_runtime.providers.registry import BATCH_OVERHEAD, get_provider
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES, Aggregate, LongText
 
 __all__ = ["ClassifierInfo", "InferenceSettings", "Info", "InputOptions", "ModelSource"]
@@ -25,7 +26,26 @@ class InferenceSettings:
     execution: ExecutionConfig
     inputs: InputOptions = field(default_factory=InputOptions)
     max_batch_size: int | None = None  # texts in a batch; None: max_batch_tokens alone limits it
+    batch_overhead: int = BATCH_OVERHEAD  # what a batch costs besides its tokens, in tokens
     pad_id: int = 0  # token id that fills a batch's shorter rows
+
+    @classmethod
+    def for_provider(
+        cls, name: str, execution: ExecutionConfig, *, pad_id: int, inputs: InputOptions | None = None
+    ) -> "InferenceSettings":
+        """Settings with the limits and costs of a provider's batches.
+
+        Raises:
+            ProviderError: there is no such provider.
+        """
+        provider = get_provider(name)
+        return cls(
+            execution=execution,
+            inputs=inputs or InputOptions(),
+            max_batch_size=provider.max_batch_size,
+            batch_overhead=provider.batch_overhead,
+            pad_id=pad_id,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

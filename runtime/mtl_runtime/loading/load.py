@@ -18,7 +18,6 @@ from mtl_runtime.loading.self_test import failed_self_test, run_self_test
 from mtl_runtime.loading.variant_choice import Trust
 from mtl_runtime.providers.execution_config import OptimizeFor
 from mtl_runtime.providers.fork_safe_session import ForkSafeSession
-from mtl_runtime.providers.registry import get_provider
 from mtl_runtime.providers.session import onnxruntime_version
 from mtl_runtime.providers.variant_session import loading_session, open_session
 from mtl_runtime.text.validation import AGGREGATES, DEFAULT_MAX_TEXT_BYTES, LONG_TEXT, Aggregate, LongText
@@ -171,11 +170,8 @@ def open_classifier(bundle: Bundle, plan: LoadPlan, *, inputs: InputOptions | No
         encoder=bundle.manifest.encoder,
         tokenizer=tokenizer,
         run_batch=ForkSafeSession(session, open_again),
-        settings=InferenceSettings(
-            execution=execution,
-            inputs=options,
-            max_batch_size=get_provider(session.provider).max_batch_size,
-            pad_id=bundle.manifest.encoder.pad_id,
+        settings=InferenceSettings.for_provider(
+            session.provider, execution, pad_id=bundle.manifest.encoder.pad_id, inputs=options
         ),
         source=ModelSource(
             bundle=str(bundle.path),

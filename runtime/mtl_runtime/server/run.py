@@ -46,7 +46,7 @@ def run_server(settings: ServerSettings) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's loop, which takes a third less of a core for each request; Windows has it not."""
+    """Uvloop's loop, which takes a third less of a core for each request; Windows has it not."""
     if sys.platform == "win32":
         return None
     import uvloop

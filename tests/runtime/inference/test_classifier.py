@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mtl_runtime import load
 from mtl_runtime.bundle.golden import parse_golden
 from mtl_runtime.errors import InvalidTextError, NonFiniteError, RecordError, UnknownTaskError
-from mtl_runtime.providers.registry import get_provider
+from mtl_runtime.inference.settings import InferenceSettings
 
 TEXTS = ["the soup was good", "", "awful match!", "great goal and a great price", "中 é ß", "bank " * 40] * 5
 words = st.sampled_from(["good", "bad", "soup", "goal", "bank", "the", ".", "xyz", "é"])
@@ -65,8 +65,8 @@ def test_where_a_provider_takes_only_so_many_texts_at_once_batches_hold_no_more(
     recorded = replace(classifier, run_batch=run).with_settings(max_batch_tokens=10**6)
     for provider, largest in (("tensorrt", 64), ("cuda", 200)):
         ran.clear()
-        limit = get_provider(provider).max_batch_size
-        replace(recorded, settings=replace(recorded.settings, max_batch_size=limit))(many)
+        settings = InferenceSettings.for_provider(provider, recorded.settings.execution, pad_id=0)
+        replace(recorded, settings=settings)(many)
         assert (max(ran), sum(ran)) == (largest, 200)
 
 
