@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -157,6 +157,12 @@ peers: install   ## prepare the environments, weights and graphs of the systems 
 	$(BIN)/python benchmarks/peers/install.py
 	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
 	$(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle
+
+serve-speed: install   ## `mtl serve` next to the library and other servers, under overload and abuse (half an hour; needs `make demo`, and two cores for itself; SERVE_SPEED="--only overload" does a part)
+	$(BIN)/python benchmarks/peers/install.py serving infinity
+	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
+	$(BIN)/python -m mtl_bench.studies.serving $(DEMO)/bundle --data $(DEMO)/data/test.csv --kit build/peers/kit -o benchmarks/results/serve_speed.json $(SERVE_SPEED)
+	$(BIN)/python -m mtl_bench.studies.serving.tables benchmarks/results/serve_speed.json docs/serve-speed.md
 
 bench: install   ## the bundle of `make demo` compared with the systems of `make peers`; leaves build/report/report.html (40 minutes)
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo

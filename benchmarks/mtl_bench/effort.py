@@ -11,6 +11,7 @@ __all__ = [
     "QUICK",
     "QUICK_WITH_PEERS",
     "RUNTIME_STUDY",
+    "SERVING_STUDY",
     "SMALL_DATA_STUDY",
     "TRAINING_COST_STUDY",
     "Effort",
@@ -81,5 +82,6 @@ RUNTIME_STUDY = Effort(launches=15, rounds=9, short_calls=2000, soak_calls=10_00
 QUANTIZATION_STUDY = Effort(rounds=31, timed_texts=128, calibration_texts=512, neighbour_texts=2000)
 BULK_STUDY = Effort(bulk_rows=1_000_000, killed_rows=30_000, kills=20)
 JOINT_TRAINING_STUDY = Effort(seeds=(0, 1))
+SERVING_STUDY = Effort(rounds=5, server_seconds=8.0, timed_texts=1000)
 SMALL_DATA_STUDY = Effort(seeds=(0, 1, 2))
 TRAINING_COST_STUDY = Effort(rounds=3, steps=24)
