@@ -1,4 +1,8 @@
-"""texts of Triton's requests -> arrays of the outputs that each of them asks for."""
+"""texts of Triton's requests -> arrays of the outputs that each of them asks for.
+
+Copies of model.py lie in people's repositories and use this module. If what they use changes, the changelog says that
+models must be written again.
+"""
 
 import json
 import logging
