@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots serve-speed hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -81,6 +81,12 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 
 test-clients: install   ## clients as their makers publish them, each in an environment of its own, against `mtl serve` (CLIENTS="openai curl": only these)
 	$(BIN)/python tests/clients/run.py $(CLIENTS)
+
+test-triton: wheel   ## a model of `mtl triton` in a real Triton (Linux on x86-64, no GPU), asked by its clients over HTTP and gRPC
+	$(BIN)/python -m tests.triton.run dist/*.whl
+
+test-deploy: wheel   ## lint the files of deploy/, and do here what its container file does (Linux or macOS)
+	$(BIN)/python -m tests.deploy.run dist/*.whl
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of

@@ -34,12 +34,15 @@ def main(names: Sequence[str]) -> None:
     clients = find_clients()
     if unknown := sorted(set(names) - set(clients)):
         raise SystemExit(f"no client {unknown[0]!r}; there are: {', '.join(clients)}")
-    pythons = {name: prepare_environment(name) for name in names or clients}
+    pythons = {
+        name: prepare_environment(BUILD / name, HERE / "requirements" / f"{name}.txt") for name in names or clients
+    }
     expected = BUILD / "expected.json"
     expected.write_text(json.dumps(expected_answers()), "utf-8")
     with running_server(BUILD / "server.log") as addresses:
         environment = {**os.environ, **addresses, "MTL_TEST_EXPECTED": str(expected)}
-        failed = [name for name, python in pythons.items() if not run_tests(name, python, environment)]
+        modules = {name: HERE / f"test_{name}.py" for name in pythons}
+        failed = [name for name, python in pythons.items() if not run_tests(python, modules[name], environment)]
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; the server's log is {BUILD / 'server.log'}")
 
@@ -53,9 +56,8 @@ def find_clients() -> list[str]:
     return sorted(listed)
 
 
-def prepare_environment(name: str) -> Path:
-    """The Python of a client's environment, made again if its packages have changed."""
-    folder, requirements = BUILD / name, HERE / "requirements" / f"{name}.txt"
+def prepare_environment(folder: Path, requirements: Path) -> Path:
+    """The Python of the environment in ``folder``, made again if its packages have changed."""
     python, mark = folder / "bin" / "python", folder / "installed.txt"
     packages = requirements.read_text("utf-8") + CONSTRAINTS.read_text("utf-8")
     if not mark.is_file() or mark.read_text("utf-8") != packages:
@@ -65,7 +67,7 @@ def prepare_environment(name: str) -> Path:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, "--requirement", requirements], check=True)
         mark.write_text(packages, "utf-8")
-        print(f"{name}: installed in {time.monotonic() - started:.0f} s", flush=True)
+        print(f"{folder.name}: installed in {time.monotonic() - started:.0f} s", flush=True)
     return python
 
 
@@ -101,10 +103,20 @@ def running_server(log: Path) -> Iterator[dict[str, str]]:
     url = f"http://127.0.0.1:{port}"
     mtl = Path(sys.executable).with_name("mtl")
     command = [mtl, "serve", f"bundle={BUNDLE}", "--port", port, "--grpc-port", grpc_port]
-    with log.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT) as server:
+    with running(command, url, log):
+        yield {"MTL_TEST_URL": url, "MTL_TEST_GRPC": f"127.0.0.1:{grpc_port}"}
+
+
+@contextlib.contextmanager
+def running(command: Sequence[object], url: str, log: Path, **options: Any) -> Iterator[None]:
+    """A server as a process, from when it says at ``url`` that it is ready until the end of the block."""
+    with (
+        log.open("w") as stream,
+        subprocess.Popen([*map(str, command)], stdout=stream, stderr=subprocess.STDOUT, **options) as server,
+    ):
         try:
             wait_until_ready(url, server, log)
-            yield {"MTL_TEST_URL": url, "MTL_TEST_GRPC": f"127.0.0.1:{grpc_port}"}
+            yield
         finally:
             server.terminate()
         if code := server.wait(SECONDS_TO_START):
@@ -125,12 +137,11 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
     raise SystemExit(f"the server does not get ready:\n{log.read_text('utf-8')}")
 
 
-def run_tests(name: str, python: Path, environment: Mapping[str, str]) -> bool:
+def run_tests(python: Path, module: Path, environment: Mapping[str, str]) -> bool:
     """Run one client's module; conftest.py lets no test be skipped."""
-    print(f"{name}:", flush=True)
-    module = HERE / f"test_{name}.py"
+    print(f"{module.stem}:", flush=True)
     # What a client warns of is its makers' affair.
-    options = ["-q", "-W", "default", "-p", "no:cacheprovider", f"--confcutdir={HERE}"]
+    options = ["-q", "-W", "default", "-p", "no:cacheprovider", f"--confcutdir={module.parent}"]
     command = [python, "-m", "pytest", *options, module]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 

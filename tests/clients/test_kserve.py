@@ -2,15 +2,27 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import yaml
 from grpc import RpcError, StatusCode
-from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve import (
+    InferenceGRPCClient,
+    InferenceRESTClient,
+    InferInput,
+    InferRequest,
+    RESTConfig,
+    V1beta1InferenceServiceSpec,
+    V1beta1PredictorSpec,
+    constants,
+)
 from kserve.protocol.infer_type import RequestedOutput
 
 MODEL = "bundle"
+MANIFEST = Path(__file__).parents[2] / "deploy" / "kserve.yaml"
 GRPC = os.environ["MTL_TEST_GRPC"]
 
 
@@ -146,3 +158,12 @@ def test_a_refusal_over_grpc_says_why():
             over_grpc(lambda client, sent=sent: client.infer(sent))
         assert caught.value.code() is StatusCode.INVALID_ARGUMENT
         assert said in caught.value.details()
+
+
+def test_kserve_knows_every_key_of_the_manifest():
+    """Those of its container are Kubernetes' own; `make test-deploy` checks them."""
+    service = yaml.safe_load(MANIFEST.read_text("utf-8"))
+    assert service["apiVersion"] == f"{constants.KSERVE_GROUP}/{constants.KSERVE_V1BETA1_VERSION}"
+    assert service["kind"] == constants.KSERVE_KIND_INFERENCESERVICE
+    assert service["spec"].keys() <= set(V1beta1InferenceServiceSpec.attribute_map.values())
+    assert service["spec"]["predictor"].keys() <= set(V1beta1PredictorSpec.attribute_map.values())

@@ -38,6 +38,7 @@ _HELP = {
     "evaluate": "Show how good a bundle is on labelled rows that it never saw.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",
     "serve": "Answer over HTTP until it is told to stop.",
+    "triton": "Write a bundle as a model of Triton Inference Server.",
     "bench": "Measure how accurate and how fast a bundle is on this machine.",
     "compare": "Check whether one benchmark run is slower than another.",
     "inspect": "Show what a bundle holds.",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from mtl_runtime.bulk.work_files import work_folder_path
-from mtl_runtime.cli.explanations import show_explanations
 from mtl_runtime.cli.options import bundle_argument, column_option, json_option, threads_option
+from mtl_runtime.cli.output.explanations import show_explanations
 from mtl_runtime.cli.predict_options import PredictOptions
 from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_message, print_table, row_progress
 from mtl_runtime.core.outputs import check_file

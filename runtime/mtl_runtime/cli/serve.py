@@ -51,7 +51,9 @@ def _limit_options(command: Any) -> Any:
 @click.option("--unix-socket", type=click.Path(path_type=Path), help="Listen here instead of on host and port.")
 @click.option("--tls-certificate", type=_FILE, help="PEM file with the certificate chain; needs --tls-key.")
 @click.option("--tls-key", type=_FILE, help="PEM file with the private key.")
-@click.option("--api-keys", type=_FILE, envvar="MTL_API_KEYS", help="File with one API key in each line.")
+@click.option(
+    "--api-keys", type=_FILE, envvar="MTL_API_KEYS", show_envvar=True, help="File with one API key in each line."
+)
 @click.option("--split", "splits", multiple=True, help="NAME=MODEL:WEIGHT,MODEL:WEIGHT: share requests for NAME.")
 @click.option("--shadow", "shadows", multiple=True, help="MODEL=SHADOW[:SHARE]: compare SHADOW's answers, unseen.")
 @click.option("--admin", metavar="HOST:PORT", help="Listen here for reloads, apart from clients.")

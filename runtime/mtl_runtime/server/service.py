@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.inference.explain import Explanation
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.explainer import Explainer
 from mtl_runtime.server.failures import BadRequestError, NotReadyError, OverloadedError, TooManyTextsError
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.scheduling.scheduler import Scheduler
-from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.settings import Shadow
 from mtl_runtime.server.shadow import ShadowTraffic

@@ -2,20 +2,17 @@
 
 import ipaddress
 import math
-import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mtl_runtime.bundle.model_name import MODEL_NAME_RULE, is_model_name
 from mtl_runtime.errors import MtlError
 from mtl_runtime.server.limits import Limits
 
 __all__ = ["Address", "BundleSource", "ServerSettings", "Shadow", "Split", "name_bundles"]
-
-# In URLs and metrics; clients of the Open Inference Protocol do not escape a slash.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +96,7 @@ class Split:
         weights = {
             model: _positive(weight, text) for model, _, weight in (part.partition(":") for part in rest.split(","))
         }
-        if not _NAME.fullmatch(name) or len(weights) < 2:
+        if not is_model_name(name) or len(weights) < 2:
             raise MtlError(f"{text!r} is no split; write NAME=MODEL:WEIGHT,MODEL:WEIGHT")
         return cls(name, weights)
 
@@ -182,11 +179,8 @@ def name_bundles(arguments: Iterable[str]) -> dict[str, BundleSource]:
         given, equals, rest = argument.partition("=")
         source = BundleSource.parse(rest if equals else argument)
         name = given if equals else source.path.absolute().name
-        if not _NAME.fullmatch(name):
-            raise MtlError(
-                f"{name!r} cannot be the name of a model: use letters, digits, dots, dashes and underscores, at most "
-                f"128, and begin with a letter or a digit (NAME={source.path})"
-            )
+        if not is_model_name(name):
+            raise MtlError(f"{name!r} cannot be the name of a model: {MODEL_NAME_RULE} (NAME={source.path})")
         if name in bundles:
             raise MtlError(f"two bundles are called {name!r}; name them apart with NAME=FOLDER")
         bundles[name] = source

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import Receive, Scope
 
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.failures import BadRequestError, UnsupportedEncodingError
 from mtl_runtime.server.http.body import read_body, read_chunks
 from mtl_runtime.server.http.disconnect import unless_gone
-from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 

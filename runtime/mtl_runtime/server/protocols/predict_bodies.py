@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from mtl_runtime.inference.decode import Answer, MultiLabelAnswer, Prediction, RegressionAnswer, SingleLabelAnswer
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.problems import Problem
 from mtl_runtime.server.protocols.predict_types import ModelVersion, ProblemDetails, TaskAnswer, TextAnswer
-from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["model_version", "problem_details", "text_answers"]

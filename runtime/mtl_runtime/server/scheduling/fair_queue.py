@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from mtl_runtime.server.scheduling.ticket import Ticket
 from mtl_runtime.server.served_model import ServedModel
-from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["FairQueue", "Job", "Slice"]
 
@@ -31,10 +30,6 @@ class Job:
     model: ServedModel
     slices: tuple[Slice, ...]
     tokens: int  # that they will probably have
-
-    def texts(self) -> list[str | TokenizedText]:
-        """All texts, in the order of the slices."""
-        return [text for ticket, start, stop in self.slices for text in ticket.texts[start:stop]]
 
 
 class FairQueue:

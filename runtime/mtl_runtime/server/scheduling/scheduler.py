@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.failures import DeadlineError, NotReadyError, OverloadedError
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.scheduling.compute import Answers, Failure, compute_job
 from mtl_runtime.server.scheduling.fair_queue import FairQueue, Job
 from mtl_runtime.server.scheduling.throughput import Throughput
-from mtl_runtime.server.scheduling.ticket import Result, Ticket
+from mtl_runtime.server.scheduling.ticket import Ticket
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.text.tokenizer import TokenizedText
 

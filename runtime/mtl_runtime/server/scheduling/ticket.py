@@ -10,20 +10,13 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.inference.decode import Prediction
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["Result", "Ticket"]
+__all__ = ["Ticket"]
 
 Rows = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Answers to the N texts of a request."""
-
-    predictions: Sequence[Prediction]
-    embeddings: Rows | None  # (N, hidden_size), if they were asked for
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from mtl_runtime.errors import MtlError
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.failures import BadRequestError, NotFoundError, SlowClientError
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.limits import Limits
@@ -28,7 +29,6 @@ from mtl_runtime.server.protocols.open_inference.grpc_messages import (
 )
 from mtl_runtime.server.protocols.open_inference.infer import find_model, infer
 from mtl_runtime.server.protocols.open_inference.metadata import describe_model, describe_server
-from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 from mtl_runtime.server.settings import Address

@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mtl_runtime.inference.requests import Result
+from mtl_runtime.inference.tensor_outputs import BYTES, INPUT, TensorOutput
 from mtl_runtime.server.failures import BadRequestError, NotFoundError
 from mtl_runtime.server.models import ModelTable
-from mtl_runtime.server.protocols.open_inference.outputs import Output, classify, list_outputs
-from mtl_runtime.server.protocols.open_inference.tensors import BYTES, Tensor
-from mtl_runtime.server.scheduling.ticket import Result
+from mtl_runtime.server.protocols.open_inference.outputs import classify, outputs_of, to_tensor
+from mtl_runtime.server.protocols.open_inference.tensors import Tensor
 from mtl_runtime.server.served_model import ServedModel
 
-__all__ = ["INPUT", "VERSION", "AskedOutput", "InferRequest", "check_input", "find_model", "infer", "to_seconds"]
+__all__ = ["VERSION", "AskedOutput", "InferRequest", "check_input", "find_model", "infer", "to_seconds"]
 
-INPUT = "text"  # the one input of each model
 VERSION = "1"  # the one version of each model
 
 Predict = Callable[..., Awaitable[Result]]  # Service.predict, or Call.predict
@@ -81,7 +81,7 @@ async def infer(predict: Predict, model: ServedModel, request: InferRequest) -> 
         BadRequestError: the model has no such output, or one is asked for twice.
         Exception: as ``predict``.
     """
-    known = {output.name: output for output in list_outputs(model)}
+    known = {output.name: output for output in outputs_of(model)}
     default = [AskedOutput(name, is_binary=request.is_binary) for name, output in known.items() if output.task]
     asked = request.outputs or default
     _check_outputs(asked, known)
@@ -92,12 +92,12 @@ async def infer(predict: Predict, model: ServedModel, request: InferRequest) -> 
     return [(one, _to_tensor(output, one, result)) for one, output in zip(asked, outputs, strict=True)]
 
 
-def _to_tensor(output: Output, asked: AskedOutput, result: Result) -> Tensor:
-    tensor = output.to_tensor(result)
+def _to_tensor(output: TensorOutput, asked: AskedOutput, result: Result) -> Tensor:
+    tensor = to_tensor(output, result)
     return classify(tensor, output.labels, asked.class_count) if asked.class_count else tensor
 
 
-def _check_outputs(asked: Sequence[AskedOutput], known: Mapping[str, Output]) -> None:
+def _check_outputs(asked: Sequence[AskedOutput], known: Mapping[str, TensorOutput]) -> None:
     names = set()
     for one in asked:
         if one.name not in known:

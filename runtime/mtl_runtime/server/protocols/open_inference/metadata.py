@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtl_runtime.core.installed_packages import installed_versions
-from mtl_runtime.server.protocols.open_inference.infer import INPUT, VERSION
-from mtl_runtime.server.protocols.open_inference.outputs import list_outputs
-from mtl_runtime.server.protocols.open_inference.tensors import BYTES
+from mtl_runtime.inference.tensor_outputs import BYTES, INPUT, describe_tasks
+from mtl_runtime.server.protocols.open_inference.infer import VERSION
+from mtl_runtime.server.protocols.open_inference.outputs import outputs_of
 from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["ModelMetadata", "ServerMetadata", "TensorMetadata", "describe_model", "describe_server"]
@@ -57,18 +57,13 @@ def describe_model(model: ServedModel) -> ModelMetadata:
     """What a model reads and gives."""
     outputs = tuple(
         TensorMetadata(output.name, output.datatype, (-1,) if output.width is None else (-1, output.width))
-        for output in list_outputs(model)
+        for output in outputs_of(model)
     )
     inputs = (TensorMetadata(INPUT, BYTES, (-1,)),)
     return ModelMetadata(model.name, (VERSION,), _PLATFORM, inputs, outputs, _properties(model))
 
 
 def _properties(model: ServedModel) -> dict[str, str]:
-    properties = {"variant": model.variant, "digest": model.digest}
-    for task in model.classifier.specs:
-        properties[f"kind.{task.name}"] = task.kind
-        if task.labels:
-            properties[f"labels.{task.name}"] = json.dumps(task.labels, ensure_ascii=False)
-        if task.thresholds:
-            properties[f"thresholds.{task.name}"] = json.dumps(task.thresholds)
-    return properties
+    specs = model.classifier.specs
+    thresholds = {f"thresholds.{task.name}": json.dumps(task.thresholds) for task in specs if task.thresholds}
+    return {"variant": model.variant, "digest": model.digest, **describe_tasks(specs), **thresholds}

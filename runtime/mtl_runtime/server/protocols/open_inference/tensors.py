@@ -6,27 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mtl_runtime.inference.tensor_outputs import FP32, FP64, Numbers
 from mtl_runtime.server.failures import BadRequestError, TooManyTextsError
 
-__all__ = [
-    "BYTES",
-    "FP32",
-    "FP64",
-    "Numbers",
-    "Tensor",
-    "count_texts",
-    "decode_strings",
-    "decode_utf8",
-    "encode_strings",
-]
+__all__ = ["Tensor", "count_texts", "decode_strings", "decode_utf8", "encode_strings"]
 
-BYTES, FP32, FP64 = "BYTES", "FP32", "FP64"
 _DTYPES = {FP32: "<f4", FP64: "<f8"}
 _LENGTH = struct.Struct("<I")  # before each string
-
-Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mtl_runtime.inference.requests import Result
 from mtl_runtime.inference.unit_length import scale_to_unit_length
 from mtl_runtime.server.failures import BadRequestError, NoTextsError
 from mtl_runtime.server.http.call import Call
-from mtl_runtime.server.scheduling.ticket import Result
 from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["EmbeddingInput", "check_dimensions", "embed_input", "embedding_rows", "list_texts"]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from mtl_runtime.cli.app import main
-from mtl_runtime.cli.explanations import show_explanations
+from mtl_runtime.cli.output.explanations import show_explanations
 
 TEXT = "The soup wasn't great, goal!"
 
