@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mtl_runtime.errors import MtlError
-from mtl_runtime.server.http.listen import bind
+from mtl_runtime.server.http.sockets import bind
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.settings import Address
 from tests.runtime.server.running import RunningServer
