@@ -16,7 +16,7 @@ from mtl_runtime.server.http.listen import HttpServer
 from mtl_runtime.server.http.sockets import bind
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
-from mtl_runtime.server.observability.tracing import open_tracing
+from mtl_runtime.server.observability.open_tracing import open_tracing
 from mtl_runtime.server.processes.channel import Handlers
 from mtl_runtime.server.processes.siblings import Siblings
 from mtl_runtime.server.protocols import choose_protocols, health

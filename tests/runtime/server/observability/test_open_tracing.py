@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from mtl_runtime.server.observability.tracing import Tracing, open_tracing
+from mtl_runtime.server.observability.open_tracing import open_tracing
+from mtl_runtime.server.observability.tracing import Tracing
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
