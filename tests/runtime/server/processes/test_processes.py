@@ -91,7 +91,7 @@ def test_thirty_reloads_and_one_sigterm_under_load_fail_no_request(versions):
     with serving(link, "--processes", "2", "--admin", "127.0.0.1:0") as process:
         admin = port_of(process, "admin")
         port = port_of(process)
-        with load_on(port, pause=0.01) as answers:  # the children that open bundles first need a core, too
+        with load_on(port, pause=0.05) as answers:  # the children that open bundles first need a core, too
             for number in range(30):
                 point_to(link, folders[(number + 1) % 2])
                 status, version = ask(admin, path="/admin/models/bundle/reload", body=None)
