@@ -60,7 +60,7 @@ def test_variables_are_those_of_the_help():
     help_text = serve.get_help(serve.make_context("serve", ["--help"], resilient_parsing=True))
     names = [variable["name"] for container in CONTAINERS.values() for variable in container.get("env", [])]
     names += [instruction("ENV").split("=")[0], unit_settings()["Environment"].split("=")[0]]
-    assert "MTL_API_KEYS" in names
+    assert "MTL_API_KEYS_FILE" in names
     for name in names:
         assert name in help_text or name == "XDG_CACHE_HOME", f"mtl serve knows no {name}"
 
@@ -125,7 +125,7 @@ def test_what_the_deployment_mounts_is_where_the_server_writes_and_reads():
     mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINERS["Deployment"]["volumeMounts"]}
     assert mounts.keys() == {volume["name"] for volume in POD["volumes"]}
     assert mounts["tmp"] == instruction("ENV").removeprefix("XDG_CACHE_HOME=")
-    (keys,) = (one["value"] for one in CONTAINERS["Deployment"]["env"] if one["name"] == "MTL_API_KEYS")
+    (keys,) = (one["value"] for one in CONTAINERS["Deployment"]["env"] if one["name"] == "MTL_API_KEYS_FILE")
     assert str(Path(keys).parent) == mounts["keys"]
 
 

@@ -1,6 +1,7 @@
 """``mtl serve``: bundles -> a server, until it is told to stop."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import click
 
 from mtl_runtime.cli.log import set_log_format, show_records
 from mtl_runtime.cli.options import threads_option
+from mtl_runtime.errors import MtlError
 from mtl_runtime.server.limits import Limits
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+# What starts `mtl` again: not by its script, which is not on every path.
+_PROGRAM = ("-P", "-c", "from mtl_runtime.cli.start import main; main()")
+_ARGUMENTS = __name__ + ".arguments"  # in a context's meta
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 # A key of Limits, its smallest value, and what it is.
 _LIMITS = {
@@ -43,7 +48,15 @@ def _limit_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+class _RepeatableCommand(click.Command):
+    """Keeps its arguments, with which child processes are started."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_RepeatableCommand)
 @click.argument("bundles", metavar="[NAME=]BUNDLE[@VARIANT]...", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
@@ -52,7 +65,11 @@ def _limit_options(command: Any) -> Any:
 @click.option("--tls-certificate", type=_FILE, help="PEM file with the certificate chain; needs --tls-key.")
 @click.option("--tls-key", type=_FILE, help="PEM file with the private key.")
 @click.option(
-    "--api-keys", type=_FILE, envvar="MTL_API_KEYS", show_envvar=True, help="File with one API key in each line."
+    "--api-keys",
+    type=_FILE,
+    envvar="MTL_API_KEYS_FILE",
+    show_envvar=True,
+    help="File with one API key in each line; MTL_API_KEYS in the environment holds keys themselves.",
 )
 @click.option("--split", "splits", multiple=True, help="NAME=MODEL:WEIGHT,MODEL:WEIGHT: share requests for NAME.")
 @click.option("--shadow", "shadows", multiple=True, help="MODEL=SHADOW[:SHARE]: compare SHADOW's answers, unseen.")
@@ -64,13 +81,31 @@ def _limit_options(command: Any) -> Any:
     help="Let the page at /ui show sentences and evidence of the bundles. Default: only on loopback, on a unix socket "
     "or with API keys.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Processes that share the port and the cores; one that dies is replaced.",
+)
+@click.option("--place", hidden=True, help="Of a child process: what its parent gives it.")
 @threads_option()
 @click.option("--log-requests", is_flag=True, help="Log each request: id, path, status, time, never a text.")
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), help="Of the log on stderr. Default: text on a terminal."
 )
 @_limit_options
-def serve(*, log_requests: bool, log_format: str | None, **arguments: Any) -> None:
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    /,
+    *,
+    processes: int,
+    place: str | None,
+    log_requests: bool,
+    log_format: str | None,
+    **arguments: Any,
+) -> None:
     """Answer over HTTP with each BUNDLE, until SIGTERM or Ctrl-C.
 
     Clients ask for a bundle by its folder's name, or by NAME; the first split, or else the first bundle, answers where
@@ -78,15 +113,41 @@ def serve(*, log_requests: bool, log_format: str | None, **arguments: Any) -> No
     """
     settings = _read_settings(**arguments)
     # After the arguments are checked, since these import a lot.
+    if place is not None:
+        from mtl_runtime.server.processes.child import run_child
+        from mtl_runtime.server.processes.place import Place
+
+        own = Place.parse(place)
+        _show_log(log_requests=log_requests, log_format=log_format, process=own.number)
+        run_child(settings, own)
+        return
+    _show_log(log_requests=log_requests, log_format=log_format)
+    if processes > 1:
+        from mtl_runtime.server.processes.parent import run_processes
+
+        run_processes(settings, processes, _own_command(ctx))
+    else:
+        from mtl_runtime.server.run import run_server
+
+        run_server(settings)
+
+
+def _show_log(*, log_requests: bool, log_format: str | None, **facts: int) -> None:
     from mtl_runtime.server.observability.request_log import REQUEST_LOG, JsonLines
-    from mtl_runtime.server.run import run_server
 
     if log_format == "json" or (log_format is None and not sys.stderr.isatty()):
-        set_log_format(JsonLines())
+        set_log_format(JsonLines(**facts))
     show_records("mtl_runtime.server")
     if not log_requests:
         logging.getLogger(REQUEST_LOG).setLevel(logging.WARNING)
-    run_server(settings)
+
+
+def _own_command(ctx: click.Context) -> list[str]:
+    """The command line of this process, for another one."""
+    if not sys.executable:
+        raise MtlError("this program is no Python interpreter, so it starts no further process; leave --processes out")
+    verbosity = 0 if ctx.parent is None else ctx.parent.params.get("verbose", 0)
+    return [sys.executable, *_PROGRAM, *["-v"] * verbosity, "serve", *ctx.meta[_ARGUMENTS]]
 
 
 def _read_settings(
@@ -107,7 +168,7 @@ def _read_settings(
     threads: int | None,
     **limits: Any,
 ) -> "ServerSettings":
-    from mtl_runtime.server.settings import Address, ServerSettings, Shadow, Split, name_bundles
+    from mtl_runtime.server.settings import Address, ServerSettings, Shadow, Split, name_bundles, split_keys
 
     return ServerSettings(
         bundles=name_bundles(bundles),
@@ -122,5 +183,6 @@ def _read_settings(
         grpc_port=grpc_port,
         limits=Limits(**limits),
         api_keys=api_keys,
+        environment_keys=split_keys(os.environ["MTL_API_KEYS"]) if "MTL_API_KEYS" in os.environ else (),
         page_data=page_data,
     )

@@ -14,6 +14,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "OverloadedError",
+    "ReloadError",
     "SlowClientError",
     "TooManyTextsError",
     "UnauthorizedError",
@@ -92,6 +93,10 @@ class NotReadyError(MtlError):
     def __init__(self, problem: str, retry_after: int = 1) -> None:
         self.retry_after = retry_after
         super().__init__(problem)
+
+
+class ReloadError(MtlError):
+    """A bundle or the API keys could not be loaded again; those of before stay."""
 
 
 class DeadlineError(MtlError):

@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from mtl_runtime.bundle.bundle import DIGEST_NAME
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.errors import MtlError
-from mtl_runtime.server.failures import UnknownModelError
+from mtl_runtime.server.failures import ReloadError, UnknownModelError
+from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.served_model import ServedModel
@@ -33,12 +35,19 @@ class Reloader:
         models: in which a new version replaces the old one.
         open_model: checks, loads and warms a bundle, outside the event loop.
         metrics: count reloads.
+        keys: that clients need.
     """
 
     def __init__(
-        self, sources: Mapping[str, BundleSource], models: ModelTable, open_model: OpenModel, metrics: Metrics
+        self,
+        sources: Mapping[str, BundleSource],
+        models: ModelTable,
+        open_model: OpenModel,
+        metrics: Metrics,
+        keys: ApiKeys,
     ) -> None:
         self._sources, self._models, self._open, self._metrics = sources, models, open_model, metrics
+        self._keys = keys
         self._turn = asyncio.Lock()
 
     async def reload(self, name: str) -> ServedModel:
@@ -46,7 +55,7 @@ class Reloader:
 
         Raises:
             UnknownModelError: there is none of that name.
-            MtlError: the bundle is not sound or does not answer; the old one goes on answering.
+            ReloadError: the bundle is not sound or does not answer; the old one goes on answering.
         """
         if name not in self._sources:
             raise UnknownModelError(name, self._sources)
@@ -56,20 +65,37 @@ class Reloader:
                 model = await asyncio.to_thread(self._open, name, self._sources[name])
             except (MtlError, OSError) as error:
                 self._metrics.count_reload(name, "failed")
-                _log.error("%s was not reloaded, its old version goes on answering: %s", name, error)
-                raise
+                failure = ReloadError(f"{name} was not reloaded, its old version goes on answering: {error}")
+                _log.error("%s", failure)
+                raise failure from error
             self._models.replace(model)
         self._metrics.count_reload(name, "done")
         _log.info("%s reloaded: %s -> %s (%s)", name, before[:12], model.digest[:12], model.variant)
         return model
 
+    def reload_keys(self) -> int:
+        """Read the API keys again; how many there are now.
+
+        Raises:
+            ReloadError: their file cannot be read, or holds none; the old ones stay.
+        """
+        try:
+            self._keys.reload()
+        except MtlError as error:
+            failure = ReloadError(f"the API keys stay as they are: {error}")
+            _log.error("%s", failure)
+            raise failure from error
+        _log.info("API keys reloaded: %d", len(self._keys))
+        return len(self._keys)
+
     async def reload_all(self) -> None:
-        """Reload every model; those that fail stay as they are."""
+        """Reload the API keys and every model; what fails stays as it is."""
+        if self._keys:
+            with suppress(ReloadError):  # it is in the log
+                self.reload_keys()
         for name in self._sources:
-            try:
+            with suppress(ReloadError):
                 await self.reload(name)
-            except (MtlError, OSError):
-                continue  # it is in the log
 
     async def watch(self) -> None:
         """Reload a model whenever its folder, or the folder that its link names, holds another bundle; for ever."""
@@ -81,7 +107,7 @@ class Reloader:
                     continue
                 try:
                     await self.reload(name)
-                except (MtlError, OSError):
+                except ReloadError:
                     failed[name] = found
             await asyncio.sleep(_WATCH_SECONDS)
 

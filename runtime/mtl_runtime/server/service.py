@@ -12,6 +12,7 @@ from mtl_runtime.server.failures import BadRequestError, NotReadyError, Overload
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
+from mtl_runtime.server.processes.siblings import Siblings
 from mtl_runtime.server.scheduling.scheduler import Scheduler
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.settings import Shadow
@@ -32,6 +33,7 @@ class Service:
         scheduler: computes.
         metrics: count what happens.
         shadows: who answers along, to be compared.
+        siblings: the other processes of the server.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class Service:
         scheduler: Scheduler,
         metrics: Metrics,
         shadows: Sequence[Shadow] = (),
+        siblings: Siblings | None = None,
     ) -> None:
         self.models, self.limits, self.scheduler, self.metrics = models, limits, scheduler, metrics
-        metrics.watch(scheduler, models)
+        metrics.watch(lambda: self.requests, scheduler, models)
         self._shadows = ShadowTraffic(shadows, models, scheduler, metrics)
+        self.siblings = siblings or Siblings()
         self._explainer = Explainer(limits.max_explanations)
+        self.tracing = scheduler.tracing
         self.requests = 0  # that are being answered
         self.is_stopping = False
 

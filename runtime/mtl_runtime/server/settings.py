@@ -12,7 +12,7 @@ from mtl_runtime.bundle.model_name import MODEL_NAME_RULE, is_model_name
 from mtl_runtime.errors import MtlError
 from mtl_runtime.server.limits import Limits
 
-__all__ = ["Address", "BundleSource", "ServerSettings", "Shadow", "Split", "name_bundles"]
+__all__ = ["Address", "BundleSource", "ServerSettings", "Shadow", "Split", "name_bundles", "split_keys"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,15 +147,28 @@ class ServerSettings:
     watch: bool = False  # reload a bundle when its folder, or the folder that its link names, holds another
     grpc_port: int | None = None  # on the same host and with the same certificate; None: no gRPC
     limits: Limits = field(default_factory=Limits)
-    api_keys: Path | None = None  # file with a key in each line; None: everybody may ask
+    api_keys: Path | None = None  # file with a key in each line
+    environment_keys: Sequence[str] = field(default=(), repr=False)  # further keys; without any, everybody may ask
     page_data: bool | None = None  # whether the page shows sentences of the bundles; None: where strangers cannot ask
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that clients may use, the default one first."""
+        return (*(split.name for split in self.splits), *self.bundles)
+
+    @property
+    def grpc_address(self) -> Address | None:
+        """Where gRPC is answered."""
+        if self.grpc_port is None:
+            return None
+        return replace(self.address, port=self.grpc_port, unix_socket=None)
 
     @property
     def has_page_data(self) -> bool:
         """The page shows golden texts and evidence, which are rows of somebody's validation data."""
         if self.page_data is not None:
             return self.page_data
-        return self.address.is_local or self.api_keys is not None
+        return self.address.is_local or self.api_keys is not None or bool(self.environment_keys)
 
     def __post_init__(self) -> None:
         for split in self.splits:
@@ -166,6 +179,17 @@ class ServerSettings:
         for name in asked:
             if name not in self.bundles:
                 raise MtlError(f"no bundle is called {name!r}; there are: {', '.join(self.bundles)}")
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """API keys with spaces or commas between them -> each of them.
+
+    Raises:
+        MtlError: there is none.
+    """
+    if keys := tuple(text.replace(",", " ").split()):
+        return keys
+    raise MtlError("MTL_API_KEYS is set, but holds no API key; unset it, or write keys with spaces between them")
 
 
 def name_bundles(arguments: Iterable[str]) -> dict[str, BundleSource]:

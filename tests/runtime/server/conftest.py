@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 pytest.importorskip("uvicorn", reason="mtl-export[serve] is not installed")
@@ -23,3 +25,15 @@ def model(classifier):
 def server(model):
     with RunningServer([model]) as running:
         yield running
+
+
+@pytest.fixture
+def versions(tmp_path, bundle_path, change_manifest):
+    """Two versions of a bundle, and a link to the first."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        shutil.copytree(bundle_path, folder)
+    change_manifest(folders[1], text_columns=["other"])
+    link = tmp_path / "bundle"
+    link.symlink_to(folders[0])
+    return link, folders

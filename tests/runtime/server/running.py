@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
-from mtl_runtime.server.http.listen import HttpServer, bind
+from mtl_runtime.server.http.listen import HttpServer
+from mtl_runtime.server.http.sockets import bind
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
@@ -23,9 +24,9 @@ TIMEOUT = 20
 class RunningServer:
     """Listens on a free port from ``with`` on; ``workers=0`` computes nothing, so that requests stay in the queue."""
 
-    def __init__(self, models, *, limits=None, keys=(), workers=2, shadows=(), grpc=False):
+    def __init__(self, models, *, limits=None, keys=(), workers=2, shadows=(), grpc=False, tracing=None):
         self._models, self._keys, self._workers, self._shadows = models, ApiKeys(keys), workers, shadows
-        self._grpc = grpc
+        self._grpc, self._tracing = grpc, tracing
         self.limits = limits or Limits()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -43,7 +44,7 @@ class RunningServer:
     async def _serve(self):
         self.loop = asyncio.get_running_loop()
         metrics = Metrics()
-        self.scheduler = Scheduler(self._workers, self.limits, self.loop, metrics)
+        self.scheduler = Scheduler(self._workers, self.limits, self.loop, metrics, self._tracing)
         self.service = Service(ModelTable(self._models), self.limits, self.scheduler, metrics, self._shadows)
         address = Address(port=0)
         self.http = HttpServer(Application(self.service, PROTOCOLS, self._keys), address, self.limits)

@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 
 from mtl_runtime.server.observability.request_log import REQUEST_LOG, JsonLines, log_request
 from tests.runtime.server.running import RunningServer
@@ -29,6 +30,18 @@ def test_metrics_count_requests_texts_and_padding(model):
 
 
 KEYS = ("batches", "batch_texts", "batch_tokens", "padding_tokens")
+
+
+def test_metrics_count_the_requests_in_progress(model):
+    with RunningServer([model], workers=0) as server:
+        waiting = threading.Thread(
+            target=server.ask, args=("POST", "/v1/predict", {"texts": ["a"]}), kwargs={"X_Request_Timeout": "1"}
+        )
+        waiting.start()
+        while metrics_of(server)["mtl_requests_in_progress"] != 1:
+            assert waiting.is_alive()
+        waiting.join()
+        assert metrics_of(server)["mtl_requests_in_progress"] == 0
 
 
 def test_metrics_say_what_runs_and_what_waits(model):

@@ -1,136 +1,25 @@
-"""`mtl serve` as a process of its own: start, reload, stop."""
+"""`mtl serve` in one process: start, reload, stop."""
 
-import http.client
 import json
 import os
-import queue
-import re
-import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
-from mtl_runtime.bundle.bundle import Bundle
-
-COMMAND = [sys.executable, "-c", "from mtl_runtime.cli.app import main; main()", "serve"]
-WAIT = 120
-
-
-class Process:
-    def __init__(self, arguments):
-        # A busy machine gives the child that opens a bundle first little of a core.
-        environment = {"MTL_ISOLATION_SCALE": "10", **os.environ}
-        self._process = subprocess.Popen(
-            [*COMMAND, "--port", "0", *arguments], stderr=subprocess.PIPE, text=True, env=environment
-        )
-        self.lines, self._new = [], queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self):
-        with self._process.stderr as lines:
-            for line in lines:
-                self._new.put(line)
-        self._new.put(None)
-
-    def wait_for(self, pattern):
-        """The first match in what the server logs from now on."""
-        while True:
-            line = self._new.get(timeout=WAIT)
-            assert line is not None, self.lines
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found
-
-    def send(self, number):
-        self._process.send_signal(number)
-
-    def wait(self):
-        return self._process.wait(WAIT)
-
-    def kill(self):
-        self._process.kill()
-        self._process.wait()
-        self._reader.join(WAIT)
-
-
-@contextmanager
-def serving(*arguments):
-    process = Process([str(argument) for argument in arguments])
-    try:
-        yield process
-    finally:
-        process.kill()
-
-
-def port_of(process, name="bundle"):
-    return int(process.wait_for(rf"serving {name} at http://127\.0\.0\.1:(\d+)")[1])
-
-
-def ask(port, method="POST", path="/v1/predict", body=b'{"texts": ["the soup was good"]}'):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
-    try:
-        connection.request(method, path, body)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()
-
-
-@contextmanager
-def load_on(port, clients=4):
-    """Ask again and again meanwhile; yields the list of statuses and digests."""
-    answers, stop = [], threading.Event()
-
-    def ask_on():
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
-        while not stop.is_set():
-            try:
-                connection.request("POST", "/v1/predict", b'{"texts": ["the soup was good"]}')
-                response = connection.getresponse()
-                body = json.loads(response.read())
-            except (OSError, http.client.HTTPException) as error:
-                answers.append((type(error).__name__, None))
-                break
-            answers.append((response.status, body.get("model", {}).get("digest")))
-        connection.close()
-
-    threads = [threading.Thread(target=ask_on) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(WAIT)
-
-
-@pytest.fixture
-def versions(tmp_path, bundle_path, change_manifest):
-    """Two versions of a bundle, and a link to the first."""
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for folder in folders:
-        shutil.copytree(bundle_path, folder)
-    change_manifest(folders[1], text_columns=["other"])
-    link = tmp_path / "bundle"
-    link.symlink_to(folders[0])
-    return link, folders
-
-
-def point_to(link, folder):
-    new = link.with_name("new")
-    new.symlink_to(folder)
-    new.replace(link)
-
-
-def digest(folder):
-    return Bundle.open(folder).digest
+from tests.runtime.server.server_process import (
+    COMMAND,
+    WAIT,
+    ask,
+    children_of,
+    digest,
+    load_on,
+    point_to,
+    port_of,
+    serving,
+)
 
 
 def test_sigterm_under_load_loses_no_request_and_the_process_ends_with_0(bundle_path):
@@ -232,3 +121,61 @@ def test_a_bundle_that_would_end_the_process_is_reloaded_in_a_child_first(versio
         process.send(signal.SIGHUP)
         process.wait_for(r"its old version goes on answering: .*MTL_ISOLATION_SCALE")
         assert ask(port)[1]["model"]["digest"] == digest(folders[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_killed_child_that_opens_a_bundle_leaves_the_old_one_answering(versions):
+    link, folders = versions
+    with serving(link) as process:
+        port = port_of(process)
+        with load_on(port) as answers:
+            point_to(link, folders[1])
+            process.send(signal.SIGHUP)
+            while not (children := children_of(process.pid)):
+                time.sleep(0.001)
+            os.kill(children[0], signal.SIGKILL)
+            process.wait_for(r"its old version goes on answering: .*child process")
+            process.send(signal.SIGHUP)
+            process.wait_for("bundle reloaded")
+            assert ask(port)[1]["model"]["digest"] == digest(folders[1])
+    assert {status for status, _ in answers} == {200}
+
+
+def test_api_keys_are_read_again_without_a_restart_and_a_broken_file_changes_nothing(bundle_path, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("old\n")
+
+    def status(port, key):
+        return ask(port, "GET", "/v1/tasks", None, **{"X-API-Key": key})[0]
+
+    def reload_keys(port, key):
+        return ask(port, "POST", "/admin/api-keys/reload", None, **{"X-API-Key": key})
+
+    with serving(f"bundle={bundle_path}", "--api-keys", keys, "--admin", "127.0.0.1:0") as process:
+        admin = port_of(process, "admin")
+        port = port_of(process)
+        assert (status(port, "old"), status(port, "new")) == (200, 401)
+        keys.write_text("new\nfurther\n")
+        process.send(signal.SIGHUP)
+        process.wait_for("API keys reloaded: 2")
+        assert (status(port, "old"), status(port, "new")) == (401, 200)
+        keys.write_text("# none\n")
+        code, problem = reload_keys(admin, "new")
+        assert code == 409
+        assert "holds no API key" in problem["detail"]
+        assert status(port, "new") == 200
+        keys.write_text("third\n")
+        assert reload_keys(admin, "new") == (200, {"keys": 1})
+        assert (status(port, "new"), status(port, "third")) == (401, 200)
+
+
+def test_an_operator_who_reloads_a_broken_bundle_reads_why_it_was_not(versions):
+    link, folders = versions
+    (folders[1] / "model.onnx").write_bytes(b"")
+    with serving(link, "--admin", "127.0.0.1:0") as process:
+        admin = port_of(process, "admin")
+        port_of(process)
+        point_to(link, folders[1])
+        code, problem = ask(admin, path="/admin/models/bundle/reload", body=None)
+    assert code == 409
+    assert "model.onnx" in problem["detail"]

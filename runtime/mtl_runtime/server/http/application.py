@@ -36,17 +36,22 @@ class Application:
         """Answer one request of ASGI."""
         if scope["type"] != "http":
             return
-        started = time.perf_counter()
         call = Call(scope, receive, self.service)
+        with self.service.tracing.request(call):
+            await self._respond(call, scope, receive, send)
+
+    async def _respond(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
         try:
             response = await self._answer(call)
         except Exception as error:  # noqa: BLE001 - a client sees no traceback
             response = self._refuse(error, call)
         response.headers["X-Request-Id"] = call.request_id
+        call.status = response.status_code
         try:
             await response(scope, receive, send)
         finally:
-            self._note(call, response.status_code, time.perf_counter() - started)
+            self._note(call, time.perf_counter() - started)
 
     async def _answer(self, call: Call) -> Response:
         match = self._table.find(call.method, call.path)
@@ -65,13 +70,13 @@ class Application:
         response.headers.update(problem.headers)
         return response
 
-    def _note(self, call: Call, code: int, seconds: float) -> None:
-        self.service.metrics.count_request(call.route, code, seconds)
+    def _note(self, call: Call, seconds: float) -> None:
+        self.service.metrics.count_request(call.route, call.status, seconds)
         log_request(
             request_id=call.request_id,
             method=call.method,
             path=call.path,
-            code=code,
+            code=call.status,
             seconds=seconds,
             texts=call.texts,
         )

@@ -47,6 +47,7 @@ class Call:
         "request_id",
         "route",
         "service",
+        "status",
         "texts",
     )
 
@@ -56,6 +57,7 @@ class Call:
         self.path: str = scope["path"]
         self.route = "unknown"  # the path in the table of routes
         self.texts: int | None = None  # asked about, for the log
+        self.status = 499  # of the answer; as long as there is none, of a client that has gone
         self.parameters: Mapping[str, str] = {}  # in the path, by their name in the route
         self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self._query: Mapping[str, list[str]] | None = None
@@ -73,6 +75,22 @@ class Call:
             self._query = parse_qs(self._scope["query_string"].decode("latin-1"), keep_blank_values=True)
         values = self._query.get(name)
         return values[0] if values else None
+
+    def describe_span(self) -> tuple[str, dict[str, str | int]]:
+        """Name and attributes of its span, by the semantic conventions for HTTP, without the query."""
+        attributes: dict[str, str | int] = {
+            "http.request.method": self.method,
+            "http.route": self.route,
+            "http.response.status_code": self.status,
+            "url.path": self.path[:200],
+            "url.scheme": self._scope["scheme"],
+            "mtl.request_id": self.request_id,
+        }
+        if self.texts is not None:
+            attributes["mtl.texts"] = self.texts
+        if self.status >= 500:
+            attributes["error.type"] = str(self.status)
+        return f"{self.method} {self.route}", attributes
 
     @property
     def timeout(self) -> float | None:

@@ -2,60 +2,20 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import uvicorn
 
 from mtl_runtime.errors import MtlError
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.connection import DeadlineConnection, sweep_connections
+from mtl_runtime.server.http.sockets import BACKLOG
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.settings import Address
 
-__all__ = ["HttpServer", "bind"]
-
-_BACKLOG = 2048  # connections that the system accepts before we do
-
-
-def bind(address: Address) -> socket.socket:
-    """Open the listening socket.
-
-    Raises:
-        MtlError: somebody else listens there, or the address is not one of this machine.
-    """
-    try:
-        if address.unix_socket is not None:
-            listener = _bind_unix_socket(address.unix_socket)
-        else:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
-            # Accepted sockets inherit it. asyncio would set it, but not for a socket that it did not make: the end of
-            # an answer then waits for up to 40 ms, until the client has acknowledged its beginning.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        option = "--port" if address.unix_socket is None else "--unix-socket"
-        raise MtlError(f"cannot listen on {address}: {error.strerror or error}; choose another {option}") from None
-    listener.setblocking(False)
-    return listener
-
-
-def _bind_unix_socket(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if path.is_socket() and listener.connect_ex(str(path)) == errno.ECONNREFUSED:
-            path.unlink()  # a server that has ended left it
-        listener.close()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(path))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+__all__ = ["HttpServer"]
 
 
 class _Server(uvicorn.Server):
@@ -73,11 +33,14 @@ class HttpServer:
         application: answers.
         address: with the certificate, if there is one.
         limits: deadlines of connections, and of the shutdown.
+        is_shared: other processes accept from the same socket; see :class:`SharedListener`.
     """
 
-    def __init__(self, application: Application, address: Address, limits: Limits) -> None:
+    def __init__(self, application: Application, address: Address, limits: Limits, *, is_shared: bool = False) -> None:
         self._limits = limits
-        self._server = _Server(_config(application, address, limits))
+        config = _config(application, address, limits)
+        config.backlog = 1 if is_shared else BACKLOG
+        self._server = _Server(config)
 
     async def serve(self, listener: socket.socket) -> None:
         """Answer until :meth:`stop`; then answer what is under way, and return."""

@@ -1,6 +1,6 @@
 """What happens in a server -> metrics that Prometheus scrapes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -86,9 +86,9 @@ class Metrics:
         """A shadow answered texts of its model: same, different, failed or left out."""
         self._shadowed.labels(model, shadow, task, outcome).inc(texts)
 
-    def watch(self, queue: Queue, models: Iterable[ServedModel]) -> None:
-        """Report, at each scrape, what waits then, and what the models of ``models`` did."""
-        self._registry.register(_State(queue, models))
+    def watch(self, requests: Callable[[], int], queue: Queue, models: Iterable[ServedModel]) -> None:
+        """Report, at each scrape, how many requests are in progress, what waits, and what ``models`` did."""
+        self._registry.register(_State(requests, queue, models))
 
     def render(self) -> bytes:
         """All metrics in the text format of Prometheus."""
@@ -96,13 +96,14 @@ class Metrics:
 
 
 class _State(Collector):
-    def __init__(self, queue: Queue, models: Iterable[ServedModel]) -> None:
-        self._queue, self._models = queue, models
+    def __init__(self, requests: Callable[[], int], queue: Queue, models: Iterable[ServedModel]) -> None:
+        self._requests, self._queue, self._models = requests, queue, models
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("mtl_requests_in_progress", "Requests being answered.", value=self._requests())
         yield GaugeMetricFamily("mtl_queue_texts", "Texts that wait for a worker.", value=self._queue.waiting_texts)
         yield GaugeMetricFamily("mtl_queue_tokens", "Their tokens, estimated.", value=self._queue.waiting_tokens)
         yield GaugeMetricFamily(

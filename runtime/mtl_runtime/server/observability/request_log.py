@@ -19,7 +19,15 @@ def log_request(*, request_id: str, method: str, path: str, code: int, seconds: 
 
 
 class JsonLines(logging.Formatter):
-    """Log records as lines of JSON; whatever a record holds, it stays one line."""
+    """Log records as lines of JSON; whatever a record holds, it stays one line.
+
+    Args:
+        facts: that every line has.
+    """
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__()
+        self._facts = facts
 
     def format(self, record: logging.LogRecord) -> str:
         """A record -> an object with time (UTC), level, logger, message, and the facts it brings."""
@@ -29,6 +37,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._facts,
             **getattr(record, "facts", {}),
         }
         if record.exc_info:

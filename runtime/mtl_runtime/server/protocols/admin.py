@@ -1,4 +1,4 @@
-"""What operators ask on the admin address: reload a bundle; metrics and probes are there too."""
+"""What operators ask on the admin address: reload a bundle or the API keys; metrics and probes are there too."""
 
 from starlette.responses import Response
 
@@ -18,11 +18,23 @@ def admin_protocol(reloader: Reloader) -> Protocol:
 
     async def reload_model(call: Call) -> Response:
         """Load a model's bundle again; the answer comes once the new version answers, or says why it does not."""
-        return json_response(model_version(await reloader.reload(call.parameters["model"])))
+        name = call.parameters["model"]
+        model = await reloader.reload(name)
+        await call.service.siblings.reload_model(name)
+        return json_response(model_version(model))
+
+    async def reload_keys(call: Call) -> Response:
+        """Read the file of API keys again; how many there are now, those of the environment included."""
+        keys = reloader.reload_keys()
+        await call.service.siblings.reload_keys()
+        return json_response({"keys": keys})
 
     return Protocol(
         name="admin",
-        routes=(Route("POST", "/admin/models/{model}/reload", reload_model, answer=ModelVersion),),
+        routes=(
+            Route("POST", "/admin/models/{model}/reload", reload_model, answer=ModelVersion),
+            Route("POST", "/admin/api-keys/reload", reload_keys),
+        ),
         render_problem=render_problem,
         problem_type=ProblemDetails,
     )

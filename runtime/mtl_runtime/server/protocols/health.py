@@ -24,8 +24,9 @@ async def is_ready(call: Call) -> Response:
 
 
 async def show_metrics(call: Call) -> Response:
-    """Counters in the text format of Prometheus."""
-    return Response(call.service.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    """Counters of all processes in the text format of Prometheus."""
+    content = await call.service.siblings.add_metrics(call.service.metrics.render())
+    return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 PROTOCOL = Protocol(

@@ -17,6 +17,7 @@ from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.failures import DeadlineError, NotReadyError, OverloadedError
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.observability.metrics import Metrics
+from mtl_runtime.server.observability.tracing import Tracing
 from mtl_runtime.server.scheduling.compute import Answers, Failure, compute_job
 from mtl_runtime.server.scheduling.fair_queue import FairQueue, Job
 from mtl_runtime.server.scheduling.throughput import Throughput
@@ -37,10 +38,19 @@ class Scheduler:
         limits: of the queue.
         loop: in whose thread requests come and are answered.
         metrics: told how long requests wait.
+        tracing: told what was computed.
     """
 
-    def __init__(self, workers: int, limits: Limits, loop: asyncio.AbstractEventLoop, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        workers: int,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        metrics: Metrics,
+        tracing: Tracing | None = None,
+    ) -> None:
         self._limits, self._loop, self._metrics = limits, loop, metrics
+        self.tracing = tracing or Tracing()
         self._queue, self._throughput = FairQueue(), Throughput(workers)
         self._changed = threading.Condition()
         self._closing = False
@@ -92,7 +102,15 @@ class Scheduler:
             Exception: what the computation raised, about this request's texts alone.
         """
         future: asyncio.Future[Result] = self._loop.create_future()
-        ticket = Ticket(model=model, texts=texts, tasks=tasks, embed=embed, deadline=deadline, future=future)
+        ticket = Ticket(
+            model=model,
+            texts=texts,
+            tasks=tasks,
+            embed=embed,
+            deadline=deadline,
+            future=future,
+            trace=self.tracing.current(),
+        )
         if not texts:
             ticket.answer(0, (), None)
         else:
@@ -131,8 +149,10 @@ class Scheduler:
             self._observe_waits(job)
             started = time.perf_counter()
             outcomes = compute_job(job)
-            self._throughput.observe(job.tokens, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._throughput.observe(job.tokens, seconds)
             self._call_in_loop(partial(_deliver, outcomes))
+            self.tracing.record_job(job, outcomes, seconds)
 
     def _observe_waits(self, job: Job) -> None:
         now = time.monotonic()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class Ticket:
     embed: bool  # compute embeddings too
     deadline: float  # as time.monotonic() counts; afterwards none of its texts is computed
     future: "asyncio.Future[Result]"
+    trace: Any = None  # of its request, for the spans of what is done for it; None: it is not traced
     tokens: Sequence[int] = field(init=False)  # that each text will probably have
     arrived: float = field(init=False, default_factory=time.monotonic)
     taken: int = field(init=False, default=0)  # texts that a worker has got

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mtl_runtime.errors import MtlError
-from mtl_runtime.server.http.listen import bind
+from mtl_runtime.server.http.sockets import bind
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.settings import Address
 from tests.runtime.server.running import RunningServer
@@ -218,10 +218,3 @@ def test_a_socket_that_a_server_left_behind_is_taken_over_and_nothing_else(tmp_p
     with pytest.raises(MtlError, match="choose another --unix-socket"):
         bind(Address(unix_socket=file))
     assert file.read_text() == "mine"
-
-
-def test_no_part_of_an_answer_waits_for_the_client_to_acknowledge_another():
-    with bind(Address(port=0)) as listener:
-        listener.setblocking(True)
-        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

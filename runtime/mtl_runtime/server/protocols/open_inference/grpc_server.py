@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,13 +14,13 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 
 from mtl_runtime.errors import MtlError
-from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.failures import BadRequestError, NotFoundError, SlowClientError
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.observability.request_log import log_request
 from mtl_runtime.server.problems import Problem
 from mtl_runtime.server.protocols.open_inference import open_inference_pb2 as messages
+from mtl_runtime.server.protocols.open_inference.grpc_call import GrpcCall, status_code
 from mtl_runtime.server.protocols.open_inference.grpc_messages import (
     read_infer_request,
     write_infer_response,
@@ -29,7 +28,6 @@ from mtl_runtime.server.protocols.open_inference.grpc_messages import (
 )
 from mtl_runtime.server.protocols.open_inference.infer import find_model, infer
 from mtl_runtime.server.protocols.open_inference.metadata import describe_model, describe_server
-from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
 from mtl_runtime.server.settings import Address
 
@@ -37,35 +35,25 @@ __all__ = ["serve_grpc"]
 
 _log = logging.getLogger(__name__)
 _SERVICE = "inference.GRPCInferenceService"
-_CANCELLED = 499  # the status that HTTP gives a client that has gone
 _LONGEST_DETAIL = 1000  # characters; gRPC sends them in a header
-# By the status that HTTP gives the same problem.
-_CODES = {
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    401: grpc.StatusCode.UNAUTHENTICATED,
-    404: grpc.StatusCode.NOT_FOUND,
-    408: grpc.StatusCode.DEADLINE_EXCEEDED,
-    413: grpc.StatusCode.INVALID_ARGUMENT,
-    422: grpc.StatusCode.INVALID_ARGUMENT,
-    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    503: grpc.StatusCode.UNAVAILABLE,
-    504: grpc.StatusCode.DEADLINE_EXCEEDED,
-}
 
 
 @asynccontextmanager
-async def serve_grpc(service: Service, keys: ApiKeys, address: Address) -> AsyncIterator[int]:
+async def serve_grpc(
+    service: Service, keys: ApiKeys, address: Address, *, is_shared: bool = False
+) -> AsyncIterator[int]:
     """Answer until the end of the context, then finish what is under way; gives the port.
 
     Args:
         service: computes the answers.
         keys: that clients need, except for probes, in the metadata `authorization` or `x-api-key`.
         address: with the certificate, if there is one; of port 0 the system makes a free one.
+        is_shared: other processes listen there, too, and the system gives each connection to one of them.
 
     Raises:
         MtlError: somebody else listens there, or the certificate cannot be used.
     """
-    server = grpc.aio.server(options=_options(service.limits))
+    server = grpc.aio.server(options=_options(service.limits, is_shared=is_shared))
     for name, methods in _METHODS.items():
         handlers = {method: _handler(f"/{name}/{method}", row, service, keys) for method, row in methods.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
@@ -77,46 +65,24 @@ async def serve_grpc(service: Service, keys: ApiKeys, address: Address) -> Async
         await server.stop(service.limits.drain_seconds)
 
 
-class _Call:
-    """One call as the handlers and the check of API keys see it."""
-
-    def __init__(self, context: Any, service: Service) -> None:
-        self._context, self.service = context, service
-        self.request_id = secrets.token_hex(8)  # in the log, and in the metadata of an error
-        self.texts: int | None = None  # asked about, for the log
-        self._headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-
-    def header(self, name: str) -> str | None:
-        """The value of metadata, or None."""
-        return self._headers.get(name)
-
-    async def predict(
-        self, model: ServedModel, texts: Sequence[str], *, timeout: float | None, **options: Any
-    ) -> Result:
-        """:meth:`Service.predict` within the deadline of the call, which the client may narrow by ``timeout``."""
-        self.texts = len(texts)
-        limits = [limit for limit in (timeout, self._context.time_remaining()) if limit is not None]
-        return await self.service.predict(model, texts, timeout=min(limits, default=None), **options)
-
-
 @dataclass(frozen=True, slots=True)
 class _Method:
     request: type[Any]
-    answer: Callable[[_Call, Any], Awaitable[Any]]
+    answer: Callable[[GrpcCall, Any], Awaitable[Any]]
     is_public: bool = False  # needs no API key
 
 
-async def is_live(_call: _Call, _request: messages.ServerLiveRequest) -> messages.ServerLiveResponse:
+async def is_live(_call: GrpcCall, _request: messages.ServerLiveRequest) -> messages.ServerLiveResponse:
     """The process answers."""
     return messages.ServerLiveResponse(live=True)
 
 
-async def is_ready(call: _Call, _request: messages.ServerReadyRequest) -> messages.ServerReadyResponse:
+async def is_ready(call: GrpcCall, _request: messages.ServerReadyRequest) -> messages.ServerReadyResponse:
     """New requests are welcome."""
     return messages.ServerReadyResponse(ready=call.service.is_ready)
 
 
-async def check_health(call: _Call, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
+async def check_health(call: GrpcCall, request: health_pb2.HealthCheckRequest) -> health_pb2.HealthCheckResponse:
     """The same as probes of orchestrators ask it, by grpc.health.v1."""
     if request.service not in ("", _SERVICE):
         raise NotFoundError(f"there is no service {request.service[:80]!r} here")
@@ -124,24 +90,24 @@ async def check_health(call: _Call, request: health_pb2.HealthCheckRequest) -> h
     return response(status=response.SERVING if call.service.is_ready else response.NOT_SERVING)
 
 
-async def is_model_ready(call: _Call, request: messages.ModelReadyRequest) -> messages.ModelReadyResponse:
+async def is_model_ready(call: GrpcCall, request: messages.ModelReadyRequest) -> messages.ModelReadyResponse:
     """A model answers as long as the server does."""
     find_model(call.service.models, request.name, request.version)
     return messages.ModelReadyResponse(ready=call.service.is_ready)
 
 
-async def show_server(_call: _Call, _request: messages.ServerMetadataRequest) -> messages.ServerMetadataResponse:
+async def show_server(_call: GrpcCall, _request: messages.ServerMetadataRequest) -> messages.ServerMetadataResponse:
     """Name, version and extensions of the server."""
     server = describe_server()
     return messages.ServerMetadataResponse(name=server.name, version=server.version, extensions=server.extensions)
 
 
-async def show_model(call: _Call, request: messages.ModelMetadataRequest) -> messages.ModelMetadataResponse:
+async def show_model(call: GrpcCall, request: messages.ModelMetadataRequest) -> messages.ModelMetadataResponse:
     """Inputs and outputs of a model."""
     return write_model_metadata(describe_model(find_model(call.service.models, request.name, request.version)))
 
 
-async def answer_texts(call: _Call, message: messages.ModelInferRequest) -> messages.ModelInferResponse:
+async def answer_texts(call: GrpcCall, message: messages.ModelInferRequest) -> messages.ModelInferResponse:
     """The outputs asked for about each text."""
     model = find_model(call.service.models, message.model_name, message.model_version)
     request = read_infer_request(message, call.service.limits.max_texts)
@@ -175,7 +141,13 @@ def _serialize(response: Any) -> bytes:
 
 
 async def _answer(path: str, method: _Method, service: Service, keys: ApiKeys, _messages: Any, context: Any) -> Any:
-    call, started, status = _Call(context, service), time.perf_counter(), _CANCELLED
+    call = GrpcCall(path, context, service)
+    with service.tracing.request(call):
+        return await _respond(method, call, keys, context)
+
+
+async def _respond(method: _Method, call: GrpcCall, keys: ApiKeys, context: Any) -> Any:
+    started, service = time.perf_counter(), call.service
     try:
         if not method.is_public:
             keys.check(call)
@@ -183,18 +155,23 @@ async def _answer(path: str, method: _Method, service: Service, keys: ApiKeys, _
         response = await method.answer(call, request)
     except Exception as error:  # noqa: BLE001 - a client sees no traceback
         problem = Problem.of(error)
-        status = problem.status
-        if status == 500:
+        call.status = problem.status
+        if problem.status == 500:
             _log.error("request %s failed", call.request_id, exc_info=error)
         await _refuse(problem, call, context)
     else:
-        status = 200
+        call.status = 200
         return response
     finally:
         seconds = time.perf_counter() - started
-        service.metrics.count_request(path, status, seconds)
+        service.metrics.count_request(call.path, call.status, seconds)
         log_request(
-            request_id=call.request_id, method="gRPC", path=path, code=status, seconds=seconds, texts=call.texts
+            request_id=call.request_id,
+            method="gRPC",
+            path=call.path,
+            code=call.status,
+            seconds=seconds,
+            texts=call.texts,
         )
 
 
@@ -212,23 +189,23 @@ async def _read(kind: type[Any], context: Any, seconds: float) -> Any:
         raise BadRequestError(f"the message is no {kind.__name__}") from None
 
 
-async def _refuse(problem: Problem, call: _Call, context: Any) -> None:
+async def _refuse(problem: Problem, call: GrpcCall, context: Any) -> None:
     call.service.metrics.count_refusal(problem.kind)
     metadata = [("x-request-id", call.request_id)]
     if "retry_after" in problem.facts:
         # Clients that have a retry policy wait for so many milliseconds.
         metadata.append(("grpc-retry-pushback-ms", str(1000 * problem.facts["retry_after"])))
-    code = _CODES.get(problem.status, grpc.StatusCode.INTERNAL)
+    code = status_code(problem.status)
     await context.abort(code, problem.detail[:_LONGEST_DETAIL], tuple(metadata))
 
 
-def _options(limits: Limits) -> list[tuple[str, int]]:
+def _options(limits: Limits, *, is_shared: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.max_body_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.server_handshake_timeout_ms", round(1000 * limits.receive_seconds)),
         ("grpc.max_connection_idle_ms", round(1000 * limits.idle_seconds)),
-        ("grpc.so_reuseport", 0),  # otherwise a second server on the same port would get a part of the requests
+        ("grpc.so_reuseport", int(is_shared)),  # else a second server on the same port would get a part of the calls
     ]
 
 

@@ -1,0 +1,1 @@
+"""Several processes behind one port: a parent that binds it and watches, and children that answer."""
