@@ -6,7 +6,9 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 
@@ -101,7 +103,7 @@ def _config(application: Application, address: Address, limits: Limits) -> uvico
         ssl_certfile=address.certificate,
         ssl_keyfile=address.private_key,
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
-        http=DeadlineConnection,
+        http=cast("type[asyncio.Protocol]", partial(DeadlineConnection, limits=limits)),
         ws="none",
         lifespan="off",
         log_config=None,

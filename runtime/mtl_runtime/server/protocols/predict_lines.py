@@ -125,16 +125,20 @@ async def _answer_lines(call: Call, chunks: AsyncIterator[bytes], question: _Que
 async def _groups(chunks: AsyncIterator[bytes], max_text_bytes: int) -> AsyncIterator[tuple[int, list[bytes]]]:
     """Lines of the body, some at a time, with the number of the first; what has come is not kept waiting."""
     limit = _ESCAPED * max_text_bytes + _AROUND
-    rest, number = b"", 1
+    rest, number = bytearray(), 1
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+        whole, newline, end = chunk.rpartition(b"\n")
+        lines = bytes(rest + whole).split(b"\n") if newline else []
+        if newline:
+            rest.clear()
+        rest += end
         if len(rest) > limit:
             raise BadRequestError(f"line {number + len(lines)} has more than {limit} bytes")
         for start in range(0, len(lines), _GROUP_LINES):
             yield number + start, lines[start : start + _GROUP_LINES]
         number += len(lines)
     if rest.strip():
-        yield number, [rest]
+        yield number, [bytes(rest)]
 
 
 async def _answer_group(call: Call, question: _Question, first: int, lines: Sequence[bytes]) -> bytes:
