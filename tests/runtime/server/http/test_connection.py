@@ -277,6 +277,13 @@ def test_a_body_that_comes_after_its_refusal_gets_no_second_answer(server):
     assert 0.5 < seconds < 5
 
 
+def test_no_part_of_an_answer_waits_for_an_acknowledgement():
+    with bind(Address(port=0)) as listener:
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no unix sockets")
 def test_a_socket_that_a_server_left_behind_is_taken_over_and_nothing_else(tmp_path):
     path = tmp_path / "mtl.sock"
