@@ -28,7 +28,7 @@ from mtl_runtime.server.failures import (
     UnsupportedEncodingError,
 )
 
-__all__ = ["Problem"]
+__all__ = ["STATUS_TITLES", "Problem"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,17 @@ _KINDS: Mapping[type[BaseException], tuple[int, str, str]] = {
     DeadlineError: (504, "deadline", "Deadline passed"),
     MtlError: (500, "internal", "Internal error"),
 }
+
+
+def _name_statuses() -> dict[int, str]:
+    names: dict[int, str] = {}
+    for status, _, title in _KINDS.values():
+        known = names.get(status)
+        names[status] = title if known in (None, title) else f"{known}, or {title[0].lower()}{title[1:]}"
+    return names
+
+
+STATUS_TITLES: Mapping[int, str] = _name_statuses()  # what each status may mean
 
 
 # Attributes of an error that programs can use.

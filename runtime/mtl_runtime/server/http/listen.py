@@ -35,8 +35,8 @@ def bind(address: Address) -> socket.socket:
         else:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
-            # Connections inherit it. asyncio sets it only on sockets that were made for TCP by number, and without it the
-            # body of an answer waits up to 40 ms until the client acknowledges its headers.
+            # Connections inherit it. asyncio sets it only on sockets that were made for TCP by its number. Without it the
+            # body of an answer waits up to 40 ms until the client acknowledges the headers.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         option = "--port" if address.unix_socket is None else "--unix-socket"

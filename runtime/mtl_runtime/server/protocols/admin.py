@@ -5,7 +5,7 @@ from starlette.responses import Response
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
-from mtl_runtime.server.protocols.predict_api import render_problem
+from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
 from mtl_runtime.server.protocols.predict_bodies import model_version
 from mtl_runtime.server.protocols.predict_types import ModelVersion, ProblemDetails
 from mtl_runtime.server.reload import Reloader
@@ -25,4 +25,5 @@ def admin_protocol(reloader: Reloader) -> Protocol:
         routes=(Route("POST", "/admin/models/{model}/reload", reload_model, answer=ModelVersion),),
         render_problem=render_problem,
         problem_type=ProblemDetails,
+        problem_media_type=PROBLEM_MEDIA_TYPE,
     )

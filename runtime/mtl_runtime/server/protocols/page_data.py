@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from mtl_runtime.errors import MtlError
@@ -16,7 +16,8 @@ from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.page.evidence import find_evidence, render_evidence
 from mtl_runtime.server.page.examples import read_examples
-from mtl_runtime.server.protocols.predict_api import render_problem
+from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
+from mtl_runtime.server.protocols.predict_types import ProblemDetails
 from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["PROTOCOL"]
@@ -24,10 +25,24 @@ __all__ = ["PROTOCOL"]
 _log = logging.getLogger(__name__)
 
 
+class ModelExamples(msgspec.Struct):
+    """What the page shows of one model."""
+
+    name: str
+    examples: list[str]
+    evidence: bool  # there is a page of it
+
+
+class ExamplesResponse(msgspec.Struct):
+    """Body of the answer to GET /ui/models."""
+
+    models: list[ModelExamples]
+
+
 async def show_models(call: Call) -> Response:
     """Example sentences of each model, and whether there is evidence of it."""
     models = [await asyncio.to_thread(_describe, model) for model in call.service.models]
-    return json_response({"models": models})
+    return json_response(ExamplesResponse(models))
 
 
 async def show_evidence(call: Call) -> Response:
@@ -37,13 +52,13 @@ async def show_evidence(call: Call) -> Response:
     return Response(page, headers=_headers(), media_type="text/html")
 
 
-def _describe(model: ServedModel) -> Mapping[str, Any]:
+def _describe(model: ServedModel) -> ModelExamples:
     try:
         examples = read_examples(model.classifier.source.bundle, model.digest)
     except (MtlError, OSError) as error:
         _log.warning("no examples of %s: %s", model.name, error)
         examples = ()
-    return {"name": model.name, "examples": list(examples), "evidence": _find(model) is not None}
+    return ModelExamples(model.name, list(examples), _find(model) is not None)
 
 
 def _render(model: ServedModel) -> str:
@@ -73,8 +88,10 @@ def _headers() -> Mapping[str, str]:
 PROTOCOL = Protocol(
     name="page_data",
     routes=(
-        Route("GET", "/ui/models", show_models),
-        Route("GET", "/ui/evidence/{model}", show_evidence),
+        Route("GET", "/ui/models", show_models, answer=ExamplesResponse),
+        Route("GET", "/ui/evidence/{model}", show_evidence, media_types=("text/html",)),
     ),
     render_problem=render_problem,
+    problem_type=ProblemDetails,
+    problem_media_type=PROBLEM_MEDIA_TYPE,
 )

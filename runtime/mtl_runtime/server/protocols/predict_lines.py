@@ -18,9 +18,14 @@ from mtl_runtime.server.protocols.predict_bodies import problem_details, text_an
 from mtl_runtime.server.protocols.predict_types import ProblemDetails, TextAnswer
 from mtl_runtime.server.served_model import ServedModel
 
-__all__ = ["LineAnswer", "LineProblem", "predict_lines"]
+__all__ = ["LINES_MEDIA_TYPE", "LINES_QUERY", "LineAnswer", "LineProblem", "predict_lines"]
 
-MEDIA_TYPE = "application/x-ndjson"
+LINES_MEDIA_TYPE = "application/x-ndjson"
+LINES_QUERY = {
+    "model": "Bundle that answers; default: the first.",
+    "tasks": "Tasks, separated by commas; default: all.",
+    "embed": "`true`: give embeddings too.",
+}
 
 # Lines that go to the scheduler together, and groups of them under way: enough to keep a worker busy, and few enough
 # that a stream takes little of the queue from others.
@@ -78,7 +83,7 @@ async def predict_lines(call: Call) -> Response:
 class _LinesResponse(Response):
     """Sends lines while the body of the request still comes: starlette's own would read that body to see it end."""
 
-    media_type = MEDIA_TYPE
+    media_type = LINES_MEDIA_TYPE
 
     def __init__(self, lines: AsyncIterator[bytes]) -> None:
         self.status_code, self.background, self.body = 200, None, b""
