@@ -7,8 +7,10 @@ from mtl_runtime.errors import MtlError
 __all__ = [
     "BadRequestError",
     "BodyTooLargeError",
+    "BundleRefusedError",
     "ClientGoneError",
     "DeadlineError",
+    "ForbiddenError",
     "MethodNotAllowedError",
     "NoTextsError",
     "NotFoundError",
@@ -34,6 +36,10 @@ class UnauthorizedError(MtlError):
     """No API key, or none that this server knows."""
 
 
+class ForbiddenError(MtlError):
+    """Not for this kind of client, whoever it is."""
+
+
 class NotFoundError(MtlError):
     """The server has nothing at this path."""
 
@@ -44,6 +50,10 @@ class UnknownModelError(NotFoundError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name, self.known = name, tuple(known)
         super().__init__(f"no model {name!r} is served here; there are: {', '.join(self.known)}")
+
+
+class BundleRefusedError(MtlError):
+    """A bundle that an operator wants to reload cannot be loaded; the message says why."""
 
 
 class MethodNotAllowedError(MtlError):

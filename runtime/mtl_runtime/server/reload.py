@@ -1,6 +1,7 @@
 """A changed bundle -> the same name answered by its new version, with no request lost; a broken one changes nothing."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
@@ -9,7 +10,6 @@ from typing import NamedTuple
 
 from mtl_runtime.bundle.bundle import DIGEST_NAME
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
-from mtl_runtime.errors import MtlError
 from mtl_runtime.server.failures import UnknownModelError
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
@@ -21,6 +21,7 @@ __all__ = ["OpenModel", "Reloader"]
 _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
+_MAX_BYTES = 64 * 2**20  # of a manifest that is read each second, more than any bundle may have
 
 OpenModel = Callable[[str, BundleSource], ServedModel]
 
@@ -54,7 +55,7 @@ class Reloader:
         async with self._turn:
             try:
                 model = await asyncio.to_thread(self._open, name, self._sources[name])
-            except (MtlError, OSError) as error:
+            except Exception as error:
                 self._metrics.count_reload(name, "failed")
                 _log.error("%s was not reloaded, its old version goes on answering: %s", name, error)
                 raise
@@ -66,10 +67,8 @@ class Reloader:
     async def reload_all(self) -> None:
         """Reload every model; those that fail stay as they are."""
         for name in self._sources:
-            try:
+            with contextlib.suppress(Exception):  # it is in the log
                 await self.reload(name)
-            except (MtlError, OSError):
-                continue  # it is in the log
 
     async def watch(self) -> None:
         """Reload a model whenever its folder, or the folder that its link names, holds another bundle; for ever."""
@@ -81,7 +80,7 @@ class Reloader:
                     continue
                 try:
                     await self.reload(name)
-                except (MtlError, OSError):
+                except Exception:  # noqa: BLE001 - it is in the log, and the next version must be seen
                     failed[name] = found
             await asyncio.sleep(_WATCH_SECONDS)
 
@@ -95,8 +94,16 @@ class _Fingerprint(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> "_Fingerprint | None":
         """Of the bundle in a folder; None: there is none, perhaps for a moment."""
+        files = [path / name for name in (MANIFEST_NAME, DIGEST_NAME)]
         try:
-            manifest, promised = ((path / name).read_bytes() for name in (MANIFEST_NAME, DIGEST_NAME))
+            # A pipe would never end; of a file that is too long the load says so.
+            if not all(file.is_file() for file in files):
+                return None
+            return cls(*(_hash_beginning(file) for file in files))
         except OSError:
             return None
-        return cls(*(hashlib.sha256(content).hexdigest() for content in (manifest, promised)))
+
+
+def _hash_beginning(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.sha256(stream.read(_MAX_BYTES)).hexdigest()

@@ -13,7 +13,7 @@ from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.loading.load import load
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
-from mtl_runtime.server.http.listen import HttpServer, bind
+from mtl_runtime.server.http.listen import HttpServer, allow_open_files, bind
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.protocols import choose_protocols, health
@@ -38,6 +38,7 @@ def run_server(settings: ServerSettings) -> None:
     """
     if settings.grpc_port is not None:
         _require_grpc()
+    allow_open_files(settings.limits.max_connections)
     keys = ApiKeys.read(settings.api_keys) if settings.api_keys else ApiKeys()
     models = [_open_model(settings, name, source) for name, source in settings.bundles.items()]
     asyncio.run(_run(settings, ModelTable(models, settings.splits), keys))
@@ -66,7 +67,7 @@ async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys) -> N
     scheduler = Scheduler(workers, limits, asyncio.get_running_loop(), metrics)
     service = Service(models, limits, scheduler, metrics, settings.shadows)
     reloader = Reloader(settings.bundles, models, partial(_open_model, settings, isolate=True), metrics)
-    protocols = choose_protocols(page_data=settings.has_page_data)
+    protocols = choose_protocols(page_data=settings.has_page_data, local_pages=settings.is_for_local_pages)
     main = HttpServer(Application(service, protocols, keys), settings.address, limits)
     async with _background() as background:
         if settings.admin is not None:

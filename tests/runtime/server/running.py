@@ -26,9 +26,11 @@ TIMEOUT = 20
 class RunningServer:
     """Listens on a free port from ``with`` on; ``workers=0`` computes nothing, so that requests stay in the queue."""
 
-    def __init__(self, models, *, limits=None, keys=(), workers=2, shadows=(), grpc=False, admin=False):
+    def __init__(
+        self, models, *, limits=None, keys=(), workers=2, shadows=(), grpc=False, admin=False, protocols=PROTOCOLS
+    ):
         self._models, self._keys, self._workers, self._shadows = models, ApiKeys(keys), workers, shadows
-        self._grpc, self._admin = grpc, admin
+        self._grpc, self._admin, self._protocols = grpc, admin, protocols
         self.limits = limits or Limits()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
@@ -49,7 +51,7 @@ class RunningServer:
         self.scheduler = Scheduler(self._workers, self.limits, self.loop, metrics)
         self.service = Service(ModelTable(self._models), self.limits, self.scheduler, metrics, self._shadows)
         address = Address(port=0)
-        self.http = HttpServer(Application(self.service, PROTOCOLS, self._keys), address, self.limits)
+        self.http = HttpServer(Application(self.service, self._protocols, self._keys), address, self.limits)
         listener = bind(address)
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"

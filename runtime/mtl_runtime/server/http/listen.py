@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,9 +19,28 @@ from mtl_runtime.server.http.connection import DeadlineConnection, sweep_connect
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.settings import Address
 
-__all__ = ["HttpServer", "bind"]
+__all__ = ["HttpServer", "allow_open_files", "bind"]
+
+_log = logging.getLogger(__name__)
 
 _BACKLOG = 2048  # connections that the system accepts before we do
+_OTHER_FILES = 256  # graphs, pipes to children, connections of gRPC
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise the soft limit of open files, which is often 1024, as far as so many connections need it and we may."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        _log.warning("only %d files may be open, which %d connections may exceed; raise the limit", hard, connections)
+        wanted = hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(address: Address) -> socket.socket:
@@ -35,8 +55,8 @@ def bind(address: Address) -> socket.socket:
         else:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
-            # Connections inherit it. asyncio sets it only on sockets that were made for TCP by its number. Without it the
-            # body of an answer waits up to 40 ms until the client acknowledges the headers.
+            # Connections inherit it. asyncio sets it only on sockets that were made for TCP by its number. Without it
+            # the body of an answer waits up to 40 ms until the client acknowledges the headers.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         option = "--port" if address.unix_socket is None else "--unix-socket"

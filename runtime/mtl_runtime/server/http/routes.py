@@ -12,7 +12,7 @@ from mtl_runtime.server.failures import MethodNotAllowedError, NotFoundError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.problems import Problem
 
-__all__ = ["Match", "Protocol", "Route", "RouteTable"]
+__all__ = ["Handler", "Match", "Protocol", "Route", "RouteTable"]
 
 Handler = Callable[[Call], Awaitable[Response]]
 

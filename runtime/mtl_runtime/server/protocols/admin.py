@@ -2,6 +2,8 @@
 
 from starlette.responses import Response
 
+from mtl_runtime.errors import MtlError
+from mtl_runtime.server.failures import BundleRefusedError, ForbiddenError, UnknownModelError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
@@ -18,7 +20,15 @@ def admin_protocol(reloader: Reloader) -> Protocol:
 
     async def reload_model(call: Call) -> Response:
         """Load a model's bundle again; the answer comes once the new version answers, or says why it does not."""
-        return json_response(model_version(await reloader.reload(call.parameters["model"])))
+        if call.header("origin") is not None:
+            raise ForbiddenError("browsers must not reload bundles, since any page could let them; use curl")
+        try:
+            model = await reloader.reload(call.parameters["model"])
+        except UnknownModelError:
+            raise
+        except (MtlError, OSError) as error:
+            raise BundleRefusedError(f"the old version goes on answering: {error}") from error
+        return json_response(model_version(model))
 
     return Protocol(
         name="admin",

@@ -3,6 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import wraps
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.responses import Response
@@ -10,17 +13,18 @@ from starlette.responses import Response
 from mtl_runtime.errors import MtlError
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.report.page_frame import security_policy, shared_style
-from mtl_runtime.server.failures import NotFoundError
+from mtl_runtime.server.failures import ForbiddenError, NotFoundError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
-from mtl_runtime.server.http.routes import Protocol, Route
+from mtl_runtime.server.http.routes import Handler, Protocol, Route
 from mtl_runtime.server.page.evidence import find_evidence, render_evidence
 from mtl_runtime.server.page.examples import read_examples
 from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
 from mtl_runtime.server.protocols.predict_types import ProblemDetails
 from mtl_runtime.server.served_model import ServedModel
+from mtl_runtime.server.settings import Address
 
-__all__ = ["PROTOCOL"]
+__all__ = ["PROTOCOL", "page_data_for_local_pages"]
 
 _log = logging.getLogger(__name__)
 
@@ -95,3 +99,32 @@ PROTOCOL = Protocol(
     problem_type=ProblemDetails,
     problem_media_type=PROBLEM_MEDIA_TYPE,
 )
+
+
+def page_data_for_local_pages() -> Protocol:
+    """The protocol for a server whose loopback address alone keeps strangers out.
+
+    A page from elsewhere reaches it in a browser of this machine by a name that leads to 127.0.0.1 (DNS rebinding), and
+    a proxy brings requests of others. Both send the name that they were asked by, which is not one of this machine.
+    """
+    return replace(
+        PROTOCOL, routes=tuple(replace(route, handler=_for_local(route.handler)) for route in PROTOCOL.routes)
+    )
+
+
+def _for_local(handler: Handler) -> Handler:
+    @wraps(handler)
+    async def answer(call: Call) -> Response:
+        host = call.header("host") or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            name = ""
+        if not Address(host=name).is_local:
+            raise ForbiddenError(
+                f"sentences of the bundles are shown only to whoever asks by an address of this machine, not by "
+                f"{host[:80]!r}; --page-data shows them to all who can ask"
+            )
+        return await handler(call)
+
+    return answer
