@@ -38,25 +38,19 @@ class DeadlineConnection(HttpToolsProtocol):
 
     Args:
         limits: of a server; at most ``max_connections`` are open at the same time.
+        idle: connections of the server without a request, the one that is idle for the longest time first.
     """
 
-    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, limits: Limits, idle: "dict[DeadlineConnection, None]", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.receiving_since: float | None = None  # the headers or the body, or a first request
         self.writing_since: float | None = None  # an answer that the client does not read
-        self.active_at = 0.0  # when something came last
-        self._max_connections = limits.max_connections
+        self._max_connections, self._idle = limits.max_connections, idle
         self._header_bytes = 0  # of the request that is coming
         self._framing_bytes = 0  # that came since the last byte of a body, or the end of a request
         self._in_body = False
         self._has_deadline = True
         self._is_upgrade = False  # the request that is coming offers another protocol
-
-    @property
-    def is_idle(self) -> bool:
-        """No request is coming or being answered."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return not self._header_bytes and not self._framing_bytes and (cycle is None or cycle.response_complete)
 
     def _lift_deadline(self) -> None:
         """Let the application itself look after the time that the rest of this body takes."""
@@ -64,23 +58,29 @@ class DeadlineConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.receiving_since = self.active_at = self.loop.time()
+        self.receiving_since = self.loop.time()
+        self._idle[self] = None
         if len(self.connections) > self._max_connections:
             self._make_room()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._idle.pop(self, None)
+        super().connection_lost(exc)
+
     def _make_room(self) -> None:
-        """Let the connection go that is idle for the longest time; if there is none, this one."""
-        others = (one for one in self.connections if isinstance(one, DeadlineConnection) and one is not self)
-        idle = [one for one in others if one.is_idle and not one.transport.is_closing()]
-        if idle:
-            min(idle, key=lambda one: one.active_at).transport.abort()
-        else:
+        """Let the connection go that is idle for the longest time; if there is no other one, this."""
+        longest = next(iter(self._idle))
+        del self._idle[longest]
+        if longest is self:
             self.refuse(503)
+        else:
+            self.connections.discard(longest)
+            longest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        self.active_at = self.loop.time()
+        self._idle.pop(self, None)
         if self.receiving_since is None and self._has_deadline:
-            self.receiving_since = self.active_at
+            self.receiving_since = self.loop.time()
         self._unset_keepalive_if_required()
         self._framing_bytes += len(data)
         try:
@@ -147,9 +147,12 @@ class DeadlineConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        # A body that nobody reads any more is let come for a while: a client that sends sees its answer only then.
-        if self._in_body and not self.transport.is_closing():
-            self.receiving_since, self._has_deadline = self.loop.time(), True
+        if not self.transport.is_closing():
+            # A body that nobody reads any more is let come for a while: a client that sends sees its answer only then.
+            if self._in_body:
+                self.receiving_since, self._has_deadline = self.loop.time(), True
+            elif not self.pipeline:
+                self._idle[self] = None
         super().on_response_complete()
 
     def pause_writing(self) -> None:

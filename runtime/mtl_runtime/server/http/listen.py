@@ -34,7 +34,8 @@ def allow_open_files(connections: int) -> None:
     except ImportError:  # Windows has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OTHER_FILES
+    # asyncio accepts as many at once before it gets to close those that are too many.
+    wanted = connections + _BACKLOG + _OTHER_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -126,7 +127,7 @@ def _config(application: Application, address: Address, limits: Limits) -> uvico
         ssl_certfile=address.certificate,
         ssl_keyfile=address.private_key,
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
-        http=cast("type[asyncio.Protocol]", partial(DeadlineConnection, limits=limits)),
+        http=cast("type[asyncio.Protocol]", partial(DeadlineConnection, limits=limits, idle={})),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mtl_runtime.errors import MtlError
-from mtl_runtime.server.http.listen import bind
+from mtl_runtime.server.http.listen import allow_open_files, bind
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.settings import Address
 from tests.runtime.server.running import RunningServer
@@ -275,6 +275,22 @@ def test_a_body_that_comes_after_its_refusal_gets_no_second_answer(server):
     assert content.startswith(b"HTTP/1.1 413")
     assert content.count(b"HTTP/1.1") == 1
     assert 0.5 < seconds < 5
+
+
+def test_as_many_files_may_be_open_as_connections_need():
+    resource = pytest.importorskip("resource")
+    _, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 5000:
+        pytest.skip("this system allows few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        allow_open_files(1000)
+        raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(1)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (raised, hard)
+        assert 3000 < raised < 5000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_no_part_of_an_answer_waits_for_an_acknowledgement():
