@@ -27,6 +27,8 @@ _LIMITS = {
     "max_texts": (1, "Texts in a request."),
     "max_text_bytes": (1, "Longest text, in UTF-8."),
     "max_body_bytes": (1, "Longest body, also decompressed."),
+    "max_buffered_bytes": (1, "Of all bodies that are coming."),
+    "max_connections": (1, "Open connections, over HTTP."),
     "max_explanations": (1, "Explanations at the same time."),
     "max_requests": (1, "Requests at the same time."),
     "max_queued_texts": (1, "Texts that wait for a worker."),

@@ -9,6 +9,7 @@ __all__ = [
     "BodyTooLargeError",
     "ClientGoneError",
     "DeadlineError",
+    "ForbiddenError",
     "MethodNotAllowedError",
     "NoTextsError",
     "NotFoundError",
@@ -33,6 +34,10 @@ class NoTextsError(BadRequestError):
 
 class UnauthorizedError(MtlError):
     """No API key, or none that this server knows."""
+
+
+class ForbiddenError(MtlError):
+    """Not for this kind of client, whoever it is."""
 
 
 class NotFoundError(MtlError):

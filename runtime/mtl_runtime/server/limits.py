@@ -14,6 +14,8 @@ class Limits:
     max_texts: int = 1024  # of a request; they are cut into batches
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES  # of a text in UTF-8, before the tokenizer sees it
     max_body_bytes: int = 4 * 2**20  # also after decompression
+    max_buffered_bytes: int = 256 * 2**20  # of all bodies that are coming, each but for its first 64 KiB
+    max_connections: int = 2048  # over HTTP; one more takes the place of the one that is idle for the longest time
     max_explanations: int = 2  # at the same time; one costs as much as answering as many texts as the text has words
     max_requests: int = 512  # that are being answered at the same time
     max_queued_texts: int = 2048  # that wait for a worker; a request is admitted whole or not at all

@@ -16,6 +16,7 @@ from mtl_runtime.server.failures import (
     BodyTooLargeError,
     ClientGoneError,
     DeadlineError,
+    ForbiddenError,
     MethodNotAllowedError,
     NoTextsError,
     NotFoundError,
@@ -29,7 +30,7 @@ from mtl_runtime.server.failures import (
     UnsupportedEncodingError,
 )
 
-__all__ = ["Problem"]
+__all__ = ["STATUS_TITLES", "Problem"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ _KINDS: Mapping[type[BaseException], tuple[int, str, str]] = {
     NoTextsError: (400, "no_texts", "No texts"),
     BadRequestError: (400, "bad_request", "Not a request of this protocol"),
     UnauthorizedError: (401, "unauthorized", "No valid API key"),
+    ForbiddenError: (403, "forbidden", "Not for this client"),
     UnknownModelError: (404, "unknown_model", "Unknown model"),
     NotFoundError: (404, "not_found", "Nothing here"),
     MethodNotAllowedError: (405, "method_not_allowed", "Another method is needed"),
@@ -81,6 +83,17 @@ _KINDS: Mapping[type[BaseException], tuple[int, str, str]] = {
     DeadlineError: (504, "deadline", "Deadline passed"),
     MtlError: (500, "internal", "Internal error"),
 }
+
+
+def _name_statuses() -> dict[int, str]:
+    names: dict[int, str] = {}
+    for status, _, title in _KINDS.values():
+        known = names.get(status)
+        names[status] = title if known in (None, title) else f"{known}, or {title[0].lower()}{title[1:]}"
+    return names
+
+
+STATUS_TITLES: Mapping[int, str] = _name_statuses()  # what each status may mean
 
 
 # Attributes of an error that programs can use.

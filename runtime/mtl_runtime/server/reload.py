@@ -23,6 +23,7 @@ __all__ = ["OpenModel", "Reloader"]
 _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
+_MAX_BYTES = 64 * 2**20  # of a manifest that is read each second, more than any bundle may have
 
 OpenModel = Callable[[str, BundleSource], ServedModel]
 
@@ -63,7 +64,7 @@ class Reloader:
         async with self._turn:
             try:
                 model = await asyncio.to_thread(self._open, name, self._sources[name])
-            except (MtlError, OSError) as error:
+            except Exception as error:
                 self._metrics.count_reload(name, "failed")
                 failure = ReloadError(f"{name} was not reloaded, its old version goes on answering: {error}")
                 _log.error("%s", failure)
@@ -121,8 +122,16 @@ class _Fingerprint(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> "_Fingerprint | None":
         """Of the bundle in a folder; None: there is none, perhaps for a moment."""
+        files = [path / name for name in (MANIFEST_NAME, DIGEST_NAME)]
         try:
-            manifest, promised = ((path / name).read_bytes() for name in (MANIFEST_NAME, DIGEST_NAME))
+            # A pipe would never end; of a file that is too long the load says so.
+            if not all(file.is_file() for file in files):
+                return None
+            return cls(*(_hash_beginning(file) for file in files))
         except OSError:
             return None
-        return cls(*(hashlib.sha256(content).hexdigest() for content in (manifest, promised)))
+
+
+def _hash_beginning(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.sha256(stream.read(_MAX_BYTES)).hexdigest()

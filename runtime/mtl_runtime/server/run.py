@@ -14,7 +14,7 @@ from mtl_runtime.loading.load import load
 from mtl_runtime.server.http.application import Application
 from mtl_runtime.server.http.authentication import ApiKeys
 from mtl_runtime.server.http.listen import HttpServer
-from mtl_runtime.server.http.sockets import bind
+from mtl_runtime.server.http.sockets import allow_open_files, bind
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.observability.open_tracing import open_tracing
@@ -46,6 +46,7 @@ def run_server(settings: ServerSettings, siblings: Siblings | None = None) -> No
     """
     if settings.grpc_port is not None:
         _require_grpc()
+    allow_open_files(settings.limits.max_connections)
     keys = ApiKeys(settings.environment_keys, settings.api_keys)
     models = [_open_model(settings, name, source) for name, source in settings.bundles.items()]
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -84,7 +85,7 @@ async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys, sibl
     scheduler = Scheduler(workers, limits, asyncio.get_running_loop(), metrics, open_tracing())
     service = Service(models, limits, scheduler, metrics, settings.shadows, siblings)
     reloader = Reloader(settings.bundles, models, partial(_open_model, settings, isolate=True), metrics, keys)
-    protocols = choose_protocols(page_data=settings.has_page_data)
+    protocols = choose_protocols(page_data=settings.has_page_data, local_pages=settings.is_for_local_pages)
     main = HttpServer(Application(service, protocols, keys), settings.address, limits, is_shared=place is not None)
     async with _background() as background:
         if settings.admin is not None:

@@ -170,7 +170,16 @@ class ServerSettings:
             return self.page_data
         return self.address.is_local or self.api_keys is not None or bool(self.environment_keys)
 
+    @property
+    def is_for_local_pages(self) -> bool:
+        """Strangers are kept out only by the address, which a page of theirs in a browser of this machine can reach."""
+        return self.page_data is None and self.api_keys is None and self.address.unix_socket is None
+
     def __post_init__(self) -> None:
+        if self.admin is not None and not self.admin.is_local and self.api_keys is None:
+            raise MtlError(
+                f"everybody who reaches {self.admin} could reload bundles; add --api-keys, or let --admin be local"
+            )
         for split in self.splits:
             if split.name in self.bundles:
                 raise MtlError(f"{split.name!r} names both a bundle and a split; choose another name for the split")

@@ -33,9 +33,31 @@ def test_references_lead_to_schemas(server):
 
 def test_errors_are_described_as_they_are_sent(server):
     _, _, document = server.ask("GET", "/openapi.json")
-    for path in ("/v1/predict", "/predict", "/v1/classify", "/v1/embeddings"):
-        _, headers, problem = server.ask("POST", path, b"{")
-        ((media_type, content),) = document["paths"][path]["post"]["responses"]["default"]["content"].items()
+    for path in ("/v1/predict", "/predict", "/v1/classify", "/v1/embeddings", "/v2/models/tiny/infer"):
+        status, headers, problem = server.ask("POST", path, b"{")
+        responses = document["paths"][path.replace("tiny", "{model}")]["post"]["responses"]
+        ((media_type, content),) = responses[str(status)]["content"].items()
         schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
         assert headers["content-type"] == media_type
         assert set(schema["required"]) <= set(problem) <= set(schema["properties"])
+
+
+def test_statuses_are_those_of_the_route_and_its_protocol(server):
+    _, _, document = server.ask("GET", "/openapi.json")
+
+    def statuses(method, path):
+        return " ".join(document["paths"][path][method]["responses"])
+
+    assert statuses("post", "/v1/predict") == "200 400 401 404 408 413 415 422 429 500 503 504"
+    assert statuses("post", "/predict") == "200 400 401 404 408 413 415 422 429 424 503 504"
+    assert statuses("get", "/info") == "200 400 401 404 422 424 503"
+    assert statuses("get", "/ui/") == "308 500 503"
+
+
+def test_answers_have_the_media_types_of_the_document(server):
+    _, _, document = server.ask("GET", "/openapi.json")
+    for path, operations in document["paths"].items():
+        if "get" in operations:
+            status, headers, _ = server.ask("GET", path.replace("{model}", "tiny").replace("{version}", "1"))
+            described = operations["get"]["responses"][str(status)].get("content", {"": None})
+            assert (headers["content-type"] or "").partition(";")[0] in described

@@ -1,7 +1,9 @@
 """`mtl serve` in one process: start, reload, stop."""
 
+import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +79,63 @@ def test_many_reloads_under_load_fail_no_request(versions):
         assert ask(admin, path="/admin/models/other/reload", body=None)[0] == 404
         assert ask(port, path="/admin/models/bundle/reload", body=None)[0] == 404
         assert ask(admin, "GET", "/v2/health/ready", None)[0] == 200
+    assert {status for status, _ in answers} == {200}
+
+
+def damage(folder, name):
+    """What the folder of a bundle may hold instead of one."""
+    manifest = folder / "manifest.json"
+    match name:
+        case "nothing":
+            shutil.rmtree(folder)
+        case "no manifest":
+            manifest.unlink()
+        case "a pipe":
+            manifest.unlink()
+            os.mkfifo(manifest)
+        case "an endless file":
+            manifest.unlink()
+            manifest.symlink_to("/dev/zero")
+        case "a long manifest":
+            manifest.write_bytes(b" " * 20_000_000)
+        case "a deep manifest":
+            manifest.write_bytes(b"[" * 1_000_000)
+        case "another tokenizer":
+            (folder / "tokenizer.json").write_bytes(b"{}")
+        case "half a graph":
+            (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:1000])
+
+
+DAMAGES = "nothing no_manifest a_pipe an_endless_file a_long_manifest a_deep_manifest another_tokenizer half_a_graph"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+def test_folders_that_hold_no_sound_bundle_are_refused_under_load_and_a_sound_one_is_seen_after_them(
+    versions, tmp_path
+):
+    link, (first, second) = versions
+    with serving(link, "--admin", "127.0.0.1:0", "--watch") as process:
+        admin, port = port_of(process, "admin"), port_of(process)
+        with load_on(port, clients=2) as answers:
+            for name in DAMAGES.split():
+                hostile = tmp_path / name
+                shutil.copytree(first, hostile)
+                damage(hostile, name.replace("_", " "))
+                point_to(link, hostile)
+                status, problem = ask(admin, path="/admin/models/bundle/reload", body=None)
+                assert (status, problem["type"]) == (409, "urn:mtl-export:problem:not_reloaded"), (name, problem)
+                assert problem["detail"].startswith("the old version goes on answering: "), name
+                time.sleep(1.2)  # the watch sees it too
+                assert ask(port)[1]["model"]["digest"] == digest(first), name
+            point_to(link, second)
+            process.wait_for(r"bundle reloaded")
+        assert ask(port)[1]["model"]["digest"] == digest(second)
+        connection = http.client.HTTPConnection("127.0.0.1", admin, timeout=WAIT)
+        connection.request("POST", "/admin/models/bundle/reload", headers={"Origin": "http://evil.example"})
+        assert connection.getresponse().status == 403
+        connection.close()
+        process.send(signal.SIGTERM)
+        assert process.wait() == 0
     assert {status for status, _ in answers} == {200}
 
 

@@ -59,3 +59,11 @@ def test_addresses_are_read_and_written():
             Address.parse(wrong)
     with pytest.raises(MtlError, match="give both"):
         Address(certificate=Path("x"))
+
+
+def test_an_admin_address_that_others_reach_needs_keys():
+    public = Address(host="0.0.0.0", port=8001)
+    with pytest.raises(MtlError, match="could reload bundles; add --api-keys"):
+        ServerSettings(bundles={}, admin=public)
+    assert ServerSettings(bundles={}, admin=public, api_keys=Path("keys")).admin == public
+    assert ServerSettings(bundles={}, admin=Address(port=8001)).admin

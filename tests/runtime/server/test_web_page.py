@@ -168,3 +168,32 @@ def test_sentences_of_the_bundle_are_shown_only_where_strangers_cannot_ask(addre
     paths = {route.path for protocol in choose_protocols(page_data=shows) for route in protocol.routes}
     assert ("/ui/models" in paths) == ("/ui/evidence/{model}" in paths) == shows
     assert "/ui" in paths
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000"])
+def test_a_page_of_this_machine_is_shown_sentences_where_only_the_address_keeps_strangers_out(model, host):
+    with RunningServer([model], protocols=choose_protocols(page_data=True, local_pages=True)) as server:
+        assert server.ask("GET", "/ui/models", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example:8000", "127.0.0.1.evil.example", "192.168.0.7", "[::1", "", "a@b:c"])
+def test_a_page_that_only_leads_to_this_machine_is_shown_none(model, host):
+    """A name of a stranger's site may point to 127.0.0.1, and a proxy may bring strangers."""
+    with RunningServer([model], protocols=choose_protocols(page_data=True, local_pages=True)) as server:
+        for path in ("/ui/models", "/ui/evidence/tiny"):
+            status, _, problem = server.ask("GET", path, Host=host)
+            assert (status, problem["type"]) == (403, "urn:mtl-export:problem:forbidden")
+        assert server.ask("GET", "/ui", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "options", "is_needed"),
+    [
+        (Address(), {}, True),
+        (Address(unix_socket=Path("socket")), {}, False),
+        (Address(), {"api_keys": Path("keys")}, False),
+        (Address(), {"page_data": True}, False),
+    ],
+)
+def test_hosts_are_compared_only_where_nothing_else_keeps_strangers_out(address, options, is_needed):
+    assert ServerSettings(bundles={}, address=address, **options).is_for_local_pages == is_needed

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from mtl_runtime.server.http.authentication import ApiKeys
+from mtl_runtime.server.http.body import BufferedBytes
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.routes import Protocol, RouteTable
 from mtl_runtime.server.observability.request_log import log_request
@@ -31,12 +32,13 @@ class Application:
     def __init__(self, service: Service, protocols: Iterable[Protocol], keys: ApiKeys) -> None:
         self.service = service
         self._table, self._keys = RouteTable(protocols), keys
+        self._buffered = BufferedBytes(service.limits.max_buffered_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of ASGI."""
         if scope["type"] != "http":
             return
-        call = Call(scope, receive, self.service)
+        call = Call(scope, receive, self.service, self._buffered)
         with self.service.tracing.request(call):
             await self._respond(call, scope, receive, send)
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from mtl_runtime.inference.requests import Result
 from mtl_runtime.server.failures import BadRequestError, UnsupportedEncodingError
-from mtl_runtime.server.http.body import read_body, read_chunks
+from mtl_runtime.server.http.body import BufferedBytes, read_body, read_chunks
 from mtl_runtime.server.http.disconnect import unless_gone
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.service import Service
@@ -34,9 +34,11 @@ class Call:
         scope: of ASGI.
         receive: of ASGI.
         service: answers it.
+        buffered: holds its body.
     """
 
     __slots__ = (
+        "_buffered",
         "_headers",
         "_query",
         "_receive",
@@ -51,8 +53,8 @@ class Call:
         "texts",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, service: Service) -> None:
-        self._scope, self._receive, self.service = scope, receive, service
+    def __init__(self, scope: Scope, receive: Receive, service: Service, buffered: BufferedBytes) -> None:
+        self._scope, self._receive, self.service, self._buffered = scope, receive, service, buffered
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.route = "unknown"  # the path in the table of routes
@@ -152,11 +154,12 @@ class Call:
         """The whole body, decompressed.
 
         Raises:
-            BodyTooLargeError, UnsupportedEncodingError, SlowClientError, ClientGoneError, BadRequestError.
+            BodyTooLargeError, UnsupportedEncodingError, OverloadedError, ClientGoneError, BadRequestError.
         """
         return await read_body(
             self._receive,
             limit=self.service.limits.max_body_bytes,
+            buffered=self._buffered,
             encoding=self.header("content-encoding"),
             declared=self.header("content-length"),
         )

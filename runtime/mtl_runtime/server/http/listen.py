@@ -5,6 +5,8 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
+from typing import cast
 
 import uvicorn
 
@@ -67,7 +69,7 @@ def _config(application: Application, address: Address, limits: Limits) -> uvico
         ssl_certfile=address.certificate,
         ssl_keyfile=address.private_key,
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
-        http=DeadlineConnection,
+        http=cast("type[asyncio.Protocol]", partial(DeadlineConnection, limits=limits, idle={})),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 from starlette.routing import compile_path
@@ -12,7 +12,7 @@ from mtl_runtime.server.failures import MethodNotAllowedError, NotFoundError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.problems import Problem
 
-__all__ = ["Match", "Protocol", "Route", "RouteTable"]
+__all__ = ["Handler", "Match", "Protocol", "Route", "RouteTable"]
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -25,8 +25,13 @@ class Route:
     path: str  # with parameters in braces: /v2/models/{model}
     handler: Handler
     is_public: bool = False  # needs no API key
-    body: type | None = None  # msgspec type of the request's JSON, for the OpenAPI document
-    answer: type | None = None  # likewise of the answer's
+    # What the OpenAPI document says about it:
+    body: Any = None  # type of the request's body, as msgspec describes it
+    body_media_type: str = "application/json"
+    answer: Any = None  # likewise of the answer's, if that is JSON
+    media_types: tuple[str, ...] = ("application/json",)  # of the answer
+    status: int = 200  # of the answer
+    query: Mapping[str, str] = field(default_factory=dict)  # parameters in the URL, and what they say
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,9 @@ class Protocol:
     name: str
     routes: tuple[Route, ...]
     render_problem: Callable[[Problem], Response]  # as its clients read errors
-    problem_type: type | None = None  # msgspec type of that JSON, for the OpenAPI document
-    prefix: str | None = None  # below it, errors at paths that no route has are written so too
+    problem_type: type  # msgspec type of that JSON, for the OpenAPI document
     problem_media_type: str = "application/json"
+    prefix: str | None = None  # below it, errors at paths that no route has are written so too
 
 
 class Match(NamedTuple):

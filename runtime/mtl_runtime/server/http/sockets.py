@@ -1,15 +1,37 @@
-"""Address -> the socket that listens there."""
+"""Address -> the socket that listens there; the files that connections need."""
 
 import errno
+import logging
 import socket
 from pathlib import Path
 
 from mtl_runtime.errors import MtlError
 from mtl_runtime.server.settings import Address
 
-__all__ = ["BACKLOG", "SharedListener", "bind", "hold_port"]
+__all__ = ["BACKLOG", "SharedListener", "allow_open_files", "bind", "hold_port"]
+
+_log = logging.getLogger(__name__)
+
 
 BACKLOG = 2048  # connections that the system accepts before we do
+_OTHER_FILES = 256  # graphs, pipes to children, connections of gRPC
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise the soft limit of open files, which is often 1024, as far as so many connections need it and we may."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # asyncio accepts as many at once before it gets to close those that are too many.
+    wanted = connections + BACKLOG + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        _log.warning("only %d files may be open, which %d connections may exceed; raise the limit", hard, connections)
+        wanted = hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(address: Address) -> socket.socket:

@@ -2,10 +2,11 @@
 
 from starlette.responses import Response
 
+from mtl_runtime.server.failures import ForbiddenError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
-from mtl_runtime.server.protocols.predict_api import render_problem
+from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
 from mtl_runtime.server.protocols.predict_bodies import model_version
 from mtl_runtime.server.protocols.predict_types import ModelVersion, ProblemDetails
 from mtl_runtime.server.reload import Reloader
@@ -18,6 +19,7 @@ def admin_protocol(reloader: Reloader) -> Protocol:
 
     async def reload_model(call: Call) -> Response:
         """Load a model's bundle again; the answer comes once the new version answers, or says why it does not."""
+        _refuse_browsers(call)
         name = call.parameters["model"]
         model = await reloader.reload(name)
         await call.service.siblings.reload_model(name)
@@ -25,6 +27,7 @@ def admin_protocol(reloader: Reloader) -> Protocol:
 
     async def reload_keys(call: Call) -> Response:
         """Read the file of API keys again; how many there are now, those of the environment included."""
+        _refuse_browsers(call)
         keys = reloader.reload_keys()
         await call.service.siblings.reload_keys()
         return json_response({"keys": keys})
@@ -37,4 +40,11 @@ def admin_protocol(reloader: Reloader) -> Protocol:
         ),
         render_problem=render_problem,
         problem_type=ProblemDetails,
+        problem_media_type=PROBLEM_MEDIA_TYPE,
     )
+
+
+def _refuse_browsers(call: Call) -> None:
+    """Refuse what a form or script of some page sends: a browser adds the header that others do not have."""
+    if call.header("origin") is not None:
+        raise ForbiddenError("browsers must not reload anything, since any page could let them; use curl")

@@ -8,7 +8,7 @@ from mtl_runtime.server.failures import BadRequestError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
-from mtl_runtime.server.protocols.predict_api import render_problem
+from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
 from mtl_runtime.server.protocols.predict_bodies import model_version
 from mtl_runtime.server.protocols.predict_types import ModelVersion, ProblemDetails
 from mtl_runtime.text.word_spans import Granularity
@@ -90,5 +90,5 @@ PROTOCOL = Protocol(
     routes=(Route("POST", "/v1/explain", explain, body=ExplainRequest, answer=ExplainResponse),),
     render_problem=render_problem,
     problem_type=ProblemDetails,
-    problem_media_type="application/problem+json",
+    problem_media_type=PROBLEM_MEDIA_TYPE,
 )

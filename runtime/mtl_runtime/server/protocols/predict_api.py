@@ -9,7 +9,7 @@ from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.problems import Problem
 from mtl_runtime.server.protocols.predict_bodies import model_version, problem_details, text_answers
-from mtl_runtime.server.protocols.predict_lines import predict_lines
+from mtl_runtime.server.protocols.predict_lines import LINES_MEDIA_TYPE, LINES_QUERY, predict_lines
 from mtl_runtime.server.protocols.predict_types import (
     InfoResponse,
     ModelFacts,
@@ -24,7 +24,9 @@ from mtl_runtime.server.protocols.predict_types import (
 )
 from mtl_runtime.server.served_model import ServedModel
 
-__all__ = ["PROTOCOL", "render_problem"]
+__all__ = ["PROBLEM_MEDIA_TYPE", "PROTOCOL", "render_problem"]
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 _PREDICT = msgspec.json.Decoder(PredictRequest)
@@ -32,7 +34,7 @@ _PREDICT = msgspec.json.Decoder(PredictRequest)
 
 def render_problem(problem: Problem) -> Response:
     """A problem as RFC 9457 writes it: application/problem+json."""
-    return json_response(problem_details(problem), status=problem.status, media_type="application/problem+json")
+    return json_response(problem_details(problem), status=problem.status, media_type=PROBLEM_MEDIA_TYPE)
 
 
 async def predict(call: Call) -> Response:
@@ -96,11 +98,19 @@ PROTOCOL = Protocol(
     name="predict",
     routes=(
         Route("POST", "/v1/predict", predict, body=PredictRequest, answer=PredictResponse),
-        Route("POST", "/v1/predict/stream", predict_lines),
+        Route(
+            "POST",
+            "/v1/predict/stream",
+            predict_lines,
+            body=str,
+            body_media_type=LINES_MEDIA_TYPE,
+            media_types=(LINES_MEDIA_TYPE,),
+            query=LINES_QUERY,
+        ),
         Route("GET", "/v1/tasks", list_tasks, answer=TasksResponse),
         Route("GET", "/v1/info", show_info, answer=InfoResponse),
     ),
     render_problem=render_problem,
     problem_type=ProblemDetails,
-    problem_media_type="application/problem+json",
+    problem_media_type=PROBLEM_MEDIA_TYPE,
 )

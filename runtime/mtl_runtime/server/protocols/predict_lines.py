@@ -18,9 +18,14 @@ from mtl_runtime.server.protocols.predict_bodies import problem_details, text_an
 from mtl_runtime.server.protocols.predict_types import ProblemDetails, TextAnswer
 from mtl_runtime.server.served_model import ServedModel
 
-__all__ = ["LineAnswer", "LineProblem", "predict_lines"]
+__all__ = ["LINES_MEDIA_TYPE", "LINES_QUERY", "LineAnswer", "LineProblem", "predict_lines"]
 
-MEDIA_TYPE = "application/x-ndjson"
+LINES_MEDIA_TYPE = "application/x-ndjson"
+LINES_QUERY = {
+    "model": "Bundle that answers; default: the first.",
+    "tasks": "Tasks, separated by commas; default: all.",
+    "embed": "`true`: give embeddings too.",
+}
 
 # Lines that go to the scheduler together, and groups of them under way: enough to keep a worker busy, and few enough
 # that a stream takes little of the queue from others.
@@ -78,7 +83,7 @@ async def predict_lines(call: Call) -> Response:
 class _LinesResponse(Response):
     """Sends lines while the body of the request still comes: starlette's own would read that body to see it end."""
 
-    media_type = MEDIA_TYPE
+    media_type = LINES_MEDIA_TYPE
 
     def __init__(self, lines: AsyncIterator[bytes]) -> None:
         self.status_code, self.background, self.body = 200, None, b""
@@ -125,16 +130,20 @@ async def _answer_lines(call: Call, chunks: AsyncIterator[bytes], question: _Que
 async def _groups(chunks: AsyncIterator[bytes], max_text_bytes: int) -> AsyncIterator[tuple[int, list[bytes]]]:
     """Lines of the body, some at a time, with the number of the first; what has come is not kept waiting."""
     limit = _ESCAPED * max_text_bytes + _AROUND
-    rest, number = b"", 1
+    rest, number = bytearray(), 1
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
+        whole, newline, end = chunk.rpartition(b"\n")
+        lines = bytes(rest + whole).split(b"\n") if newline else []
+        if newline:
+            rest.clear()
+        rest += end
         if len(rest) > limit:
             raise BadRequestError(f"line {number + len(lines)} has more than {limit} bytes")
         for start in range(0, len(lines), _GROUP_LINES):
             yield number + start, lines[start : start + _GROUP_LINES]
         number += len(lines)
     if rest.strip():
-        yield number, [rest]
+        yield number, [bytes(rest)]
 
 
 async def _answer_group(call: Call, question: _Question, first: int, lines: Sequence[bytes]) -> bytes:

@@ -2,13 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.page.files import read_page_file
-from mtl_runtime.server.protocols.predict_api import render_problem
+from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
+from mtl_runtime.server.protocols.predict_types import ProblemDetails
 
 __all__ = ["PROTOCOL"]
 
@@ -21,6 +23,13 @@ _ROUTES = {
     "ready": "GET /v2/health/ready",
     "everything": "GET /openapi.json",
 }
+
+
+class Overview(msgspec.Struct):
+    """What a client finds that does not read HTML."""
+
+    models: list[str]
+    routes: dict[str, str]
 
 
 def _send(name: str) -> Callable[[Call], Awaitable[Response]]:
@@ -43,7 +52,7 @@ async def show_root(call: Call) -> Response:
     if "text/html" in (call.header("accept") or ""):
         response = await _send_page(call)
     else:
-        response = json_response({"models": [model.name for model in call.service.models], "routes": _ROUTES})
+        response = json_response(Overview([model.name for model in call.service.models], _ROUTES))
     response.headers["Vary"] = "Accept"
     return response
 
@@ -61,12 +70,14 @@ async def show_no_icon(_: Call) -> Response:
 PROTOCOL = Protocol(
     name="web_page",
     routes=(
-        Route("GET", "/", show_root, is_public=True),
-        Route("GET", "/ui", _send_page, is_public=True),
-        Route("GET", "/ui/", leave_out_slash, is_public=True),
-        Route("GET", "/ui/page.css", _send("page.css"), is_public=True),
-        Route("GET", "/favicon.ico", show_no_icon, is_public=True),
-        Route("GET", "/ui/page.js", _send("page.js"), is_public=True),
+        Route("GET", "/", show_root, is_public=True, answer=Overview, media_types=("application/json", "text/html")),
+        Route("GET", "/ui", _send_page, is_public=True, media_types=("text/html",)),
+        Route("GET", "/ui/", leave_out_slash, is_public=True, media_types=(), status=308),
+        Route("GET", "/ui/page.css", _send("page.css"), is_public=True, media_types=("text/css",)),
+        Route("GET", "/favicon.ico", show_no_icon, is_public=True, media_types=(), status=204),
+        Route("GET", "/ui/page.js", _send("page.js"), is_public=True, media_types=("text/javascript",)),
     ),
     render_problem=render_problem,
+    problem_type=ProblemDetails,
+    problem_media_type=PROBLEM_MEDIA_TYPE,
 )

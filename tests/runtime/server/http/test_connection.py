@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mtl_runtime.errors import MtlError
-from mtl_runtime.server.http.sockets import bind
+from mtl_runtime.server.http.sockets import allow_open_files, bind
 from mtl_runtime.server.limits import Limits
 from mtl_runtime.server.settings import Address
 from tests.runtime.server.running import RunningServer
@@ -89,6 +89,80 @@ def test_headers_without_end_are_refused_by_their_length(server):
         content, _ = read_all(connection)
     assert content == b"" or content.startswith(b"HTTP/1.1 431")
     assert server.ask("GET", "/v2/health/live")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "end", [b"1;" + b"a" * 1000, b"0\r\n" + b"X-A: a\r\n" * 100], ids=["a chunk's name", "trailers"]
+)
+def test_what_stands_around_a_body_without_end_is_refused_by_its_length(server, end):
+    sent = 0
+    with connect(server) as connection:
+        connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + end)
+        try:
+            while sent < 100_000_000:
+                sent += connection.send(end[-1000:])
+        except OSError:  # closed while we were sending
+            pass
+    assert sent < 20_000_000
+
+
+def test_requests_before_their_turn_are_not_collected_without_end(server):
+    request = PREDICT + b"%d\r\n\r\n" % len(BODY) + BODY
+    with connect(server) as connection:
+        try:
+            for _ in range(200):
+                connection.sendall(request * 100)
+            content, _ = read_all(connection)
+        except OSError:
+            content = b""
+    assert content.count(b"HTTP/1.1") < 10_000
+
+
+def test_an_offer_to_speak_another_protocol_is_ignored_and_the_body_read(server):
+    """As Java's HttpClient and `curl --http2` send it."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    request = PREDICT + b"%d\r\n" % len(BODY) + offer + b"\r\n" + BODY
+    for parts in ([request * 3], [request[index : index + 1] for index in range(len(request))]):
+        with connect(server) as connection:
+            for part in parts:
+                connection.sendall(part)
+            content, _ = read_all(connection)
+        assert content.count(b"HTTP/1.1 200") == content.count(b"sentiment") == (3 if len(parts) == 1 else 1)
+
+
+def test_one_connection_too_many_takes_the_place_of_the_idlest(model):
+    with RunningServer([model], limits=Limits(max_connections=3)) as server:
+        idle = [connect(server) for _ in range(3)]
+        wait_until(lambda: server.http.connections == 3)
+        assert server.ask("POST", "/v1/predict", BODY)[0] == 200
+        assert idle[0].recv(1) == b""
+        busy = [connect(server) for _ in range(3)]
+        for connection in busy:
+            connection.sendall(PREDICT + b"5\r\n\r\n{")
+        wait_until(lambda: server.http.connections <= 3 and all(one.recv(1) == b"" for one in idle[1:]))
+        status, headers, _ = server.ask("GET", "/v2/health/live")
+        assert (status, headers["retry-after"]) == (503, "1")
+        busy[0].close()
+        wait_until(lambda: server.http.connections == 2)
+        assert server.ask("GET", "/v2/health/live")[0] == 200
+        for connection in (*idle, *busy):
+            connection.close()
+
+
+def test_bodies_that_come_at_the_same_time_have_a_limit_and_small_ones_are_read(model):
+    large = b'{"texts": ["' + b" " * 900_000
+    with RunningServer([model], limits=Limits(max_buffered_bytes=2_000_000)) as server:
+        coming = [connect(server) for _ in range(2)]
+        for connection in coming:
+            connection.sendall(PREDICT + b"1000000\r\n\r\n" + large)
+        time.sleep(0.2)
+        status, headers, _ = server.ask("POST", "/v1/predict", large + b'"]}')
+        assert (status, headers["retry-after"]) == (429, "1")
+        assert server.ask("POST", "/v1/predict", BODY)[0] == 200
+        for connection in coming:
+            connection.close()
+        time.sleep(0.2)
+        assert server.ask("POST", "/v1/predict", large + b'"]}')[0] == 422
 
 
 def test_a_client_that_does_not_read_its_answer_is_let_go(server):
@@ -201,6 +275,29 @@ def test_a_body_that_comes_after_its_refusal_gets_no_second_answer(server):
     assert content.startswith(b"HTTP/1.1 413")
     assert content.count(b"HTTP/1.1") == 1
     assert 0.5 < seconds < 5
+
+
+def test_as_many_files_may_be_open_as_connections_need():
+    resource = pytest.importorskip("resource")
+    _, hard = before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 5000:
+        pytest.skip("this system allows few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        allow_open_files(1000)
+        raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(1)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (raised, hard)
+        assert 3000 < raised < 5000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_no_part_of_an_answer_waits_for_an_acknowledgement():
+    with bind(Address(port=0)) as listener:
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no unix sockets")

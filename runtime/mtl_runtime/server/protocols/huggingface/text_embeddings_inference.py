@@ -34,12 +34,14 @@ from mtl_runtime.server.protocols.shared.embedding_input import (
     list_texts,
 )
 from mtl_runtime.server.protocols.shared.label_scores import LabelScore, score_labels
-from mtl_runtime.server.protocols.shared.task_choice import TaskChoice, choose_task
+from mtl_runtime.server.protocols.shared.task_choice import TASK_QUERY, TaskChoice, choose_task
 from mtl_runtime.server.served_model import ServedModel
 
 __all__ = ["PROTOCOL", "read_texts", "render_problem"]
 
 _PREDICT, _EMBED = msgspec.json.Decoder(PredictBody), msgspec.json.Decoder(EmbedBody)
+
+_EITHER = list[LabelScore | list[LabelScore | float]]  # what /predict answers, or /embed
 
 # By the kind of a problem; of any other one: Validation.
 _ERROR_TYPES: Mapping[str, ErrorType] = {
@@ -192,10 +194,12 @@ def _cost(
 PROTOCOL = Protocol(
     name="text_embeddings_inference",
     routes=(
-        Route("POST", "/predict", predict, body=PredictBody, answer=list[LabelScore | list[LabelScore]]),
-        Route("POST", "/embed", embed, body=EmbedBody, answer=list[list[float]]),
-        Route("POST", "/", predict_or_embed, body=PredictBody),
-        Route("GET", "/info", show_info, answer=EndpointInfo),
+        Route(
+            "POST", "/predict", predict, body=PredictBody, answer=list[LabelScore | list[LabelScore]], query=TASK_QUERY
+        ),
+        Route("POST", "/embed", embed, body=EmbedBody, answer=list[list[float]], query=TASK_QUERY),
+        Route("POST", "/", predict_or_embed, body=PredictBody, answer=_EITHER, query=TASK_QUERY),
+        Route("GET", "/info", show_info, answer=EndpointInfo, query=TASK_QUERY),
     ),
     render_problem=render_problem,
     problem_type=EndpointError,

@@ -35,6 +35,7 @@ __all__ = ["serve_grpc"]
 
 _log = logging.getLogger(__name__)
 _SERVICE = "inference.GRPCInferenceService"
+_PROBES = 64  # calls that find a place where all requests have taken theirs; gRPC refuses further ones
 _LONGEST_DETAIL = 1000  # characters; gRPC sends them in a header
 
 
@@ -53,7 +54,8 @@ async def serve_grpc(
     Raises:
         MtlError: somebody else listens there, or the certificate cannot be used.
     """
-    server = grpc.aio.server(options=_options(service.limits, is_shared=is_shared))
+    most = service.limits.max_requests + _PROBES
+    server = grpc.aio.server(options=_options(service.limits, is_shared=is_shared), maximum_concurrent_rpcs=most)
     for name, methods in _METHODS.items():
         handlers = {method: _handler(f"/{name}/{method}", row, service, keys) for method, row in methods.items()}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))

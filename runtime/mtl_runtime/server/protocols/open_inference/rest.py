@@ -1,6 +1,6 @@
 """The Open Inference Protocol over REST: /v2 and below."""
 
-from typing import Any
+from typing import Literal
 
 import msgspec
 from starlette.responses import Response
@@ -37,6 +37,40 @@ class Refusal(msgspec.Struct):
     error: str
 
 
+class ModelReadiness(msgspec.Struct):
+    """Body of the answer to GET /v2/models/{model}/ready."""
+
+    name: str
+    ready: bool
+
+
+class ConfigTensor(msgspec.Struct):
+    """An input or output in a model configuration."""
+
+    name: str
+    data_type: str
+    dims: tuple[int, ...]
+
+
+class ModelConfig(msgspec.Struct):
+    """Body of the answer to GET /v2/models/{model}/config, as far as Triton's has a meaning here."""
+
+    name: str
+    platform: str
+    input: list[ConfigTensor]
+    output: list[ConfigTensor]
+    max_batch_size: int = 0  # the shapes have all dimensions
+
+
+class RepositoryModel(msgspec.Struct):
+    """An item of the answer to POST /v2/repository/index."""
+
+    name: str
+    version: str
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str = ""
+
+
 def render_problem(problem: Problem) -> Response:
     """A problem as clients of the protocol read it."""
     return json_response(Refusal(problem.detail), status=problem.status)
@@ -55,14 +89,8 @@ async def show_model(call: Call) -> Response:
 async def show_config(call: Call) -> Response:
     """The same as Triton's model configuration says it."""
     model = describe_model(_find_model(call))
-    config = {
-        "name": model.name,
-        "platform": model.platform,
-        "max_batch_size": 0,  # the shapes have all dimensions
-        "input": [_config_of(tensor) for tensor in model.inputs],
-        "output": [_config_of(tensor) for tensor in model.outputs],
-    }
-    return json_response(config)
+    inputs, outputs = ([_config_of(tensor) for tensor in tensors] for tensors in (model.inputs, model.outputs))
+    return json_response(ModelConfig(model.name, model.platform, inputs, outputs))
 
 
 async def is_model_ready(call: Call) -> Response:
@@ -70,14 +98,13 @@ async def is_model_ready(call: Call) -> Response:
     model = _find_model(call)
     if not call.service.is_ready:
         raise NotReadyError("the server is shutting down")
-    return json_response({"name": model.name, "ready": True})
+    return json_response(ModelReadiness(model.name, ready=True))
 
 
 async def list_models(call: Call) -> Response:
     """The models of the server, as Triton's model repository lists them."""
-    state = "READY" if call.service.is_ready else "UNAVAILABLE"
-    models = [{"name": model.name, "version": VERSION, "state": state, "reason": ""} for model in call.service.models]
-    return json_response(models)
+    state: Literal["READY", "UNAVAILABLE"] = "READY" if call.service.is_ready else "UNAVAILABLE"
+    return json_response([RepositoryModel(model.name, VERSION, state) for model in call.service.models])
 
 
 async def answer_texts(call: Call) -> Response:
@@ -96,11 +123,12 @@ def _find_model(call: Call) -> ServedModel:
     return find_model(call.service.models, call.parameters["model"], call.parameters.get("version"))
 
 
-def _config_of(tensor: TensorMetadata) -> dict[str, Any]:
-    return {"name": tensor.name, "data_type": _CONFIG_TYPES[tensor.datatype], "dims": tensor.shape}
+def _config_of(tensor: TensorMetadata) -> ConfigTensor:
+    return ConfigTensor(tensor.name, _CONFIG_TYPES[tensor.datatype], tensor.shape)
 
 
 _CONFIG_TYPES = {"BYTES": "TYPE_STRING", "FP32": "TYPE_FP32", "FP64": "TYPE_FP64"}
+_MEDIA_TYPES = ("application/json", "application/octet-stream")  # with binary tensors behind the JSON
 _MODEL, _VERSION = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
 
 PROTOCOL = Protocol(
@@ -109,13 +137,13 @@ PROTOCOL = Protocol(
         Route("GET", "/v2", show_server, answer=ServerMetadata),
         Route("GET", _MODEL, show_model, answer=ModelMetadata),
         Route("GET", _VERSION, show_model, answer=ModelMetadata),
-        Route("GET", f"{_MODEL}/ready", is_model_ready),
-        Route("GET", f"{_VERSION}/ready", is_model_ready),
-        Route("GET", f"{_MODEL}/config", show_config),
-        Route("GET", f"{_VERSION}/config", show_config),
-        Route("POST", f"{_MODEL}/infer", answer_texts, body=InferBody, answer=InferAnswer),
-        Route("POST", f"{_VERSION}/infer", answer_texts, body=InferBody, answer=InferAnswer),
-        Route("POST", "/v2/repository/index", list_models),
+        Route("GET", f"{_MODEL}/ready", is_model_ready, answer=ModelReadiness),
+        Route("GET", f"{_VERSION}/ready", is_model_ready, answer=ModelReadiness),
+        Route("GET", f"{_MODEL}/config", show_config, answer=ModelConfig),
+        Route("GET", f"{_VERSION}/config", show_config, answer=ModelConfig),
+        Route("POST", f"{_MODEL}/infer", answer_texts, body=InferBody, answer=InferAnswer, media_types=_MEDIA_TYPES),
+        Route("POST", f"{_VERSION}/infer", answer_texts, body=InferBody, answer=InferAnswer, media_types=_MEDIA_TYPES),
+        Route("POST", "/v2/repository/index", list_models, answer=list[RepositoryModel]),
     ),
     render_problem=render_problem,
     problem_type=Refusal,

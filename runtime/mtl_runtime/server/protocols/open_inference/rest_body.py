@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -56,7 +57,7 @@ class RequestParameters(msgspec.Struct):
     """Parameters of a request; others are ignored."""
 
     binary_data_output: bool = False
-    timeout: int | None = None  # microseconds
+    timeout: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None  # microseconds
 
 
 class InferBody(msgspec.Struct):

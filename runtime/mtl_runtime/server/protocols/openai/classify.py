@@ -14,7 +14,7 @@ from mtl_runtime.server.http.routes import Protocol, Route
 from mtl_runtime.server.protocols.openai.errors import OpenAIErrorResponse, render_problem
 from mtl_runtime.server.protocols.openai.usage import Usage
 from mtl_runtime.server.protocols.shared.label_scores import score_labels
-from mtl_runtime.server.protocols.shared.task_choice import TaskChoice, choose_task
+from mtl_runtime.server.protocols.shared.task_choice import TASK_QUERY, TaskChoice, choose_task
 
 __all__ = ["PROTOCOL", "ClassifyItem", "ClassifyRequest", "ClassifyResponse"]
 
@@ -92,7 +92,7 @@ def _answer(choice: TaskChoice, index: int, prediction: Prediction, *, raw: bool
 PROTOCOL = Protocol(
     name="classify",
     routes=tuple(
-        Route("POST", path, classify, body=ClassifyRequest, answer=ClassifyResponse)
+        Route("POST", path, classify, body=ClassifyRequest, answer=ClassifyResponse, query=TASK_QUERY)
         for path in ("/classify", "/v1/classify")
     ),
     render_problem=render_problem,

@@ -21,7 +21,7 @@ from mtl_runtime.server.protocols.shared.embedding_input import (
     embedding_rows,
     list_texts,
 )
-from mtl_runtime.server.protocols.shared.task_choice import choose_task
+from mtl_runtime.server.protocols.shared.task_choice import TASK_QUERY, choose_task
 
 __all__ = ["PROTOCOL", "EmbeddingItem", "EmbeddingRequest", "EmbeddingResponse", "ModelItem", "ModelList"]
 
@@ -105,7 +105,7 @@ def _encode_base64(rows: NDArray[np.float32]) -> list[str]:
 PROTOCOL = Protocol(
     name="openai",
     routes=(
-        Route("POST", "/v1/embeddings", embed, body=EmbeddingRequest, answer=EmbeddingResponse),
+        Route("POST", "/v1/embeddings", embed, body=EmbeddingRequest, answer=EmbeddingResponse, query=TASK_QUERY),
         Route("GET", "/v1/models", list_models, answer=ModelList),
         Route("GET", "/v1/models/{model}", show_model, answer=ModelItem),
     ),

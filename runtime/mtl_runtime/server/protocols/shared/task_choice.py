@@ -7,7 +7,9 @@ from mtl_runtime.server.failures import BadRequestError
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.served_model import ServedModel
 
-__all__ = ["TaskChoice", "choose_task"]
+__all__ = ["TASK_QUERY", "TaskChoice", "choose_task"]
+
+TASK_QUERY = {"model": "Bundle that answers, or `bundle:task`; default: the first.", "task": "Task that answers."}
 
 
 class TaskChoice(NamedTuple):
