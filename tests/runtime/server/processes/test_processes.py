@@ -117,7 +117,8 @@ def test_a_process_that_ends_is_replaced_within_5_seconds_while_the_other_answer
         for number, pause in ((signal.SIGKILL, "0.0"), (signal.SIGKILL, "0.5"), (signal.SIGTERM, "1.0")):
             ended = max(children_of(process.pid))  # the last one that was started
             os.kill(ended, number)
-            assert ask(port)[0] == 200
+            # One that was told to stop may have accepted the connection, and refuses new requests on it.
+            assert ask(port)[0] in ({200} if number == signal.SIGKILL else {200, 503})
             assert wait_until(lambda: len(processes_of(port)) == 2 and not is_alive(ended)) < limit  # noqa: B023
             end = re.escape(f"({ends[number]})")
             process.wait_for(rf"process \d ended {end}; another one takes its place in {pause} s")
