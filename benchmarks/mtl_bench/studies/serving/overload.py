@@ -24,28 +24,28 @@ _GIVE_UP = 30.0
 
 def measure_overload(context: ServingContext) -> OverloadResult:
     """Measure the sustained rate, then offer three times as much."""
-    return asyncio.run(_measure(context))
-
-
-async def _measure(context: ServingContext) -> OverloadResult:
-    requests = [request for (request,) in context.requests_of(SERVERS[OURS])]
     with context.start() as server:
-        peak = await run_clients(
-            server.port,
-            lambda number: [requests[number % len(requests)]],
-            clients=CLIENTS,
-            warm_up=2.0,
-            seconds=context.seconds,
-        )
-        idle = statistics.median(await time_alone(server.port, lambda _: requests[:1], count=100))
-        before, samples = server.resident_bytes, asyncio.create_task(_sample_memory(server))
-        offered = _FACTOR * peak.rate
-        load, recovery = await asyncio.gather(
-            offer_rate(server.port, itertools.cycle(requests), rate=offered, seconds=_SECONDS),
-            _time_recovery(server.port, requests[0], idle),
-        )
-        samples.cancel()
-        return _summarize(load, peak.rate, offered, before, await _peak(samples, server), recovery)
+        return asyncio.run(_measure(context, server))
+
+
+async def _measure(context: ServingContext, server: ServerProcess) -> OverloadResult:
+    requests = [request for (request,) in context.requests_of(SERVERS[OURS])]
+    peak = await run_clients(
+        server.port,
+        lambda number: [requests[number % len(requests)]],
+        clients=CLIENTS,
+        warm_up=2.0,
+        seconds=context.seconds,
+    )
+    idle = statistics.median(await time_alone(server.port, lambda _: requests[:1], count=100))
+    before, samples = server.resident_bytes, asyncio.create_task(_sample_memory(server))
+    offered = _FACTOR * peak.rate
+    load, recovery = await asyncio.gather(
+        offer_rate(server.port, itertools.cycle(requests), rate=offered, seconds=_SECONDS),
+        _time_recovery(server.port, requests[0], idle),
+    )
+    samples.cancel()
+    return _summarize(load, peak.rate, offered, before, await _peak(samples, server), recovery)
 
 
 def _summarize(

@@ -23,35 +23,35 @@ _BYTE_SECONDS = 0.5  # between two bytes of a slow sender
 
 def measure_slow_clients(context: ServingContext) -> SlowClientsResult:
     """Measure healthy clients without and with the others, in turn."""
-    return asyncio.run(_measure(context))
-
-
-async def _measure(context: ServingContext) -> SlowClientsResult:
-    requests = [request for (request,) in context.requests_of(SERVERS[OURS])]
     options = ("--receive-seconds", str(_RECEIVE_SECONDS), "--idle-seconds", str(_IDLE_SECONDS))
     with context.start(options=options) as server:
-        peak = await run_clients(
-            server.port,
-            lambda number: [requests[number % len(requests)]],
-            clients=CLIENTS,
-            warm_up=2.0,
-            seconds=context.seconds,
-        )
-        rate = _HEALTHY_SHARE * peak.rate
+        return asyncio.run(_measure(context, server.port))
 
-        async def healthy() -> float:
-            load = await offer_rate(server.port, itertools.cycle(requests), rate=rate, seconds=context.seconds)
-            return load.latency(99)
 
-        without, beside, senders, idle = [], [], [0.0], [0.0]
-        for _ in range(context.rounds):
-            without.append(await healthy())
-            slow = [asyncio.create_task(_send_slowly(server.port)) for _ in range(_SLOW_SENDERS)]
-            silent = [asyncio.create_task(_stay_idle(server.port)) for _ in range(_IDLE_SOCKETS)]
-            await asyncio.sleep(1.0)
-            beside.append(await healthy())
-            senders += await asyncio.gather(*slow)
-            idle += await asyncio.gather(*silent)
+async def _measure(context: ServingContext, port: int) -> SlowClientsResult:
+    requests = [request for (request,) in context.requests_of(SERVERS[OURS])]
+    peak = await run_clients(
+        port,
+        lambda number: [requests[number % len(requests)]],
+        clients=CLIENTS,
+        warm_up=2.0,
+        seconds=context.seconds,
+    )
+    rate = _HEALTHY_SHARE * peak.rate
+
+    async def healthy() -> float:
+        load = await offer_rate(port, itertools.cycle(requests), rate=rate, seconds=context.seconds)
+        return load.latency(99)
+
+    without, beside, senders, idle = [], [], [0.0], [0.0]
+    for _ in range(context.rounds):
+        without.append(await healthy())
+        slow = [asyncio.create_task(_send_slowly(port)) for _ in range(_SLOW_SENDERS)]
+        silent = [asyncio.create_task(_stay_idle(port)) for _ in range(_IDLE_SOCKETS)]
+        await asyncio.sleep(1.0)
+        beside.append(await healthy())
+        senders += await asyncio.gather(*slow)
+        idle += await asyncio.gather(*silent)
     return SlowClientsResult(
         slow_senders=_SLOW_SENDERS,
         idle_sockets=_IDLE_SOCKETS,
