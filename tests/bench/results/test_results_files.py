@@ -13,6 +13,7 @@ from mtl_bench.studies.joint_training import JointTrainingResults
 from mtl_bench.studies.quantization.results import QuantizationResults
 from mtl_bench.studies.runtime.results import RuntimeResults
 from mtl_bench.studies.self_test.results import FirstLoadResults, GoldenDifferences
+from mtl_bench.studies.serving.results import ServingResults
 from mtl_bench.studies.small_data.results import SmallDataResults
 from mtl_bench.studies.training_cost.results import TrainingCostResults
 from mtl_runtime.core import records
@@ -34,6 +35,7 @@ KINDS = {
     "runtime.json": RuntimeResults,
     "runtime_openvino.json": RuntimeResults,
     "hostile.json": HostileResults,
+    "serve_speed.json": ServingResults,
     "small_data.json": SmallDataResults,
     "training_cost.json": TrainingCostResults,
 }
