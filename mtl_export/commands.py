@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
     from mtl_runtime.bundle.bundle import Bundle
     from mtl_runtime.bundle.manifest import TaskSpec
+    from mtl_runtime.core.work import StageSeconds
     from mtl_runtime.dataset.confusion import Confusion
     from mtl_runtime.dataset.metrics import TaskMetrics
 
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 _LOADING = "loading torch and transformers, which takes a few seconds"
 _MOST_LABELS_IN_MATRIX = 12
 _LISTED_CONFUSIONS = 15
+_LISTED_SECONDS = 1.0
 
 
 @click.command()
@@ -117,7 +119,7 @@ def export(
     budgets = read_gate(gate) if gate else None
     _let_threads_sleep()
     _leave_garbage_at_exit()
-    with stages():
+    with stages() as clock:
         _log.info(_LOADING)
         from mtl_export.bundling.export_bundle import export_bundle
 
@@ -132,12 +134,14 @@ def export(
             gate=budgets,
             force=force,
         )
+        seconds = clock.stages()
     if as_json:
-        print_json(records.to_dict(exported.evidence))
+        print_json({**records.to_dict(exported.evidence), "stages": [records.to_dict(stage) for stage in seconds]})
         return
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
     _print_sizes(exported.bundle)
+    _print_stages(seconds)
     print_line(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 
 
@@ -158,6 +162,18 @@ def _print_sizes(bundle: "Bundle") -> None:
         ("variants", "graph", "size"),
         rows,
     )
+
+
+def _print_stages(stages: Sequence[StageSeconds]) -> None:
+    """Print how long each stage took; those of less than a second are summed up."""
+    long = [stage for stage in stages if stage.seconds >= _LISTED_SECONDS]
+    rows = [(stage.stage, f"{stage.seconds:,.1f}", f"{stage.cpu_seconds:,.1f}") for stage in long]
+    rest = [stage for stage in stages if stage not in long]
+    if rest:
+        seconds, cpu_seconds = (sum(values) for values in zip(*((s.seconds, s.cpu_seconds) for s in rest), strict=True))
+        rows.append((f"{len(rest)} shorter stages", f"{seconds:,.1f}", f"{cpu_seconds:,.1f}"))
+    total = sum(stage.seconds for stage in stages)
+    print_table(f"Where the time went: {total:,.0f} s", ("stage", "seconds", "CPU seconds"), rows)
 
 
 def _megabytes(count: int) -> str:

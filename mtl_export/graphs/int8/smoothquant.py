@@ -32,11 +32,11 @@ Loss = Callable[[ir.Model, Mapping[str, ActivationRange]], float]
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
 # Divisions are left out as long as the loss stays within this share of what it is with all of them.
 _LOSS_TOLERANCE = 0.02
-# Each input is a trial, and a deep encoder has a hundred: the widest ones, whose divisions cost most, come first.
-_MOST_TRIALS = 48
 # In sentences that cpu-fp32 answers: a trial, and the search as it is planned before the graph is known, of six layers.
 _TRIAL_WORK = 100.0
-SEARCH_WORK = 29 * _TRIAL_WORK
+SEARCH_WORK = 10 * _TRIAL_WORK
+# The largest of the values of a channel, in standard deviations; it only ranks divisions.
+_DEVIATIONS_TO_EXTREME = 4.0
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
@@ -46,9 +46,8 @@ def search_smoothquant(
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
-    Each division is an operator that takes time, and many change nothing for the better. So, those of the widest inputs
-    first, they are left out one by one as long as the loss allows (of a deep encoder's, the first 48 are tried); all of
-    them where it is as low without any.
+    Each division is an operator that takes time, and many change little for the better. So those that should matter
+    least are left out, as many as the loss allows, found by halving; all of them where it is as low without any.
 
     Args:
         model: an fp32 graph.
@@ -58,7 +57,8 @@ def search_smoothquant(
     Returns:
         The graph, which may be ``model`` itself, and the ranges of its MatMuls' inputs.
     """
-    trials = 1 + len(ALPHAS) + min(sum(map(_can_be_divided, _readers(model).values())), _MOST_TRIALS)
+    divisible = sum(map(_can_be_divided, _readers(model).values()))
+    trials = 1 + len(ALPHAS) + divisible.bit_length()
     _log.info(
         "smoothing: looking for scales with which int8 changes fewer answers, in up to %d trials",
         trials,
@@ -94,15 +94,44 @@ def _prune_scales(
     most: float,
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
+    ranked = _rank_by_gain(model, ranges, alpha)
     best = apply_smoothquant(model, ranges, alpha=alpha)
-    divided = [name for name in ranges if name not in best[1]]
-    plain: frozenset[str] = frozenset()
-    widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
-    for name in widest:
-        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=plain | {name})
+    fewest, most_left_out = 0, len(ranked) - 1  # without any the loss is known to be higher
+    while fewest < most_left_out:
+        count = (fewest + most_left_out + 1) // 2
+        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=frozenset(ranked[:count]))
         if loss(*trial) <= most:
-            best, plain = trial, plain | {name}
+            best, fewest = trial, count
+        else:
+            most_left_out = count - 1
     return best
+
+
+def _rank_by_gain(model: ir.Model, ranges: Mapping[str, ActivationRange], alpha: float) -> Sequence[str]:
+    """Names of the inputs that can be divided, those first whose rounding error a division makes least smaller."""
+    gains = {}
+    for name, group in _readers(model).items():
+        if _can_be_divided(group):
+            scale = _scale(group, ranges[name], alpha)
+            plain, divided = (_rounding_error(group, ranges[name], by) for by in (np.ones_like(scale), scale))
+            gains[name] = plain - divided
+    return sorted(gains, key=gains.__getitem__)
+
+
+def _rounding_error(group: Sequence[MatMul], seen: ActivationRange, scale: NDArray[np.float32]) -> float:
+    """Expected squared error that int8 causes in the outputs of ``group``, as a share of their size.
+
+    A rounding to steps of width d has the variance d^2 / 12; an input's own variance is taken to be proportional to the
+    square of its largest value.
+    """
+    weights = np.concatenate([matmul.matrix for matmul in group], axis=1) * scale[:, None]
+    low, high = seen.low / scale, seen.high / scale
+    inputs = (np.maximum(np.abs(low), np.abs(high)) / _DEVIATIONS_TO_EXTREME) ** 2
+    step = (max(float(high.max()), 0.0) - min(float(low.min()), 0.0)) / 255
+    of_inputs = step**2 * np.square(weights).sum()
+    of_weights = inputs.sum() * np.square(np.abs(weights).max(axis=0) / 127).sum()
+    size = inputs @ np.square(weights).sum(axis=1)
+    return float((of_inputs + of_weights) / 12 / max(size, np.finfo(np.float32).tiny))
 
 
 def apply_smoothquant(
