@@ -8,6 +8,7 @@ value is also the residual, so the division stays an operator here.
 
 import itertools
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -32,11 +33,13 @@ Loss = Callable[[ir.Model, Mapping[str, ActivationRange]], float]
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
 # Divisions are left out as long as the loss stays within this share of what it is with all of them.
 _LOSS_TOLERANCE = 0.02
+# Three at a time are a third of the trials, and leave out nearly as many: which ones matter little is roughly known.
+_LEFT_OUT_AT_ONCE = 3
+# A deep encoder has a hundred; the widest ones cost most.
+_MOST_DIVISIONS = 48
 # In sentences that cpu-fp32 answers: a trial, and the search as it is planned before the graph is known, of six layers.
 _TRIAL_WORK = 100.0
-SEARCH_WORK = 10 * _TRIAL_WORK
-# The largest of the values of a channel, in standard deviations; it only ranks divisions.
-_DEVIATIONS_TO_EXTREME = 4.0
+SEARCH_WORK = 13 * _TRIAL_WORK
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
@@ -46,8 +49,9 @@ def search_smoothquant(
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
-    Each division is an operator that takes time, and many change little for the better. So those that should matter
-    least are left out, as many as the loss allows, found by halving; all of them where it is as low without any.
+    Each division is an operator that takes time, and many change nothing for the better. So they are left out, three at
+    a time, as long as the loss allows (of a deep encoder's, the first 48 are tried): those of the widest inputs first,
+    and of inputs of one width those that should matter least; all of them where it is as low without any.
 
     Args:
         model: an fp32 graph.
@@ -57,8 +61,8 @@ def search_smoothquant(
     Returns:
         The graph, which may be ``model`` itself, and the ranges of its MatMuls' inputs.
     """
-    divisible = sum(map(_can_be_divided, _readers(model).values()))
-    trials = 1 + len(ALPHAS) + divisible.bit_length()
+    divisible = min(sum(map(_can_be_divided, _readers(model).values())), _MOST_DIVISIONS)
+    trials = 1 + len(ALPHAS) + math.ceil(divisible / _LEFT_OUT_AT_ONCE)
     _log.info(
         "smoothing: looking for scales with which int8 changes fewer answers, in up to %d trials",
         trials,
@@ -94,43 +98,40 @@ def _prune_scales(
     most: float,
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
-    ranked = _rank_by_gain(model, ranges, alpha)
-    best = apply_smoothquant(model, ranges, alpha=alpha)
-    fewest, most_left_out = 0, len(ranked) - 1  # without any the loss is known to be higher
-    while fewest < most_left_out:
-        count = (fewest + most_left_out + 1) // 2
-        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=frozenset(ranked[:count]))
+    best, plain = apply_smoothquant(model, ranges, alpha=alpha), frozenset[str]()
+    ranked = _rank_divisions(model, ranges, alpha)[:_MOST_DIVISIONS]
+    for start in range(0, len(ranked), _LEFT_OUT_AT_ONCE):
+        more = plain | set(ranked[start : start + _LEFT_OUT_AT_ONCE])
+        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=more)
         if loss(*trial) <= most:
-            best, fewest = trial, count
-        else:
-            most_left_out = count - 1
+            best, plain = trial, more
     return best
 
 
-def _rank_by_gain(model: ir.Model, ranges: Mapping[str, ActivationRange], alpha: float) -> Sequence[str]:
-    """Names of the inputs that can be divided, those first whose rounding error a division makes least smaller."""
+def _rank_divisions(model: ir.Model, ranges: Mapping[str, ActivationRange], alpha: float) -> Sequence[str]:
+    """Names of the inputs that can be divided: wide ones first, then those whose rounding error it reduces least."""
     gains = {}
     for name, group in _readers(model).items():
         if _can_be_divided(group):
             scale = _scale(group, ranges[name], alpha)
             plain, divided = (_rounding_error(group, ranges[name], by) for by in (np.ones_like(scale), scale))
             gains[name] = plain - divided
-    return sorted(gains, key=gains.__getitem__)
+    return sorted(gains, key=lambda name: (-ranges[name].low.size, gains[name]))
 
 
 def _rounding_error(group: Sequence[MatMul], seen: ActivationRange, scale: NDArray[np.float32]) -> float:
     """Expected squared error that int8 causes in the outputs of ``group``, as a share of their size.
 
-    A rounding to steps of width d has the variance d^2 / 12; an input's own variance is taken to be proportional to the
-    square of its largest value.
+    A rounding to steps of width d has the variance d^2 / 12.
     """
-    weights = np.concatenate([matmul.matrix for matmul in group], axis=1) * scale[:, None]
-    low, high = seen.low / scale, seen.high / scale
-    inputs = (np.maximum(np.abs(low), np.abs(high)) / _DEVIATIONS_TO_EXTREME) ** 2
-    step = (max(float(high.max()), 0.0) - min(float(low.min()), 0.0)) / 255
+    weights, inputs = (
+        np.concatenate([matmul.matrix for matmul in group], axis=1) * scale[:, None],
+        seen.divided_by(scale),
+    )
+    step = (max(float(inputs.high.max()), 0.0) - min(float(inputs.low.min()), 0.0)) / 255
     of_inputs = step**2 * np.square(weights).sum()
-    of_weights = inputs.sum() * np.square(np.abs(weights).max(axis=0) / 127).sum()
-    size = inputs @ np.square(weights).sum(axis=1)
+    of_weights = inputs.mean_square.sum() * np.square(np.abs(weights).max(axis=0) / 127).sum()
+    size = inputs.mean_square @ np.square(weights).sum(axis=1)
     return float((of_inputs + of_weights) / 12 / max(size, np.finfo(np.float32).tiny))
 
 
@@ -156,7 +157,7 @@ def apply_smoothquant(
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)
-        new_ranges[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
+        new_ranges[str(divided.name)] = ranges[name].divided_by(scale)
     return RemoveUnusedNodesPass()(result).model, new_ranges
 
 

@@ -1,6 +1,6 @@
 """recording.json <-> SpeedRecording: the seconds of both sides, pair by pair."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtl_runtime.core.machine import MachineFacts
@@ -23,7 +23,7 @@ MEASURES: Mapping[str, Measure] = {
     "cold_start": Measure("fresh process to its first answer", rounds=3),
 }
 
-Seconds = Mapping[str, Sequence[float]]  # by measure, one for each round
+Seconds = Mapping[str, tuple[float, ...]]  # by measure, one for each round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
