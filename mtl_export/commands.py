@@ -15,6 +15,7 @@ from rich.console import Console
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.preflight import check_config_file, check_export, check_training
+from mtl_export.variant_names import AUTO
 from mtl_runtime.cli.options import column_option, json_option
 from mtl_runtime.cli.output.evidence_table import print_evidence
 from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
@@ -122,6 +123,7 @@ def export(
     with stages() as clock:
         _log.info(_LOADING)
         from mtl_export.bundling.export_bundle import export_bundle
+        from mtl_runtime.gate.openvino_advice import advise_openvino
 
         _quiet_transformers()
         exported = export_bundle(
@@ -134,14 +136,23 @@ def export(
             gate=budgets,
             force=force,
         )
+        advice = advise_openvino(exported.bundle) if AUTO in names else None
         seconds = clock.stages()
     if as_json:
-        print_json({**records.to_dict(exported.evidence), "stages": [records.to_dict(stage) for stage in seconds]})
+        print_json(
+            {
+                **records.to_dict(exported.evidence),
+                "stages": [records.to_dict(stage) for stage in seconds],
+                "advice": advice,
+            }
+        )
         return
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
     _print_sizes(exported.bundle)
     _print_stages(seconds)
+    if advice is not None:
+        print_line(advice)
     print_line(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 
 
