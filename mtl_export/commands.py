@@ -23,13 +23,13 @@ from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
 from mtl_runtime.core.intervals import accuracy_interval
+from mtl_runtime.core.work import StageSeconds
 from mtl_runtime.report.comparison import METRICS
 
 if TYPE_CHECKING:
     from mtl_export.checkpoint import CheckpointRecord
     from mtl_runtime.bundle.bundle import Bundle
     from mtl_runtime.bundle.manifest import TaskSpec
-    from mtl_runtime.core.work import StageSeconds
     from mtl_runtime.dataset.confusion import Confusion
     from mtl_runtime.dataset.metrics import TaskMetrics
 

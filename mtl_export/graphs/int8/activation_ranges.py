@@ -1,4 +1,4 @@
-"""fp32 graph + sentences -> extremes and mean squares of each tensor asked for, padding left out."""
+"""fp32 graph + sentences -> the smallest and largest value of each tensor asked for, padding left out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,15 @@ __all__ = ["ActivationRange", "collect_activation_ranges"]
 
 @dataclass(frozen=True, slots=True)
 class ActivationRange:
-    """What one tensor was over all tokens seen, by channel (the last axis)."""
+    """Extremes of one tensor over all tokens seen, by channel (the last axis)."""
 
     low: NDArray[np.float32]
     high: NDArray[np.float32]
-    mean_square: NDArray[np.float32]
 
     @property
     def largest(self) -> float:
         """Largest absolute value."""
         return float(max(np.abs(self.low).max(), np.abs(self.high).max()))
-
-    def divided_by(self, scale: NDArray[np.float32]) -> "ActivationRange":
-        """The same, once each channel is divided by its positive scale."""
-        return ActivationRange(self.low / scale, self.high / scale, self.mean_square / scale**2)
 
 
 def collect_activation_ranges(
@@ -60,14 +55,13 @@ def collect_activation_ranges(
     written = save(watched, file)
     session = Session.open(file, runs=allowed_cores())
     outputs = session.outputs[len(model.graph.outputs) :]
-    collected: dict[str, _Seen] = {}
+    ranges: dict[str, ActivationRange] = {}
     with_tokens = [text for text in texts if len(text)]  # others say nothing of activations
-    for _, batch_ranges in run_batches(session, with_tokens, outputs, _see_all, pad_id=pad_id):
+    for _, batch_ranges in run_batches(session, with_tokens, outputs, _extremes_of_all, pad_id=pad_id):
         for name, seen in zip(outputs, batch_ranges, strict=True):
-            collected[name] = _union(collected[name], seen) if name in collected else seen
+            ranges[name] = _union(ranges[name], seen) if name in ranges else seen
     for part in written:
         part.unlink()
-    ranges = {name: ActivationRange(seen.low, seen.high, seen.squares / seen.rows) for name, seen in collected.items()}
     if broken := [name for name, seen in ranges.items() if not np.isfinite([seen.low, seen.high]).all()]:
         raise ExportError(f"calibration sentences make {broken[0]} NaN or infinite; train again with a lower rate")
     return ranges
@@ -82,29 +76,17 @@ def _with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
     return watched
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Of so many rows: extremes and the sum of the squares, by channel."""
-
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
-    squares: NDArray[np.float32]
-    rows: int
+def _extremes_of_all(batch: Batch, outputs: list[NDArray[np.float32]]) -> list[ActivationRange]:
+    return [_extremes(values, batch.attention_mask) for values in outputs]
 
 
-def _see_all(batch: Batch, outputs: list[NDArray[np.float32]]) -> list[_Seen]:
-    return [_see(values, batch.attention_mask) for values in outputs]
-
-
-def _see(values: NDArray[np.float32], mask: NDArray[np.int64]) -> _Seen:
+def _extremes(values: NDArray[np.float32], mask: NDArray[np.int64]) -> ActivationRange:
     rows = values[mask == 1] if values.ndim == 3 and values.shape[:2] == mask.shape else values
     flat = rows.reshape(-1, rows.shape[-1]) if rows.ndim else rows.reshape(1, 1)
-    return _Seen(flat.min(axis=0), flat.max(axis=0), np.einsum("ij,ij->j", flat, flat), len(flat))
+    return ActivationRange(flat.min(axis=0), flat.max(axis=0))
 
 
-def _union(a: _Seen, b: _Seen) -> _Seen:
-    rows = a.rows + b.rows
+def _union(a: ActivationRange, b: ActivationRange) -> ActivationRange:
     if a.low.shape != b.low.shape:  # the last axis is the sentences' length: no channel to keep apart
-        low, high = np.minimum(a.low.min(), b.low.min()), np.maximum(a.high.max(), b.high.max())
-        return _Seen(low, high, a.squares.mean() + b.squares.mean(), rows)
-    return _Seen(np.minimum(a.low, b.low), np.maximum(a.high, b.high), a.squares + b.squares, rows)
+        return ActivationRange(np.minimum(a.low.min(), b.low.min()), np.maximum(a.high.max(), b.high.max()))
+    return ActivationRange(np.minimum(a.low, b.low), np.maximum(a.high, b.high))

@@ -9,6 +9,7 @@ value is also the residual, so the division stays an operator here.
 import itertools
 import logging
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -33,7 +34,7 @@ Loss = Callable[[ir.Model, Mapping[str, ActivationRange]], float]
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
 # Divisions are left out as long as the loss stays within this share of what it is with all of them.
 _LOSS_TOLERANCE = 0.02
-# Three at a time are a third of the trials, and leave out nearly as many: which ones matter little is roughly known.
+# A trial for each division would be most of an export's time, and leave out a few more.
 _LEFT_OUT_AT_ONCE = 3
 # A deep encoder has a hundred; the widest ones cost most.
 _MOST_DIVISIONS = 48
@@ -50,8 +51,8 @@ def search_smoothquant(
     """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
     Each division is an operator that takes time, and many change nothing for the better. So they are left out, three at
-    a time, as long as the loss allows (of a deep encoder's, the first 48 are tried): those of the widest inputs first,
-    and of inputs of one width those that should matter least; all of them where it is as low without any.
+    a time, as long as the loss allows (of a deep encoder's, the first 48 are tried): those of the widest inputs and of
+    the last layers first; all of them where it is as low without any.
 
     Args:
         model: an fp32 graph.
@@ -99,7 +100,7 @@ def _prune_scales(
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
     best, plain = apply_smoothquant(model, ranges, alpha=alpha), frozenset[str]()
-    ranked = _rank_divisions(model, ranges, alpha)[:_MOST_DIVISIONS]
+    ranked = _rank_divisions(model, ranges)[:_MOST_DIVISIONS]
     for start in range(0, len(ranked), _LEFT_OUT_AT_ONCE):
         more = plain | set(ranked[start : start + _LEFT_OUT_AT_ONCE])
         trial = apply_smoothquant(model, ranges, alpha=alpha, plain=more)
@@ -108,31 +109,16 @@ def _prune_scales(
     return best
 
 
-def _rank_divisions(model: ir.Model, ranges: Mapping[str, ActivationRange], alpha: float) -> Sequence[str]:
-    """Names of the inputs that can be divided: wide ones first, then those whose rounding error it reduces least."""
-    gains = {}
-    for name, group in _readers(model).items():
-        if _can_be_divided(group):
-            scale = _scale(group, ranges[name], alpha)
-            plain, divided = (_rounding_error(group, ranges[name], by) for by in (np.ones_like(scale), scale))
-            gains[name] = plain - divided
-    return sorted(gains, key=lambda name: (-ranges[name].low.size, gains[name]))
+def _rank_divisions(model: ir.Model, ranges: Mapping[str, ActivationRange]) -> Sequence[str]:
+    """Names of the inputs that can be divided, in the order in which their divisions are left out.
 
-
-def _rounding_error(group: Sequence[MatMul], seen: ActivationRange, scale: NDArray[np.float32]) -> float:
-    """Expected squared error that int8 causes in the outputs of ``group``, as a share of their size.
-
-    A rounding to steps of width d has the variance d^2 / 12.
+    Wide ones come first, because they cost most; of those at the same place in their layers the last ones, because no
+    further layer magnifies what they round off.
     """
-    weights, inputs = (
-        np.concatenate([matmul.matrix for matmul in group], axis=1) * scale[:, None],
-        seen.divided_by(scale),
-    )
-    step = (max(float(inputs.high.max()), 0.0) - min(float(inputs.low.min()), 0.0)) / 255
-    of_inputs = step**2 * np.square(weights).sum()
-    of_weights = inputs.mean_square.sum() * np.square(np.abs(weights).max(axis=0) / 127).sum()
-    size = inputs.mean_square @ np.square(weights).sum(axis=1)
-    return float((of_inputs + of_weights) / 12 / max(size, np.finfo(np.float32).tiny))
+    readers = {name: group for name, group in _readers(model).items() if _can_be_divided(group)}
+    depth = {name: place for place, name in enumerate(readers)}
+    place = {name: re.sub(r"\d+", "", group[0].name) for name, group in readers.items()}
+    return sorted(readers, key=lambda name: (-ranges[name].low.size, place[name], -depth[name]))
 
 
 def apply_smoothquant(
@@ -157,7 +143,7 @@ def apply_smoothquant(
             continue
         scale = _scale(group, ranges[name], alpha)
         divided = _smooth(result.graph, group, scale)
-        new_ranges[str(divided.name)] = ranges[name].divided_by(scale)
+        new_ranges[str(divided.name)] = ActivationRange(ranges[name].low / scale, ranges[name].high / scale)
     return RemoveUnusedNodesPass()(result).model, new_ranges
 
 

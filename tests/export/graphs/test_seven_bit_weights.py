@@ -70,7 +70,7 @@ def quantized(matrix, bits):
     )
     model = ir.from_proto(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10))
     one = np.ones(inputs, np.float32)
-    return quantize_matmuls(model, {"x": ActivationRange(-one, one, one)}, bits=bits)
+    return quantize_matmuls(model, {"x": ActivationRange(-one, one)}, bits=bits)
 
 
 @pytest.mark.parametrize("excluded", [(), (0, 3)])

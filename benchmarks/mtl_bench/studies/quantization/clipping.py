@@ -40,9 +40,7 @@ def clip_ranges(inputs: MethodInputs, choose: ChooseRange) -> dict[str, Activati
     """Ranges of the inputs of the fused graph's products, as ``choose`` cuts them."""
     histograms = collect_histograms(inputs, inputs.graphs.fused, inputs.graphs.fused_ranges)
     return {
-        name: ActivationRange(
-            *(np.array([edge], np.float32) for edge in choose(histogram)), inputs.graphs.fused_ranges[name].mean_square
-        )
+        name: ActivationRange(*(np.array([edge], np.float32) for edge in choose(histogram)))
         for name, histogram in histograms.items()
     }
 
