@@ -1,8 +1,10 @@
 """kit -> infinity's engine for embeddings on CTranslate2, and the heads in numpy."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from driver_kit import Kit, PeerError, cores, make_system, versions
@@ -21,6 +23,8 @@ def open(*, kit: str, engine: str, batch_size: int) -> SystemDriver:
     Raises:
         PeerError: infinity pools by the mean, and the model does not.
     """
+    # It converts the model when it opens it, and finds an earlier one by the folder's name alone, whatever is in it.
+    os.environ["HUGGINGFACE_HUB_CACHE"] = str(Path(kit).absolute() / "infinity-ctranslate2")
     import numpy as np
     from infinity_emb import AsyncEmbeddingEngine, EngineArgs
 
@@ -32,7 +36,7 @@ def open(*, kit: str, engine: str, batch_size: int) -> SystemDriver:
         model_name_or_path=source,
         engine=engine,
         device="cpu",
-        dtype="int8",
+        dtype="float32",
         batch_size=batch_size,
         model_warmup=False,
         bettertransformer=False,

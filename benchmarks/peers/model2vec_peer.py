@@ -6,20 +6,18 @@ It is another model, not another way to run this one: no attention, so that the 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from driver_kit import Kit, PeerError, make_system, versions
 
 from mtl_bench.worker.system import Labels, SystemDriver
 
 
-def prepare(*, kit: str, folder: str, rows: int | None = None, **_: Any) -> None:
+def prepare(*, kit: str, folder: str) -> None:
     """Distill once and train a classifier for each task, with the defaults of its documentation.
 
     Args:
         kit: folder that kit.py wrote.
         folder: to write.
-        rows: of training, the first ones; None: all.
 
     Raises:
         PeerError: the kit has no training rows, or a task has no single labels.
@@ -33,7 +31,7 @@ def prepare(*, kit: str, folder: str, rows: int | None = None, **_: Any) -> None
     file = read.folder / "training_rows.jsonl"
     if not file.is_file():
         raise PeerError("the kit has no training rows, because the checkpoint's files have changed")
-    examples = [json.loads(line) for line in file.read_text("utf-8").splitlines()][:rows]
+    examples = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     static = distill(str(read.folder / "encoder"))
     for task in read.tasks:
         labelled = [row for row in examples if row["labels"].get(task.name) is not None]
@@ -42,7 +40,7 @@ def prepare(*, kit: str, folder: str, rows: int | None = None, **_: Any) -> None
         classifier.to_pipeline().save_pretrained(Path(folder) / task.name)
 
 
-def open(*, kit: str, folder: str, **_: Any) -> SystemDriver:
+def open(*, kit: str, folder: str) -> SystemDriver:
     """A pipeline for each task; they make no batches of their own that could be chosen."""
     from model2vec.inference import StaticModelPipeline
 

@@ -17,6 +17,7 @@ def open(*, kit: str, precision: str) -> SystemDriver:
     import torch
     from torch._inductor import config
     from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+    from torchao.utils import should_reduce_range
     from transformers import AutoModel, AutoTokenizer
 
     torch.set_num_threads(cores())
@@ -24,7 +25,7 @@ def open(*, kit: str, precision: str) -> SystemDriver:
     folder = read.folder / "multi-task"
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModel.from_pretrained(folder, trust_remote_code=True, dtype=getattr(torch, precision)).eval()
-    quantize_(model, Int8DynamicActivationInt8WeightConfig())
+    quantize_(model, Int8DynamicActivationInt8WeightConfig(reduce_range=should_reduce_range(torch.device("cpu"))))
     config.freezing = True
     compiled = torch.compile(model, dynamic=True)
 
