@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots serve-speed hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -174,12 +174,23 @@ bench: install   ## the bundle of `make demo` compared with the systems of `make
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo
 	$(BIN)/mtl bench $(DEMO)/bundle --data $(DEMO)/data/test.csv --peers benchmarks/peers -o build/report --force
 
-bench-results:   ## keep the report of `make bench` as the README's results file, and update its table and pictures
-	cp build/report/results.json benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.report.readme_table README.md benchmarks/results/bench.json --short
-	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.report benchmarks/results/bench.json build/report/report.html
+# The file in benchmarks/results/bench whose figures the README shows; docs/benchmarks.md shows all of them.
+SHOWN ?= amd-epyc-2c-avx512-vnni
+BENCH_RESULTS := benchmarks/results/bench
+
+bench-results:   ## keep the report of `make bench` as the results of its kind of processor, and update tables and pictures
+	$(BIN)/python -m mtl_bench.results.by_processor build/report/results.json $(BENCH_RESULTS)
+	$(BIN)/python -m mtl_bench.report.readme_table README.md $(BENCH_RESULTS) --shown $(SHOWN)
+	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md $(BENCH_RESULTS)
+	$(BIN)/python -m mtl_bench.report $(BENCH_RESULTS)/$(SHOWN).json build/report/report.html
 	$(BIN)/python -m mtl_bench.report.screenshots build/report/report.html docs
+
+# The commit that `make speed-guard` compares the working tree with, and the bundle that both serve.
+BASE ?= HEAD
+GUARD := --bundle $(DEMO)/bundle -o build/speed-guard.json
+
+speed-guard: install   ## fails where this tree is slower than the commit BASE, by more than noise (10 minutes; needs `make demo` first)
+	$(BIN)/python -m mtl_bench.studies.speed_guard $(BASE) $(GUARD)
 
 hostile: install   ## try hostile bundles, flipped bytes and odd inputs; fails if one does harm (a quarter of an hour)
 	$(BIN)/python -m mtl_bench.studies.hostile tests/runtime/data/tiny_bundle -o benchmarks/results/hostile.json

@@ -15,6 +15,7 @@ from rich.console import Console
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.preflight import check_config_file, check_export, check_training
+from mtl_export.variant_names import AUTO
 from mtl_runtime.cli.options import column_option, json_option
 from mtl_runtime.cli.output.evidence_table import print_evidence
 from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
@@ -22,6 +23,7 @@ from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
 from mtl_runtime.core.intervals import accuracy_interval
+from mtl_runtime.core.work import StageSeconds
 from mtl_runtime.report.comparison import METRICS
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ _log = logging.getLogger(__name__)
 _LOADING = "loading torch and transformers, which takes a few seconds"
 _MOST_LABELS_IN_MATRIX = 12
 _LISTED_CONFUSIONS = 15
+_LISTED_SECONDS = 1.0
 
 
 @click.command()
@@ -117,9 +120,10 @@ def export(
     budgets = read_gate(gate) if gate else None
     _let_threads_sleep()
     _leave_garbage_at_exit()
-    with stages():
+    with stages() as clock:
         _log.info(_LOADING)
         from mtl_export.bundling.export_bundle import export_bundle
+        from mtl_runtime.gate.openvino_advice import advise_openvino
 
         _quiet_transformers()
         exported = export_bundle(
@@ -132,12 +136,23 @@ def export(
             gate=budgets,
             force=force,
         )
+        advice = advise_openvino(exported.bundle) if AUTO in names else None
+        seconds = clock.stages()
     if as_json:
-        print_json(records.to_dict(exported.evidence))
+        print_json(
+            {
+                **records.to_dict(exported.evidence),
+                "stages": [records.to_dict(stage) for stage in seconds],
+                "advice": advice,
+            }
+        )
         return
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
     _print_sizes(exported.bundle)
+    _print_stages(seconds)
+    if advice is not None:
+        print_line(advice)
     print_line(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 
 
@@ -158,6 +173,18 @@ def _print_sizes(bundle: "Bundle") -> None:
         ("variants", "graph", "size"),
         rows,
     )
+
+
+def _print_stages(stages: Sequence[StageSeconds]) -> None:
+    """Print how long each stage took; those of less than a second are summed up."""
+    long = [stage for stage in stages if stage.seconds >= _LISTED_SECONDS]
+    rows = [(stage.stage, f"{stage.seconds:,.1f}", f"{stage.cpu_seconds:,.1f}") for stage in long]
+    rest = [stage for stage in stages if stage not in long]
+    if rest:
+        seconds, cpu_seconds = (sum(values) for values in zip(*((s.seconds, s.cpu_seconds) for s in rest), strict=True))
+        rows.append((f"{len(rest)} shorter stages", f"{seconds:,.1f}", f"{cpu_seconds:,.1f}"))
+    total = sum(stage.seconds for stage in stages)
+    print_table(f"Where the time went: {total:,.0f} s", ("stage", "seconds", "CPU seconds"), rows)
 
 
 def _megabytes(count: int) -> str:

@@ -55,8 +55,9 @@ __all__ = ["Exported", "export_bundle"]
 
 _log = logging.getLogger(__name__)
 
-# In sentences that cpu-fp32 answers: a sentence that PyTorch answers, and a graph that is traced and written.
-_PYTORCH_WORK, _TRACING_WORK = 4.0, 1300.0
+# In sentences that cpu-fp32 answers: a sentence that PyTorch answers, a graph that is traced and written, and a bundle
+# whose files are hashed.
+_PYTORCH_WORK, _TRACING_WORK, _WRITING_WORK = 4.0, 1300.0, 100.0
 # Sentences of training that activation ranges are measured on.
 _CALIBRATION_SENTENCES = 512
 
@@ -130,6 +131,7 @@ def export_bundle(
         _log.info("making %s", ", ".join(recipes), extra=plan)
         _write_common_files(staging, trained, graphs, golden)
         built, refused = _build_all(builder, recipes, asked)
+        _log.info("writing the bundle", extra=stage_work(_WRITING_WORK, unplanned=True))
         built = write_golden_answers(staging, built, lines)
         builder.sessions.close_all()
         digest = _write_manifest(staging, trained, reference.tasks, budgets, built)

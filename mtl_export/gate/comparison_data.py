@@ -15,11 +15,14 @@ from mtl_export.data.holdout import hash_holdout, stratified_holdout
 from mtl_export.data.splits import read_splits, split_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import Example, find_columns, warn_of_twin_columns
 from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
 __all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
+
+_FITTED_ROWS = 1024  # labelled ones of each task
 
 _OPTIONS = {"train": "--calibration", "validation": "--data"}
 
@@ -111,9 +114,26 @@ def load_comparison_data(
         return ComparisonData(own, edges, own)
     try:
         validation = data_from_checkpoint(checkpoint, "validation")
+        validation = replace(validation, examples=_sample_to_fit(validation.examples, checkpoint))
     except CheckpointError:  # temperatures are fitted only on the very sentences of training's validation
         validation = None
     return ComparisonData(data_from_files(checkpoint, files, column=column), edges, validation)
+
+
+def _sample_to_fit(examples: Sequence[Example], checkpoint: Checkpoint) -> tuple[Example, ...]:
+    """Evenly spaced rows, as many as each task's temperature needs; all of them where thresholds are fitted too.
+
+    They are answered for that alone. 1,024 labelled rows fit a temperature to a few percent; a threshold depends on the
+    positive rows of its label, of which there may be a handful among thousands.
+    """
+    tasks = checkpoint.record.model.tasks
+    if any(task.kind == "multi_label" for task in tasks):
+        return tuple(examples)
+    labelled = (
+        [row for row, example in enumerate(examples) if example.labels.get(task.name) is not None] for task in tasks
+    )
+    rows = sorted({row for own in labelled for row in evenly_spaced(own, _FITTED_ROWS)})
+    return tuple(examples[row] for row in rows)
 
 
 def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> Sentences:

@@ -173,6 +173,8 @@ class VariantSpec:
     calibration: Mapping[str, Calibration] = field(
         default_factory=dict, metadata=records.bounds(characters=_MOST_NAME, count=_MOST_TASKS)
     )
+    # Weights of 7 bits: a product with uint8 and the next one to it together fit 16 bits, so that no kernel saturates.
+    sums_fit_16_bits: bool = field(default=False, metadata=records.if_set())
     # File with this variant's own answers to golden texts; absent: it was not verified when the bundle was made.
     golden_answers: str | None = field(
         default=None, metadata={**records.if_set(), **records.bounds(characters=_MOST_NAME)}

@@ -140,7 +140,7 @@ class RepairStep:
     kept: int  # nodes in higher precision
     sentences: int
     agreement: Mapping[str, float]  # by task
-    speed: float  # times cpu-fp32
+    speed: float  # times cpu-fp32; 0: not measured
     holds: bool  # the budget
 
 
@@ -165,6 +165,7 @@ class VariantEvidence:
     stability: tuple[StabilityCheck, ...] = ()
     execution: ExecutionConfig | None = field(default=None, metadata=records.keys("pace"))  # the fastest of those tried
     speed: Estimate | None = None  # throughput, times cpu-fp32 on the same sentences in the same rounds
+    not_timed: str | None = field(default=None, metadata=records.if_set())  # why a verified variant has no speed
     # That the provider runs and that count: fused and quantized ones.
     operators: Mapping[str, int] = field(default_factory=dict)
     repair: Repair | None = None

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.inference.classifier import Classifier
 
-__all__ = ["FEW_ROUNDS", "ROUNDS", "SPEED_TEXTS", "measure_speed", "median_ratio"]
+__all__ = ["FEW_ROUNDS", "ROUNDS", "SPEED_TEXTS", "measure_speed", "median_ratio", "reason_not_timed"]
 
 SPEED_TEXTS = 128
-ROUNDS = 9
+ROUNDS = 7  # the 95 % interval of a median needs six
 FEW_ROUNDS = 3  # for a variant that is refused anyway: an order of magnitude for its curve
 
 
@@ -35,6 +36,13 @@ def measure_speed(
             seconds[id(classifier)] = _seconds(classifier, sample)
         ratios.append(seconds[id(baseline)] / seconds[id(candidate)])
     return median_ratio(ratios)
+
+
+def reason_not_timed(*, sums_fit_16_bits: bool) -> str | None:
+    """Why the speed of a variant says nothing here: 7-bit weights are for processors on which 8 bits are slower."""
+    if sums_fit_16_bits and not machine_facts().saturates_int8:
+        return "not measured here: it is made for x86 processors without VNNI"
+    return None
 
 
 def median_ratio(ratios: Sequence[float]) -> Estimate:
