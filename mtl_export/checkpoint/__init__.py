@@ -5,6 +5,7 @@ from mtl_export.checkpoint.record import (
     FORMAT_VERSION,
     CheckpointRecord,
     Evaluation,
+    StudentOrigin,
     TrainingPlan,
     TrainingRecord,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointRecord",
     "Evaluation",
+    "StudentOrigin",
     "TrainingPlan",
     "TrainingRecord",
     "load_checkpoint",

@@ -6,6 +6,7 @@ tokenizer.json      padding and truncation stripped
 training.html       the page of the training, for people
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from mtl_export.checkpoint.record import READABLE_VERSIONS, CheckpointRecord
+from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import CHECKPOINT_RECORD, check_is_checkpoint
 from mtl_export.model import MultiTaskModel
@@ -43,6 +45,20 @@ class Checkpoint:
     def text_columns(self) -> tuple[str, ...]:
         """Columns of the training files that held the texts, each once, in the order of the sources."""
         return tuple(dict.fromkeys(source.text for source in self.record.training.config.data.sources))
+
+    @property
+    def config(self) -> Config:
+        """The config that it was trained with, its data files as absolute paths."""
+        config = self.record.training.config
+        sources = tuple(map(self._with_absolute_paths, config.data.sources))
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, sources=sources))
+
+    def _with_absolute_paths(self, source: SourceConfig) -> SourceConfig:
+        train, validation, test = (
+            tuple(str(self.data_path(name)) for name in files)
+            for files in (source.train, source.validation, source.test)
+        )
+        return dataclasses.replace(source, train=train, validation=validation, test=test)
 
     def data_path(self, name: str) -> Path:
         """Absolute path of a data file that the config names relative to the checkpoint folder."""
