@@ -18,6 +18,7 @@ from mtl_export.preflight import check_config_file, check_export, check_training
 from mtl_runtime.cli.options import column_option, json_option
 from mtl_runtime.cli.output.evidence_table import print_evidence
 from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
+from mtl_runtime.cli.output.teacher_table import print_teacher_comparison
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
@@ -98,6 +99,11 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
 )
 @column_option("--data and --calibration")
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file whose [gate] replaces the checkpoint's.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="Checkpoint of the teacher, if CHECKPOINT was distilled from one: the evidence says what each variant loses.",
+)
 @click.option("--force", is_flag=True, help="Replace the output.")
 @json_option()
 def export(
@@ -108,6 +114,7 @@ def export(
     calibration: tuple[Path, ...],
     column: str | None,
     gate: Path | None,
+    reference: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -130,6 +137,7 @@ def export(
             calibration=calibration,
             column=column,
             gate=budgets,
+            reference=reference,
             force=force,
         )
     if as_json:
@@ -137,6 +145,7 @@ def export(
         return
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
+    print_teacher_comparison(exported.evidence)
     _print_sizes(exported.bundle)
     print_line(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 

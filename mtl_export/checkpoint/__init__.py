@@ -1,6 +1,13 @@
 """model and training record <-> checkpoint folder."""
 
-from mtl_export.checkpoint.folder import WEIGHTS_NAME, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from mtl_export.checkpoint.folder import (
+    WEIGHTS_NAME,
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    weights_digest,
+)
 from mtl_export.checkpoint.record import (
     FORMAT_VERSION,
     CheckpointRecord,
@@ -22,4 +29,5 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "save_checkpoint",
+    "weights_digest",
 ]

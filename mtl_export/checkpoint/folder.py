@@ -21,12 +21,13 @@ from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import CHECKPOINT_RECORD, check_is_checkpoint
 from mtl_export.model import MultiTaskModel
+from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_folder import atomic_folder
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.text.tokenizer import Tokenizer
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint", "weights_digest"]
 
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
@@ -119,6 +120,11 @@ def load_weights(model: MultiTaskModel, weights: Mapping[str, torch.Tensor], sou
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise CheckpointError(f"{source} does not fit the model: {error}") from error
+
+
+def weights_digest(checkpoint: Checkpoint) -> str:
+    """SHA-256 of the checkpoint's weights."""
+    return FileSpec.of_file(checkpoint.path / WEIGHTS_NAME).sha256
 
 
 def _read_record(file: Path) -> CheckpointRecord:

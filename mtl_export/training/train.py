@@ -7,13 +7,12 @@ from pathlib import Path
 from rich.console import Console
 from transformers import set_seed
 
-from mtl_export.checkpoint import Checkpoint, load_checkpoint
+from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.config import Config
 from mtl_export.preflight import check_training
 from mtl_export.training.encoder_trial import try_encoder
 from mtl_export.training.findings import find_data_problems
 from mtl_export.training.initial_model import (
-    base_digest,
     initial_model,
     specs_with_base_standardization,
     tasks_with_base_labels,
@@ -60,7 +59,7 @@ def train(
     inputs = RunInputs(
         config=config,
         files=data_digests(config),
-        base=base_digest(start) if start else None,
+        base=weights_digest(start) if start else None,
         processes=count_processes(config),
     )
     if resume and (finished := finished_checkpoint(target, inputs)) is not None:
