@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from mtl_runtime.dataset.confusion import Confusion
     from mtl_runtime.dataset.metrics import TaskMetrics
 
-__all__ = ["export", "train"]
+__all__ = ["LOADING", "export", "leave_garbage_at_exit", "let_threads_sleep", "quiet_transformers", "train"]
 
 _log = logging.getLogger(__name__)
 
-_LOADING = "loading torch and transformers, which takes a few seconds"
+LOADING = "loading torch and transformers, which takes a few seconds"
 _MOST_LABELS_IN_MATRIX = 12
 _LISTED_CONFUSIONS = 15
 
@@ -58,16 +58,16 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     check_config_file(config)
     parsed = Config.from_toml(config)
     check_training(parsed, output, base=base, resume=resume, force=force)
-    _let_threads_sleep()
-    _leave_garbage_at_exit()
+    let_threads_sleep()
+    leave_garbage_at_exit()
     console = Console(stderr=True)
     # With -v the lines of the log go to stderr past the console, where they would break a bar.
     bar = console if sys.stderr.isatty() and not shows_info() else None
     with log_to_console(console):
-        _log.info(_LOADING)
+        _log.info(LOADING)
         from mtl_export.training import train as run
 
-        _quiet_transformers()
+        quiet_transformers()
         checkpoint = run(parsed, output, base=base, resume=resume, force=force, console=bar)
     if as_json:
         print_json(records.to_dict(checkpoint.record.training))
@@ -122,13 +122,13 @@ def export(
     names = [name.strip() for name in variants.split(",") if name.strip()]
     check_export(checkpoint, output, variants=names, data=(*data, *calibration), force=force)
     budgets = read_gate(gate) if gate else None
-    _let_threads_sleep()
-    _leave_garbage_at_exit()
+    let_threads_sleep()
+    leave_garbage_at_exit()
     with stages():
-        _log.info(_LOADING)
+        _log.info(LOADING)
         from mtl_export.bundling.export_bundle import export_bundle
 
-        _quiet_transformers()
+        quiet_transformers()
         exported = export_bundle(
             checkpoint,
             output,
@@ -215,7 +215,7 @@ def _format_metric(side: "Mapping[str, TaskMetrics]", task: str, metric: str) ->
     return f"{side[task].values[metric]:.4f}" if task in side and metric in side[task].values else ""
 
 
-def _let_threads_sleep() -> None:
+def let_threads_sleep() -> None:
     """Let torch's threads sleep while they wait for work, unless the user says otherwise.
 
     By default they spin, and next to another busy program each step waits for threads that spin without a core. OpenMP
@@ -224,7 +224,7 @@ def _let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _leave_garbage_at_exit() -> None:
+def leave_garbage_at_exit() -> None:
     """Let the interpreter end without a last search for unreachable objects.
 
     Among the objects of torch and transformers it takes seconds, after the last line is printed; the memory goes back
@@ -233,7 +233,7 @@ def _leave_garbage_at_exit() -> None:
     atexit.register(gc.freeze)
 
 
-def _quiet_transformers() -> None:
+def quiet_transformers() -> None:
     """Hide the log and the progress bars of transformers."""
     from transformers.utils import logging
 

@@ -8,7 +8,7 @@ from transformers import set_seed
 
 from mtl_export.checkpoint import Checkpoint, StudentOrigin
 from mtl_export.compression.lesson import Lesson
-from mtl_export.config import Config, Precision
+from mtl_export.config import Auto, Config, Precision
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.distilled_rows import DistilledRows
 from mtl_export.training.findings import find_data_problems
@@ -24,7 +24,7 @@ class Distillation:
 
     origin: StudentOrigin
     base: str  # SHA-256 of the weights that it starts from: those of the teacher, or of an earlier run
-    epochs: int
+    epochs: int | Auto
     precision: Precision
     seed: int
 
