@@ -107,6 +107,8 @@ def check_compression(
     """
     if resume and force:
         raise ConfigError("--resume continues a compression and --force starts it over; choose one")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("`mtl compress` is one process; start it without torchrun (it uses a GPU if there is one)")
     check_folder(output, replace=force or resume)
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)

@@ -10,6 +10,8 @@ __all__ = ["Candidate", "Level", "plan_levels"]
 
 # Of the wanted speed: from what should be easy to what may be too much.
 _SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
+# Of a pass of the teacher, what no student saves: tokenizer, embeddings, pooling, heads (docs/runtime-speed.md).
+_FIXED_SHARE = 0.07
 # Columns are left in steps of a sixteenth, which kernels divide evenly.
 _COLUMN_STEPS = 16
 
@@ -42,7 +44,7 @@ def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) 
     levels: list[Level] = []
     taken: set[StudentShape] = set()
     for factor in _SPEEDS:
-        work = min(1.0, 1 / (factor * speed))
+        work = _work_for(factor * speed)
         candidates = []
         for name, shape in _ways(size, {len(step.remaining): step.remaining for step in steps}, work):
             if shape not in taken and size.work(shape) < 1.0:
@@ -51,6 +53,11 @@ def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) 
         if candidates:
             levels.append(Level(work, tuple(candidates)))
     return tuple(levels)
+
+
+def _work_for(speed: float) -> float:
+    """The share of the layers' work that gives this speed, as a multiple of the teacher's."""
+    return min(1.0, max(0.0, (1 / speed - _FIXED_SHARE) / (1 - _FIXED_SHARE)))
 
 
 def _ways(size: TeacherSize, by_count: dict[int, tuple[int, ...]], work: float) -> Iterator[tuple[str, StudentShape]]:

@@ -50,13 +50,17 @@ def try_candidates(
     answers = teacher.logits_of_tokens(validation)
 
     def attempt(candidate: Candidate, rung: int, rows: int) -> float:
+        if (measured := compression.work.read_trial(candidate.name, rung)) is not None:
+            return measured
         part, target = compression.lesson.take(rows), compression.work.trial(candidate.name, rung)
         logits = _distil(compression, candidate, rung, part, target, epochs=1).model.logits_of_tokens(validation)
         by_task = [
             mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
             for task in teacher.spec.tasks
         ]
-        return float(np.mean(by_task))
+        divergence = float(np.mean(by_task))
+        compression.work.finish_trial(candidate.name, rung, divergence)
+        return divergence
 
     finalists: list[Candidate] = []
     trials: list[Trial] = []
@@ -66,6 +70,9 @@ def try_candidates(
         best, made = halve(level.candidates, attempt)
         finalists.append(best)
         trials += made
+        for loser in level.candidates:
+            if loser is not best:
+                compression.work.remove_trials(loser.name)
     return tuple(finalists), tuple(trials)
 
 

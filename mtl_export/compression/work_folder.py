@@ -53,6 +53,25 @@ class WorkFolder:
         """Folder of the checkpoint of a trial."""
         return self.path / _TRIALS / f"{candidate}-{rung}"
 
+    def read_trial(self, candidate: str, rung: int) -> float | None:
+        """The divergence that a finished trial ended with; None where it is not finished."""
+        file = self._trial_file(candidate, rung)
+        return float(file.read_text("utf-8")) if file.is_file() else None
+
+    def finish_trial(self, candidate: str, rung: int, divergence: float) -> None:
+        """Remember the divergence of a trial; the weights that it started from are not needed any more."""
+        replace_text(self._trial_file(candidate, rung), f"{divergence!r}\n")
+        if rung:
+            shutil.rmtree(self.trial(candidate, rung - 1), ignore_errors=True)
+
+    def remove_trials(self, candidate: str) -> None:
+        """Remove the weights of a candidate that goes no further."""
+        for folder in (self.path / _TRIALS).glob(f"{candidate}-[0-9]"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _trial_file(self, candidate: str, rung: int) -> Path:
+        return self.path / _TRIALS / f"{candidate}-{rung}.divergence"
+
     def checkpoint(self, candidate: str) -> Path:
         """Folder of a student's checkpoint."""
         return self.path / candidate / "checkpoint"

@@ -82,6 +82,8 @@ def test_a_students_bundle_is_an_ordinary_bundle_that_names_its_teacher(teacher,
     summary = exported.bundle.manifest.distillation
     assert summary.teacher == weights_digest(teacher)
     assert summary.method.startswith("2 of 4 layers (0, 3), 2 heads each, 32 feed-forward columns each; distilled with")
+    card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
+    assert f"From the weights with SHA-256 `{summary.teacher}`: 2 of 4 layers (0, 3), 2 heads each" in card
     measured = student.record.training.validation["sentiment"].values["accuracy"]
     before = teacher.record.training.validation["sentiment"].values["accuracy"]
     assert summary.changes["sentiment"]["accuracy"] == pytest.approx(measured - before)
