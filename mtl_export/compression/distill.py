@@ -10,7 +10,6 @@ from mtl_export.checkpoint import Checkpoint, StudentOrigin
 from mtl_export.compression.lesson import Lesson
 from mtl_export.config import Auto, Config, Precision
 from mtl_export.model import MultiTaskModel
-from mtl_export.training.distilled_rows import DistilledRows
 from mtl_export.training.findings import find_data_problems
 from mtl_export.training.run_folder import RunInputs
 from mtl_export.training.run_training import count_processes, finished_checkpoint, run_training
@@ -33,7 +32,6 @@ def distill(
     student: MultiTaskModel,
     distillation: Distillation,
     lesson: Lesson,
-    rows: DistilledRows,
     target: Path,
     *,
     console: Console | None = None,
@@ -46,8 +44,7 @@ def distill(
     Args:
         student: see :func:`mtl_export.compression.make_student.make_student`.
         distillation: seed, epochs, and what the checkpoint's record says of its origin.
-        lesson: the teacher's data.
-        rows: of the lesson, all of them or some.
+        lesson: the teacher's data and answers.
         target: of the checkpoint; the folder of its run is next to it.
         console: where to draw a progress bar; None: nowhere.
 
@@ -75,7 +72,7 @@ def distill(
         resume=True,
         force=False,
         console=console,
-        distilled=rows,
+        distilled=lesson.rows,
     )
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -37,11 +38,16 @@ class Lesson:
     rows: DistilledRows  # those of the training split, then the texts without labels
     texts: int  # without labels
 
-    def take(self, count: int) -> DistilledRows:
-        """At most ``count`` of the rows, evenly spaced."""
-        chosen = evenly_spaced(range(len(self.rows.rows)), count)
-        rows = tuple(self.rows.rows[row] for row in chosen)
-        return dataclasses.replace(self.rows, rows=rows, answers=self.rows.answers.of_rows(chosen))
+    def take(self, *, rows: int, validation: int) -> Self:
+        """The same with at most so many rows, and rows of the validation split, evenly spaced."""
+        numbers = evenly_spaced(range(len(self.rows.rows)), rows)
+        part = tuple(self.rows.rows[number] for number in numbers)
+        held_out = tuple(evenly_spaced(self.data.validation.rows, validation))
+        return dataclasses.replace(
+            self,
+            rows=dataclasses.replace(self.rows, rows=part, answers=self.rows.answers.of_rows(numbers)),
+            data=dataclasses.replace(self.data, validation=dataclasses.replace(self.data.validation, rows=held_out)),
+        )
 
 
 def prepare_lesson(teacher: Checkpoint, texts: Sequence[Path], *, column: str | None = None) -> Lesson:

@@ -15,20 +15,23 @@ from mtl_export.bundling.summarize_distillation import describe_student
 from mtl_export.checkpoint import Checkpoint, StudentOrigin, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import Candidate, Level
 from mtl_export.compression.distill import Distillation, distill
+from mtl_export.compression.lesson import Lesson
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.points import StudentRecord
 from mtl_export.compression.stages import Compression, export_model
 from mtl_export.compression.trials import Trial, halve
 from mtl_export.model.distillation import mean_divergence
-from mtl_export.training.distilled_rows import DistilledRows
 from mtl_export.training.plan import planned_epochs
 from mtl_runtime.core.clock import spoken_duration
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.schema import Evidence
 from mtl_runtime.gate.teacher_comparison import BUDGETED
 
 __all__ = ["Students", "make_students", "try_candidates"]
 
 _log = logging.getLogger(__name__)
+
+_TRIAL_SENTENCES = 512  # of the validation split, that trials are measured on
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,16 @@ def try_candidates(
 ) -> tuple[tuple[Candidate, ...], tuple[Trial, ...]]:
     """The best candidate of each size, the largest first, and all trials."""
     teacher = compression.teacher.model
-    validation = teacher.tokenize(row.text for row in compression.lesson.data.validation.rows)
+    sentences = evenly_spaced(compression.lesson.data.validation.rows, _TRIAL_SENTENCES)
+    validation = teacher.tokenize(row.text for row in sentences)
     answers = teacher.logits_of_tokens(validation)
 
     def attempt(candidate: Candidate, rung: int, rows: int) -> float:
         if (measured := compression.work.read_trial(candidate.name, rung)) is not None:
             return measured
-        part, target = compression.lesson.take(rows), compression.work.trial(candidate.name, rung)
-        logits = _distil(compression, candidate, rung, part, target, epochs=1).model.logits_of_tokens(validation)
+        lesson = compression.lesson.take(rows=rows, validation=_TRIAL_SENTENCES)
+        target = compression.work.trial(candidate.name, rung)
+        logits = _distil(compression, candidate, rung, lesson, target, epochs=1).model.logits_of_tokens(validation)
         by_task = [
             mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
             for task in teacher.spec.tasks
@@ -104,7 +109,7 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
 def _make_student(compression: Compression, candidate: Candidate, rung: int) -> tuple[StudentRecord, Exported]:
     start = time.monotonic()
     target = compression.work.checkpoint(candidate.name)
-    checkpoint = _distil(compression, candidate, rung, compression.lesson.rows, target, epochs="auto")
+    checkpoint = _distil(compression, candidate, rung, compression.lesson, target, epochs="auto")
     exported = export_model(compression, candidate.name, checkpoint)
     compression.stopwatch.save()
     origin = checkpoint.record.training.student
@@ -117,7 +122,7 @@ def _distil(
     compression: Compression,
     candidate: Candidate,
     rung: int,
-    rows: DistilledRows,
+    lesson: Lesson,
     target: Path,
     *,
     epochs: int | Literal["auto"],
@@ -143,16 +148,16 @@ def _distil(
         origin=origin, base=base, epochs=epochs, precision=compression.work.precision, seed=compression.seed
     )
     finished = target.exists()
-    checkpoint = distill(model, distillation, compression.lesson, rows, target, console=compression.console)
+    checkpoint = distill(model, distillation, lesson, target, console=compression.console)
     if not finished:
-        compression.seconds_per_row[candidate.name] = (time.monotonic() - start) / _rows_read(distillation, rows)
+        seconds = time.monotonic() - start
+        compression.seconds_per_row[candidate.name] = seconds / _rows_read(distillation, len(lesson.rows.rows))
     compression.stopwatch.save()
     return checkpoint
 
 
-def _rows_read(distillation: Distillation, rows: DistilledRows) -> int:
-    epochs = distillation.epochs
-    return len(rows.rows) * (planned_epochs(len(rows.rows)) if epochs == "auto" else epochs)
+def _rows_read(distillation: Distillation, rows: int) -> int:
+    return rows * (planned_epochs(rows) if distillation.epochs == "auto" else distillation.epochs)
 
 
 def _estimate(compression: Compression, candidate: Candidate) -> float:

@@ -35,7 +35,7 @@ def distillation_of(teacher, *, epochs=2, seed=0, **changes):
 
 def make(teacher, lesson, target, **changes):
     student = make_student(teacher.model, SHAPE)
-    return distill(student, distillation_of(teacher, **changes), lesson, lesson.rows, target)
+    return distill(student, distillation_of(teacher, **changes), lesson, target)
 
 
 def bytes_of(folder):
@@ -111,8 +111,11 @@ def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
 
 
 def test_part_of_a_lesson_keeps_rows_and_answers_together(lesson, teacher):
-    part = lesson.take(20)
+    taken = lesson.take(rows=20, validation=8)
+    part = taken.rows
     assert len(part.rows) == len(part.answers.embeddings) == 20
+    assert len(taken.data.validation.rows) == 8
+    assert taken.data.train == lesson.data.train
     expected = teacher.model.logits([row.text for row in part.rows])
     assert all(np.allclose(part.answers.logits[task], expected[task], atol=1e-5) for task in expected)
 

@@ -42,7 +42,7 @@ def student(teacher):
     )
     distillation = Distillation(origin=origin, base=origin.teacher, epochs=1, precision="fp32", seed=0)
     narrow = make_student(teacher.model, shape, importance)
-    return distill(narrow, distillation, lesson, lesson.rows, teacher.path.with_name("student"))
+    return distill(narrow, distillation, lesson, teacher.path.with_name("student"))
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,9 @@ def test_the_command_prints_what_is_lost(teacher, student, tmp_path):
     assert result.exit_code == 0, result.output
     assert "Compared with the teacher" in result.output
     assert "0.5 points" in result.output
+    shown = CliRunner().invoke(main, ["inspect", str(tmp_path / "b")], catch_exceptions=False)
+    assert "2 of 4 layers (0, 3), 2 heads each" in shown.output
+    assert "Compared with the teacher" in shown.output
 
 
 def test_a_reference_with_other_tasks_is_an_error(student, tmp_path):

@@ -12,12 +12,15 @@ from mtl_export.compression.fisher import measure_importance
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.sensitivity import measure_layers
 from mtl_export.compression.student_shape import StudentShape, TeacherSize
+from mtl_export.config import TaskConfig
 from mtl_export.errors import EncoderError
 from mtl_export.graphs.trace import check_trace
 from mtl_export.model import HeadSpec, MultiTaskModel
+from mtl_export.model.distillation import DistillationLoss
 from mtl_export.model.encoder import encoder_layers
 from mtl_export.model.layer_parts import find_layer_parts
 from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.targets import MISSING
 from tests.export.families import FAMILIES
 from tests.export.tiny import rows, save_encoder
 
@@ -55,6 +58,27 @@ def largest_difference(left, right):
     return max(np.abs(before[task] - after[task]).max() / np.abs(before[task]).max() for task in before)
 
 
+def gradients_of(student, teacher):
+    """Whether a step of distillation teaches all parts of the student that a text passes."""
+    logits, embeddings = teacher.answer_tokens(teacher.tokenize(TEXTS))
+    output = student.train()(**student.tensors(student.tokenize(TEXTS)))
+    answers = {f"teacher/logits/{name}": torch.from_numpy(rows) for name, rows in logits.items()}
+    missing = {
+        "sentiment": torch.full((len(TEXTS),), MISSING),
+        "tags": torch.full((len(TEXTS), 2), torch.nan),
+        "stars": torch.full((len(TEXTS),), torch.nan),
+    }
+    configs = {task.name: TaskConfig(kind=task.kind) for task in TASKS}
+    loss = DistillationLoss(TASKS, configs, {}, taught=TASKS)(
+        {"logits": output.logits, "embeddings": output.sentence_embedding},
+        {**missing, **answers, "teacher/embedding": torch.from_numpy(embeddings)},
+    )
+    loss.backward()
+    taught = [weight.grad for weight in encoder_layers(student.encoder).parameters() if weight.grad is not None]
+    student.eval()
+    return torch.isfinite(loss) and taught and all(torch.isfinite(gradient).all() for gradient in taught)
+
+
 @pytest.mark.parametrize("family", NARROWED)
 def test_heads_and_columns_that_nothing_reads_are_left_out_without_a_change(tmp_path, family):
     teacher = make_teacher(tmp_path, family)
@@ -68,6 +92,7 @@ def test_heads_and_columns_that_nothing_reads_are_left_out_without_a_change(tmp_
         weight.numel() for weight in teacher.encoder.parameters()
     )
     assert student.spec.attention_heads == 2
+    assert gradients_of(student, teacher)
     check_trace(student)
 
 
