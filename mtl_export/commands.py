@@ -19,6 +19,7 @@ from mtl_export.variant_names import AUTO
 from mtl_runtime.cli.options import column_option, json_option
 from mtl_runtime.cli.output.evidence_table import print_evidence
 from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
+from mtl_runtime.cli.output.teacher_table import print_teacher_comparison
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from mtl_runtime.dataset.confusion import Confusion
     from mtl_runtime.dataset.metrics import TaskMetrics
 
-__all__ = ["export", "train"]
+__all__ = ["LOADING", "export", "leave_garbage_at_exit", "let_threads_sleep", "quiet_transformers", "train"]
 
 _log = logging.getLogger(__name__)
 
-_LOADING = "loading torch and transformers, which takes a few seconds"
+LOADING = "loading torch and transformers, which takes a few seconds"
 _MOST_LABELS_IN_MATRIX = 12
 _LISTED_CONFUSIONS = 15
 _LISTED_SECONDS = 1.0
@@ -60,16 +61,16 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     check_config_file(config)
     parsed = Config.from_toml(config)
     check_training(parsed, output, base=base, resume=resume, force=force)
-    _let_threads_sleep()
-    _leave_garbage_at_exit()
+    let_threads_sleep()
+    leave_garbage_at_exit()
     console = Console(stderr=True)
     # With -v the lines of the log go to stderr past the console, where they would break a bar.
     bar = console if sys.stderr.isatty() and not shows_info() else None
     with log_to_console(console):
-        _log.info(_LOADING)
+        _log.info(LOADING)
         from mtl_export.training import train as run
 
-        _quiet_transformers()
+        quiet_transformers()
         checkpoint = run(parsed, output, base=base, resume=resume, force=force, console=bar)
     if as_json:
         print_json(records.to_dict(checkpoint.record.training))
@@ -101,6 +102,11 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
 )
 @column_option("--data and --calibration")
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file whose [gate] replaces the checkpoint's.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="Checkpoint of the teacher, if CHECKPOINT was distilled from one: the evidence says what each variant loses.",
+)
 @click.option("--force", is_flag=True, help="Replace the output.")
 @json_option()
 def export(
@@ -111,6 +117,7 @@ def export(
     calibration: tuple[Path, ...],
     column: str | None,
     gate: Path | None,
+    reference: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -118,14 +125,14 @@ def export(
     names = [name.strip() for name in variants.split(",") if name.strip()]
     check_export(checkpoint, output, variants=names, data=(*data, *calibration), force=force)
     budgets = read_gate(gate) if gate else None
-    _let_threads_sleep()
-    _leave_garbage_at_exit()
+    let_threads_sleep()
+    leave_garbage_at_exit()
     with stages() as clock:
-        _log.info(_LOADING)
+        _log.info(LOADING)
         from mtl_export.bundling.export_bundle import export_bundle
         from mtl_runtime.gate.openvino_advice import advise_openvino
 
-        _quiet_transformers()
+        quiet_transformers()
         exported = export_bundle(
             checkpoint,
             output,
@@ -134,6 +141,7 @@ def export(
             calibration=calibration,
             column=column,
             gate=budgets,
+            reference=reference,
             force=force,
         )
         advice = advise_openvino(exported.bundle) if AUTO in names else None
@@ -149,6 +157,7 @@ def export(
         return
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
+    print_teacher_comparison(exported.evidence)
     _print_sizes(exported.bundle)
     _print_stages(seconds)
     if advice is not None:
@@ -233,7 +242,7 @@ def _format_metric(side: "Mapping[str, TaskMetrics]", task: str, metric: str) ->
     return f"{side[task].values[metric]:.4f}" if task in side and metric in side[task].values else ""
 
 
-def _let_threads_sleep() -> None:
+def let_threads_sleep() -> None:
     """Let torch's threads sleep while they wait for work, unless the user says otherwise.
 
     By default they spin, and next to another busy program each step waits for threads that spin without a core. OpenMP
@@ -242,7 +251,7 @@ def _let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _leave_garbage_at_exit() -> None:
+def leave_garbage_at_exit() -> None:
     """Let the interpreter end without a last search for unreachable objects.
 
     Among the objects of torch and transformers it takes seconds, after the last line is printed; the memory goes back
@@ -251,7 +260,7 @@ def _leave_garbage_at_exit() -> None:
     atexit.register(gc.freeze)
 
 
-def _quiet_transformers() -> None:
+def quiet_transformers() -> None:
     """Hide the log and the progress bars of transformers."""
     from transformers.utils import logging
 

@@ -11,23 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
-from mtl_export.gate.comparison_data import ComparisonData
+from mtl_export.gate.comparison_data import ComparisonData, Outputs
 from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.mixed_precision_search import SENSITIVITY_SENTENCES, search_mixed_precision
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.int8.matmuls import find_matmuls
 from mtl_export.graphs.passes import check, save, value_names
 from mtl_export.graphs.recipes import RECIPES, Recipe
-from mtl_runtime.bundle.gate_config import GateConfig, precision_of
+from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, limits_for, precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Calibration, TaskSpec, VariantSpec
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.core.work import planned_work, stage_work
 from mtl_runtime.diagnostics.node_placement import count_operators, profile_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError
-from mtl_runtime.evidence.schema import VariantEvidence
+from mtl_runtime.evidence.schema import TeacherComparison, VariantEvidence
+from mtl_runtime.gate.agreement import TaskOutputs
 from mtl_runtime.gate.autotune import autotune
+from mtl_runtime.gate.calibration import FittedTasks
 from mtl_runtime.gate.gate_variant import Logits, Reference, compare_tasks, gate_variant
 from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS, reason_not_timed
+from mtl_runtime.gate.teacher_comparison import compare_with_teacher
 from mtl_runtime.gate.work import AUTOTUNE_WORK, comparison_work, speed_work
 from mtl_runtime.gate.write_evidence import unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
@@ -64,6 +67,7 @@ class VariantBuilder:
     reference: Reference  # PyTorch's answers to the data
     gate: GateConfig
     golden_texts: Sequence[str]  # that each verified variant answers for the self-test on other machines
+    teacher: Reference | None = None  # of a student: the teacher's answers to the sentences, edge cases aside
 
     def build_and_gate(self, name: str, recipe: Recipe) -> BuiltVariant:
         """Build and gate ``name``; its evidence says whether it may be let out."""
@@ -143,7 +147,33 @@ class VariantBuilder:
         )
         operators = self._running_operators(classifier, spec)
         self._require_operators(name, recipe, operators, excluded)
-        return BuiltVariant(self._calibrated(spec, fitted.tasks), dataclasses.replace(evidence, operators=operators))
+        compared = {} if self.teacher is None else self._compare_with_teacher(name, self.teacher, outputs, fitted)
+        return BuiltVariant(
+            self._calibrated(spec, fitted.tasks),
+            dataclasses.replace(evidence, operators=operators, teacher=compared),
+        )
+
+    def _compare_with_teacher(
+        self, name: str, teacher: Reference, outputs: Outputs, fitted: FittedTasks
+    ) -> dict[str, TeacherComparison]:
+        sentences, precision = self.data.sentences, precision_of(name)
+        unseen = fitted.judge_unseen(sentences.texts)
+        limits = {task.name: limits_for(self.gate, task.name, precision) for task in fitted.tasks}
+        return compare_with_teacher(
+            sentences.examples,
+            {
+                task.name: TaskOutputs(task, teacher.logits[task.name], teacher.unseen.get(task.name))
+                for task in teacher.tasks
+            },
+            {
+                task.name: TaskOutputs(
+                    task, outputs.compared[task.name][: len(sentences.examples)], unseen.get(task.name)
+                )
+                for task in fitted.tasks
+            },
+            budget={task: limit.max_metric_drop for task, limit in limits.items()},
+            tie=DEFAULTS[precision].tie,
+        )
 
     def _autotune(self, name: str, built: BuiltVariant) -> BuiltVariant:
         """The same, with the execution config that runs it fastest here."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mtl_runtime.bundle.distillation_summary import DistillationSummary
 from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, precision_of
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
@@ -229,6 +230,8 @@ class Manifest:
     made_with: Mapping[str, str] = field(metadata=records.bounds(characters=_MOST_LABEL, count=1_000))
     gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
     training: TrainingSummary | None = field(default=None, metadata=records.if_set())
+    # Of a model that was distilled from a larger one.
+    distillation: DistillationSummary | None = field(default=None, metadata=records.if_set())
     # Columns of the training files that held the texts; absent: not known.
     text_columns: tuple[str, ...] = field(
         default=(), metadata={**records.if_set(), **records.bounds(characters=2**16, count=1_000)}
