@@ -54,14 +54,16 @@ def _is_alive(pid: int) -> bool:
 
 def read_lease(folder: JobFolder) -> Lease | None:
     """The lease of the driver that works on ``folder``; None if there is none that holds."""
+    lease = _read(folder)
+    return None if lease is None or lease.is_over else lease
+
+
+def _read(folder: JobFolder) -> Lease | None:
     data = folder.store.read(LEASE)
-    if data is None:
-        return None
     try:
-        lease = records.from_json(Lease, data)
+        return None if data is None else records.from_json(Lease, data)
     except RecordError:
         return None
-    return None if lease.is_over else lease
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def _busy(folder: JobFolder, other: Lease | None) -> MtlError:
 
 
 def _is_mine(folder: JobFolder, mine: Lease) -> bool:
-    lease = read_lease(folder)
+    lease = _read(folder)
     return lease is not None and lease.holder == mine.holder
 
 

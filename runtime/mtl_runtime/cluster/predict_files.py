@@ -60,10 +60,11 @@ def predict_files(
             if not is_array:
                 folder.remove_empty_state()
             raise
+        if not is_array:
+            folder.store.remove_staging()
         if folder.is_complete:
             return _summarize_complete(folder)
         if not is_array:
-            folder.store.remove_staging()
             folder.forget_failed()
         return _Run(folder, job, request, engine, options, progress or (lambda _rows, _share: None)).run()
 

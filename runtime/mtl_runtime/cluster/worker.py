@@ -117,7 +117,7 @@ class ShardWorker:
             return Outcome(shard=shard, record=self._run(shard), host=self._host)
         except (TableError, CheckFailedError) as error:
             return Outcome(shard=shard, error=self._describe(shard, error), is_permanent=True, host=self._host)
-        except (MtlError, OSError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - a filesystem may raise anything, and the next attempt may succeed
             return Outcome(shard=shard, error=self._describe(shard, error), host=self._host)
 
     def _describe(self, shard: int, error: Exception) -> str:

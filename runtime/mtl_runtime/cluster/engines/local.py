@@ -83,6 +83,7 @@ class _WorkerThread(threading.Thread):
             self._outcomes.put(error)
         finally:
             self.stop()
+            self._close_pipes()
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -91,6 +92,12 @@ class _WorkerThread(threading.Thread):
             if self._process is not None:
                 self._process.kill()
                 self._process.wait(_SECONDS_TO_END)
+
+    def _close_pipes(self) -> None:
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                with suppress(BrokenPipeError):
+                    _pipe(stream).close()
 
     def _run(self, shard: int) -> Outcome:
         process = self._process if self._process is not None and self._process.poll() is None else self._start()
@@ -108,6 +115,7 @@ class _WorkerThread(threading.Thread):
     def _start(self) -> "subprocess.Popen[bytes]":
         if not sys.executable:
             raise MtlError("this program is no Python interpreter, so it cannot start worker processes")
+        self._close_pipes()
         with self._lock:
             if self._is_stopping:
                 raise MtlError("the job is stopping")

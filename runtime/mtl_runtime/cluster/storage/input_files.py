@@ -1,11 +1,13 @@
 """files, folders, patterns -> the files that they name, in a fixed order, each with what tells that it has changed."""
 
 import glob
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from mtl_runtime.cluster.storage.file_systems import is_url, local_path, open_remote
 from mtl_runtime.errors import MtlError, TableError
@@ -13,6 +15,7 @@ from mtl_runtime.wording import enumerate_names, name_path
 
 __all__ = ["StoredFile", "find_file", "list_inputs", "open_stored"]
 
+_BUFFER = 2**20  # bytes
 _PATTERN = frozenset("*?[")
 # What changes with a file's content, by the names that filesystems have for it; the first that is there counts.
 _VERSION_KEYS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created")
@@ -75,7 +78,8 @@ def open_stored(path: str) -> BinaryIO:
         if not is_url(path):
             return Path(path).open("rb")
         remote = open_remote(path)
-        return cast(BinaryIO, remote.system.open(remote.path, "rb"))
+        # Files of fsspec lack some methods of those on disk, such as readline with a limit.
+        return io.BufferedReader(remote.system.open(remote.path, "rb"), _BUFFER)
     except OSError as error:
         raise TableError(Path(path), f"cannot be opened: {error.strerror or error}") from error
 
@@ -121,6 +125,8 @@ def _list_remote(url: str) -> Iterator[StoredFile]:
 
 def _remote_file(url: str, facts: Mapping[str, Any]) -> StoredFile:
     version = next((facts[key] for key in _VERSION_KEYS if facts.get(key) is not None), "")
+    if isinstance(version, datetime):  # some filesystems give a time as one, or as seconds
+        version = version.timestamp()
     return StoredFile(path=url, bytes=facts["size"], version=str(version))
 
 

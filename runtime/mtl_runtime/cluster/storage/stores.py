@@ -16,7 +16,7 @@ __all__ = ["LocalStore", "RemoteStore", "Store", "open_store"]
 
 # Where a file appears complete, with its last byte; elsewhere it is written under another name and renamed.
 _APPEARS_COMPLETE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"}
-_STAGING = ".mtl-"  # how names of folders start in which files are staged
+_STAGING = ".mtl-"  # how names start of what is being written
 
 
 class Store(Protocol):
@@ -45,7 +45,7 @@ class Store(Protocol):
         """Context of a local folder for a file that is written before it is placed."""
 
     def remove_staging(self) -> None:
-        """Remove what killed processes left in their :meth:`staging`, if that is in the folder."""
+        """Remove what other processes, killed since, left half-written in the folder."""
 
     def list(self, folder: str = "") -> Mapping[str, int]:
         """Names, without those of folders, and sizes of the files in a folder of the store."""
@@ -92,24 +92,27 @@ class LocalStore:
         return (self.folder / name).open("rb")
 
     def write(self, name: str, data: bytes) -> None:
-        with self.staging() as folder:
-            staged = folder / "file"
-            staged.write_bytes(data)
-            self.place(staged, name)
+        self.place(self._stage(data), name)
 
     def create(self, name: str, data: bytes) -> bool:
-        target = self.folder / name
-        with self.staging() as folder, os_errors_as_mtl_errors(target):
-            staged = folder / "file"
-            staged.write_bytes(data)
+        target, staged = self.folder / name, self._stage(data)
+        with os_errors_as_mtl_errors(target):
             sync(staged)
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 create_file(staged, target)
             except FileExistsError:
+                staged.unlink()
                 return False
             sync(target.parent)
         return True
+
+    def _stage(self, data: bytes) -> Path:
+        with os_errors_as_mtl_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            staged = self.folder / f"{_own_staging()}{os.urandom(8).hex()}"
+            staged.write_bytes(data)
+        return staged
 
     def place(self, staged: Path, name: str) -> None:
         target = self.folder / name
@@ -123,15 +126,20 @@ class LocalStore:
     def staging(self) -> Iterator[Path]:
         with os_errors_as_mtl_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(dir=self.folder, prefix=_STAGING))
+            folder = Path(tempfile.mkdtemp(dir=self.folder, prefix=_own_staging()))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def remove_staging(self) -> None:
-        for folder in self.folder.glob(f"{_STAGING}*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        for path in self.folder.glob(f"{_STAGING}*"):
+            if path.name.startswith(_own_staging()):  # a thread may be writing it
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def list(self, folder: str = "") -> Mapping[str, int]:
         try:
@@ -146,6 +154,11 @@ class LocalStore:
 
     def remove_folder(self, folder: str) -> None:
         shutil.rmtree(self.folder / folder, ignore_errors=True)
+
+
+def _own_staging() -> str:
+    """How names start of what this process is writing."""
+    return f"{_STAGING}{os.getpid()}-"
 
 
 @dataclass(frozen=True, slots=True)
