@@ -1,7 +1,7 @@
 """Jobs on engines and object stores as their makers publish them: each in an environment of its own, none skipped.
 
 ``python tests/engines/run.py [NAME...]`` runs all, or those named. An engine is a file with its packages in
-requirements/ and a module test_NAME.py. Whatever it shares with this project (pytest, numpy, pyarrow, onnxruntime) is that
+requirements/ and a module test_NAME.py. What it shares with this project (pytest, numpy, pyarrow, onnxruntime) is that
 of the environment which runs this script, whose folder comes after the engine's own. Environments stay in build/engines
 until their packages change. MTL_ENGINE_KILLS=10 kills as often as a release asks for, in place of a few times.
 """

@@ -1,6 +1,7 @@
 """classifier + request + columns -> everything that decides the bytes of an output."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ def answer_facts(job: PredictJob, columns: PredictionColumns) -> dict[str, Any]:
     }
 
 
-def deciding_versions() -> dict[str, str]:
+@functools.cache
+def deciding_versions() -> Mapping[str, str]:
     """Versions of the installed packages that decide an output's bytes."""
     return installed_versions(_DECIDING)
 

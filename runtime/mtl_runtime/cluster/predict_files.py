@@ -95,12 +95,14 @@ class _Run:
         progress: Progress,
     ) -> None:
         self._folder, self._job, self._request = folder, job, request
-        self._engine, self._options, self._progress = engine, options, progress
+        self._engine, self._progress = engine, progress
+        self._options = dataclasses.replace(options, threads=job.spec.workers * job.spec.threads)
         self._done: dict[int, PartRecord] = {}
         self._failed: dict[int, FailureRecord] = {}
         self._task = WorkerTask(
             output=folder.store.url,
             bundle=str(request.bundle.absolute()),
+            digest=job.spec.bundle,
             on_bad_row="error" if request.on_bad_row == "error" and request.rejects is None else "skip",
         )
 
@@ -143,10 +145,12 @@ class _Run:
                     raise MtlError(outcome.error)
                 if not self._note(outcome, attempts[outcome.shard]):
                     again.append(outcome.shard)
-            shards = sorted(again)
-            if shards:
+            if again:
                 time.sleep(pause)  # what made them fail may pass
                 pause = min(2 * pause, _MOST_SECONDS_BETWEEN_ROUNDS)
+                # A worker may have listed a part before its engine was lost.
+                self._done.update(self._folder.read_done(self._job))
+            shards = [shard for shard in sorted(again) if shard not in self._done]
 
     def _note(self, outcome: Outcome, attempts: int) -> bool:
         """Note the outcome; False if the shard is to be tried again."""

@@ -46,6 +46,7 @@ class WorkerTask:
 
     output: str  # path or URL of the output folder
     bundle: str  # folder
+    digest: str  # SHA-256 of its manifest
     on_bad_row: OnBadRow = "error"
 
     def to_line(self) -> bytes:

@@ -69,7 +69,7 @@ def test_a_check_fails_with_the_parts_that_differ(mtl, source, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--on", "nomad"], "there is no engine 'nomad'; there are: local, index"),
+        (["--on", "nomad"], "there is no engine 'nomad'; there are: local, index, ray, spark"),
         (["--on", "index"], "neither JOB_COMPLETION_INDEX (Kubernetes) nor SLURM_ARRAY_TASK_ID (Slurm) is set"),
         (["--on", "local", "--resume", "--force"], "choose one"),
     ],

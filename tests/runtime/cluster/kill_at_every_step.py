@@ -14,6 +14,8 @@ import sys
 import traceback
 from pathlib import Path
 
+from mtl_runtime import load
+from mtl_runtime.cluster import start_job, worker
 from mtl_runtime.cluster.engines.engine import Engine, EngineOptions
 from mtl_runtime.cluster.engines.index import run_here
 from mtl_runtime.cluster.predict_files import predict_files
@@ -31,6 +33,8 @@ request = FilesRequest(
     shard_rows=9,
     limits=ChunkLimits(rows=3),
 )
+classifier = load(bundle, threads=1)  # no thread is started before the first text, so that a child may be forked
+start_job.load = worker.load = lambda path, **options: classifier
 stores.sync = lambda path: None  # a kill, unlike a power failure, loses nothing that the kernel has
 STEPS = {"os.rename", "os.link", "os.truncate", "os.remove", "os.mkdir", "os.rmdir"}
 
