@@ -63,7 +63,9 @@ def run_tests(name: str, python: Path) -> bool:
     # What an engine warns of is its makers' affair.
     options = ["-q", "-W", "default", "-p", "no:cacheprovider", f"--confcutdir={HERE}"]
     path = os.pathsep.join((str(ROOT), str(ROOT / "runtime")))
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    # A machine that is busy starts a node of Ray more slowly than Ray expects.
+    patience = {"RAY_raylet_start_wait_time_s": "180", "RAY_health_check_timeout_ms": "60000"}
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **patience}
     command = [python, "-m", "pytest", *options, HERE / f"test_{name}.py"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 

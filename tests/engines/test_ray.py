@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -11,11 +12,13 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from mtl_runtime import load
 from mtl_runtime.cluster.engines.table import ENGINES
 from mtl_runtime.cluster.job_folder import JobFolder
 from mtl_runtime.cluster.manifest import check_output, read_manifest
 from mtl_runtime.errors import MtlError
 from mtl_runtime.tables.row_chunks import ChunkLimits
+from tests.engines.serve_load import Clients
 from tests.runtime.cluster.sharded_jobs import TINY_BUNDLE, contents, make_texts, run, write_input
 from tests.runtime.cluster.test_kills import mtl
 
@@ -163,3 +166,76 @@ def test_a_cluster_that_does_not_answer_is_one_line(tmp_path):
     _, errors = driver.communicate(timeout=120)
     assert driver.returncode == 2
     assert errors.splitlines()[-1].startswith("error: no Ray cluster answers at 127.0.0.1:1: ")
+
+
+TEXTS = ["A great soup, and a good match!", "", "awful", "naïve 😀 中"]
+
+
+@pytest.fixture(scope="module")
+def served(cluster):
+    """A bundle behind Ray Serve on two replicas, and the URL of its predictions."""
+    from ray import serve
+
+    from mtl_runtime.server.ray_serve import deployment
+
+    cluster.add_node(num_cpus=4)  # room for the proxy, and for new replicas next to the old ones
+    ray.init(address=cluster.address, log_to_driver=False)
+    serve.start(http_options={"host": "127.0.0.1", "port": 8127})
+    handle = serve.run(deployment(TINY_BUNDLE, replicas=2), name="mtl", route_prefix="/")
+    yield handle, "http://127.0.0.1:8127/v1/predict"
+    serve.shutdown()
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def check():
+    """Raises unless an answer over HTTP is the library's."""
+    labels = [prediction["sentiment"].label for prediction in load(TINY_BUNDLE, threads=1)(TEXTS)]
+
+    def compare(answer):
+        assert [row["answers"]["sentiment"]["label"] for row in answer["predictions"]] == labels
+
+    return compare
+
+
+def replicas_of(cluster):
+    found = []
+    for node in cluster.list_all_nodes():
+        for raylet in node.all_processes["raylet"]:
+            found += psutil.Process(raylet.process.pid).children(recursive=True)
+    return [process for process in found if "ServeReplica" in " ".join(process.cmdline())]
+
+
+def test_a_deployment_answers_as_the_library_does(served, check):
+    handle, url = served
+    clients = Clients(url, TEXTS, check, count=1)
+    with clients.asking():
+        pass
+    assert clients.failures == []
+    rows = handle.predict.remote(TEXTS, tasks=["stars"]).result()
+    values = [prediction["stars"].value for prediction in load(TINY_BUNDLE, threads=1)(TEXTS)]
+    assert [row["answers"]["stars"]["value"] for row in rows] == pytest.approx(values, abs=1e-5)
+
+
+def test_a_replica_that_is_lost_loses_its_own_requests_at_most(cluster, served, check):
+    clients = Clients(served[1], TEXTS, check)
+    with clients.asking():
+        before = replicas_of(cluster)
+        assert len(before) == 2
+        before[0].kill()
+    assert len(clients.failures) <= clients.count
+
+
+def test_a_redeployment_under_load_fails_no_request(cluster, served, check, tmp_path):
+    from ray import serve
+
+    from mtl_runtime.server.ray_serve import deployment
+
+    other = shutil.copytree(TINY_BUNDLE, tmp_path / "other")
+    before = {process.pid for process in replicas_of(cluster)}
+    clients = Clients(served[1], TEXTS, check)
+    with clients.asking():
+        serve.run(deployment(other, replicas=2), name="mtl", route_prefix="/")
+        clients.wait(20)
+    assert clients.failures == []
+    assert not before & {process.pid for process in replicas_of(cluster)}
