@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 # By default there are about so many shards, within these sizes: a worker that is lost has minutes of work, and the last
 # shards of a job take little of its time.
-_SHARDS = 10_000
+_SHARDS = 20_000
 _LEAST_BYTES, _MOST_BYTES = 2**22, 2**28
 _SAMPLE_BYTES = 2**20  # of a jsonl or txt file, to know how long its rows are
 _OPEN_FILES = 16

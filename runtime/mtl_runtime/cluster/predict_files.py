@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
@@ -134,17 +134,19 @@ class _Run:
         )
 
     def _run_rounds(self, shards: Sequence[int]) -> None:
-        """Run shards, and those that failed once more after the others, until they are done or given up."""
+        """Run shards, and again those that failed, after the others, until they are done or given up."""
         attempts: Counter[int] = Counter()
         pause = 1.0
         while shards:
-            again = []
-            for outcome in self._engine.run(self._task, shards, self._options):
+            again: list[int] = []
+            waiting = deque(shards)
+            for outcome in self._engine.run(self._task, waiting, self._options):
                 attempts[outcome.shard] += 1
                 if outcome.stops_job:
                     raise MtlError(outcome.error)
                 if not self._note(outcome, attempts[outcome.shard]):
-                    again.append(outcome.shard)
+                    (waiting if outcome.is_lost else again).append(outcome.shard)
+            again += waiting
             if again:
                 time.sleep(pause)  # what made them fail may pass
                 pause = min(2 * pause, _MOST_SECONDS_BETWEEN_ROUNDS)

@@ -68,12 +68,13 @@ class Outcome:
     error: str = ""
     is_permanent: bool = False  # the same shard would fail again
     stops_job: bool = False  # any shard would fail on this worker
+    is_lost: bool = False  # the worker has ended, most likely through no fault of the shard
     host: str = ""
 
     @classmethod
     def lost(cls, shard: int, error: str) -> "Outcome":
         """The outcome of an attempt whose worker has ended."""
-        return cls(shard=shard, error=error)
+        return cls(shard=shard, error=error, is_lost=True)
 
     def to_line(self) -> bytes:
         """A line of JSON."""

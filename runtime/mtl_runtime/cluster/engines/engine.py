@@ -1,6 +1,7 @@
 """``--on NAME[:WHERE]`` -> the engine: a function that runs shards somewhere and yields what became of each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,9 +20,12 @@ class EngineOptions:
 
 
 class RunShards(Protocol):
-    """Runs each shard once, in any order, and yields its outcome; a lost worker is an outcome too."""
+    """Takes the shards out of a queue, runs each once, in any order, and yields its outcome.
 
-    def __call__(self, task: WorkerTask, shards: Sequence[int], options: EngineOptions) -> Iterator[Outcome]: ...
+    The caller may put shards back while it takes outcomes: an engine that can runs them too, any other leaves them.
+    """
+
+    def __call__(self, task: WorkerTask, shards: deque[int], options: EngineOptions) -> Iterator[Outcome]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

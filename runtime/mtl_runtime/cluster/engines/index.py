@@ -1,7 +1,8 @@
 """The shards of one process of an array: Kubernetes and Slurm start the same command many times, each with a number."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mtl_runtime.cluster.engines.engine import EngineOptions
@@ -64,12 +65,12 @@ def select_by_index(shards: int, options: EngineOptions) -> range:
     return ArrayPlace.find(options.where, os.environ).select(shards)
 
 
-def run_here(task: WorkerTask, shards: Sequence[int], options: EngineOptions) -> Iterator[Outcome]:  # noqa: ARG001
+def run_here(task: WorkerTask, shards: deque[int], options: EngineOptions) -> Iterator[Outcome]:  # noqa: ARG001
     """Run shards one after the other in this process.
 
     Raises:
         MtlError: while iterating: as :class:`mtl_runtime.cluster.worker.ShardWorker`.
     """
-    if shards:
-        worker = ShardWorker(task)
-        yield from map(worker.run, shards)
+    worker = ShardWorker(task)
+    while shards:
+        yield worker.run(shards.popleft())

@@ -5,7 +5,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO
 
@@ -20,7 +21,7 @@ _WORKER = ("-m", "mtl_runtime.cluster.engines.local_worker")
 _SECONDS_TO_END = 10.0
 
 
-def run_on_processes(task: WorkerTask, shards: Sequence[int], options: EngineOptions) -> Iterator[Outcome]:
+def run_on_processes(task: WorkerTask, shards: deque[int], options: EngineOptions) -> Iterator[Outcome]:
     """Run shards on ``options.processes`` processes, by default as many as the cores have room for.
 
     A process is started afresh, and loads the bundle by itself: none is forked from one with threads.
@@ -30,15 +31,15 @@ def run_on_processes(task: WorkerTask, shards: Sequence[int], options: EngineOpt
     """
     fitting = max(1, allowed_cores() // options.threads)
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for shard in shards:
-        waiting.put(shard)
+    count = len(shards)
+    while shards:
+        waiting.put(shards.popleft())
     outcomes: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
-    count = min(options.processes or fitting, len(shards))
-    workers = [_WorkerThread(task, waiting, outcomes) for _ in range(count)]
+    workers = [_WorkerThread(task, waiting, outcomes) for _ in range(min(options.processes or fitting, count))]
     try:
         for worker in workers:
             worker.start()
-        for _ in shards:
+        for _ in range(count):
             outcome = outcomes.get()
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -23,7 +23,7 @@ _SECONDS_TO_CONNECT = 10.0
 _SECONDS_BETWEEN_LOOKS = 10.0  # at the size of the cluster, which may grow
 
 
-def run_on_ray(task: WorkerTask, shards: Sequence[int], options: EngineOptions) -> Iterator[Outcome]:
+def run_on_ray(task: WorkerTask, shards: deque[int], options: EngineOptions) -> Iterator[Outcome]:
     """Run shards as tasks of ``options.threads`` CPUs each on the cluster at ``options.where``.
 
     Without an address that is the cluster of RAY_ADDRESS, or the one that runs on this machine, or a new one. The
@@ -38,14 +38,14 @@ def run_on_ray(task: WorkerTask, shards: Sequence[int], options: EngineOptions) 
     with _connected(ray, options.where):
         archive = ray.put(pack_bundle(Path(task.bundle)))
         submit = ray.remote(num_cpus=options.threads, max_retries=0, scheduling_strategy="SPREAD")(_run_shard)
-        waiting, running = deque(shards), dict[Any, int]()
+        running: dict[Any, int] = {}
         room, looked = 0, -_SECONDS_BETWEEN_LOOKS
         try:
-            while waiting or running:
+            while shards or running:
                 if time.monotonic() - looked >= _SECONDS_BETWEEN_LOOKS:
                     room, looked = _room(ray, options.threads), time.monotonic()
-                while waiting and len(running) < room:
-                    shard = waiting.popleft()
+                while shards and len(running) < room:
+                    shard = shards.popleft()
                     # In a list, the archive is fetched where it is needed, and not before each task.
                     running[submit.remote(task.to_line(), [archive], shard)] = shard
                 ready, _ = ray.wait(list(running), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS)

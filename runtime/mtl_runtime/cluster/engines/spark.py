@@ -1,6 +1,7 @@
 """Shards on a Spark cluster: a task each, on Python workers that keep their classifier."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from mtl_runtime.errors import MissingPackageError
 __all__ = ["run_on_spark"]
 
 
-def run_on_spark(task: WorkerTask, shards: Sequence[int], options: EngineOptions) -> Iterator[Outcome]:
+def run_on_spark(task: WorkerTask, shards: deque[int], options: EngineOptions) -> Iterator[Outcome]:
     """Run shards as the partitions of one Spark job, on the session that there is or a new one at ``options.where``.
 
     The outcomes come together at its end; ``mtl predict --status`` knows before. If Spark gives the job up, what is
@@ -30,12 +31,14 @@ def run_on_spark(task: WorkerTask, shards: Sequence[int], options: EngineOptions
     builder: Any = SparkSession.builder
     builder = builder.appName("mtl predict").config("spark.task.cpus", options.threads)
     context = (builder.master(options.where) if options.where else builder).getOrCreate().sparkContext
+    numbers = list(shards)
+    shards.clear()
     archive = context.broadcast(pack_bundle(Path(task.bundle)))
     try:
-        lines = context.parallelize(list(shards), len(shards)).mapPartitions(partial(_run, task, archive)).collect()
+        lines = context.parallelize(numbers, len(numbers)).mapPartitions(partial(_run, task, archive)).collect()
     except Exception as error:  # noqa: BLE001 - py4j's, about a job that Spark gave up
         cause = str(error).partition("\n")[0]
-        yield from (Outcome.lost(shard, f"Spark gave the job up: {cause}") for shard in shards)
+        yield from (Outcome.lost(shard, f"Spark gave the job up: {cause}") for shard in numbers)
     else:
         yield from map(Outcome.from_line, lines)
     finally:
