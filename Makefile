@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk scale runtime-speed peers bench bench-results serve-screenshots hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -82,6 +82,9 @@ test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: a
 test-clients: install   ## clients as their makers publish them, each in an environment of its own, against `mtl serve` (CLIENTS="openai curl": only these)
 	$(BIN)/python tests/clients/run.py $(CLIENTS)
 
+test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, each in an environment of its own (ENGINES="ray": only this)
+	$(BIN)/python tests/engines/run.py $(ENGINES)
+
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
 # all families as they load and train, and attention as it is fused.
@@ -147,6 +150,10 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 
 bulk: install    ## does `mtl predict` stay within its memory on a million texts, and write the same bytes after kills? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
+
+scale: install   ## what would a billion rows take on a hundred machines? (a calculation from the results of `make bulk`)
+	$(BIN)/python -m mtl_bench.studies.scale.simulation benchmarks/results/bulk.json -o benchmarks/results/scale.json
+	$(BIN)/python -m mtl_bench.studies.scale.tables benchmarks/results/scale.json docs/scale.md
 
 runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \

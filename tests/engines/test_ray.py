@@ -4,8 +4,11 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -86,16 +89,17 @@ def test_parts_are_those_of_one_process_though_workers_nodes_and_drivers_are_kil
     job = ["predict", TINY_BUNDLE, inputs, "-o", tmp_path / "out", "--on", f"ray:{cluster.address}"]
     job += ["--shard-rows", "5", "--attempts", "20", "--resume"]
     draw = random.Random(4)
-    done = []
-    for number in range(3 * kills):
+    done = set()
+    for _ in range(kills):
         driver = mtl(*job)
-        wait_for_parts(tmp_path / "out", len(done) + 1 + draw.randrange(3), driver)
-        [kill_a_worker, kill_a_node, lambda cluster: None][number % 3](cluster)
-        time.sleep(draw.random())
+        for kill in (kill_a_worker, kill_a_node):
+            wait_for_parts(tmp_path / "out", len(done) + 1 + draw.randrange(3), driver)
+            kill(cluster)
+            time.sleep(draw.random())
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
-        before, done = set(done), list((tmp_path / "out").glob("part-*"))
-        assert before <= set(done)
+        before, done = done, set((tmp_path / "out").glob("part-*"))
+        assert before <= done
     driver = mtl(*job)
     _, errors = driver.communicate(timeout=SECONDS_FOR_A_JOB)
     assert driver.returncode == 0, errors
@@ -116,8 +120,7 @@ def kill_a_worker(cluster):
 
 def kill_a_node(cluster):
     """The second node, with everything on it; another one takes its place."""
-    node = cluster.list_all_nodes()[-1]
-    cluster.remove_node(node, allow_graceful=False)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     cluster.add_node(num_cpus=1)
 
 
@@ -166,6 +169,14 @@ def test_a_cluster_that_does_not_answer_is_one_line(tmp_path):
     _, errors = driver.communicate(timeout=120)
     assert driver.returncode == 2
     assert errors.splitlines()[-1].startswith("error: no Ray cluster answers at 127.0.0.1:1: ")
+
+
+def test_the_example_does_the_job_on_the_cluster(cluster, inputs, tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "scale" / "ray_job.py"
+    command = [sys.executable, example, TINY_BUNDLE, inputs / "0.parquet", tmp_path / "out", cluster.address]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert f"{5 * GROUPS // 4} rows in 1 parts" in shown.stdout
 
 
 TEXTS = ["A great soup, and a good match!", "", "awful", "naïve 😀 中"]

@@ -128,3 +128,16 @@ def test_a_frame_gets_the_tasks_that_are_asked_for(session):
         classify(frame, TINY_BUNDLE, "body")
     with pytest.raises(MtlError, match="would overwrite the columns stars; give them a prefix"):
         classify(frame.withColumnRenamed("text", "stars"), TINY_BUNDLE, "stars", tasks=["stars"])
+
+
+def test_the_example_counts_answers(tmp_path):
+    """In a process of its own: it ends its session."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    example = Path(__file__).parents[2] / "examples" / "scale" / "spark_frame.py"
+    source = write_input(tmp_path / "in.csv", make_texts(20))
+    shown = subprocess.run([sys.executable, example, TINY_BUNDLE, source], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert "predicted.sentiment|count" in shown.stdout.replace(" ", "")

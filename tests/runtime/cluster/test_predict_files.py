@@ -4,9 +4,12 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -360,3 +363,18 @@ def test_the_records_tell_where_and_when_a_part_was_made(tmp_path):
     assert sorted(done) == [0, 1]
     assert all(started <= record.finished <= time.time() for record in done.values())
     assert all(record.machine and record.host and record.seconds > 0 for record in done.values())
+
+
+def test_the_example_of_one_machine_runs_as_it_stands(tmp_path):
+    example = Path(__file__).parents[3] / "examples" / "scale" / "local_job.py"
+    write_input(tmp_path / "in" / "a.csv", make_texts(20))
+    command = [sys.executable, example, TINY_BUNDLE, tmp_path / "in", tmp_path / "out"]
+    for _ in range(2):  # the second one has nothing left to do
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert shown.stdout == f"20 rows in 1 parts of {tmp_path / 'out'}\n", shown.stderr
+    assert "predicted.sentiment" in rows_with_names(tmp_path / "out")
+
+
+def rows_with_names(folder):
+    (part,) = folder.glob("part-*")
+    return json.loads(part.read_text().splitlines()[0])

@@ -28,7 +28,7 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import MachineFacts, machine_facts
 from mtl_runtime.errors import CheckFailedError
 
-__all__ = ["Condition", "ShardSpeedResults", "WorkerMemory"]
+__all__ = ["ShardCondition", "ShardSpeedResults", "WorkerMemory"]
 
 SCHEMA_VERSION = 1
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ _CONDITIONS: Mapping[str, tuple[int, Sequence[str], float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class ShardCondition:
     """Rows/s of one way to answer, in each round."""
 
     cores: int
@@ -74,7 +74,7 @@ class ShardSpeedResults:
     bundle_digest: str
     variant: str
     rows: int  # of the long file
-    conditions: Mapping[str, Condition]
+    conditions: Mapping[str, ShardCondition]
     memory: WorkerMemory
 
     def problems(self) -> list[str]:
@@ -116,7 +116,7 @@ def _pin(cores: int) -> list[str]:
     return ["taskset", "-c", ",".join(map(str, allowed[:cores]))]
 
 
-def _compare(bundle: Path, variant: str, folder: Path, *, rows: int, rounds: int) -> dict[str, Condition]:
+def _compare(bundle: Path, variant: str, folder: Path, *, rows: int, rounds: int) -> dict[str, ShardCondition]:
     long, short = folder / "long.parquet", folder / "short.parquet"
     _write_parquet(long, rows, seed=0)
     _write_parquet(short, rows // _SHORT, seed=1)
@@ -130,7 +130,7 @@ def _compare(bundle: Path, variant: str, folder: Path, *, rows: int, rounds: int
             rates[name].append((rows - rows // _SHORT) / (seconds[0] - seconds[1]))
             _log.info("round %d, %s: %.0f rows/s", number + 1, name, rates[name][-1])
     return {
-        name: Condition(
+        name: ShardCondition(
             cores=cores,
             rows_per_second=tuple(rates[name]),
             times_plain=median(rate / plain for rate, plain in zip(rates[name], rates[_PLAIN], strict=True)),
