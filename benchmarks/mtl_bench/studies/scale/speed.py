@@ -144,8 +144,8 @@ def _watch_memory(bundle: Path, variant: str, folder: Path, *, rows: int) -> Wor
     """Answer a file on one worker process, whose memory is sampled."""
     source, target = folder / "memory.parquet", folder / "memory"
     _write_parquet(source, rows, seed=2)
-    command = [*_MTL, "predict", bundle, source, "-o", target, "--variant", variant, "--on", "local"]
-    command += ["--processes", "1", "--shard-rows", str(10 * _GROUP_ROWS)]
+    command: list[str | Path] = [*_MTL, "predict", bundle, source, "-o", target, "--variant", variant]
+    command += ["--on", "local", "--processes", "1", "--shard-rows", str(10 * _GROUP_ROWS)]
     samples: list[float] = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as driver:
         while driver.poll() is None:
