@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,7 +77,12 @@ def workers_of(cluster):
     for process in found:
         with suppress(psutil.Error):
             names.append((process, " ".join(process.cmdline())))
-    return [process for process, name in names if name.startswith("ray::") or "default_worker.py" in name]
+    # A raylet ends with its agents, and a driver with the raylet of its node.
+    return [process for process, name in names if "default_worker.py" in name or _is_task(name)]
+
+
+def _is_task(name):
+    return name.startswith("ray::") and "Agent" not in name
 
 
 def problems(output):
@@ -209,7 +215,13 @@ def served(cluster):
     ray.init(address=cluster.address, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": 8127})
     handle = serve.run(deployment(TINY_BUNDLE, replicas=2), name="mtl", route_prefix="/")
-    yield handle, "http://127.0.0.1:8127/v1/predict"
+    url = "http://127.0.0.1:8127"
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:  # the proxy learns the route a moment later
+        with suppress(OSError), urllib.request.urlopen(f"{url}/v2/health/ready"):
+            break
+        time.sleep(0.1)
+    yield handle, f"{url}/v1/predict"
     serve.shutdown()
     ray.shutdown()
 
