@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-one training-cost quantization-study bulk runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-one training-cost quantization-study bulk scale runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -87,6 +87,9 @@ test-triton: wheel   ## a model of `mtl triton` in a real Triton (Linux on x86-6
 
 test-deploy: wheel   ## lint the files of deploy/, and do here what its container file does (Linux or macOS)
 	$(BIN)/python -m tests.deploy.run dist/*.whl
+
+test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, each in an environment of its own (ENGINES="ray": only this)
+	$(BIN)/python tests/engines/run.py $(ENGINES)
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
@@ -170,6 +173,10 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 
 bulk: install    ## does `mtl predict` stay within its memory on a million texts, and write the same bytes after kills? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
+
+scale: install   ## what would a billion rows take on a hundred machines? (a calculation from the results of `make bulk`)
+	$(BIN)/python -m mtl_bench.studies.scale.simulation benchmarks/results/bulk.json -o benchmarks/results/scale.json
+	$(BIN)/python -m mtl_bench.studies.scale.tables benchmarks/results/scale.json docs/scale.md
 
 runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
