@@ -62,7 +62,11 @@ class StageClock(logging.Handler):
         """Begin the stage of an INFO record; other levels begin none."""
         if record.levelno != logging.INFO:
             return
-        name = record.getMessage()
+        try:
+            name = record.getMessage()
+        except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
+            self.handleError(record)
+            return
         if getattr(record, STEP, False):
             name = name.partition(":")[0]
         if name != self._starts[-1][0]:
