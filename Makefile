@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data training-cost quantization-study bulk runtime-speed peers bench bench-results serve-screenshots serve-speed hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-one training-cost quantization-study bulk scale runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -88,6 +88,9 @@ test-triton: wheel   ## a model of `mtl triton` in a real Triton (Linux on x86-6
 test-deploy: wheel   ## lint the files of deploy/, and do here what its container file does (Linux or macOS)
 	$(BIN)/python -m tests.deploy.run dist/*.whl
 
+test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, each in an environment of its own (ENGINES="ray": only this)
+	$(BIN)/python tests/engines/run.py $(ENGINES)
+
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
 # all families as they load and train, and attention as it is fused.
@@ -142,6 +145,23 @@ small-data: install   ## how good is training with 8 rows a class, and with all?
 	$(BIN)/python -m mtl_bench.studies.small_data build/small-data -o benchmarks/results/small_data.json $(SMALL_DATA)
 	$(BIN)/python -m mtl_bench.studies.small_data.tables benchmarks/results/small_data.json docs/small-data.md
 
+# One data set after another; each part can be repeated alone. COMPRESS="--minutes 90" passes options to `mtl compress`.
+COMPRESSED := build/compression
+compress-study: install   ## how fast may a model become before its answers no longer hold? (over an hour; needs `make demo` first)
+	mkdir -p $(COMPRESSED)
+	$(BIN)/mtl train examples/trec/config.toml -o $(COMPRESSED)/trec-teacher --force
+	$(BIN)/mtl train examples/vader_trec/config.toml -o $(COMPRESSED)/vader_trec-teacher --force
+	$(MAKE) compress-one NAME=vader TEACHER=$(DEMO)/checkpoint TEST=$(DEMO)/data/test.csv TITLE="VADER, two tasks"
+	$(MAKE) compress-one NAME=trec TEACHER=$(COMPRESSED)/trec-teacher TEST=$(DEMO)/data/trec_test.csv TITLE="TREC questions"
+	$(MAKE) compress-one NAME=vader_trec TEACHER=$(COMPRESSED)/vader_trec-teacher \
+	  TEST="$(DEMO)/data/test.csv $(DEMO)/data/trec_test.csv" TITLE="VADER and TREC, three tasks, labels missing"
+	$(BIN)/python -m mtl_bench.studies.compression.tables benchmarks/results/compression.json docs/compress.md
+
+compress-one: install   ## a part of compress-study: NAME, TEACHER (a checkpoint), TEST (files), TITLE
+	$(BIN)/mtl compress $(TEACHER) -o $(COMPRESSED)/$(NAME) --force $(COMPRESS)
+	$(BIN)/python -m mtl_bench.studies.compression $(NAME) $(TEACHER) $(COMPRESSED)/$(NAME) $(TEST) \
+	  -o benchmarks/results/compression.json --title "$(TITLE)"
+
 training-cost: install   ## what does a training step cost beyond its matrix products? (half an hour; needs the data of `make demo`)
 	$(BIN)/python -m mtl_bench.studies.training_cost examples/vader/config.toml -o benchmarks/results/training_cost.json
 	$(BIN)/python -m mtl_bench.studies.training_cost.tables benchmarks/results/training_cost.json docs/training.md
@@ -153,6 +173,10 @@ quantization-study: install   ## which int8 method suits onnxruntime's CPU provi
 
 bulk: install    ## does `mtl predict` stay within its memory on a million texts, and write the same bytes after kills? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.bulk_files $(DEMO)/bundle -o benchmarks/results/bulk.json
+
+scale: install   ## what would a billion rows take on a hundred machines? (a calculation from the results of `make bulk`)
+	$(BIN)/python -m mtl_bench.studies.scale.simulation benchmarks/results/bulk.json -o benchmarks/results/scale.json
+	$(BIN)/python -m mtl_bench.studies.scale.tables benchmarks/results/scale.json docs/scale.md
 
 runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \
@@ -174,12 +198,23 @@ bench: install   ## the bundle of `make demo` compared with the systems of `make
 	test -f $(DEMO)/bundle/manifest.json || $(MAKE) demo
 	$(BIN)/mtl bench $(DEMO)/bundle --data $(DEMO)/data/test.csv --peers benchmarks/peers -o build/report --force
 
-bench-results:   ## keep the report of `make bench` as the README's results file, and update its table and pictures
-	cp build/report/results.json benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.report.readme_table README.md benchmarks/results/bench.json --short
-	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md benchmarks/results/bench.json
-	$(BIN)/python -m mtl_bench.report benchmarks/results/bench.json build/report/report.html
+# The file in benchmarks/results/bench whose figures the README shows; docs/benchmarks.md shows all of them.
+SHOWN ?= amd-epyc-2c-avx512-vnni
+BENCH_RESULTS := benchmarks/results/bench
+
+bench-results:   ## keep the report of `make bench` as the results of its kind of processor, and update tables and pictures
+	$(BIN)/python -m mtl_bench.results.by_processor build/report/results.json $(BENCH_RESULTS)
+	$(BIN)/python -m mtl_bench.report.readme_table README.md $(BENCH_RESULTS) --shown $(SHOWN)
+	$(BIN)/python -m mtl_bench.report.readme_table docs/benchmarks.md $(BENCH_RESULTS)
+	$(BIN)/python -m mtl_bench.report $(BENCH_RESULTS)/$(SHOWN).json build/report/report.html
 	$(BIN)/python -m mtl_bench.report.screenshots build/report/report.html docs
+
+# The commit that `make speed-guard` compares the working tree with, and the bundle that both serve.
+BASE ?= HEAD
+GUARD := --bundle $(DEMO)/bundle -o build/speed-guard.json
+
+speed-guard: install   ## fails where this tree is slower than the commit BASE, by more than noise (10 minutes; needs `make demo` first)
+	$(BIN)/python -m mtl_bench.studies.speed_guard $(BASE) $(GUARD)
 
 hostile: install   ## try hostile bundles, flipped bytes and odd inputs; fails if one does harm (a quarter of an hour)
 	$(BIN)/python -m mtl_bench.studies.hostile tests/runtime/data/tiny_bundle -o benchmarks/results/hostile.json

@@ -15,13 +15,16 @@ from rich.console import Console
 from mtl_export.config import Config, read_gate
 from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.preflight import check_config_file, check_export, check_training
+from mtl_export.variant_names import AUTO
 from mtl_runtime.cli.options import column_option, json_option
 from mtl_runtime.cli.output.evidence_table import print_evidence
 from mtl_runtime.cli.output.model_quality_table import BASELINES, print_model_quality
+from mtl_runtime.cli.output.teacher_table import print_teacher_comparison
 from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
 from mtl_runtime.core.intervals import accuracy_interval
+from mtl_runtime.core.work import StageSeconds
 from mtl_runtime.report.comparison import METRICS
 
 if TYPE_CHECKING:
@@ -31,13 +34,14 @@ if TYPE_CHECKING:
     from mtl_runtime.dataset.confusion import Confusion
     from mtl_runtime.dataset.metrics import TaskMetrics
 
-__all__ = ["export", "train"]
+__all__ = ["LOADING", "export", "leave_garbage_at_exit", "let_threads_sleep", "quiet_transformers", "train"]
 
 _log = logging.getLogger(__name__)
 
-_LOADING = "loading torch and transformers, which takes a few seconds"
+LOADING = "loading torch and transformers, which takes a few seconds"
 _MOST_LABELS_IN_MATRIX = 12
 _LISTED_CONFUSIONS = 15
+_LISTED_SECONDS = 1.0
 
 
 @click.command()
@@ -57,16 +61,16 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     check_config_file(config)
     parsed = Config.from_toml(config)
     check_training(parsed, output, base=base, resume=resume, force=force)
-    _let_threads_sleep()
-    _leave_garbage_at_exit()
+    let_threads_sleep()
+    leave_garbage_at_exit()
     console = Console(stderr=True)
     # With -v the lines of the log go to stderr past the console, where they would break a bar.
     bar = console if sys.stderr.isatty() and not shows_info() else None
     with log_to_console(console):
-        _log.info(_LOADING)
+        _log.info(LOADING)
         from mtl_export.training import train as run
 
-        _quiet_transformers()
+        quiet_transformers()
         checkpoint = run(parsed, output, base=base, resume=resume, force=force, console=bar)
     if as_json:
         print_json(records.to_dict(checkpoint.record.training))
@@ -98,6 +102,11 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
 )
 @column_option("--data and --calibration")
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file whose [gate] replaces the checkpoint's.")
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="Checkpoint of the teacher, if CHECKPOINT was distilled from one: the evidence says what each variant loses.",
+)
 @click.option("--force", is_flag=True, help="Replace the output.")
 @json_option()
 def export(
@@ -108,6 +117,7 @@ def export(
     calibration: tuple[Path, ...],
     column: str | None,
     gate: Path | None,
+    reference: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -115,13 +125,14 @@ def export(
     names = [name.strip() for name in variants.split(",") if name.strip()]
     check_export(checkpoint, output, variants=names, data=(*data, *calibration), force=force)
     budgets = read_gate(gate) if gate else None
-    _let_threads_sleep()
-    _leave_garbage_at_exit()
-    with stages():
-        _log.info(_LOADING)
+    let_threads_sleep()
+    leave_garbage_at_exit()
+    with stages() as clock:
+        _log.info(LOADING)
         from mtl_export.bundling.export_bundle import export_bundle
+        from mtl_runtime.gate.openvino_advice import advise_openvino
 
-        _quiet_transformers()
+        quiet_transformers()
         exported = export_bundle(
             checkpoint,
             output,
@@ -130,14 +141,27 @@ def export(
             calibration=calibration,
             column=column,
             gate=budgets,
+            reference=reference,
             force=force,
         )
+        advice = advise_openvino(exported.bundle) if AUTO in names else None
+        seconds = clock.stages()
     if as_json:
-        print_json(records.to_dict(exported.evidence))
+        print_json(
+            {
+                **records.to_dict(exported.evidence),
+                "stages": [records.to_dict(stage) for stage in seconds],
+                "advice": advice,
+            }
+        )
         return
     print_model_quality(exported.evidence.training)
     print_evidence(exported.evidence)
+    print_teacher_comparison(exported.evidence)
     _print_sizes(exported.bundle)
+    _print_stages(seconds)
+    if advice is not None:
+        print_line(advice)
     print_line(f"bundle written to {exported.bundle.path}; what was measured: {exported.page}")
 
 
@@ -158,6 +182,18 @@ def _print_sizes(bundle: "Bundle") -> None:
         ("variants", "graph", "size"),
         rows,
     )
+
+
+def _print_stages(stages: Sequence[StageSeconds]) -> None:
+    """Print how long each stage took; those of less than a second are summed up."""
+    long = [stage for stage in stages if stage.seconds >= _LISTED_SECONDS]
+    rows = [(stage.stage, f"{stage.seconds:,.1f}", f"{stage.cpu_seconds:,.1f}") for stage in long]
+    rest = [stage for stage in stages if stage not in long]
+    if rest:
+        seconds, cpu_seconds = (sum(values) for values in zip(*((s.seconds, s.cpu_seconds) for s in rest), strict=True))
+        rows.append((f"{len(rest)} shorter stages", f"{seconds:,.1f}", f"{cpu_seconds:,.1f}"))
+    total = sum(stage.seconds for stage in stages)
+    print_table(f"Where the time went: {total:,.0f} s", ("stage", "seconds", "CPU seconds"), rows)
 
 
 def _megabytes(count: int) -> str:
@@ -206,7 +242,7 @@ def _format_metric(side: "Mapping[str, TaskMetrics]", task: str, metric: str) ->
     return f"{side[task].values[metric]:.4f}" if task in side and metric in side[task].values else ""
 
 
-def _let_threads_sleep() -> None:
+def let_threads_sleep() -> None:
     """Let torch's threads sleep while they wait for work, unless the user says otherwise.
 
     By default they spin, and next to another busy program each step waits for threads that spin without a core. OpenMP
@@ -215,7 +251,7 @@ def _let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _leave_garbage_at_exit() -> None:
+def leave_garbage_at_exit() -> None:
     """Let the interpreter end without a last search for unreachable objects.
 
     Among the objects of torch and transformers it takes seconds, after the last line is printed; the memory goes back
@@ -224,7 +260,7 @@ def _leave_garbage_at_exit() -> None:
     atexit.register(gc.freeze)
 
 
-def _quiet_transformers() -> None:
+def quiet_transformers() -> None:
     """Hide the log and the progress bars of transformers."""
     from transformers.utils import logging
 

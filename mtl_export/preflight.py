@@ -17,6 +17,7 @@ from mtl_runtime.core.outputs import check_folder
 from mtl_runtime.tables.table import FORMATS, check_can_read_twice, format_of
 
 __all__ = [
+    "check_compression",
     "check_config_file",
     "check_data_files",
     "check_encoder_name",
@@ -85,6 +86,33 @@ def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], dat
     check_is_checkpoint(checkpoint)
     check_data_files(data)
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH
+
+
+def check_compression(
+    checkpoint: Path, output: Path, *, variants: Sequence[str], texts: Iterable[Path], resume: bool, force: bool
+) -> None:
+    """Check what ``compress`` is called with.
+
+    Args:
+        checkpoint: folder that ``train`` wrote.
+        output: folder of the students.
+        variants: names, "auto" among them or not.
+        texts: files of sentences without labels.
+        resume: continue an unfinished compression.
+        force: replace the output and discard an unfinished one.
+
+    Raises:
+        ConfigError, CheckpointError, TableError: the message says what to do.
+        MtlError: the output may not be written.
+    """
+    if resume and force:
+        raise ConfigError("--resume continues a compression and --force starts it over; choose one")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("`mtl compress` is one process; start it without torchrun (it uses a GPU if there is one)")
+    check_folder(output, replace=force or resume)
+    check_variant_names(variants)
+    check_is_checkpoint(checkpoint)
+    check_data_files(texts)
 
 
 def check_data_files(files: Iterable[Path]) -> None:

@@ -10,6 +10,7 @@ AUTO = "auto"
 VARIANTS = (
     "cpu-fp32",
     "cpu-int8",
+    "cpu-avx2-int8",
     "openvino-fp32",
     "openvino-bf16",
     "openvino-int8",

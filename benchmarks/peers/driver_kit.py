@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,30 @@ class Kit:
         weights = load_file(self.folder / "heads.safetensors")
         return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
+    def token_ids(self) -> Callable[[Sequence[str]], list[Any]]:
+        """The tokenizer of the kit, as texts -> tokenizers.Encoding of each, truncated and not padded."""
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self.folder / "encoder" / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(self.max_length)
+        return lambda texts: tokenizer.encode_batch(list(texts))
+
+    def pool(self, hidden: Any, lengths: Sequence[int]) -> Any:
+        """Token vectors (B, T, H), of which the first ``lengths`` are no padding -> sentence embeddings (B, H).
+
+        Raises:
+            PeerError: the model's pooling needs more than token vectors.
+        """
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        mask = np.arange(hidden.shape[1])[None, :, None] < np.asarray(lengths)[:, None, None]
+        if self.pooling == "mean":
+            return (hidden * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
+        if self.pooling == "max":
+            return np.where(mask, hidden, -np.inf).max(axis=1)
+        raise PeerError(f"the pooling {self.pooling!r} needs more than token vectors")
+
     def linear(self, task: Task) -> tuple[Any, Any]:
         """Weight (width, H) and bias (width,) of a head that is one linear layer.
 
@@ -111,17 +135,28 @@ def answer_in_batches(kit: Kit, run: Callable[[list[str]], Logits], *, by_length
     """Texts and a size -> labels, through batches of that many texts, in arrival order or longest first."""
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
-        order = sorted(range(len(texts)), key=lambda index: -len(texts[index])) if by_length else range(len(texts))
-        labels: dict[str, list[Any]] = {task.name: [None] * len(texts) for task in kit.tasks}
-        for start in range(0, len(texts), size or DEFAULT_SIZE):
-            indices = order[start : start + (size or DEFAULT_SIZE)]
-            logits = run([texts[index] for index in indices])
-            for task in kit.tasks:
-                for index, label in zip(indices, task.answers(logits[task.name]), strict=True):
-                    labels[task.name][index] = label
-        return labels
+        batches = batches_by_length([len(text) if by_length else 0 for text in texts], size)
+        answers = ((indices, run([texts[index] for index in indices])) for indices in batches)
+        return collect_labels(kit, len(texts), answers)
 
     return answer
+
+
+def batches_by_length(lengths: Sequence[int], size: int | None) -> list[list[int]]:
+    """Indices of texts in batches of that many, the longest first."""
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    step = size or DEFAULT_SIZE
+    return [order[start : start + step] for start in range(0, len(order), step)]
+
+
+def collect_labels(kit: Kit, texts: int, batches: Iterable[tuple[Sequence[int], Logits]]) -> Labels:
+    """Logits of batches, each with the indices of its texts -> labels of all texts in their order."""
+    labels: dict[str, list[Any]] = {task.name: [None] * texts for task in kit.tasks}
+    for indices, logits in batches:
+        for task in kit.tasks:
+            for index, label in zip(indices, task.answers(logits[task.name]), strict=True):
+                labels[task.name][index] = label
+    return labels
 
 
 def make_system(

@@ -5,6 +5,7 @@ python benchmarks/peers/kit.py CHECKPOINT BUNDLE -o build/peers/kit
 kit.json                          tasks, max_length, pooling; which bundle they belong to
 encoder/                          what AutoModel and AutoTokenizer load
 heads.safetensors                 <task>.<weight>
+training_rows.jsonl               text and labels by task; absent where the checkpoint's files have changed since
 multi-task/                       encoder and all heads, as remote code for AutoModel
 sequence-classification/<task>/   encoder and one head, for AutoModelForSequenceClassification
 sentence-transformers/            encoder and pooling; absent for the pooling "pooler", which they do not have
@@ -22,6 +23,8 @@ import safetensors.torch
 import torch
 
 from mtl_export.checkpoint import Checkpoint, load_checkpoint
+from mtl_export.errors import CheckpointError
+from mtl_export.gate.comparison_data import data_from_checkpoint
 from mtl_export.model import ModelSpec, MultiTaskModel
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import TaskSpec
@@ -63,6 +66,7 @@ def write_kit(checkpoint: Checkpoint, bundle: Bundle, target: Path) -> None:
         _write(folder / "kit.json", _facts(spec, bundle))
         by_name = {f"{task}.{name}": tensor for task, own in heads.items() for name, tensor in own.items()}
         _save(by_name, folder / "heads.safetensors")
+        _write_training_rows(folder / "training_rows.jsonl", checkpoint)
         _model(folder / "encoder", checkpoint.model, encoder, {})
         _model(folder / "multi-task", checkpoint.model, {**backbone, **_heads(heads)}, _multi_task(spec))
         for task in spec.tasks:
@@ -87,6 +91,16 @@ def _facts(spec: ModelSpec, bundle: Bundle) -> Mapping[str, Any]:
     encoder = spec.encoder
     facts = {"max_length": encoder.max_length, "pooling": encoder.pooling, "family": encoder.family}
     return {"bundle": bundle.digest, "tasks": tasks, **facts}
+
+
+def _write_training_rows(file: Path, checkpoint: Checkpoint) -> None:
+    """For a peer that is another model, and has to be trained on what this one was."""
+    try:
+        examples = data_from_checkpoint(checkpoint, "train").examples
+    except CheckpointError:
+        return
+    rows = (json.dumps({"text": row.text, "labels": dict(row.labels)}, ensure_ascii=False) for row in examples)
+    file.write_text("".join(f"{row}\n" for row in rows), "utf-8")
 
 
 def _multi_task(spec: ModelSpec) -> Mapping[str, Any]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from mtl_export.bundling.golden_answers import write_golden_answers
 from mtl_export.bundling.golden_texts import EDGE_TEXTS, golden_texts, self_test_lines
 from mtl_export.bundling.model_card import model_card
+from mtl_export.bundling.summarize_distillation import summarize_distillation
 from mtl_export.bundling.summarize_training import summarize_training
-from mtl_export.checkpoint import Checkpoint, load_checkpoint
+from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.errors import ConfigError, ExportError, GateError
+from mtl_export.folder_marks import check_is_checkpoint
 from mtl_export.gate.comparison_data import (
     ComparisonData,
     data_from_checkpoint,
@@ -21,6 +23,7 @@ from mtl_export.gate.comparison_data import (
     load_comparison_data,
 )
 from mtl_export.gate.graph_sessions import GraphSessions
+from mtl_export.gate.teacher import ask_teacher, require_same_tasks
 from mtl_export.gate.variant_builder import BuiltVariant, VariantBuilder
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.passes import save
@@ -55,8 +58,9 @@ __all__ = ["Exported", "export_bundle"]
 
 _log = logging.getLogger(__name__)
 
-# In sentences that cpu-fp32 answers: a sentence that PyTorch answers, and a graph that is traced and written.
-_PYTORCH_WORK, _TRACING_WORK = 4.0, 1300.0
+# In sentences that cpu-fp32 answers: a sentence that PyTorch answers, a graph that is traced and written, and a bundle
+# whose files are hashed.
+_PYTORCH_WORK, _TRACING_WORK, _WRITING_WORK = 4.0, 1300.0, 100.0
 # Sentences of training that activation ranges are measured on.
 _CALIBRATION_SENTENCES = 512
 
@@ -79,6 +83,7 @@ def export_bundle(
     calibration: Iterable[str | os.PathLike[str]] = (),
     column: str | None = None,
     gate: GateConfig | None = None,
+    reference: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> Exported:
     """Export the checkpoint in a folder to a bundle in the folder ``output``.
@@ -94,6 +99,8 @@ def export_bundle(
         column: of the texts in ``data`` and ``calibration``; default: as in training, if a file has such a column, else
             "text".
         gate: budgets; default: those of the checkpoint's config.
+        reference: folder of the checkpoint that this one was distilled from, or of any other with the same tasks. The
+            evidence then says what each variant loses compared with it; max_metric_drop is what it may.
         force: replace ``output``.
 
     Raises:
@@ -102,19 +109,24 @@ def export_bundle(
     """
     target, files, calibration_files = Path(output), tuple(map(Path, data)), tuple(map(Path, calibration))
     check_export(Path(checkpoint), target, variants=variants, data=(*files, *calibration_files), force=force)
+    if reference is not None:
+        check_is_checkpoint(Path(reference))
     asked = frozenset(variants) - {AUTO}
     recipes = resolve_recipes([*(_log_auto(auto_variants(), asked) if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
     _require_known_tasks(budgets, trained)
+    teacher = load_checkpoint(reference) if reference is not None else None
+    if teacher is not None:
+        require_same_tasks(trained, teacher)
     comparison = load_comparison_data(trained, files, EDGE_TEXTS, column=column)
     with tempfile.TemporaryDirectory() as scratch, atomic_folder(target, replace=force) as staging:
         names = ", ".join(task.name for task in trained.record.model.tasks)
         _log.info("exporting %s with heads for %s", trained.record.model.encoder.family, names)
         texts = trained.model.tokenize(_calibration_texts(trained, calibration_files, column, recipes))
-        reference = _reference(trained, comparison)
-        graphs = GraphBuilder(trained.model, reference.tasks, texts, Path(scratch))
+        own = _reference(trained, comparison)
+        graphs = GraphBuilder(trained.model, own.tasks, texts, Path(scratch))
         golden = golden_texts(trained.model, comparison.sentences.texts)
         lines = self_test_lines(golden, max_length=trained.record.model.encoder.max_length)
         builder = VariantBuilder(
@@ -122,20 +134,30 @@ def export_bundle(
             graphs=graphs,
             sessions=GraphSessions(staging, trained.record.model.encoder, trained.model.tokenizer),
             data=comparison,
-            reference=reference,
+            reference=own,
             gate=budgets,
             golden_texts=[golden[line - 1].text for line in lines],
+            teacher=ask_teacher(teacher, comparison) if teacher is not None else None,
         )
         plan = planned_work(builder.planned_work(recipes))
         _log.info("making %s", ", ".join(recipes), extra=plan)
         _write_common_files(staging, trained, graphs, golden)
         built, refused = _build_all(builder, recipes, asked)
+        _log.info("writing the bundle", extra=stage_work(_WRITING_WORK, unplanned=True))
         built = write_golden_answers(staging, built, lines)
         builder.sessions.close_all()
-        digest = _write_manifest(staging, trained, reference.tasks, budgets, built)
+        digest = _write_manifest(staging, trained, own.tasks, budgets, built)
         measured = {name: variant.evidence for name, variant in built.items()}
         summary = summarize_training(trained.record.training)
-        evidence = new_evidence(digest, reference.name, comparison.sentences.files, measured, refused, training=summary)
+        evidence = new_evidence(
+            digest,
+            own.name,
+            comparison.sentences.files,
+            measured,
+            refused,
+            training=summary,
+            teacher=weights_digest(teacher) if teacher is not None else None,
+        )
         page = write_evidence(evidence, staging / EVIDENCE_FOLDER, title=target.absolute().name)
     return Exported(Bundle.open(target), evidence, target / EVIDENCE_FOLDER / page.name)
 
@@ -246,6 +268,7 @@ def _write_manifest(
         made_with=installed_versions(),
         gate=gate,
         training=summarize_training(trained.record.training),
+        distillation=summarize_distillation(trained.record.training),
         text_columns=trained.text_columns,
     )
     return write_manifest(folder, manifest).digest

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from mtl_export.bundling.summarize_distillation import summarize_distillation
 from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import CheckpointRecord
+from mtl_runtime.bundle.distillation_summary import DistillationSummary
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.report.markdown import code, plain
 from mtl_runtime.report.number_format import shares
@@ -20,6 +22,7 @@ def model_card(record: CheckpointRecord) -> str:
         f"One {plain(encoder.family)} encoder (from {code(encoder.source)}), {encoder.pooling} pooling, "
         f"{len(record.model.tasks)} task heads, one ONNX graph. Texts are read up to {encoder.max_length} tokens.",
         "",
+        *_distillation(summarize_distillation(training)),
         *_quality(summarize_training(training)),
         "## Tasks",
         "",
@@ -53,6 +56,17 @@ def model_card(record: CheckpointRecord) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _distillation(summary: DistillationSummary | None) -> Iterator[str]:
+    if summary is None:
+        return
+    yield from ("## Distilled", "", f"From the weights with SHA-256 `{summary.teacher}`: {summary.method}.", "")
+    if summary.changes:
+        yield from ("Change from the teacher on the validation rows, with PyTorch:", "")
+        for task, changes in summary.changes.items():
+            yield f"- {task}: {', '.join(f'{metric} {change:+.4f}' for metric, change in changes.items())}"
+        yield ""
 
 
 def _quality(summary: TrainingSummary) -> Iterator[str]:

@@ -1,10 +1,18 @@
 """model and training record <-> checkpoint folder."""
 
-from mtl_export.checkpoint.folder import WEIGHTS_NAME, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from mtl_export.checkpoint.folder import (
+    WEIGHTS_NAME,
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    weights_digest,
+)
 from mtl_export.checkpoint.record import (
     FORMAT_VERSION,
     CheckpointRecord,
     Evaluation,
+    StudentOrigin,
     TrainingPlan,
     TrainingRecord,
 )
@@ -15,9 +23,11 @@ __all__ = [
     "Checkpoint",
     "CheckpointRecord",
     "Evaluation",
+    "StudentOrigin",
     "TrainingPlan",
     "TrainingRecord",
     "load_checkpoint",
     "load_weights",
     "save_checkpoint",
+    "weights_digest",
 ]

@@ -6,6 +6,7 @@ tokenizer.json      padding and truncation stripped
 training.html       the page of the training, for people
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +17,17 @@ import torch
 from safetensors import SafetensorError
 
 from mtl_export.checkpoint.record import READABLE_VERSIONS, CheckpointRecord
+from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import CHECKPOINT_RECORD, check_is_checkpoint
 from mtl_export.model import MultiTaskModel
+from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_folder import atomic_folder
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.text.tokenizer import Tokenizer
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint", "weights_digest"]
 
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
@@ -43,6 +46,20 @@ class Checkpoint:
     def text_columns(self) -> tuple[str, ...]:
         """Columns of the training files that held the texts, each once, in the order of the sources."""
         return tuple(dict.fromkeys(source.text for source in self.record.training.config.data.sources))
+
+    @property
+    def config(self) -> Config:
+        """The config that it was trained with, its data files as absolute paths."""
+        config = self.record.training.config
+        sources = tuple(map(self._with_absolute_paths, config.data.sources))
+        return dataclasses.replace(config, data=dataclasses.replace(config.data, sources=sources))
+
+    def _with_absolute_paths(self, source: SourceConfig) -> SourceConfig:
+        train, validation, test = (
+            tuple(str(self.data_path(name)) for name in files)
+            for files in (source.train, source.validation, source.test)
+        )
+        return dataclasses.replace(source, train=train, validation=validation, test=test)
 
     def data_path(self, name: str) -> Path:
         """Absolute path of a data file that the config names relative to the checkpoint folder."""
@@ -103,6 +120,11 @@ def load_weights(model: MultiTaskModel, weights: Mapping[str, torch.Tensor], sou
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise CheckpointError(f"{source} does not fit the model: {error}") from error
+
+
+def weights_digest(checkpoint: Checkpoint) -> str:
+    """SHA-256 of the checkpoint's weights."""
+    return FileSpec.of_file(checkpoint.path / WEIGHTS_NAME).sha256
 
 
 def _read_record(file: Path) -> CheckpointRecord:

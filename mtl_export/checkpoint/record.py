@@ -17,6 +17,7 @@ __all__ = [
     "READABLE_VERSIONS",
     "CheckpointRecord",
     "Evaluation",
+    "StudentOrigin",
     "TrainingPlan",
     "TrainingRecord",
 ]
@@ -52,6 +53,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudentOrigin:
+    """What a student was made from, and what its teacher scores."""
+
+    teacher: str  # SHA-256 of the teacher's weights
+    layers: tuple[int, ...]  # numbers of the teacher's layers that are left
+    teacher_layers: int
+    heads: int | None = None  # of each layer; None: as many as the teacher has
+    columns: int | None = None  # of each feed-forward; None likewise
+    texts: int = 0  # without labels, which only the teacher's answers were learnt from
+    teacher_validation: Mapping[str, TaskMetrics] = field(default_factory=dict)  # of the teacher, by task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
     """The run that produced the weights."""
 
@@ -71,6 +85,8 @@ class TrainingRecord:
     history: tuple[Evaluation, ...] = ()  # from before the first step to the last
     splits: Mapping[str, LabelCounts] = field(default_factory=dict)  # "train" and "validation"
     findings: tuple[Finding, ...] = ()  # the most serious first
+    # Where the model was distilled from a larger one.
+    student: StudentOrigin | None = field(default=None, metadata=records.if_set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,17 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_export.checkpoint import Checkpoint
-from mtl_export.config import SourceConfig, TaskConfig
+from mtl_export.config import TaskConfig
 from mtl_export.data.examples import Examples, SourceFiles, check_not_empty, read_examples
 from mtl_export.data.holdout import hash_holdout, stratified_holdout
 from mtl_export.data.splits import read_splits, split_files
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import Example, find_columns, warn_of_twin_columns
 from mtl_runtime.gate.calibration import FittedTasks, calibrate_tasks
 from mtl_runtime.text.validation import DEFAULT_MAX_TEXT_BYTES
 
-__all__ = ["ComparisonData", "Outputs", "Sentences", "data_from_checkpoint", "data_from_files", "load_comparison_data"]
+__all__ = [
+    "ComparisonData",
+    "Outputs",
+    "Sentences",
+    "check_data_is_unchanged",
+    "data_from_checkpoint",
+    "data_from_files",
+    "load_comparison_data",
+    "task_configs",
+]
+
+_FITTED_ROWS = 1024  # labelled ones of each task
 
 _OPTIONS = {"train": "--calibration", "validation": "--data"}
 
@@ -111,9 +123,26 @@ def load_comparison_data(
         return ComparisonData(own, edges, own)
     try:
         validation = data_from_checkpoint(checkpoint, "validation")
+        validation = replace(validation, examples=_sample_to_fit(validation.examples, checkpoint))
     except CheckpointError:  # temperatures are fitted only on the very sentences of training's validation
         validation = None
     return ComparisonData(data_from_files(checkpoint, files, column=column), edges, validation)
+
+
+def _sample_to_fit(examples: Sequence[Example], checkpoint: Checkpoint) -> tuple[Example, ...]:
+    """Evenly spaced rows, as many as each task's temperature needs; all of them where thresholds are fitted too.
+
+    They are answered for that alone. 1,024 labelled rows fit a temperature to a few percent; a threshold depends on the
+    positive rows of its label, of which there may be a handful among thousands.
+    """
+    tasks = checkpoint.record.model.tasks
+    if any(task.kind == "multi_label" for task in tasks):
+        return tuple(examples)
+    labelled = (
+        [row for row, example in enumerate(examples) if example.labels.get(task.name) is not None] for task in tasks
+    )
+    rows = sorted({row for own in labelled for row in evenly_spaced(own, _FITTED_ROWS)})
+    return tuple(examples[row] for row in rows)
 
 
 def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "validation"]) -> Sentences:
@@ -122,17 +151,12 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
     Raises:
         CheckpointError: one is missing or has changed since training.
     """
+    check_data_is_unchanged(checkpoint, split, way_out=f"name other sentences with {_OPTIONS[split]}")
     training = checkpoint.record.training
-    for source in training.config.data.sources:
-        for name in split_files(source, split):
-            path = checkpoint.data_path(name)
-            if not path.is_file() or FileSpec.of_file(path) != training.files[name]:
-                state = "has changed since training" if path.is_file() else "no longer exists"
-                raise CheckpointError(f"{split} file {path} {state}; name other sentences with {_OPTIONS[split]}")
     # The rows that this very run was validated on: format version 1 held them out by another rule.
     holdout = hash_holdout if checkpoint.record.format_version == 1 else stratified_holdout
     splits = read_splits(
-        [_with_absolute_paths(source, checkpoint) for source in training.config.data.sources],
+        checkpoint.config.data.sources,
         _trained_tasks(checkpoint),
         [split],
         bad_rows=training.config.data.bad_rows,
@@ -141,6 +165,21 @@ def data_from_checkpoint(checkpoint: Checkpoint, split: Literal["train", "valida
         holdout=holdout,
     )
     return _to_sentences(splits[split])
+
+
+def check_data_is_unchanged(checkpoint: Checkpoint, split: Literal["train", "validation"], *, way_out: str) -> None:
+    """Refuse files of a split that are not those that the checkpoint was trained with.
+
+    Raises:
+        CheckpointError: one is missing or has changed since training; the message ends with ``way_out``.
+    """
+    training = checkpoint.record.training
+    for source in training.config.data.sources:
+        for name in split_files(source, split):
+            path = checkpoint.data_path(name)
+            if not path.is_file() or FileSpec.of_file(path) != training.files[name]:
+                state = "has changed since training" if path.is_file() else "no longer exists"
+                raise CheckpointError(f"{split} file {path} {state}; {way_out}")
 
 
 def data_from_files(checkpoint: Checkpoint, files: Sequence[Path], *, column: str | None = None) -> Sentences:
@@ -160,13 +199,13 @@ def data_from_files(checkpoint: Checkpoint, files: Sequence[Path], *, column: st
         text, columns = find_columns(
             file, trained=checkpoint.text_columns, asked=column, max_row_bytes=config.max_row_bytes
         )
-        label_columns = {name: task.column or name for name, task in _task_configs(checkpoint).items()}
+        label_columns = {name: task.column or name for name, task in task_configs(checkpoint).items()}
         warn_of_twin_columns(file, label_columns.values(), columns)
         tasks = tuple(name for name, label_column in label_columns.items() if label_column in columns)
         sources.append(SourceFiles(text=text, files=(str(file),), tasks=tasks))
     examples = read_examples(
         sources,
-        _task_configs(checkpoint),
+        task_configs(checkpoint),
         bad_rows=config.bad_rows,
         max_text_bytes=_max_text_bytes(checkpoint),
         max_row_bytes=config.max_row_bytes,
@@ -179,7 +218,7 @@ def _max_text_bytes(checkpoint: Checkpoint) -> int:
     return min(checkpoint.record.training.config.data.max_text_bytes, DEFAULT_MAX_TEXT_BYTES)
 
 
-def _task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
+def task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
     """How each task's labels are read; a task that came with a base checkpoint has a column of its own name."""
     config = checkpoint.record.training.config.tasks
     return {
@@ -196,15 +235,7 @@ def _task_configs(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
 def _trained_tasks(checkpoint: Checkpoint) -> dict[str, TaskConfig]:
     """The tasks whose labels the checkpoint's own files hold; those of a base checkpoint have none there."""
     config = checkpoint.record.training.config.tasks
-    return {name: task for name, task in _task_configs(checkpoint).items() if name in config}
-
-
-def _with_absolute_paths(source: SourceConfig, checkpoint: Checkpoint) -> SourceConfig:
-    train, validation, test = (
-        tuple(str(checkpoint.data_path(name)) for name in files)
-        for files in (source.train, source.validation, source.test)
-    )
-    return replace(source, train=train, validation=validation, test=test)
+    return {name: task for name, task in task_configs(checkpoint).items() if name in config}
 
 
 def _to_sentences(examples: Examples) -> Sentences:

@@ -82,6 +82,7 @@ class GraphSessions:
                 provider_options=spec.provider_options,
                 threads=config.threads,
                 runs=config.workers,
+                sums_fit_16_bits=spec.sums_fit_16_bits,
             )
         return self._sessions[options]
 

@@ -11,23 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtl_export.errors import ExportError
-from mtl_export.gate.comparison_data import ComparisonData
+from mtl_export.gate.comparison_data import ComparisonData, Outputs
 from mtl_export.gate.graph_sessions import GraphSessions
 from mtl_export.gate.mixed_precision_search import SENSITIVITY_SENTENCES, search_mixed_precision
 from mtl_export.graphs.graph_builder import GraphBuilder
 from mtl_export.graphs.int8.matmuls import find_matmuls
 from mtl_export.graphs.passes import check, save, value_names
 from mtl_export.graphs.recipes import RECIPES, Recipe
-from mtl_runtime.bundle.gate_config import GateConfig
+from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, limits_for, precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, Calibration, TaskSpec, VariantSpec
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.core.work import planned_work, stage_work
 from mtl_runtime.diagnostics.node_placement import count_operators, profile_nodes
 from mtl_runtime.errors import MissingPackageError, ProviderError
-from mtl_runtime.evidence.schema import VariantEvidence
+from mtl_runtime.evidence.schema import TeacherComparison, VariantEvidence
+from mtl_runtime.gate.agreement import TaskOutputs
 from mtl_runtime.gate.autotune import autotune
+from mtl_runtime.gate.calibration import FittedTasks
 from mtl_runtime.gate.gate_variant import Logits, Reference, compare_tasks, gate_variant
-from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS
+from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS, reason_not_timed
+from mtl_runtime.gate.teacher_comparison import compare_with_teacher
 from mtl_runtime.gate.work import AUTOTUNE_WORK, comparison_work, speed_work
 from mtl_runtime.gate.write_evidence import unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
@@ -64,6 +67,7 @@ class VariantBuilder:
     reference: Reference  # PyTorch's answers to the data
     gate: GateConfig
     golden_texts: Sequence[str]  # that each verified variant answers for the self-test on other machines
+    teacher: Reference | None = None  # of a student: the teacher's answers to the sentences, edge cases aside
 
     def build_and_gate(self, name: str, recipe: Recipe) -> BuiltVariant:
         """Build and gate ``name``; its evidence says whether it may be let out."""
@@ -77,15 +81,20 @@ class VariantBuilder:
 
     def planned_work(self, recipes: Mapping[str, Recipe]) -> float:
         """Of all variants, if each is measured here and passes at once."""
-        building = sum(
-            recipe.build_work + recipe.search_work for recipe in recipes.values() if recipe.build is not None
-        )
-        return building + sum(self._comparison_work(name) + 2 * AUTOTUNE_WORK for name in recipes)
+        built = [recipe for recipe in recipes.values() if recipe.build is not None]
+        searches = {recipe.base: recipe.search_work for recipe in built}  # variants of one base share its search
+        work = sum(recipe.build_work for recipe in built) + sum(searches.values())
+        return work + sum(self._comparison_work(name) + _tuning_work(recipe) for name, recipe in recipes.items())
 
     def _comparison_work(self, name: str) -> float:
-        speed = 0.0 if name == DEFAULT_VARIANT else speed_work(SPEED_TEXTS, ROUNDS)
+        is_timed = name != DEFAULT_VARIANT and _reason_not_timed(RECIPES[name]) is None
+        speed = speed_work(SPEED_TEXTS, ROUNDS) if is_timed else 0.0
         compared = len(self.data.compared)
-        return comparison_work(compared, speed=speed) + self.data.answered - compared
+        return comparison_work(compared, speed=speed) + self._answered(name) - compared
+
+    def _answered(self, name: str) -> int:
+        """Sentences that a variant answers: in fp32 the logits are PyTorch's, and so is what is fitted on them."""
+        return self.data.answered if _is_fitted(name) else len(self.data.compared)
 
     def _repair(self, name: str, recipe: Recipe, failed: BuiltVariant) -> BuiltVariant:
         trials: dict[frozenset[str], BuiltVariant] = {}
@@ -116,30 +125,59 @@ class VariantBuilder:
         try:
             classifier = self.sessions.classifier(name, spec, self.reference.tasks)
         except (ProviderError, MissingPackageError) as error:
-            spared = self._comparison_work(name) + 2 * AUTOTUNE_WORK
+            spared = self._comparison_work(name) + _tuning_work(recipe)
             _log.info("%s: cannot run here", name, extra=planned_work(-spared))
             evidence = self._emulated_evidence(name, recipe, str(error))
             return BuiltVariant(self._calibrated(spec, self.reference.tasks), evidence)
-        work = stage_work(self.data.answered)
+        work = stage_work(self._answered(name))
         _log.info("%s: answering %d sentences", name, len(self.data.compared), extra=work)
-        outputs = self.data.answer(classifier.logits)
+        not_timed = _reason_not_timed(recipe)
+        outputs = self.data.answer(classifier.logits, validation=_is_fitted(name))
         fitted = self.data.calibrate(self.reference.tasks, outputs)  # where nothing is fitted, the reference's own hold
+        unseen = fitted.judge_unseen(self.data.compared_texts) if _is_fitted(name) else self.reference.unseen
         evidence = gate_variant(
             dataclasses.replace(classifier, specs=fitted.tasks),
             self.data.compared,
             outputs.compared,
             self.reference,
             self.gate,
-            baseline=None if name == DEFAULT_VARIANT else self._baseline(),
-            unseen=fitted.judge_unseen(self.data.compared_texts),
+            baseline=None if name == DEFAULT_VARIANT or not_timed else self._baseline(),
+            not_timed=not_timed,
+            unseen=unseen,
         )
         operators = self._running_operators(classifier, spec)
         self._require_operators(name, recipe, operators, excluded)
-        return BuiltVariant(self._calibrated(spec, fitted.tasks), dataclasses.replace(evidence, operators=operators))
+        compared = {} if self.teacher is None else self._compare_with_teacher(name, self.teacher, outputs, fitted)
+        return BuiltVariant(
+            self._calibrated(spec, fitted.tasks),
+            dataclasses.replace(evidence, operators=operators, teacher=compared),
+        )
+
+    def _compare_with_teacher(
+        self, name: str, teacher: Reference, outputs: Outputs, fitted: FittedTasks
+    ) -> dict[str, TeacherComparison]:
+        sentences, precision = self.data.sentences, precision_of(name)
+        unseen = fitted.judge_unseen(sentences.texts)
+        limits = {task.name: limits_for(self.gate, task.name, precision) for task in fitted.tasks}
+        return compare_with_teacher(
+            sentences.examples,
+            {
+                task.name: TaskOutputs(task, teacher.logits[task.name], teacher.unseen.get(task.name))
+                for task in teacher.tasks
+            },
+            {
+                task.name: TaskOutputs(
+                    task, outputs.compared[task.name][: len(sentences.examples)], unseen.get(task.name)
+                )
+                for task in fitted.tasks
+            },
+            budget={task: limit.max_metric_drop for task, limit in limits.items()},
+            tie=DEFAULTS[precision].tie,
+        )
 
     def _autotune(self, name: str, built: BuiltVariant) -> BuiltVariant:
         """The same, with the execution config that runs it fastest here."""
-        if built.evidence.status != "verified":
+        if built.evidence.status != "verified" or built.evidence.not_timed is not None:
             return built
         open_with = partial(self.sessions.classifier, name, built.spec, self.reference.tasks)
         execution = autotune(open_with(), open_with, [example.text for example in self.data.compared])
@@ -198,7 +236,12 @@ class VariantBuilder:
                 raise ExportError(f"{name}: the graph has other inputs or outputs than the portable one; report this")
             check(graph, f"building {name}", loads=recipe.loads_on_cpu)
             save(graph, self.folder / recipe.graph)
-        return VariantSpec(graph=recipe.graph, provider=recipe.provider, provider_options=recipe.options(self.graphs))
+        return VariantSpec(
+            graph=recipe.graph,
+            provider=recipe.provider,
+            provider_options=recipe.options(self.graphs),
+            sums_fit_16_bits=recipe.sums_fit_16_bits,
+        )
 
     def _baseline(self) -> Classifier:
         return self.sessions.classifier(DEFAULT_VARIANT, _BASELINE, self.reference.tasks)
@@ -214,10 +257,7 @@ class VariantBuilder:
     def _running_operators(self, classifier: Classifier, spec: VariantSpec) -> dict[str, int]:
         """Fused and quantized operators of the graph that really runs."""
         batch = Batch.of(classifier.tokenize(["how many operators are there?"]), pad_id=classifier.encoder.pad_id)
-        options = spec.provider_options
-        return count_operators(
-            profile_nodes(self.folder / spec.graph, batch, provider=spec.provider, provider_options=options)
-        )
+        return count_operators(profile_nodes(self.folder / spec.graph, batch, spec))
 
     def _require_operators(
         self, name: str, recipe: Recipe, operators: Mapping[str, int], excluded: frozenset[str]
@@ -236,6 +276,19 @@ class VariantBuilder:
                 f"{name}: onnxruntime runs {running} of {expected} MatMuls as {' or '.join(recipe.operators)} "
                 f"(it runs {dict(operators)}); report this with the output of `mtl doctor`"
             )
+
+
+def _is_fitted(variant: str) -> bool:
+    """Whether a variant has temperatures of its own: logits in fp32 are PyTorch's, or the gate refuses them."""
+    return precision_of(variant) != "fp32"
+
+
+def _reason_not_timed(recipe: Recipe) -> str | None:
+    return reason_not_timed(sums_fit_16_bits=recipe.sums_fit_16_bits)
+
+
+def _tuning_work(recipe: Recipe) -> float:
+    return 2 * AUTOTUNE_WORK if _reason_not_timed(recipe) is None else 0.0
 
 
 def _emulation(recipe: Recipe) -> VariantSpec:

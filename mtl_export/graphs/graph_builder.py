@@ -25,6 +25,7 @@ from mtl_export.graphs.passes import (
     drop_debug_info,
     drop_inverse_reshapes,
     require_portable,
+    save,
 )
 from mtl_export.graphs.trace import trace_to_onnx
 from mtl_export.model import MultiTaskModel
@@ -45,6 +46,8 @@ _SENTENCES_FOR_VALUES = 64
 # long there are still fewer.
 _SENTENCES_FOR_LOSS = 128
 _TOKENS_FOR_LOSS = 4096
+# A smaller constant of a trial is not worth a file of its own.
+_SHARED_BYTES = 2**20
 
 
 class GraphBuilder:
@@ -68,6 +71,7 @@ class GraphBuilder:
         self._tasks = tasks
         self._texts = texts
         self._folder = folder
+        self._tables: dict[str, ir.ExternalTensor] = {}
 
     @cached_property
     def portable(self) -> ir.Model:
@@ -128,14 +132,29 @@ class GraphBuilder:
 
     def _loss(self, exact: NDArray[np.float32], model: ir.Model, ranges: Mapping[str, ActivationRange]) -> float:
         """What int8 MatMuls do to the logits of calibration sentences: mean |difference| from ``exact``."""
-        return float(np.abs(exact - self._logits(quantize_matmuls(model, ranges))).mean())
+        trial = quantize_matmuls(model, ranges)
+        self._move_tables_out(trial)
+        return float(np.abs(exact - self._logits(trial)).mean())
+
+    def _move_tables_out(self, trial: ir.Model) -> None:
+        """Let all trials share what is large and the same in them, the embeddings: each is written once."""
+        for name, value in trial.graph.initializers.items():
+            tensor = value.const_value
+            if tensor is None or tensor.dtype != ir.DataType.FLOAT or tensor.nbytes < _SHARED_BYTES:
+                continue
+            if name not in self._tables:
+                file = self._folder / f"table_{len(self._tables)}.data"
+                file.write_bytes(tensor.tobytes())
+                self._tables[name] = ir.ExternalTensor(
+                    file.name, 0, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name, base_dir=self._folder
+                )
+            value.const_value = self._tables[name]
 
     def _logits(self, model: ir.Model) -> NDArray[np.float32]:
         """All tasks' logits of some calibration sentences, (N, width of all tasks)."""
         usual = max(1.0, float(np.mean([len(text) for text in self._texts])))
         texts = evenly_spaced(self._texts, min(_SENTENCES_FOR_LOSS, max(1, int(_TOKENS_FOR_LOSS / usual))))
-        # Weights in a file of their own are written without a copy of them in a protobuf message.
-        ir.save(model, self._folder / "candidate.onnx", external_data="candidate.onnx.data")
+        save(model, self._folder / "candidate.onnx")
         session = Session.open(self._folder / "candidate.onnx", runs=allowed_cores())
         outputs = [logits_output(task.name) for task in self._tasks]
         logits = np.empty((len(texts), sum(task.width for task in self._tasks)), np.float32)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import onnx_ir as ir
 
@@ -38,6 +39,7 @@ class Recipe:
     build_work: float = 500.0  # in sentences that cpu-fp32 answers (mtl_runtime.core.work)
     search_work: float = 0.0  # in the same, of a search that is a stage of its own
     repairable: bool = False  # MatMuls of the base can go back to fp32 one by one
+    sums_fit_16_bits: bool = False  # as in the manifest
     # The provider has to run these for all MatMuls, and each stands for so many; others would be slow.
     operators: Mapping[str, int] = field(default_factory=dict)
     emulated_on: str | None = None  # a provider that runs the graph with other arithmetic, where its own is absent
@@ -57,8 +59,9 @@ def _fused_base(graphs: GraphBuilder) -> ir.Model:
     return graphs.fused
 
 
-def _int8(graphs: GraphBuilder, excluded: frozenset[str]) -> ir.Model:
-    return quantize_embeddings(fuse_qattention(quantize_matmuls(*graphs.fused_for_int8, excluded=excluded)))
+def _int8(graphs: GraphBuilder, excluded: frozenset[str], *, bits: int = 8) -> ir.Model:
+    matmuls = quantize_matmuls(*graphs.fused_for_int8, bits=bits, excluded=excluded)
+    return quantize_embeddings(fuse_qattention(matmuls))
 
 
 def _qdq(graphs: GraphBuilder, excluded: frozenset[str]) -> ir.Model:
@@ -108,6 +111,16 @@ RECIPES: Mapping[str, Recipe] = {  # of all VARIANTS
         repairable=True,
         operators={INT8_OPERATOR: 1, INT8_ATTENTION: PROJECTIONS},
     ),
+    "cpu-avx2-int8": Recipe(
+        provider="cpu",
+        graph="model.cpu-avx2-int8.onnx",
+        build=partial(_int8, bits=7),
+        search_work=SEARCH_WORK,
+        base=_fused_base,
+        repairable=True,
+        sums_fit_16_bits=True,
+        operators={INT8_OPERATOR: 1, INT8_ATTENTION: PROJECTIONS},
+    ),
     "openvino-fp32": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "f32"}),
     "openvino-bf16": Recipe(provider="openvino", options=lambda _: {"INFERENCE_PRECISION_HINT": "bf16"}),
     "openvino-int8": Recipe(
@@ -125,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = {  # of all VARIANTS
     "tensorrt-fp16": Recipe(provider="tensorrt", options=_tensorrt),
 }
 
-_AUTO = (DEFAULT_VARIANT, "cpu-int8", "openvino-bf16", "cuda-fp16")
+_AUTO = (DEFAULT_VARIANT, "cpu-int8", "cpu-avx2-int8", "openvino-bf16", "cuda-fp16")
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 

@@ -76,14 +76,18 @@ class MultiTaskLoss(nn.Module):
         if weighting == "uncertainty":
             self.log_variances = nn.Parameter(torch.zeros(len(self.tasks)))
 
+    @property
+    def needs_embeddings(self) -> bool:
+        """Whether a loss in training reads the sentence embeddings, too."""
+        return self.contrastive_weight > 0
+
     def normalizers(self, batches: Sequence[Mapping[str, torch.Tensor]]) -> torch.Tensor:
         """The divisor of each task's summed loss, float64 (tasks,), counted over ``batches`` of targets.
 
         single_label: labelled rows, each counted with its class weight (the weighted mean of torch's
         cross_entropy); multi_label: labelled cells; regression: labelled rows.
         """
-        totals = [sum(self._count_labels(task, batch[task.name]) for batch in batches) for task in self.tasks]
-        return torch.stack([torch.as_tensor(total, dtype=torch.float64) for total in totals])
+        return self._label_counts(batches)
 
     def forward(
         self,
@@ -122,12 +126,16 @@ class MultiTaskLoss(nn.Module):
             logits: (N, width) by task.
             labels: targets by task.
         """
-        totals = self.normalizers([labels]).tolist()
+        totals = self._label_counts([labels]).tolist()
         return {
             task.name: float(self._summed_loss(task, logits[task.name], labels[task.name]).detach()) / total
             for task, total in zip(self.tasks, totals, strict=True)
             if total > 0
         }
+
+    def _label_counts(self, batches: Sequence[Mapping[str, torch.Tensor]]) -> torch.Tensor:
+        totals = [sum(self._count_labels(task, batch[task.name]) for batch in batches) for task in self.tasks]
+        return torch.stack([torch.as_tensor(total, dtype=torch.float64) for total in totals])
 
     def _summed_loss(self, task: TaskSpec, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if task.standardization is not None:

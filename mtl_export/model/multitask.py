@@ -12,6 +12,7 @@ from mtl_export.config import Auto
 from mtl_export.errors import ConfigError, EncoderError
 from mtl_export.model.encoder import PaddingMask, encoder_layers, load_encoder, rebuild_encoder, split_after
 from mtl_export.model.heads import HEADS
+from mtl_export.model.layer_parts import narrow_attention
 from mtl_export.model.pooling import POOLINGS
 from mtl_export.model.spec import HeadSpec, ModelSpec
 from mtl_runtime.bundle.manifest import Pooling, TaskSpec
@@ -100,6 +101,8 @@ class MultiTaskModel(nn.Module):
     def rebuild(cls, spec: ModelSpec, tokenizer: Tokenizer, *, attention: str | None = None) -> Self:
         """Build the model of ``spec`` without its weights; ``attention`` is transformers' attn_implementation."""
         encoder = rebuild_encoder(spec.encoder_config, pooling=spec.encoder.pooling, attention=attention)
+        if spec.attention_heads is not None:
+            narrow_attention(encoder, spec.attention_heads)
         return cls(spec, encoder, tokenizer)
 
     def forward(
@@ -160,6 +163,12 @@ class MultiTaskModel(nn.Module):
     def logits_of_tokens(self, texts: Sequence[TokenizedText]) -> dict[str, NDArray[np.float32]]:
         """Raw logits by task of texts from :meth:`tokenize`, float32 (N, width)."""
         return self._compute(texts)[0]
+
+    def answer_tokens(
+        self, texts: Sequence[TokenizedText]
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+        """Both of :meth:`logits_of_tokens` and :meth:`encode_tokens`, from one pass."""
+        return self._compute(texts)
 
     def logits(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Raw logits by task, float32 (N, width)."""

@@ -1,11 +1,12 @@
 """What is needed to build a model again, weights aside: the part of checkpoint.json that describes the model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mtl_export.config import HeadKind
 from mtl_runtime.bundle.manifest import EncoderSpec, TaskSpec
+from mtl_runtime.core import records
 
 __all__ = ["HeadSpec", "ModelSpec"]
 
@@ -27,3 +28,5 @@ class ModelSpec:
     tasks: tuple[TaskSpec, ...]
     heads: Mapping[str, HeadSpec]  # by task
     token_types: bool = False  # the tokenizer marks tokens of a single text with types other than 0
+    # Of each layer, where they are fewer than the encoder's config says: see mtl_export.model.layer_parts.
+    attention_heads: int | None = field(default=None, metadata=records.if_set())

@@ -43,6 +43,7 @@ def build_checkpoint_record(
         history=result.history,
         splits=data.label_counts,
         findings=most_serious_first((*about_data, *about_model)),
+        student=inputs.student,
     )
     return CheckpointRecord(
         format_version=FORMAT_VERSION, model=model.spec, training=training, made_with=installed_versions()

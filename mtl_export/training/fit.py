@@ -13,7 +13,9 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from mtl_export.checkpoint import Evaluation, TrainingPlan
 from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
+from mtl_export.model.distillation import DistillationLoss
 from mtl_export.model.losses import MultiTaskLoss, class_weights
+from mtl_export.training.distilled_rows import DistilledRows
 from mtl_export.training.final_weights import FittedStart, HeadFit, keep_best_weights
 from mtl_export.training.loop.dataset import LabelledTexts, collate
 from mtl_export.training.loop.evaluation_schedule import EvaluationSchedule
@@ -48,7 +50,13 @@ class FitResult:
 
 
 def fit(
-    model: MultiTaskModel, data: TrainingData, run: Run, *, new_heads: frozenset[str], console: Console | None
+    model: MultiTaskModel,
+    data: TrainingData,
+    run: Run,
+    *,
+    new_heads: frozenset[str],
+    console: Console | None,
+    distilled: DistilledRows | None = None,
 ) -> FitResult:
     """Train ``model`` in place, from the run's resume point on if there is one.
 
@@ -62,12 +70,15 @@ def fit(
         run: its config, its plan, and its folder for resume points.
         new_heads: names of tasks whose heads are not trained yet.
         console: where to draw a progress bar; None: nowhere.
+        distilled: rows in place of the training split's, with a teacher's answers that the model learns, too.
 
     Raises:
         CheckpointError: a resume point cannot be written.
     """
     config, processes = run.config, run.record.inputs.processes
-    rows = LabelledTexts.of(data.train.rows, data.specs, model)
+    rows = LabelledTexts.of(distilled.rows if distilled else data.train.rows, data.specs, model)
+    if distilled is not None:
+        rows = dataclasses.replace(rows, teacher=distilled.answers)
     validation = LabelledTexts.of(data.validation.rows, data.specs, model, sort=True)
     fitted = new_heads if config.training.initial_heads == "probe" else frozenset()
     if fitted:
@@ -78,7 +89,7 @@ def fit(
         config=config,
         plan=run.plan,
         tasks=data.specs,
-        model=TrainedModule(model, _build_loss(data, rows, config, run.plan)),
+        model=TrainedModule(model, _build_loss(data, rows, config, run.plan, distilled)),
         args=training_arguments(config, run.plan, run.folder, processes=processes),
         data_collator=partial(collate, model),
         train_dataset=rows,
@@ -126,8 +137,12 @@ def _callbacks(run: Run, progress: TrainingProgress, signals: HeldSignals) -> li
     ]
 
 
-def _build_loss(data: TrainingData, rows: LabelledTexts, config: Config, plan: TrainingPlan) -> MultiTaskLoss:
+def _build_loss(
+    data: TrainingData, rows: LabelledTexts, config: Config, plan: TrainingPlan, distilled: DistilledRows | None
+) -> MultiTaskLoss:
     weights = {spec.name: class_weights(spec, data.tasks[spec.name], rows.targets[spec.name]) for spec in data.specs}
+    if distilled is not None:
+        return DistillationLoss(data.specs, distilled.tasks, weights, taught=distilled.specs)
     return MultiTaskLoss(
         data.specs,
         data.tasks,

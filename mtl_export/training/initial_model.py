@@ -8,9 +8,9 @@ from mtl_export.config import Config, EncoderConfig, TaskConfig
 from mtl_export.errors import ConfigError
 from mtl_export.model import HeadSpec, MultiTaskModel
 from mtl_export.preflight import encoder_of
-from mtl_runtime.bundle.manifest import FileSpec, TaskSpec
+from mtl_runtime.bundle.manifest import TaskSpec
 
-__all__ = ["base_digest", "initial_model", "specs_with_base_standardization", "tasks_with_base_labels"]
+__all__ = ["initial_model", "specs_with_base_standardization", "tasks_with_base_labels"]
 
 
 def initial_model(config: Config, base: Checkpoint | None, specs: Sequence[TaskSpec]) -> MultiTaskModel:
@@ -93,11 +93,6 @@ def extend_model(config: Config, base: Checkpoint, specs: Sequence[TaskSpec]) ->
     model.freeze_encoder()
     model.freeze(*(model.head(task.name) for task in tasks if task.name not in trained))
     return model
-
-
-def base_digest(base: Checkpoint) -> str:
-    """SHA-256 of the base checkpoint's weights."""
-    return FileSpec.of_file(base.path / WEIGHTS_NAME).sha256
 
 
 def _head_specs(tasks: Mapping[str, TaskConfig]) -> dict[str, HeadSpec]:

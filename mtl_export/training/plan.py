@@ -12,7 +12,7 @@ from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import TrainingConfig
 from mtl_export.training.precision import choose_precision
 
-__all__ = ["log_plan", "plan_training", "training_device"]
+__all__ = ["log_plan", "plan_training", "planned_epochs", "training_device"]
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +98,11 @@ def _batch_size(rows: int, processes: int) -> int:
     """A multiple of the processes."""
     size = _SMALL_BATCH if rows < _SMALL_DATA else _BATCH
     return math.ceil(size / processes) * processes
+
+
+def planned_epochs(rows: int) -> int:
+    """How often "auto" reads a training split of ``rows`` in batches of the default size."""
+    return _epochs(math.ceil(rows / _batch_size(rows, 1)))
 
 
 def _epochs(steps_per_epoch: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from mtl_export.checkpoint import TrainingPlan
+from mtl_export.checkpoint import StudentOrigin, TrainingPlan
 from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import RUN_RECORD, check_no_unfinished_run, run_folder_path
@@ -30,6 +30,7 @@ class RunInputs:
     files: Mapping[str, FileSpec]  # every data file, by its path in the config
     base: str | None  # SHA-256 of the weights that it starts from
     processes: int
+    student: StudentOrigin | None = field(default=None, metadata=records.if_set())
 
     def describe_change(self, earlier: Self) -> str | None:
         """What differs from ``earlier``, as the subject and verb of a sentence; None: nothing."""

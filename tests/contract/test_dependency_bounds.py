@@ -30,6 +30,8 @@ CAN_BREAK_US = {
     "onnxruntime-gpu",
     "onnxscript",
     "optimum",
+    "pyspark",
+    "ray",
     "safetensors",
     "tokenizers",
     "torch",

@@ -7,7 +7,8 @@ import pytest
 
 from mtl_bench.report.evidence_table import evidence_tables
 from mtl_bench.report.markdown_table import fill_tables
-from mtl_bench.report.readme_table import benchmark_tables
+from mtl_bench.report.readme_table import all_tables, short_table
+from mtl_bench.results.by_processor import read_by_processor
 from mtl_bench.results.files import read_report
 from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.config import Config
@@ -98,11 +99,12 @@ def test_the_table_of_the_readme_is_that_of_the_results_files():
     assert fill_tables(README, evidence_tables(evidence)) == README, "run `make results`"
 
 
-@pytest.mark.parametrize(("page", "short"), [("README.md", True), ("docs/benchmarks.md", False)])
-def test_the_benchmark_tables_are_those_of_the_results_file(page, short):
-    report = read_report(ROOT / "benchmarks" / "results" / "bench.json")
-    text = (ROOT / page).read_text("utf-8")
-    assert fill_tables(text, benchmark_tables(report, short=short)) == text, "run `make bench-results`"
+def test_the_benchmark_tables_are_those_of_the_results_files():
+    folder = ROOT / "benchmarks" / "results" / "bench"
+    (shown,) = re.findall(r"^SHOWN \?= (\S+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    assert fill_tables(README, short_table(read_report(folder / f"{shown}.json"))) == README, "run `make bench-results`"
+    assert fill_tables(page, all_tables(read_by_processor(folder))) == page, "run `make bench-results`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -48,7 +48,8 @@ def _reference_rows(measured: VariantEvidence) -> Iterator[tuple[str, ...]]:
 
 
 def _rows(variant: str, measured: VariantEvidence) -> Iterator[tuple[str, ...]]:
-    speed = f"{measured.speed.median:.2f}x" if measured.speed else _NO_SPEED.get(variant, measured.status)
+    without = "not measured" if measured.not_timed else _NO_SPEED.get(variant, measured.status)
+    speed = f"{measured.speed.median:.2f}x" if measured.speed else without
     if not measured.tasks:
         yield f"`{variant}`", "", "", "", "", speed
     for name, task in measured.tasks.items():

@@ -1,27 +1,35 @@
-"""results file of `mtl bench` -> a page's benchmark table, between its two markers.
+"""results files of `mtl bench`, one for each kind of processor -> a page's benchmark table, between its two markers.
 
-python -m mtl_bench.report.readme_table README.md benchmarks/results/bench.json --short
+python -m mtl_bench.report.readme_table docs/benchmarks.md benchmarks/results/bench
+python -m mtl_bench.report.readme_table README.md benchmarks/results/bench --shown amd-epyc-2c-avx512-vnni
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from mtl_bench.report.markdown import rows_markdown, table_markdown
+from mtl_bench.report.markdown import rows_markdown
 from mtl_bench.report.markdown_table import rewrite_page
+from mtl_bench.report.processors_table import processors_markdown
+from mtl_bench.results.by_processor import describe_processor, read_by_processor
 from mtl_bench.results.files import read_report
 from mtl_bench.results.schema import Report
+from mtl_runtime.errors import MtlError
 
-__all__ = ["SHORT_ROWS", "benchmark_tables", "main"]
+__all__ = ["SHORT_ROWS", "all_tables", "main", "short_table"]
 
 _MARKER = "benchmark table"
-# Ours, and of each project what its users start with and the fastest of its systems.
+# Ours, and of each project what its users start with and the fastest of its systems; those that a report has.
 SHORT_ROWS = (
     "cpu-fp32",
     "cpu-int8",
+    "cpu-avx2-int8",
     "openvino-bf16-wheel",
     "torch-eager-fp32",
     "torch-compile-bf16",
+    "torchao-int8",
+    "zentorch-bf16",
     "transformers-pipeline",
     "transformers-onnx",
     "optimum-fp32",
@@ -29,28 +37,41 @@ SHORT_ROWS = (
     "sentence-transformers-torch",
     "sentence-transformers-openvino-bf16",
     "sentence-transformers-openvino-int8",
+    "openvino-api-fp32",
+    "openvino-api-int8",
+    "ctranslate2-int8",
     "setfit",
     "infinity-torch",
     "fastembed",
+    "model2vec",
 )
 
 
 @click.command()
 @click.argument("page", type=click.Path(path_type=Path))
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--short", is_flag=True, help="Ours, and one row of each project; default: all rows, and remarks.")
-def main(page: Path, results: Path, short: bool) -> None:
-    """Rewrite the benchmark table of PAGE from RESULTS."""
-    rewrite_page(page, benchmark_tables(read_report(results), short=short))
+@click.option("--shown", help="Only this processor's file, and one row of each project; default: all of everything.")
+def main(page: Path, results: Path, shown: str | None) -> None:
+    """Rewrite the benchmark table of PAGE from the files in the folder RESULTS."""
+    try:
+        if shown is None:
+            tables = all_tables(read_by_processor(results))
+        else:
+            tables = short_table(read_report(results / f"{shown}.json"))
+        rewrite_page(page, tables)
+    except MtlError as error:
+        raise click.ClickException(str(error)) from error
 
 
-def benchmark_tables(report: Report, *, short: bool) -> dict[str, str]:
-    """The table of ``report``, by the name of its markers.
+def all_tables(reports: Mapping[str, Report]) -> dict[str, str]:
+    """Every row of every processor, by the name of its markers."""
+    return {_MARKER: processors_markdown(reports)}
 
-    Raises:
-        MtlError: the report lacks a row of the short table.
-    """
-    return {_MARKER: rows_markdown(report, SHORT_ROWS) if short else table_markdown(report)}
+
+def short_table(report: Report) -> dict[str, str]:
+    """Some rows of one processor, and which one it is, by the name of its markers."""
+    rows = rows_markdown(report, [name for name in SHORT_ROWS if name in report.systems])
+    return {_MARKER: f"{rows}\nMeasured on {describe_processor(report.machine)}.\n"}
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def run_bench(
     config: BenchConfig,
     *,
     make_log_folder: Callable[[], Path],
-    show_stages: Callable[[Sequence[float]], AbstractContextManager[None]] = lambda _: nullcontext(),
+    show_stages: Callable[[Sequence[float]], AbstractContextManager[object]] = lambda _: nullcontext(),
 ) -> Report:
     """Measure everything.
 

@@ -16,6 +16,7 @@ from mtl_runtime.bundle.gate_config import precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence_summaries
+from mtl_runtime.gate.speed import reason_not_timed
 from mtl_runtime.providers.session import provider_problem
 
 __all__ = ["REFERENCE", "SEPARATE_GRAPHS", "System", "our_systems", "peer_systems", "separate_graph_systems"]
@@ -44,10 +45,12 @@ class System:
 
 
 def our_systems(bundle: Bundle) -> tuple[dict[str, System], dict[str, str]]:
-    """Every variant whose provider is available here, by name; and why the others are not."""
+    """Every variant that is made for this machine, and whose provider is here, by name; and why the others are not."""
     systems, skipped = {}, {}
     for name, spec in bundle.manifest.variants.items():
-        if (problem := provider_problem(spec.provider)) is not None:
+        if (
+            problem := provider_problem(spec.provider) or reason_not_timed(sums_fit_16_bits=spec.sums_fit_16_bits)
+        ) is not None:
             skipped[name] = problem
             continue
         systems[name] = System(

@@ -17,9 +17,12 @@ from mtl_export.graphs.graph_edits import initializer, replace_node
 from mtl_export.graphs.int8.activation_ranges import ActivationRange
 from mtl_export.graphs.int8.matmuls import MatMul, constant, find_matmuls
 
-__all__ = ["INT8_OPERATOR", "Scale", "column_steps", "quantize_embeddings", "quantize_matmuls"]
+__all__ = ["INT8_OPERATOR", "LARGEST", "Scale", "column_steps", "quantize_embeddings", "quantize_matmuls"]
 
 INT8_OPERATOR = "MatMulIntegerToFloat"  # of com.microsoft; the CPU provider's own kernel
+# Weights of 8 and 7 bits run from -largest to largest. Two products of 63 and uint8 fit 16 bits (2 x 255 x 63 is
+# 32,130), where x86 processors without VNNI add such pairs, and cut off what does not fit.
+LARGEST: Mapping[int, int] = {8: 127, 7: 63}
 # A smaller table is not worth a second operator.
 _TABLE_ROWS = 1024
 
@@ -40,7 +43,7 @@ class Scale:
 
 
 def quantize_matmuls(
-    model: ir.Model, ranges: Mapping[str, ActivationRange], *, excluded: Container[str] = ()
+    model: ir.Model, ranges: Mapping[str, ActivationRange], *, bits: int = 8, excluded: Container[str] = ()
 ) -> ir.Model:
     """A copy of ``model`` with int8 MatMuls.
 
@@ -48,10 +51,11 @@ def quantize_matmuls(
         model: an fp32 graph.
         ranges: of each MatMul's input, by value name, from
             :func:`mtl_export.graphs.int8.activation_ranges.collect_activation_ranges`.
+        bits: of the weights, a key of :data:`LARGEST`; stored as int8 in any case.
         excluded: names of MatMuls that stay as they are.
     """
     result = model.clone()
-    builder = _Builder(result.graph)
+    builder = _Builder(result.graph, LARGEST[bits])
     for matmul in find_matmuls(result):
         if matmul.name not in excluded:
             builder.replace(matmul, ranges[str(matmul.data.name)])
@@ -78,8 +82,8 @@ def quantize_embeddings(model: ir.Model) -> ir.Model:
 class _Builder:
     """Replaces MatMuls one by one; what several of them share is stored once."""
 
-    def __init__(self, graph: ir.Graph) -> None:
-        self._graph = graph
+    def __init__(self, graph: ir.Graph, largest: int) -> None:
+        self._graph, self._largest = graph, largest
         self._inputs: dict[str, tuple[ir.Value, ir.Value, ir.Value]] = {}
         self._weights: dict[str, tuple[ir.Value, ir.Value]] = {}
 
@@ -110,7 +114,7 @@ class _Builder:
     def _weight(self, matmul: MatMul) -> tuple[ir.Value, ir.Value]:
         key = str(matmul.weight.name)
         if key not in self._weights:
-            steps = column_steps(matmul.matrix, axis=0)
+            steps = column_steps(matmul.matrix, axis=0, largest=self._largest)
             self._weights[key] = (
                 initializer(self._graph, f"{key}.int8", np.rint(matmul.matrix / steps).astype(np.int8)),
                 initializer(self._graph, f"{key}.scale", steps[0]),
@@ -118,10 +122,10 @@ class _Builder:
         return self._weights[key]
 
 
-def column_steps(values: NDArray[np.float32], *, axis: int) -> NDArray[np.float32]:
-    """One symmetric scale for each column or row: its largest value becomes 127."""
-    largest = np.abs(values).max(axis=axis, keepdims=True)
-    return np.asarray(np.maximum(largest, np.finfo(np.float32).tiny) / 127, dtype=np.float32)
+def column_steps(values: NDArray[np.float32], *, axis: int, largest: int = LARGEST[8]) -> NDArray[np.float32]:
+    """One symmetric scale for each column or row: its largest value becomes ``largest``."""
+    extreme = np.abs(values).max(axis=axis, keepdims=True)
+    return np.asarray(np.maximum(extreme, np.finfo(np.float32).tiny) / largest, dtype=np.float32)
 
 
 def _quantize_table(graph: ir.Graph, table: ir.Value) -> tuple[ir.Value, ir.Value]:

@@ -8,6 +8,8 @@ value is also the residual, so the division stays an operator here.
 
 import itertools
 import logging
+import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
@@ -32,11 +34,13 @@ Loss = Callable[[ir.Model, Mapping[str, ActivationRange]], float]
 ALPHAS = (0.5, 0.65, 0.75, 0.85)
 # Divisions are left out as long as the loss stays within this share of what it is with all of them.
 _LOSS_TOLERANCE = 0.02
-# Each input is a trial, and a deep encoder has a hundred: the widest ones, whose divisions cost most, come first.
-_MOST_TRIALS = 48
+# A trial for each division would be most of an export's time, and leave out a few more.
+_LEFT_OUT_AT_ONCE = 3
+# A deep encoder has a hundred; the widest ones cost most.
+_MOST_DIVISIONS = 48
 # In sentences that cpu-fp32 answers: a trial, and the search as it is planned before the graph is known, of six layers.
 _TRIAL_WORK = 100.0
-SEARCH_WORK = 29 * _TRIAL_WORK
+SEARCH_WORK = 13 * _TRIAL_WORK
 # A channel or row that is all zero asks for no scale.
 _SMALLEST = 1e-5
 
@@ -46,9 +50,9 @@ def search_smoothquant(
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` with few divisions, and a ``loss`` within 2 % of what all of them reach at the best of :data:`ALPHAS`.
 
-    Each division is an operator that takes time, and many change nothing for the better. So, those of the widest inputs
-    first, they are left out one by one as long as the loss allows (of a deep encoder's, the first 48 are tried); all of
-    them where it is as low without any.
+    Each division is an operator that takes time, and many change nothing for the better. So they are left out, three at
+    a time, as long as the loss allows (of a deep encoder's, the first 48 are tried): those of the widest inputs and of
+    the last layers first; all of them where it is as low without any.
 
     Args:
         model: an fp32 graph.
@@ -58,7 +62,8 @@ def search_smoothquant(
     Returns:
         The graph, which may be ``model`` itself, and the ranges of its MatMuls' inputs.
     """
-    trials = 1 + len(ALPHAS) + min(sum(map(_can_be_divided, _readers(model).values())), _MOST_TRIALS)
+    divisible = min(sum(map(_can_be_divided, _readers(model).values())), _MOST_DIVISIONS)
+    trials = 1 + len(ALPHAS) + math.ceil(divisible / _LEFT_OUT_AT_ONCE)
     _log.info(
         "smoothing: looking for scales with which int8 changes fewer answers, in up to %d trials",
         trials,
@@ -94,15 +99,26 @@ def _prune_scales(
     most: float,
 ) -> tuple[ir.Model, Mapping[str, ActivationRange]]:
     """``model`` smoothed, less the divisions without which its loss is at most ``most``."""
-    best = apply_smoothquant(model, ranges, alpha=alpha)
-    divided = [name for name in ranges if name not in best[1]]
-    plain: frozenset[str] = frozenset()
-    widest = sorted(divided, key=lambda name: -ranges[name].low.size)[:_MOST_TRIALS]
-    for name in widest:
-        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=plain | {name})
+    best, plain = apply_smoothquant(model, ranges, alpha=alpha), frozenset[str]()
+    ranked = _rank_divisions(model, ranges)[:_MOST_DIVISIONS]
+    for start in range(0, len(ranked), _LEFT_OUT_AT_ONCE):
+        more = plain | set(ranked[start : start + _LEFT_OUT_AT_ONCE])
+        trial = apply_smoothquant(model, ranges, alpha=alpha, plain=more)
         if loss(*trial) <= most:
-            best, plain = trial, plain | {name}
+            best, plain = trial, more
     return best
+
+
+def _rank_divisions(model: ir.Model, ranges: Mapping[str, ActivationRange]) -> Sequence[str]:
+    """Names of the inputs that can be divided, in the order in which their divisions are left out.
+
+    Wide ones come first, because they cost most; of those at the same place in their layers the last ones, because no
+    further layer magnifies what they round off.
+    """
+    readers = {name: group for name, group in _readers(model).items() if _can_be_divided(group)}
+    depth = {name: place for place, name in enumerate(readers)}
+    place = {name: re.sub(r"\d+", "", group[0].name) for name, group in readers.items()}
+    return sorted(readers, key=lambda name: (-ranges[name].low.size, place[name], -depth[name]))
 
 
 def apply_smoothquant(

@@ -27,8 +27,8 @@ def encoder_layers(encoder: nn.Module) -> nn.ModuleList:
         if lists:
             break
     raise EncoderError(
-        f"{config.model_type} has no list of {count} separate layers, so single layers cannot be frozen; "
-        f"use freeze_encoder, or no freezing"
+        f"{config.model_type} has no list of {count} separate layers, so single layers can be neither "
+        f"frozen (use freeze_encoder, or no freezing) nor left out"
     )
 
 

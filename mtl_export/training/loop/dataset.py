@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mtl_export.model import MultiTaskModel
+from mtl_export.model.distillation import TeacherAnswers
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.targets import Targets, encode_labels
@@ -23,6 +24,7 @@ class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
     tokens: tuple[TokenizedText, ...]
     targets: Mapping[str, Targets]  # by task, see mtl_runtime.dataset.targets
     sources: tuple[int, ...]
+    teacher: TeacherAnswers | None = None  # what a teacher says of the rows, which they are taught too
 
     @classmethod
     def of(
@@ -47,7 +49,8 @@ class LabelledTexts(Dataset[tuple[TokenizedText, dict[str, Any]]]):
         return len(self.tokens)
 
     def __getitem__(self, row: int) -> tuple[TokenizedText, dict[str, Any]]:
-        return self.tokens[row], {task: targets[row] for task, targets in self.targets.items()}
+        taught = {} if self.teacher is None else self.teacher[row]
+        return self.tokens[row], {**{task: targets[row] for task, targets in self.targets.items()}, **taught}
 
 
 def collate(model: MultiTaskModel, rows: Sequence[tuple[TokenizedText, dict[str, Any]]]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class TrainedModule(nn.Module):
     ) -> dict[str, Any]:
         """Logits by task, in the shape that the Trainer gathers, and while training embeddings for the loss."""
         output = self.model(input_ids, attention_mask, token_type_ids)
-        if self.training and self.loss.contrastive_weight:
+        if self.training and self.loss.needs_embeddings:
             return {"logits": output.logits, "embeddings": output.sentence_embedding}
         return {"logits": output.logits}
 

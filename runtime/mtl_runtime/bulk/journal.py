@@ -1,21 +1,18 @@
 """The journal of a job: what it does with which input, then one JSON line for each finished chunk."""
 
-import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from mtl_runtime.bulk.job_spec import JobSpec
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError, RecordError
-from mtl_runtime.text.validation import Aggregate, LongText
 
 __all__ = [
     "SCHEMA_VERSION",
     "ChunkRecord",
-    "JobSpec",
     "JournalEntry",
     "JournalHeader",
     "header_bytes",
@@ -27,78 +24,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 _LINE_BYTES = 2**20  # a line of a journal has at most so many
-# A resumed job opens the bundle with these numbers, before it is compared with the one that is asked for.
-_MOST_THREADS = 4096
-_MOST_BATCH_TOKENS = 2**31
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSpec:
-    """Everything that decides the bytes of an output; two runs of equal jobs write the same."""
-
-    input: FileSpec  # the content counts, not name or date: hashing costs a thousandth of classifying
-    bundle: str  # SHA-256 of its manifest
-    variant: str
-    provider: str
-    max_batch_tokens: int = dataclasses.field(metadata=records.keys("max_batch_tokens", "token_budget"))
-    workers: int
-    threads: int
-    long_text: LongText
-    aggregate: Mapping[str, Aggregate]  # by task
-    max_text_bytes: int
-    machine: tuple[str, ...]  # processor, its relevant flags, GPUs: other kernels may round differently
-    versions: Mapping[str, str]  # package -> version
-    tasks: tuple[str, ...]
-    column: str
-    probabilities: bool
-    prefix: str
-    input_format: str
-    output_format: str
-    chunk_rows: int
-    chunk_characters: int
-
-    def __post_init__(self) -> None:
-        if not (self.workers >= 1 and self.threads >= 1 and self.workers * self.threads <= _MOST_THREADS):
-            raise RecordError("threads", f"no job has {self.workers} workers with {self.threads} threads each")
-        if not 1 <= self.max_batch_tokens <= _MOST_BATCH_TOKENS:
-            raise RecordError("max_batch_tokens", f"{self.max_batch_tokens} is not between 1 and {_MOST_BATCH_TOKENS}")
-        for name in ("max_text_bytes", "chunk_rows", "chunk_characters"):
-            if getattr(self, name) < 1:
-                raise RecordError(name, f"{getattr(self, name)} is less than 1")
-
-    @property
-    def load_arguments(self) -> dict[str, Any]:
-        """Arguments of :func:`mtl_runtime.load` that open the same classifier again."""
-        return {
-            "variant": self.variant,
-            "threads": self.workers * self.threads,
-            "workers": self.workers,
-            "max_batch_tokens": self.max_batch_tokens,
-            "long_text": self.long_text,
-            "aggregate": self.aggregate,
-            "max_text_bytes": self.max_text_bytes,
-        }
-
-    def describe_difference(self, recorded: "JobSpec") -> str | None:
-        """Describe the first field in which ``recorded`` differs from this job; None if they are equal."""
-        for field in dataclasses.fields(self):
-            now, then = getattr(self, field.name), getattr(recorded, field.name)
-            if now != then:
-                return _describe_change(field.name, now, then)
-        return None
-
-
-def _describe_change(name: str, now: Any, then: Any) -> str:
-    if isinstance(now, FileSpec):
-        return "the input is another file, or was changed"
-    if isinstance(now, Mapping):
-        key = next(key for key in sorted({*now, *then}) if now.get(key) != then.get(key))
-        return f"{name}[{key}] is {now.get(key, 'absent')} and was {then.get(key, 'absent')}"
-    return f"{name} is {_to_json(now)} and was {_to_json(then)}"
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

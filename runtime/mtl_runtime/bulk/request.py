@@ -13,7 +13,7 @@ from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.tables.bad_rows import describe_bad_rows
 from mtl_runtime.tables.readers import open_table
 from mtl_runtime.tables.row_chunks import ChunkLimits, RowChunk
-from mtl_runtime.tables.table import Table, TableFormat
+from mtl_runtime.tables.table import Table, TableFormat, TableRange
 from mtl_runtime.tables.text_column import choose_text_column, text_candidates
 from mtl_runtime.tables.writers import check_rows
 
@@ -56,7 +56,9 @@ class PredictJob:
         """The columns that may hold the texts."""
         return text_candidates(trained=self.classifier.source.text_columns, asked=self.text_column)
 
-    def open_table(self, path: Path, stream: BinaryIO | None = None) -> AbstractContextManager[Table]:
+    def open_table(
+        self, path: Path, stream: BinaryIO | None = None, *, range: TableRange | None = None
+    ) -> AbstractContextManager[Table]:
         """Open the job's input, as :func:`mtl_runtime.tables.readers.open_table` does."""
         return open_table(
             path,
@@ -64,6 +66,7 @@ class PredictJob:
             stream=stream,
             columns=self.text_candidates,
             max_row_bytes=self.max_row_bytes,
+            range=range,
         )
 
     def columns_of(self, table: Table) -> PredictionColumns:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mtl_runtime.bulk.finished_output import summarize_finished_output
-from mtl_runtime.bulk.journal import ChunkRecord, JobSpec
+from mtl_runtime.bulk.job_spec import JobSpec, answer_facts
+from mtl_runtime.bulk.journal import ChunkRecord
 from mtl_runtime.bulk.request import BadRows, PredictJob, Summary, advise, check_first_rows, stop_at_bad_row
 from mtl_runtime.bulk.row_predictions import PredictedChunk, PredictionColumns, predict_chunks
 from mtl_runtime.bulk.work_folder import WorkFolder, open_work_folder, work_folder_path
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
-from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.errors import MtlError, RecordError, TableError
 from mtl_runtime.tables.row_chunks import chunk_rows, read_ahead
@@ -24,9 +24,6 @@ from mtl_runtime.tables.writers import ChunkedWriter, open_chunked_writer, rejec
 __all__ = ["predict_resumable"]
 
 _log = logging.getLogger(__name__)
-
-# Their versions may change tokens, bits, or how a value is written.
-_DECIDING = ("mtl-export", "numpy", "tokenizers", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "pyarrow")
 
 
 def predict_resumable(job: PredictJob, source: Path, target: Path, *, resume: bool) -> Summary:
@@ -99,32 +96,16 @@ def _store_chunk(work: WorkFolder, result: PredictedChunk, writer: ChunkedWriter
 
 
 def _job_spec(job: PredictJob, columns: PredictionColumns, source: Path) -> JobSpec:
-    info, inputs, machine = job.classifier.info, job.classifier.settings.inputs, machine_facts()
     try:
         content = FileSpec.of_file(source)
     except OSError as error:
         raise TableError(source, f"cannot be opened: {error.strerror}") from error
+    machine = machine_facts()
     return JobSpec(
+        **answer_facts(job, columns),
         input=content,
-        bundle=info.digest,
-        variant=info.variant,
-        provider=info.provider,
-        max_batch_tokens=info.max_batch_tokens,
-        workers=info.workers,
-        threads=info.threads,
-        long_text=inputs.long_text,
-        aggregate=inputs.aggregate,
-        max_text_bytes=inputs.max_text_bytes,
         machine=(machine.cpu, *machine.cpu_flags, *machine.gpus),
-        versions=installed_versions(_DECIDING),
-        tasks=tuple(task.name for task in columns.tasks),
-        column=columns.text_column,
-        probabilities=columns.probabilities,
-        prefix=columns.prefix,
         input_format=job.input_format,
-        output_format=job.output_format,
-        chunk_rows=job.limits.rows,
-        chunk_characters=job.limits.characters,
     )
 
 

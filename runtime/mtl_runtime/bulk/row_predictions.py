@@ -13,7 +13,7 @@ from mtl_runtime.tables.table import Row, Table
 from mtl_runtime.tables.text_column import COLUMN_HINT
 from mtl_runtime.wording import enumerate_names
 
-__all__ = ["PredictedChunk", "PredictionColumns", "answer_columns", "predict_chunks"]
+__all__ = ["PredictedChunk", "PredictionColumns", "answer_cells", "answer_columns", "predict_chunks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +100,14 @@ def answer_columns(tasks: Sequence[TaskSpec], *, probabilities: bool, prefix: st
 
 
 def _add_answers(columns: PredictionColumns, table: Table, row: Row, prediction: Prediction) -> Row:
-    cells = _answer_cells(prediction, probabilities=columns.probabilities, prefix=columns.prefix)
+    cells = answer_cells(prediction, probabilities=columns.probabilities, prefix=columns.prefix)
     if table.format == "jsonl":
         _refuse_overwriting(table, row.values.keys() & cells.keys(), row.line)
     return Row(row.line, {**row.values, **cells})
 
 
-def _answer_cells(prediction: Prediction, *, probabilities: bool, prefix: str) -> Mapping[str, str | float]:
+def answer_cells(prediction: Prediction, *, probabilities: bool, prefix: str) -> Mapping[str, str | float]:
+    """The cells of a row in the columns that :func:`answer_columns` lists."""
     cells: dict[str, str | float] = {}
     for task, answer in prediction.answers.items():
         cells[task] = answer.value

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from mtl_runtime.bulk.job_spec import JobSpec
 from mtl_runtime.bulk.journal import (
     SCHEMA_VERSION,
     ChunkRecord,
-    JobSpec,
     JournalEntry,
     JournalHeader,
     header_bytes,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mtl_runtime.bundle.distillation_summary import DistillationSummary
 from mtl_runtime.bundle.gate_config import DEFAULTS, GateConfig, precision_of
 from mtl_runtime.bundle.training_summary import TrainingSummary
 from mtl_runtime.core import records
@@ -173,6 +174,8 @@ class VariantSpec:
     calibration: Mapping[str, Calibration] = field(
         default_factory=dict, metadata=records.bounds(characters=_MOST_NAME, count=_MOST_TASKS)
     )
+    # Weights of 7 bits: a product with uint8 and the next one to it together fit 16 bits, so that no kernel saturates.
+    sums_fit_16_bits: bool = field(default=False, metadata=records.if_set())
     # File with this variant's own answers to golden texts; absent: it was not verified when the bundle was made.
     golden_answers: str | None = field(
         default=None, metadata={**records.if_set(), **records.bounds(characters=_MOST_NAME)}
@@ -227,6 +230,8 @@ class Manifest:
     made_with: Mapping[str, str] = field(metadata=records.bounds(characters=_MOST_LABEL, count=1_000))
     gate: GateConfig = field(default_factory=GateConfig)  # budgets, for gates on other machines
     training: TrainingSummary | None = field(default=None, metadata=records.if_set())
+    # Of a model that was distilled from a larger one.
+    distillation: DistillationSummary | None = field(default=None, metadata=records.if_set())
     # Columns of the training files that held the texts; absent: not known.
     text_columns: tuple[str, ...] = field(
         default=(), metadata={**records.if_set(), **records.bounds(characters=2**16, count=1_000)}

@@ -47,6 +47,8 @@ _HELP = {
 _EXTRAS = {
     "onnxruntime": "cpu",
     "pyarrow": "parquet",
+    "ray": "ray",
+    "pyspark": "spark",
     **dict.fromkeys(("starlette", "uvicorn", "httptools", "msgspec"), "serve"),
     **dict.fromkeys(
         ("torch", "transformers", "accelerate", "safetensors", "onnx", "onnxscript", "onnx_ir", "optimum"),

@@ -6,10 +6,12 @@ from typing import Any
 import click
 
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.distillation_summary import DistillationSummary
 from mtl_runtime.bundle.manifest import Manifest, TaskSpec
 from mtl_runtime.cli.options import bundle_argument, json_option
 from mtl_runtime.cli.output.evidence_table import print_evidence
 from mtl_runtime.cli.output.model_quality_table import print_model_quality
+from mtl_runtime.cli.output.teacher_table import print_teacher_comparison
 from mtl_runtime.cli.terminal import print_json, print_table
 from mtl_runtime.core import records
 from mtl_runtime.errors import MissingPackageError
@@ -39,6 +41,8 @@ def inspect(bundle: Path, as_json: bool) -> None:
     print_model_quality(manifest.training)
     _print_tasks(manifest)
     print_table("Encoder", ("fact", "value"), list(records.to_dict(manifest.encoder).items()))
+    if manifest.distillation is not None:
+        _print_distillation(manifest.distillation)
     if manifest.text_columns:
         print_table("Texts in training", ("column",), [(name,) for name in manifest.text_columns])
     variants = [
@@ -51,9 +55,20 @@ def inspect(bundle: Path, as_json: bool) -> None:
     print_table("Made with", ("package", "version"), list(manifest.made_with.items()))
     for evidence in read_evidence(opened):
         print_evidence(evidence)
+        print_teacher_comparison(evidence)
     print_table(
         "On this machine", ("fact", "value"), [(key, value or "none") for key, value in _runs_here(opened).items()]
     )
+
+
+def _print_distillation(summary: DistillationSummary) -> None:
+    changes = [
+        (f"{task}: {metric}", f"{change:+.4f}")
+        for task, by_metric in summary.changes.items()
+        for metric, change in by_metric.items()
+    ]
+    facts = [("teacher (SHA-256 of its weights)", summary.teacher), ("method", summary.method)]
+    print_table("Distilled; changes on the validation rows, with PyTorch", ("fact", "value"), [*facts, *changes])
 
 
 def _to_dict(bundle: Bundle) -> dict[str, Any]:

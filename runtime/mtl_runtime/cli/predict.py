@@ -11,6 +11,9 @@ from mtl_runtime.bulk.work_files import work_folder_path
 from mtl_runtime.cli.options import bundle_argument, column_option, json_option, threads_option
 from mtl_runtime.cli.output.explanations import show_explanations
 from mtl_runtime.cli.predict_options import PredictOptions
+from mtl_runtime.cli.shards.output_checks import show_check
+from mtl_runtime.cli.shards.predict_on_engine import predict_on_engine
+from mtl_runtime.cli.shards.status import show_status
 from mtl_runtime.cli.terminal import binary_stdout, print_json, print_line, print_message, print_table, row_progress
 from mtl_runtime.core.outputs import check_file
 from mtl_runtime.errors import TableError
@@ -31,9 +34,11 @@ _LONGEST_TITLE = 60
 
 
 @click.command()
-@bundle_argument()
-@click.argument("source", metavar="[INPUT]", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write here; default: stdout.")
+@bundle_argument(required=False)
+@click.argument("sources", metavar="[INPUT]...", nargs=-1)
+@click.option(
+    "-o", "--output", "output_name", help="Write here; default: stdout. With --on a folder, or the URL of one."
+)
 @click.option("--text", "texts", multiple=True, help="Classify this text (repeatable) instead of INPUT.")
 @click.option("--tasks", help="Only these tasks, separated by commas.")
 @click.option("--variant", help="Variant of the bundle to run.")
@@ -64,13 +69,25 @@ _LONGEST_TITLE = 60
     type=click.Choice(["error", "skip"]),
     help="Stop at a row that cannot be classified, or skip and list it. Default: error.",
 )
-@click.option("--rejects", type=click.Path(path_type=Path), help="Skip bad rows and write them here (jsonl).")
+@click.option("--rejects", "rejects_name", help="Skip bad rows and write them here (jsonl); with --on, to a folder.")
 @click.option(
     "--resume",
     is_flag=True,
     help="Continue an OUTPUT whose writing was interrupted; start one that is not there, leave a complete one.",
 )
 @click.option("--force", is_flag=True, help="Replace OUTPUT if it exists, and discard what an interrupted run did.")
+@click.option(
+    "--on",
+    "engine",
+    metavar="ENGINE",
+    help="Answer files, folders, patterns or URLs shard by shard: on local (processes), index (an array of jobs), "
+    "ray[:ADDRESS] or spark.",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="Of --on local. Default: cores / threads.")
+@click.option("--shard-rows", type=click.IntRange(min=1), help="Rows of a shard, about. Default: by the files' sizes.")
+@click.option("--attempts", type=click.IntRange(min=1), help="At a shard, until it is given up. Default: 5.")
+@click.option("--status", metavar="FOLDER", help="Show how far the job of this output folder is.")
+@click.option("--check", metavar="FOLDER", help="Compare this output folder with its manifest.")
 @json_option()
 def predict(**arguments: Any) -> None:
     """Answer every task of BUNDLE for each text of INPUT (csv, tsv, jsonl, parquet, txt; - for stdin).
@@ -79,6 +96,15 @@ def predict(**arguments: Any) -> None:
     for a task with one label, its probability.
     """
     options = PredictOptions(**arguments)
+    if options.status is not None:
+        show_status(options.status, as_json=options.as_json)
+        return
+    if options.check is not None:
+        show_check(options.check, as_json=options.as_json)
+        return
+    if options.engine is not None:
+        predict_on_engine(options, options.engine)
+        return
     _check_files(options)
     classifier = _load(options)
     if options.explain:
@@ -117,7 +143,7 @@ def _load(options: PredictOptions) -> "Classifier":
     """
     from mtl_runtime.loading.load import load
 
-    return load(options.bundle, **{**_recorded_arguments(options), **options.load_arguments})
+    return load(options.bundle_path, **{**_recorded_arguments(options), **options.load_arguments})
 
 
 def _recorded_arguments(options: PredictOptions) -> dict[str, Any]:

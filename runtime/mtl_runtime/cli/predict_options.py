@@ -23,9 +23,9 @@ class PredictOptions:
         click.UsageError: two options exclude each other, or one would have no effect.
     """
 
-    bundle: Path
-    source: str | None  # None: the texts are on the command line; "-": stdin
-    output: Path | None  # None: stdout
+    bundle: Path | None  # None: only the output of an earlier job is looked at
+    sources: tuple[str, ...]  # none: the texts are on the command line; "-": stdin; several, or URLs: for an engine
+    output_name: str | None  # None: stdout
     texts: tuple[str, ...]
     tasks: str | None
     variant: str | None
@@ -44,15 +44,53 @@ class PredictOptions:
     input_format: TableFormat | None
     output_format: TableFormat | None
     on_bad_row: "OnBadRow | None"
-    rejects: Path | None
+    rejects_name: str | None
     resume: bool
     force: bool
+    engine: str | None  # None: this process
+    processes: int | None
+    shard_rows: int | None
+    attempts: int | None
+    status: str | None  # the output of a sharded job, to see how far it is
+    check: str | None  # the output of a sharded job, to compare with its manifest
     as_json: bool
 
     def __post_init__(self) -> None:
-        for is_mistake, message in (*self._source_conflicts(), *self._job_conflicts()):
+        conflicts = self._view_conflicts() if self.is_view else self._all_conflicts()
+        for is_mistake, message in conflicts:
             if is_mistake:
                 raise click.UsageError(message)
+
+    @property
+    def is_view(self) -> bool:
+        """Whether the output of an earlier job is looked at, and nothing is computed."""
+        return self.status is not None or self.check is not None
+
+    @property
+    def bundle_path(self) -> Path:
+        """The bundle.
+
+        Raises:
+            click.UsageError: none was named.
+        """
+        if self.bundle is None:
+            raise click.UsageError("Missing argument 'BUNDLE'.")
+        return self.bundle
+
+    @property
+    def source(self) -> str | None:
+        """The one input; None: there is none."""
+        return self.sources[0] if self.sources else None
+
+    @property
+    def output(self) -> Path | None:
+        """The output file; None: stdout."""
+        return None if self.output_name is None else Path(self.output_name)
+
+    @property
+    def rejects(self) -> Path | None:
+        """The file of the bad rows; None: they go nowhere."""
+        return None if self.rejects_name is None else Path(self.rejects_name)
 
     @property
     def task_names(self) -> list[str] | None:
@@ -74,9 +112,40 @@ class PredictOptions:
         )
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
+    def _view_conflicts(self) -> Iterator[tuple[bool, str]]:
+        """What does not fit to a look at the output of an earlier job."""
+        others = (self.bundle, *self.sources, *self.texts, self.output_name, self.engine)
+        yield (
+            any(other is not None for other in others) or (self.status is not None and self.check is not None),
+            "--status FOLDER and --check FOLDER stand alone.",
+        )
+
+    def _all_conflicts(self) -> Iterator[tuple[bool, str]]:
+        yield self.bundle is None, "Missing argument 'BUNDLE'."
+        yield from self._source_conflicts()
+        yield from self._job_conflicts()
+        yield from self._engine_conflicts()
+
+    def _engine_conflicts(self) -> Iterator[tuple[bool, str]]:
+        """Options that do not fit where the work is done."""
+        if self.engine is None:
+            yield len(self.sources) > 1, "several inputs are answered shard by shard: add --on, such as --on local."
+            for name in ("processes", "shard_rows", "attempts"):
+                option = name.replace("_", "-")
+                yield getattr(self, name) is not None, f"--{option} is for a job on an engine: add --on."
+            return
+        yield (
+            not self.sources or "-" in self.sources or self.output_name is None,
+            "--on is for a job from INPUT files, folders or patterns to an OUTPUT folder (-o).",
+        )
+        yield (
+            self.processes is not None and self.engine != "local",
+            "--processes is for --on local; other engines decide themselves how many they start.",
+        )
+
     def _source_conflicts(self) -> Iterator[tuple[bool, str]]:
         """Options that do not fit where the texts come from, or where the answers go."""
-        yield (self.source is None) == (not self.texts), "give either INPUT (a file, or - for stdin) or --text."
+        yield (not self.sources) == (not self.texts), "give either INPUT (a file, or - for stdin) or --text."
         yield (
             self.source is not None and self.output is None and self.as_json,
             "--json is for --text, or for the summary of a file written with -o; "

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mtl_runtime.cli.terminal import PACKAGES, print_line, printable, spinner
 from mtl_runtime.core.clock import spoken_duration
-from mtl_runtime.core.work import PLANNED, STAGE, STEP
+from mtl_runtime.core.work import PLANNED, STAGE, STEP, StageClock
 
 __all__ = ["ShowLine", "WorkEstimate", "stages"]
 
@@ -65,24 +65,28 @@ class WorkEstimate:
 @contextmanager
 def stages(
     annotate: Callable[[ShowLine], ShowLine] = lambda show: show, *, packages: Sequence[str] = PACKAGES
-) -> Iterator[None]:
+) -> Iterator[StageClock]:
     """Show the INFO log records of these packages as the stage at work, on stderr, until the block ends.
 
     Where the records carry work (:mod:`mtl_runtime.core.work`), the time left is shown too. On a terminal that is one
-    line with a bar, elsewhere one line each. If the log shows INFO already, as with ``mtl -v``, nothing is added.
+    line with a bar, elsewhere one line each. If the log shows INFO already, as with ``mtl -v``, nothing is added. The
+    clock that it yields says afterwards how long each stage took.
 
     Args:
         annotate: what shows a line -> what shows it with more to it, such as the time left.
         packages: whose records are stages; default: all of the project.
     """
     loggers = [logging.getLogger(package) for package in packages]
+    clock = StageClock()
     with ExitStack() as stack:
+        handlers: list[logging.Handler] = [clock]
         if not all(logger.isEnabledFor(logging.INFO) for logger in loggers):
             display = stack.enter_context(_bar()) if sys.stderr.isatty() else _Lines()
-            handler = _StageHandler(annotate, display)
-            for logger in loggers:
+            handlers.append(_StageHandler(annotate, display))
+        for logger in loggers:
+            for handler in handlers:
                 stack.enter_context(_handle_info_records(logger, handler))
-        yield
+        yield clock
 
 
 class _Display(Protocol):

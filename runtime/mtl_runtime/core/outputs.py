@@ -13,7 +13,16 @@ from pathlib import Path
 from mtl_runtime.errors import MtlError
 from mtl_runtime.wording import name_path
 
-__all__ = ["check_file", "check_folder", "move_file", "move_folder", "os_errors_as_mtl_errors", "refuse_link", "sync"]
+__all__ = [
+    "check_file",
+    "check_folder",
+    "create_file",
+    "move_file",
+    "move_folder",
+    "os_errors_as_mtl_errors",
+    "refuse_link",
+    "sync",
+]
 
 
 @contextmanager
@@ -89,7 +98,7 @@ def move_file(staging: Path, target: Path, *, replace: bool, advice: str) -> Non
     Raises:
         MtlError: a file that may not be replaced has appeared there, or the system refuses; ``staging`` is still there.
     """
-    _move(staging, target, _replace_file if replace else _create_file, advice)
+    _move(staging, target, _replace_file if replace else create_file, advice)
 
 
 def move_folder(staging: Path, target: Path, *, replace: bool, advice: str) -> None:
@@ -109,7 +118,7 @@ def _move(staging: Path, target: Path, move: Callable[[Path, Path], None], advic
         move(staging, target)
         sync(target.parent)
     except OSError as error:
-        if move in (_create_file, _create_folder) and os.path.lexists(target):
+        if move in (create_file, _create_folder) and os.path.lexists(target):
             problem = f"{name_path(target)} appeared while this command worked, and is left as it is"
         else:
             problem = f"{name_path(target)} cannot be written: {error.strerror or error}"
@@ -120,8 +129,12 @@ def _replace_file(staging: Path, target: Path) -> None:
     staging.replace(target)
 
 
-def _create_file(staging: Path, target: Path) -> None:
-    """Rename a file where nothing is."""
+def create_file(staging: Path, target: Path) -> None:
+    """Rename a file where nothing is.
+
+    Raises:
+        FileExistsError: something is there.
+    """
     if os.name == "nt":
         staging.rename(target)  # fails there if the target exists
         return

@@ -13,7 +13,16 @@ from mtl_runtime.dataset.confusion import Confusion
 from mtl_runtime.dataset.targets import Targets, has_label
 from mtl_runtime.inference.decode import compute_probabilities
 
-__all__ = ["HEADLINE", "LabelResult", "TaskMetrics", "best_thresholds", "f1_by_label", "score", "task_metrics"]
+__all__ = [
+    "HEADLINE",
+    "LabelResult",
+    "TaskMetrics",
+    "best_thresholds",
+    "f1_by_label",
+    "label_indicators",
+    "score",
+    "task_metrics",
+]
 
 # The metric that represents a task in a single number.
 HEADLINE: Mapping[Kind, str] = {
@@ -138,7 +147,7 @@ def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -
     if task.kind == "regression":
         return {}
     rows = has_label(targets)
-    truth, predicted = _indicators(task, targets[rows], logits[rows])
+    truth, predicted = label_indicators(task, targets[rows], logits[rows])
     hits, support, predictions = _count_by_label(truth, predicted)
     return {
         label: float(2 * hits[index] / (support[index] + predictions[index]))
@@ -147,7 +156,7 @@ def f1_by_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -
     }
 
 
-def _indicators(
+def label_indicators(
     task: TaskSpec, targets: Targets, logits: NDArray[np.float32]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which labels apply and which are predicted, each bool (N, labels)."""
@@ -176,7 +185,7 @@ def _single_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32])
 
 
 def _multi_label(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> TaskMetrics:
-    truth, predicted = _indicators(task, targets, logits)
+    truth, predicted = label_indicators(task, targets, logits)
     hits, support, predictions = _count_by_label(truth, predicted)
     values = {
         "accuracy": _ratio((predicted == truth).all(axis=1).sum(), len(targets)),

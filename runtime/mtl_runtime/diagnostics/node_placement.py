@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.manifest import VariantSpec
 from mtl_runtime.loading.load import open_tokenizer
 from mtl_runtime.providers.registry import PROVIDERS
 from mtl_runtime.providers.session import profile
@@ -59,19 +60,25 @@ def running_nodes(bundle: Bundle, variant: str, *, text: str) -> list[RunningNod
     spec = bundle.manifest.variants[variant]
     batch = Batch.of(open_tokenizer(bundle).encode([text]), pad_id=bundle.manifest.encoder.pad_id)
     graph = verified_graph_path(bundle, spec.graph)
-    return profile_nodes(graph, batch, provider=spec.provider, provider_options=spec.provider_options)
+    return profile_nodes(graph, batch, spec)
 
 
-def profile_nodes(
-    graph: Path, batch: Batch, *, provider: str, provider_options: Mapping[str, str]
-) -> list[RunningNode]:
-    """Run the file ``graph`` on one batch and list its nodes.
+def profile_nodes(graph: Path, batch: Batch, spec: VariantSpec) -> list[RunningNode]:
+    """Run the file ``graph`` on one batch as ``spec`` says, and list its nodes.
 
     Raises:
         MissingPackageError, ProviderError, BundleError: as :func:`mtl_runtime.load`.
     """
     with tempfile.TemporaryDirectory(prefix="mtl-profile-") as folder:
-        return read_profile(profile(graph, batch, Path(folder), provider=provider, provider_options=provider_options))
+        file = profile(
+            graph,
+            batch,
+            Path(folder),
+            provider=spec.provider,
+            provider_options=spec.provider_options,
+            sums_fit_16_bits=spec.sums_fit_16_bits,
+        )
+        return read_profile(file)
 
 
 def read_profile(file: Path) -> list[RunningNode]:

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.core.intervals import accuracy_interval
-from mtl_runtime.dataset.metrics import TaskMetrics, task_metrics
+from mtl_runtime.dataset.metrics import TaskMetrics
+from mtl_runtime.dataset.resampling import resample_metrics
 from mtl_runtime.dataset.targets import Targets
 
 __all__ = ["metric_intervals"]
 
-_MOST_RESAMPLES, _LEAST_RESAMPLES = 1000, 200
-_RESAMPLED_ROWS = 2_000_000  # in all: a second or two; of very many rows fewer resamples do, since they hardly differ
 _ENDS = (2.5, 97.5)  # percentiles
 
 
@@ -39,9 +38,6 @@ def metric_intervals(
 
 
 def _resample(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -> Mapping[str, tuple[float, float]]:
-    rows, random = len(targets), np.random.default_rng(0)
-    count = max(_LEAST_RESAMPLES, min(_MOST_RESAMPLES, _RESAMPLED_ROWS // rows))
-    draws = (random.integers(rows, size=rows) for _ in range(count))
-    values = [task_metrics(task, targets[draw], logits[draw]).values for draw in draws]
-    ends = {name: np.percentile([value[name] for value in values], _ENDS) for name in values[0]}
+    (resampled,) = resample_metrics(targets, [(task, logits)])
+    ends = {name: np.percentile(values, _ENDS) for name, values in resampled.values.items()}
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}

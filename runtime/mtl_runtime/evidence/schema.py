@@ -19,16 +19,19 @@ __all__ = [
     "GOLDEN_REFERENCE",
     "SCHEMA_VERSION",
     "Bin",
+    "BudgetOutcome",
     "Estimate",
     "Evidence",
     "Flip",
     "HighPrecisionNode",
     "Histogram",
+    "MetricChange",
     "Repair",
     "RepairStep",
     "StabilityCheck",
     "Status",
     "TaskEvidence",
+    "TeacherComparison",
     "VariantEvidence",
 ]
 
@@ -114,6 +117,34 @@ class TaskEvidence:
         return {**data, **without, "majority_accuracy": metrics["majority"]}
 
 
+# Of a budget for what a student may lose: certain: the worse end of the interval holds it. uncertain: the estimate
+# does, and more sentences could tell. exceeded: the estimate does not.
+BudgetOutcome = Literal["certain", "uncertain", "exceeded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricChange:
+    """A metric of a student less its teacher's on the same rows, with the 95 % interval of the paired bootstrap."""
+
+    change: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherComparison:
+    """One task of a student's variant, compared with the teacher that it was distilled from."""
+
+    answers: TaskEvidence  # its reference is the teacher
+    changes: Mapping[str, MetricChange] = field(default_factory=dict)  # by metric; empty without labels
+    f1_changes: Mapping[str, MetricChange] = field(default_factory=dict)  # by label
+    # With 95 % confidence for all tasks together, at most this share of the answers differs (exact binomial bound).
+    differing_bound: float
+    budget: float  # points of 100 that accuracy, macro-F1 or correlation may lose
+    outcome: BudgetOutcome
+    sentences_needed: int | None = None  # where uncertain: about so many would make it certain, if nothing else changes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StabilityCheck:
     """The same sentences answered in two batchings that must give the same answers."""
@@ -140,7 +171,7 @@ class RepairStep:
     kept: int  # nodes in higher precision
     sentences: int
     agreement: Mapping[str, float]  # by task
-    speed: float  # times cpu-fp32
+    speed: float  # times cpu-fp32; 0: not measured
     holds: bool  # the budget
 
 
@@ -165,10 +196,13 @@ class VariantEvidence:
     stability: tuple[StabilityCheck, ...] = ()
     execution: ExecutionConfig | None = field(default=None, metadata=records.keys("pace"))  # the fastest of those tried
     speed: Estimate | None = None  # throughput, times cpu-fp32 on the same sentences in the same rounds
+    not_timed: str | None = field(default=None, metadata=records.if_set())  # why a verified variant has no speed
     # That the provider runs and that count: fused and quantized ones.
     operators: Mapping[str, int] = field(default_factory=dict)
     repair: Repair | None = None
     problems: tuple[str, ...] = ()  # of the variant as a whole; why it is not verified
+    # Of a student, by task.
+    teacher: Mapping[str, TeacherComparison] = field(default_factory=dict, metadata=records.if_set())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +220,5 @@ class Evidence:
     # Tried by `--variants auto`, outside the budget, and so not in the bundle.
     refused: Mapping[str, VariantEvidence] = field(default_factory=dict)
     training: TrainingSummary | None = None  # the bundle's; absent from files before mtl-export 0.2
+    # SHA-256 of the weights of the teacher that variants were compared with.
+    teacher: str | None = field(default=None, metadata=records.if_set())

@@ -19,8 +19,8 @@ from mtl_runtime.errors import MissingPackageError, ProviderError
 from mtl_runtime.evidence.schema import GOLDEN_REFERENCE, Evidence, VariantEvidence
 from mtl_runtime.gate.autotune import autotune
 from mtl_runtime.gate.gate_variant import Reference, gate_variant
-from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS
-from mtl_runtime.gate.work import gate_work, speed_work
+from mtl_runtime.gate.speed import ROUNDS, SPEED_TEXTS, reason_not_timed
+from mtl_runtime.gate.work import comparison_work, gate_work, speed_work
 from mtl_runtime.gate.write_evidence import new_evidence, unverified_evidence
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.execution_choice import choose_execution
@@ -54,13 +54,13 @@ def gate_bundle(
     examples = golden_examples(bundle) if data is None else _labelled_examples(bundle, data, text)
     reference = _golden_reference(bundle) if data is None else _baseline_reference(baseline, examples)
     evidence = {}
-    plan = sum(_planned(name, len(examples)) for name in variants)
+    plan = sum(_planned(bundle, name, len(examples)) for name in variants)
     _log.info("comparing %d variants on %d sentences", len(variants), len(examples), extra=planned_work(plan))
     for name in variants:
         try:
             classifier = baseline if name == DEFAULT_VARIANT else _open(bundle, name)
         except (ProviderError, MissingPackageError) as error:
-            _log.info("%s: cannot run here", name, extra=planned_work(-_planned(name, len(examples))))
+            _log.info("%s: cannot run here", name, extra=planned_work(-_planned(bundle, name, len(examples))))
             evidence[name] = unverified_evidence(bundle.manifest.variants[name].provider, str(error))
             continue
         evidence[name] = _gate(bundle, classifier, baseline, examples, reference)
@@ -68,8 +68,14 @@ def gate_bundle(
     return new_evidence(bundle.digest, reference.name, files, evidence, training=bundle.manifest.training)
 
 
-def _planned(variant: str, sentences: int) -> float:
+def _planned(bundle: Bundle, variant: str, sentences: int) -> float:
+    if _reason_not_timed(bundle, variant) is not None:
+        return comparison_work(sentences, speed=0.0)
     return gate_work(sentences, speed=0.0 if variant == DEFAULT_VARIANT else speed_work(SPEED_TEXTS, ROUNDS))
+
+
+def _reason_not_timed(bundle: Bundle, variant: str) -> str | None:
+    return reason_not_timed(sums_fit_16_bits=bundle.manifest.variants[variant].sums_fit_16_bits)
 
 
 def golden_examples(bundle: Bundle) -> list[Example]:
@@ -82,6 +88,7 @@ def _gate(
     bundle: Bundle, classifier: Classifier, baseline: Classifier, examples: Sequence[Example], reference: Reference
 ) -> VariantEvidence:
     name, texts = classifier.info.variant, [example.text for example in examples]
+    not_timed = _reason_not_timed(bundle, name)
     _log.info("%s: answering %d sentences", name, len(texts), extra=stage_work(len(texts)))
     evidence = gate_variant(
         classifier,
@@ -89,9 +96,11 @@ def _gate(
         classifier.logits(texts),
         reference,
         bundle.manifest.gate,
-        baseline=None if classifier is baseline else baseline,
+        baseline=None if classifier is baseline or not_timed else baseline,
+        not_timed=not_timed,
     )
-    execution = autotune(classifier, partial(_open, bundle, name), texts) if evidence.status == "verified" else None
+    is_tuned = evidence.status == "verified" and not_timed is None
+    execution = autotune(classifier, partial(_open, bundle, name), texts) if is_tuned else None
     return dataclasses.replace(evidence, operators=_running_operators(bundle, name), execution=execution)
 
 

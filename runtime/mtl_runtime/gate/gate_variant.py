@@ -48,6 +48,7 @@ def gate_variant(
     gate: GateConfig,
     *,
     baseline: Classifier | None,
+    not_timed: str | None = None,
     unseen: Unseen | None = None,
 ) -> VariantEvidence:
     """Measure and judge one variant on its own provider.
@@ -58,7 +59,8 @@ def gate_variant(
         logits: the variant's answers to these sentences.
         reference: its answers to the same.
         gate: budgets.
-        baseline: cpu-fp32, whose speed counts as 1; None where the variant is that itself.
+        baseline: cpu-fp32, whose speed counts as 1; None where the variant is that itself, or is not timed.
+        not_timed: why it is not.
         unseen: where the variant's tasks were fitted on some of the examples: what was fitted without each.
     """
     variant = classifier.info.variant
@@ -83,6 +85,7 @@ def gate_variant(
         tasks=tasks,
         stability=checks,
         speed=None if baseline is None else measure_speed(classifier, baseline, sample, rounds=rounds),
+        not_timed=not_timed,
         problems=problems,
     )
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.schema import Estimate
 from mtl_runtime.inference.classifier import Classifier
 
-__all__ = ["FEW_ROUNDS", "ROUNDS", "SPEED_TEXTS", "measure_speed", "median_ratio"]
+__all__ = ["FEW_ROUNDS", "ROUNDS", "SPEED_TEXTS", "measure_speed", "median_ratio", "reason_not_timed", "time_rounds"]
 
 SPEED_TEXTS = 128
-ROUNDS = 9
+ROUNDS = 7  # the 95 % interval of a median needs six
 FEW_ROUNDS = 3  # for a variant that is refused anyway: an order of magnitude for its curve
 
 
@@ -26,15 +27,30 @@ def measure_speed(
     """
     # A handful of texts would time little but the clock.
     sample = evenly_spaced(list(texts) * math.ceil(SPEED_TEXTS / len(texts)), SPEED_TEXTS)
-    for classifier in (candidate, baseline):  # `mtl verify` may have opened the baseline for this alone
-        classifier.logits(sample)
-    ratios = []
+    before, after = time_rounds([baseline, candidate], sample, rounds=rounds)
+    return median_ratio([old / new for old, new in zip(before, after, strict=True)])
+
+
+def time_rounds(classifiers: Sequence[Classifier], texts: Sequence[str], *, rounds: int = ROUNDS) -> list[list[float]]:
+    """Seconds in which each classifier answers ``texts``, round by round, after one pass that does not count.
+
+    A round times all of them, each second round in the opposite order.
+    """
+    for classifier in classifiers:  # `mtl verify` may have opened the baseline for this alone
+        classifier.logits(texts)
+    seconds: list[list[float]] = [[] for _ in classifiers]
     for number in range(rounds):
-        seconds = {}
-        for classifier in (candidate, baseline) if number % 2 else (baseline, candidate):
-            seconds[id(classifier)] = _seconds(classifier, sample)
-        ratios.append(seconds[id(baseline)] / seconds[id(candidate)])
-    return median_ratio(ratios)
+        order = range(len(classifiers))
+        for index in reversed(order) if number % 2 else order:
+            seconds[index].append(_seconds(classifiers[index], texts))
+    return seconds
+
+
+def reason_not_timed(*, sums_fit_16_bits: bool) -> str | None:
+    """Why the speed of a variant says nothing here: 7-bit weights are for processors on which 8 bits are slower."""
+    if sums_fit_16_bits and not machine_facts().saturates_int8:
+        return "not measured here: it is made for x86 processors without VNNI"
+    return None
 
 
 def median_ratio(ratios: Sequence[float]) -> Estimate:

@@ -8,8 +8,8 @@ __all__ = ["AUTOTUNE_WORK", "STABILITY_SENTENCES", "comparison_work", "gate_work
 
 # Sentences of the stability checks, which answer each of them one by one, several times.
 STABILITY_SENTENCES = 256
-# Five passes of single or few sentences, and one padded to max_length.
-_STABILITY_PASSES = 12
+# Two passes of single sentences, two of batches, and a quarter of them padded to max_length.
+_STABILITY_PASSES = 7
 # Of each of the two searches for the fastest config: a few rounds of several configs over a sample.
 AUTOTUNE_WORK = 600.0
 

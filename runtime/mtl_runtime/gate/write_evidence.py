@@ -34,6 +34,7 @@ def new_evidence(
     refused: Mapping[str, VariantEvidence] | None = None,
     *,
     training: TrainingSummary | None = None,
+    teacher: str | None = None,
 ) -> Evidence:
     """What was measured just now, on this machine.
 
@@ -44,6 +45,7 @@ def new_evidence(
         variants: evidence of each variant of the bundle.
         refused: evidence of those that the gate kept out of it.
         training: how well the model did in training, as the manifest has it.
+        teacher: SHA-256 of the weights of the teacher that they were compared with.
     """
     return Evidence(
         schema_version=SCHEMA_VERSION,
@@ -56,6 +58,7 @@ def new_evidence(
         variants=variants,
         refused=refused or {},
         training=training,
+        teacher=teacher,
     )
 
 

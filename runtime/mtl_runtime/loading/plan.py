@@ -106,6 +106,7 @@ def _choose(bundle: Bundle, asked: str | None, evidence: LoadEvidence, trust: Tr
         variants,
         onnxruntime=onnxruntime_version(),
         trust=trust,
+        saturates=machine_facts().saturates_int8,
         problem=provider_problem,
         is_installed=is_installed,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
+from mtl_runtime.bundle.gate_config import precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT, VariantSpec
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.self_tests import SelfTest
@@ -55,10 +56,11 @@ class KnownEvidence:
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     name: str
-    speed: float  # times cpu-fp32
+    speed: float | None  # times cpu-fp32; None: not measured, because it was made for another kind of processor
     reason: str
     distrust: str | None = None  # why it may not run here
     needs_self_test: bool = False
+    is_of_this_machine: bool = False  # what is known of it was measured on this kind of machine
 
 
 def choose_variant(
@@ -67,18 +69,21 @@ def choose_variant(
     *,
     onnxruntime: str,
     trust: Trust = "golden",
+    saturates: bool = False,
     problem: Callable[[str], str | None],
     is_installed: Callable[[str], bool],
 ) -> VariantChoice:
     """The fastest variant that was verified here, or elsewhere if it gives its golden answers here too.
 
-    cpu-fp32, the one that PyTorch itself vouches for, needs no evidence.
+    cpu-fp32, the one that PyTorch itself vouches for, needs no evidence. Of two int8 variants of a provider, one with
+    weights of 7 bits, the processor decides as long as they were not both timed here: docs/adr/0041.
 
     Args:
         evidence: of the bundle.
         variants: of the bundle.
         onnxruntime: its version here.
         trust: whether golden answers count.
+        saturates: whether this processor's fast kernels for int8 may saturate, unless weights have 7 bits.
         problem: a provider's name -> why it cannot run here; None: it can.
         is_installed: a provider's name -> whether its wheel is here; asked first where no evidence names the variant.
     """
@@ -86,9 +91,10 @@ def choose_variant(
     # Not measured is not failed: a variant has to be faster than cpu-fp32 to take its place.
     if DEFAULT_VARIANT not in (candidate.name for candidate in candidates):
         candidates.append(_Candidate(DEFAULT_VARIANT, 1.0, _without_evidence(evidence, onnxruntime)))
+    ranks = {candidate.name: _rank(candidate, candidates, variants, saturates=saturates) for candidate in candidates}
     missing: list[str] = []
     distrusted: list[str] = []
-    for candidate in sorted(candidates, key=lambda candidate: (-candidate.speed, candidate.name)):
+    for candidate in sorted(candidates, key=lambda candidate: ranks[candidate.name]):
         if (why := _absence(candidate.name, variants, problem)) is not None:
             missing.append(f"{candidate.name} ({why})")
         elif candidate.distrust is not None:
@@ -97,6 +103,34 @@ def choose_variant(
             distrusted += _never_judged(evidence, variants, problem, is_installed)
             return _choice(candidate, missing, distrusted)
     raise AssertionError("cpu-fp32 runs wherever onnxruntime is")
+
+
+def _rank(
+    candidate: _Candidate, candidates: Sequence[_Candidate], variants: Mapping[str, VariantSpec], *, saturates: bool
+) -> tuple[float, int, str]:
+    """The faster, the lower; what is made for this processor is taken to be as fast as its twin was elsewhere."""
+    suits = _suits_processor(candidate.name, variants, saturates=saturates)
+    speeds = [candidate.speed or 1.0]
+    if suits:
+        twins = [other for other in candidates if _are_twins(candidate.name, other.name, variants)]
+        timed_here = all(each.is_of_this_machine and each.speed is not None for each in (candidate, *twins))
+        speeds += [] if timed_here else [twin.speed or 1.0 for twin in twins]
+    return -max(speeds), {True: -1, None: 0, False: 1}[suits], candidate.name
+
+
+def _suits_processor(name: str, variants: Mapping[str, VariantSpec], *, saturates: bool) -> bool | None:
+    """Whether an int8 variant has the weights that this processor's kernels are fast with; None: not int8, or gone."""
+    if name not in variants or precision_of(name) != "int8":
+        return None
+    return variants[name].sums_fit_16_bits == saturates
+
+
+def _are_twins(name: str, other: str, variants: Mapping[str, VariantSpec]) -> bool:
+    """Whether two variants differ in the bits of their int8 weights alone."""
+    if name not in variants or other not in variants or {precision_of(name), precision_of(other)} != {"int8"}:
+        return False
+    one, two = variants[name], variants[other]
+    return one.provider == two.provider and one.sums_fit_16_bits != two.sums_fit_16_bits
 
 
 def _absence(name: str, variants: Mapping[str, VariantSpec], problem: Callable[[str], str | None]) -> str | None:
@@ -120,7 +154,9 @@ def _verified_here(evidence: KnownEvidence) -> Iterator[_Candidate]:
     failed = {name for summary in evidence.here for name in _names(summary, "failed")}
     for name, (speed, _) in _speeds(evidence.here).items():
         if name not in failed:
-            yield _Candidate(name, speed, f"fastest verified on this kind of machine, {speed:.2f}x cpu-fp32")
+            times = "not timed here" if speed is None else f"{speed:.2f}x cpu-fp32"
+            reason = f"fastest verified on this kind of machine, {times}"
+            yield _Candidate(name, speed, reason, is_of_this_machine=True)
 
 
 def _verified_elsewhere(
@@ -132,7 +168,8 @@ def _verified_elsewhere(
         if name in mentioned or name == DEFAULT_VARIANT or name not in variants:
             continue
         where = f"verified on {summary.machine.cpu} with onnxruntime {summary.made_with.get('onnxruntime', 'unknown')}"
-        reason, outcome = f"{where}, {speed:.2f}x cpu-fp32 there", evidence.self_tests.get(name)
+        times = "made for processors like this one" if speed is None else f"{speed:.2f}x cpu-fp32 there"
+        reason, outcome = f"{where}, {times}", evidence.self_tests.get(name)
         if trust == "exact":
             yield _Candidate(name, speed, reason, f'{reason}; trust="exact" takes evidence of this machine alone')
         elif variants[name].golden_answers is None:
@@ -169,13 +206,14 @@ def _names(summary: EvidenceSummary, *statuses: str) -> Iterator[str]:
     return (name for name, variant in summary.variants.items() if variant.status in statuses)
 
 
-def _speeds(evidence: Sequence[EvidenceSummary]) -> dict[str, tuple[float, EvidenceSummary]]:
-    """Verified variant -> times cpu-fp32, and the evidence that says so."""
+def _speeds(evidence: Sequence[EvidenceSummary]) -> dict[str, tuple[float | None, EvidenceSummary]]:
+    """Verified variant -> times cpu-fp32 (None: not measured), and the evidence that says so."""
     speeds = {}
     for summary in evidence:
         for name in _names(summary, "verified"):
             speed = summary.variants[name].speed
-            speeds[name] = speed.median if speed else 1.0, summary
+            unmeasured = 1.0 if name == DEFAULT_VARIANT else None
+            speeds[name] = speed.median if speed else unmeasured, summary
     return speeds
 
 

@@ -68,6 +68,7 @@ class Session:
         provider_options: Mapping[str, str] | None = None,
         threads: int = 1,
         runs: int = 1,
+        sums_fit_16_bits: bool = False,
         optimized: Path | None = None,
     ) -> Self:
         """Load the file ``graph``.
@@ -78,6 +79,8 @@ class Session:
             provider_options: for the provider.
             threads: intra-op threads of each run, including the calling one.
             runs: how many runs to expect at the same time; any number is safe.
+            sums_fit_16_bits: whether the graph's int8 weights are so small that the processor's fast kernels are exact,
+                whichever these are; else slower ones are asked for where the fast ones may saturate.
             optimized: file for the graph that really runs, after onnxruntime's optimizations.
 
         Raises:
@@ -87,7 +90,7 @@ class Session:
         """
         ort = import_onnxruntime()
         available = require_provider(ort, provider)
-        options = _options(ort, threads, machine_facts())
+        options = _options(ort, threads, machine_facts(), sums_fit_16_bits=sums_fit_16_bits)
         if optimized is not None:
             if available.provider.compiles:
                 raise ProviderError(f"{provider} compiles the graph, so what runs cannot be written to {optimized}")
@@ -129,7 +132,15 @@ class Session:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._ort))
 
 
-def profile(graph: Path, batch: "Batch", folder: Path, *, provider: str, provider_options: Mapping[str, str]) -> Path:
+def profile(
+    graph: Path,
+    batch: "Batch",
+    folder: Path,
+    *,
+    provider: str,
+    provider_options: Mapping[str, str],
+    sums_fit_16_bits: bool = False,
+) -> Path:
     """Run one batch; return the JSON file in ``folder`` in which onnxruntime records which node ran where.
 
     Raises:
@@ -137,7 +148,7 @@ def profile(graph: Path, batch: "Batch", folder: Path, *, provider: str, provide
     """
     ort = import_onnxruntime()
     available = require_provider(ort, provider)
-    options = _options(ort, 1, machine_facts())
+    options = _options(ort, 1, machine_facts(), sums_fit_16_bits=sums_fit_16_bits)
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / "profile")
     session = _open(ort, graph, options, available, provider_options, 1)
@@ -246,14 +257,14 @@ def _provider_arguments(
     return {"providers": [(row.ort_name, encoded), *((other.ort_name, dict(other.defaults)) for other in fallbacks)]}
 
 
-def _options(ort: Any, threads: int, machine: MachineFacts) -> Any:
+def _options(ort: Any, threads: int, machine: MachineFacts, *, sums_fit_16_bits: bool) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL_ONLY
     # Threads that spin between runs would take cores from the host process.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if machine.saturates_int8:
+    if machine.saturates_int8 and not sums_fit_16_bits:
         # Int8 weights become uint8, whose slower kernels accumulate in 32 bits.
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options

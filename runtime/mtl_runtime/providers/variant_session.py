@@ -54,7 +54,12 @@ def loading_session(bundle: Bundle, variant: str, *, threads: int, runs: int = 1
             with cache as folder:
                 options = {**spec.provider_options, **({option: str(folder)} if option and folder else {})}
                 session = Session.open(
-                    graph, provider=spec.provider, provider_options=options, threads=threads, runs=runs
+                    graph,
+                    provider=spec.provider,
+                    provider_options=options,
+                    threads=threads,
+                    runs=runs,
+                    sums_fit_16_bits=spec.sums_fit_16_bits,
                 )
             _check_graph(bundle.manifest, spec, session)
             _log.debug("opened %s of %s on %s: runs %d, threads %d", variant, bundle.path, spec.provider, runs, threads)

@@ -134,7 +134,8 @@ def _calibration(task: TaskEvidence) -> Markup:
 
 def _speed(variant: VariantEvidence, *, measured: bool, rows: int) -> Markup:
     if variant.speed is None or not measured:
-        return _dash("not measured" if variant.status != "verified" else "the baseline", rowspan=rows)
+        why = variant.not_timed or ("not measured" if variant.status != "verified" else "the baseline")
+        return _dash(why, rowspan=rows)
     return _cell(*number_format.ratio(variant.speed), rowspan=rows)
 
 

@@ -13,6 +13,7 @@ from mtl_runtime.report.html import Markup, join, tag
 from mtl_runtime.report.overview import overview
 from mtl_runtime.report.page_frame import head, section, shared_style
 from mtl_runtime.report.status_badges import VariantStatus, variant_statuses
+from mtl_runtime.report.teacher.section import teacher_section
 from mtl_runtime.report.variant import variant_details
 
 __all__ = ["evidence_page"]
@@ -30,6 +31,7 @@ def evidence_page(evidence: Evidence, *, title: str) -> str:
         "main",
         overview(evidence, statuses, title=title),
         section("Comparison", comparison(statuses, evidence.reference), class_="broad"),
+        teacher_section(evidence),
         section("Variants", *(variant_details(status) for status in statuses)),
         section("What the figures mean", glossary()),
         section("Release decision", _decision(evidence, statuses)),

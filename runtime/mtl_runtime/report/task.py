@@ -8,7 +8,7 @@ from mtl_runtime.report.charts import LINEAR_BELOW, difference_histogram, reliab
 from mtl_runtime.report.comparison import METRICS, calibration, is_regression, metric_change
 from mtl_runtime.report.html import Content, Markup, join, table, tag
 
-__all__ = ["task_section"]
+__all__ = ["flips_table", "task_section"]
 
 
 def task_section(variant: str, name: str, task: TaskEvidence) -> Markup:
@@ -20,7 +20,7 @@ def task_section(variant: str, name: str, task: TaskEvidence) -> Markup:
         problems,
         tag("div", list(_tables(task)), class_="side"),
         tag("div", list(_charts(f"{variant}, {name}", task)), class_="side"),
-        _flips(task),
+        flips_table(task),
     )
 
 
@@ -95,7 +95,8 @@ def _charts(what: str, task: TaskEvidence) -> Iterator[Markup]:
         yield tag("figure", chart, tag("figcaption", caption))
 
 
-def _flips(task: TaskEvidence) -> Markup:
+def flips_table(task: TaskEvidence) -> Markup:
+    """List the sentences whose answer differs from the reference's, with both answers."""
     if is_regression(task):
         return tag("p", "A number has no decision that could flip; its budget is the logit difference.", class_="quiet")
     if not task.flipped:

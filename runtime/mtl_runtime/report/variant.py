@@ -45,6 +45,8 @@ def _iter_sections(status: VariantStatus, variant: VariantEvidence) -> Iterator[
     if variant.speed is not None and status.measured:
         main, *how = number_format.ratio(variant.speed)
         yield tag("p", tag("strong", f"Speed {main} cpu-fp32"), f" ({', '.join(how)}).")
+    if variant.not_timed is not None:
+        yield tag("p", f"Speed {variant.not_timed}.")
     if variant.execution is not None:
         yield tag("p", _describe_execution(variant.execution))
     for name, task in variant.tasks.items():
@@ -98,15 +100,21 @@ def _repair(status: VariantStatus, repair: Repair) -> Markup:
     parts = [tag("h4", "Repair"), tag("p", intro)]
     tasks = _decision_tasks(status.evidence, repair)
     if tasks:
-        chart = repair_curve(repair, tasks, f"{status.variant}: speed against agreement while nodes are kept")
-        caption = (
-            "Filled markers hold the budget, hollow ones miss it; the dashed line is the step that was built. "
-            f"n = {number_format.count(repair.curve[0].sentences)} sentences for each marker."
-        )
-        parts += [tag("figure", chart, tag("figcaption", caption)), _steps(repair.curve, tasks)]
+        if all(step.speed for step in repair.curve):
+            parts.append(_repair_figure(status.variant, repair, tasks))
+        parts.append(_steps(repair.curve, tasks))
     if repair.kept:
         parts.append(_nodes(repair.kept))
     return tag("section", parts)
+
+
+def _repair_figure(variant: str, repair: Repair, tasks: list[str]) -> Markup:
+    chart = repair_curve(repair, tasks, f"{variant}: speed against agreement while nodes are kept")
+    caption = (
+        "Filled markers hold the budget, hollow ones miss it; the dashed line is the step that was built. "
+        f"n = {number_format.count(repair.curve[0].sentences)} sentences for each marker."
+    )
+    return tag("figure", chart, tag("figcaption", caption))
 
 
 def _decision_tasks(variant: VariantEvidence, repair: Repair) -> list[str]:
@@ -119,7 +127,7 @@ def _steps(curve: tuple[RepairStep, ...], tasks: list[str]) -> Markup:
     rows = [
         (
             number_format.count(step.kept),
-            number_format.times(step.speed),
+            number_format.times(step.speed) if step.speed else "not measured",
             *(
                 number_format.percent(step.agreement[task]) if task in step.agreement else number_format.DASH
                 for task in tasks

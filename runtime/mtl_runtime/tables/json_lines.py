@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
+from mtl_runtime.tables.text_ranges import text_lines_of
 from mtl_runtime.wording import shorten
 
 __all__ = ["read_jsonl"]
@@ -24,8 +25,9 @@ def read_jsonl(source: TableSource) -> Table:
     Raises:
         TableError: the file is no text, is one JSON document, or none of its first lines is a record.
     """
-    lines = TextLines(source.path, source.stream, max_row_bytes=source.max_row_bytes)
-    records = _iter_records(source.path, lines)
+    records = _iter_records(source.path, text_lines_of(source))
+    if source.range is not None:  # whoever chose the range has read the first records of the file
+        return Table(source.path, source.format, source.range.columns, records)
     leading: list[Row | BadRow] = []
     columns: dict[str, None] = {}
     missing = {*source.columns}

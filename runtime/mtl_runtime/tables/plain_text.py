@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
+from mtl_runtime.tables.text_ranges import text_lines_of
 
 __all__ = ["read_txt"]
 
@@ -14,7 +15,7 @@ def read_txt(source: TableSource) -> Table:
     Raises:
         TableError: the file is no text.
     """
-    lines = TextLines(source.path, source.stream, max_row_bytes=source.max_row_bytes)
+    lines = text_lines_of(source)
     return Table(source.path, source.format, ("text",), _iter_rows(lines))
 
 

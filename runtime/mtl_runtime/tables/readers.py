@@ -17,7 +17,7 @@ from mtl_runtime.tables.delimited.reader import read_delimited
 from mtl_runtime.tables.json_lines import read_jsonl
 from mtl_runtime.tables.parquet import read_parquet
 from mtl_runtime.tables.plain_text import read_txt
-from mtl_runtime.tables.table import Table, TableFormat, TableSource, format_of
+from mtl_runtime.tables.table import Table, TableFormat, TableRange, TableSource, format_of
 from mtl_runtime.tables.text_lines import DEFAULT_MAX_ROW_BYTES
 
 __all__ = ["open_table"]
@@ -33,6 +33,7 @@ def open_table(
     stream: BinaryIO | None = None,
     columns: Sequence[str] = (),
     max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
+    range: TableRange | None = None,
 ) -> Iterator[Table]:
     """Open the table in the file ``path``, or in ``stream`` under that name.
 
@@ -43,6 +44,7 @@ def open_table(
         columns: that the caller will ask for. They show what separates the cells of a csv or tsv, and how many records
             of a jsonl must be read to know its columns.
         max_row_bytes: longest row that is read; the memory holds more than one.
+        range: only these rows of ``stream``, which can seek.
 
     Raises:
         TableError: the file is missing or empty, or its header is malformed; while iterating: the file is damaged,
@@ -52,7 +54,7 @@ def open_table(
     kind = format_of(path) if format is None else format
     _log.debug("reading %s as %s", path, kind)
     if stream is not None:
-        yield _READERS[kind](TableSource(path, kind, stream, columns, max_row_bytes))
+        yield _READERS[kind](TableSource(path, kind, stream, columns, max_row_bytes, range))
         return
     try:
         file = path.open("rb")

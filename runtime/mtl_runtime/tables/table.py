@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "Table",
     "TableFormat",
+    "TableRange",
     "TableSource",
     "check_can_read_twice",
     "format_of",
@@ -42,6 +43,17 @@ _ADVICE: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRange:
+    """Consecutive rows of a file that are read without the others."""
+
+    start: int  # parquet: the first row group; else a byte, at which a line need not start
+    stop: int  # likewise, behind the last one
+    header_bytes: int = 0  # csv: the file's bytes before its first row
+    lines_before: int = 0  # csv: lines, parquet: rows of the file before these; else unknown, and lines count from 1
+    columns: tuple[str, ...] = ()  # jsonl: those of the file
+
+
 @dataclass(frozen=True, slots=True)
 class TableSource:
     """Bytes of a table, and what is known of it before it is read."""
@@ -51,6 +63,7 @@ class TableSource:
     stream: BinaryIO
     columns: Sequence[str] = ()  # that the caller will ask for
     max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
+    range: TableRange | None = None  # None: all rows; else the stream can seek
 
 
 @dataclass(frozen=True, slots=True)

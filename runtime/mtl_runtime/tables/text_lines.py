@@ -11,7 +11,7 @@ from typing import BinaryIO
 from mtl_runtime.errors import EncodingError, TableError
 from mtl_runtime.tables.file_signatures import refuse_other_files
 
-__all__ = ["DEFAULT_MAX_ROW_BYTES", "TextLines"]
+__all__ = ["DEFAULT_MAX_ROW_BYTES", "TextLines", "ends_lines_with_cr"]
 
 DEFAULT_MAX_ROW_BYTES = 2**25  # a line without end must not fill the memory
 
@@ -25,16 +25,30 @@ class TextLines:
 
     Such a line is yielded all the same, so that it spoils no other row; ``take_problem`` returns the error.
 
+    Args:
+        path: the file's name in messages.
+        stream: its bytes, or with ``from_start=False`` those from the start of a later line, which ends with LF.
+        max_row_bytes: of a line, at most.
+        from_start: whether the first bytes are those of the file.
+
     Raises:
         TableError: the file is of another kind, such as UTF-16 or a zip archive; while iterating: a line has more than
             ``max_row_bytes``. What follows is not read then, since such a line may have no end.
     """
 
-    def __init__(self, path: Path, stream: BinaryIO, *, max_row_bytes: int = DEFAULT_MAX_ROW_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stream: BinaryIO,
+        *,
+        max_row_bytes: int = DEFAULT_MAX_ROW_BYTES,
+        from_start: bool = True,
+    ) -> None:
         self.path = path
         self.number = 0  # of the line that was read last
         self.max_row_bytes = max_row_bytes
-        self._lines = _split_lines(path, stream, max_row_bytes)
+        self.bytes_read = 0  # of the stream, up to the end of that line
+        self._lines = self._split(stream) if from_start else _split_at_newlines(stream, max_row_bytes)
         self._ahead: deque[bytes] = deque()
         self._problem: TableError | None = None
 
@@ -44,6 +58,7 @@ class TextLines:
     def __next__(self) -> str:
         line = self._ahead.popleft() if self._ahead else next(self._lines)
         self.number += 1
+        self.bytes_read += len(line)
         self._require_short(line, self.number)
         try:
             return line.decode("utf-8")
@@ -58,8 +73,10 @@ class TextLines:
 
     def put_back(self, line: str) -> None:
         """Let ``line``, which was read last, be read again."""
-        self._ahead.appendleft(line.encode("utf-8", "surrogateescape"))
+        data = line.encode("utf-8", "surrogateescape")
+        self._ahead.appendleft(data)
         self.number -= 1
+        self.bytes_read -= len(data)
         self._problem = None
 
     def look_ahead(self, characters: int) -> tuple[Sequence[str], bool]:
@@ -78,6 +95,14 @@ class TextLines:
         problem = f"the row has more than {self.max_row_bytes:,} bytes"
         return TableError(self.path, f"{problem}; max_row_bytes (--max-row-bytes) raises the limit", line=start)
 
+    def _split(self, stream: BinaryIO) -> Iterator[bytes]:
+        """Split a file from its start, whose first bytes show what it is; the mark of UTF-8 belongs to no line."""
+        first = _read_first_line(stream, self.max_row_bytes)
+        refuse_other_files(self.path, first)
+        if first.startswith(_MARK):
+            self.bytes_read, first = len(_MARK), first.removeprefix(_MARK)
+        return _split_lines(first, stream, self.max_row_bytes)
+
     def _require_short(self, line: bytes, number: int) -> None:
         if len(line) > self.max_row_bytes:
             raise self.too_long(number)
@@ -90,18 +115,28 @@ class TextLines:
         return EncodingError(self.path, problem, line=self.number)
 
 
-def _split_lines(path: Path, stream: BinaryIO, most: int) -> Iterator[bytes]:
-    """Split into lines; of a line with more than ``most`` bytes at least one byte more is yielded, or all of it."""
+def ends_lines_with_cr(stream: BinaryIO) -> bool:
+    """Whether the first line of the file ``stream`` ends with CR alone, and so all its lines; its start is read."""
+    return _LONE_CR.search(_read_first_line(stream, _BLOCK)) is not None
+
+
+def _read_first_line(stream: BinaryIO, most: int) -> bytes:
+    """Read the first line, or the start of it."""
     first = stream.readline(min(_BLOCK, most + 1))
-    if first.endswith(b"\r"):
-        first += stream.read(1)
-    refuse_other_files(path, first)
-    first = first.removeprefix(_MARK)
+    return first + stream.read(1) if first.endswith(b"\r") else first
+
+
+def _split_lines(first: bytes, stream: BinaryIO, most: int) -> Iterator[bytes]:
+    """Split into lines; of a line with more than ``most`` bytes at least one byte more is yielded, or all of it."""
     if _LONE_CR.search(first):
         return _split_at_any_end(chain([first], iter(partial(stream.read, _BLOCK), b"")), most)
     if not first.endswith(b"\n"):
         first += stream.readline(most + 1)
-    return chain([first] if first else [], iter(partial(stream.readline, most + 1), b""))
+    return chain([first] if first else [], _split_at_newlines(stream, most))
+
+
+def _split_at_newlines(stream: BinaryIO, most: int) -> Iterator[bytes]:
+    return iter(partial(stream.readline, most + 1), b"")
 
 
 def _split_at_any_end(blocks: Iterator[bytes], most: int) -> Iterator[bytes]:

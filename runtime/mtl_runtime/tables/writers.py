@@ -24,6 +24,7 @@ __all__ = [
     "WriteRows",
     "check_rows",
     "check_writable",
+    "encode_empty_piece",
     "open_chunked_writer",
     "open_writer",
     "reject_line",
@@ -122,6 +123,17 @@ def open_chunked_writer(
             return _drain(sink)
 
         yield ChunkedWriter(encode)
+
+
+def encode_empty_piece(rows: Sequence[Row], *, source: Table, added: Mapping[str, type]) -> bytes:
+    """Encode a piece of a parquet file that has no rows, and the schema that ``rows``, the first of a table, decide.
+
+    Raises:
+        TableError: as :func:`check_rows`.
+    """
+    tables = ArrowTables(source, added)
+    tables.decide_schema(rows)
+    return table_to_bytes(tables.of([]))
 
 
 def _drain(sink: io.BytesIO) -> bytes:

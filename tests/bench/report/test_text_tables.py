@@ -8,9 +8,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtl_bench.analysis.conclusions import conclusions
 from mtl_bench.report import readme_table
 from mtl_bench.report.markdown import report_markdown, table_markdown
-from mtl_bench.report.markdown_table import fill_tables
+from mtl_bench.report.markdown_table import cell, fill_tables
 from mtl_bench.report.terminal import print_report, split_columns
 from mtl_bench.report.text_table import text_table
 from mtl_bench.results.files import read_report
@@ -97,8 +98,8 @@ def test_a_terminal_shows_every_cell_and_no_line_wider_than_itself(report, width
     assert max(len(line) for line in lines) <= width
     shown = "\n".join(lines)
     table = text_table(report)
-    for cell in (*table.header, *(cell for row in table.rows.values() for cell in row), *table.remarks):
-        assert cell in shown
+    for text in (*table.header, *(text for row in table.rows.values() for text in row), *table.remarks):
+        assert text in shown
 
 
 def test_a_long_title_is_folded_and_leaves_room_for_the_figures(capsys):
@@ -129,16 +130,32 @@ def test_markdown_is_a_table_whatever_titles_and_errors_hold(report):
 
 
 def test_the_readmes_table_is_put_between_its_markers_and_is_then_up_to_date(report, tmp_path):
-    page, results = tmp_path / "README.md", tmp_path / "bench.json"
+    page, results = tmp_path / "README.md", tmp_path / "some-cpu.json"
     page.write_text(PAGE, "utf-8")
     results.write_text(records.to_json(report), "utf-8")
-    done = CliRunner().invoke(readme_table.main, [str(page), str(results)], catch_exceptions=False)
+    command = [str(page), str(tmp_path), "--shown", "some-cpu"]
+    done = CliRunner().invoke(readme_table.main, command, catch_exceptions=False)
     assert done.exit_code == 0
     text = page.read_text("utf-8")
     assert text.startswith("before\n<!-- benchmark table: start -->\n| system |")
     assert text.endswith("<!-- benchmark table: end -->\nafter\n")
-    assert fill_tables(text, readme_table.benchmark_tables(read_report(results), short=False)) == text
-    assert fill_tables(text, readme_table.benchmark_tables(noisy_report(2), short=False)) != text
+    assert "\nMeasured on Some CPU with " in text
+    assert fill_tables(text, readme_table.short_table(read_report(results))) == text
+    assert fill_tables(text, readme_table.short_table(noisy_report(2))) != text
+
+
+def test_processors_stand_side_by_side_each_with_its_own_verdict(report, tmp_path):
+    slow = dataclasses.replace(report.machine, cpu="Slow CPU")
+    lacking = {name: result for name, result in report.systems.items() if name != "cpu-int8"}
+    reports = {"Fast": report, "Slow": dataclasses.replace(report, machine=slow, systems=lacking)}
+    text = readme_table.all_tables(reports)["benchmark table"]
+    first, *rows = text.splitlines()
+    assert first == "| texts/s, and times cpu-fp32 | Fast | Slow |"
+    (int8,) = [row for row in rows if row.startswith("| **cpu-int8** |") and row.count("|") == 4]
+    assert int8.endswith("x) |  |")  # not measured on the slow one
+    assert [row for row in rows if row.startswith("### ")] == ["### Fast", "### Slow"]
+    for own in reports.values():
+        assert f"**{cell(conclusions(own)[0])}**" in text
 
 
 @pytest.mark.parametrize("page", ["nothing", PAGE.replace("end -->", "-->"), PAGE.replace("start", "")])

@@ -1,10 +1,14 @@
 """Results files: every one that is committed can still be read, by the records that it was written from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mtl_bench.results import by_processor
+from mtl_bench.results.by_processor import describe_processor, processor_file, read_by_processor
 from mtl_bench.results.files import read_report, read_results, write_results
 from mtl_bench.results.schema import Report
 from mtl_bench.studies.bulk_files import BulkFilesResults
@@ -24,7 +28,6 @@ ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "benchmarks" / "results"
 RECORDED = sorted((ROOT / "tests" / "bench" / "compare" / "data").glob("*/*.json"))
 KINDS = {
-    "bench.json": Report,
     "bulk.json": BulkFilesResults,
     "demo_evidence.json": Evidence,
     "demo_evidence_openvino.json": Evidence,
@@ -50,8 +53,38 @@ def keys_of(content):
     return set().union(*map(keys_of, content)) if isinstance(content, list) else set()
 
 
+BENCH = {f"bench/{file.name}": Report for file in sorted((RESULTS / "bench").glob("*.json"))}
+KINDS |= BENCH
+EPYC = "bench/amd-epyc-2c-avx512-vnni.json"
+
+
 def test_every_committed_results_file_has_a_record():
-    assert {file.name for file in RESULTS.glob("*.json")} == set(KINDS)
+    assert {file.relative_to(RESULTS).as_posix() for file in RESULTS.rglob("*.json")} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", BENCH)
+def test_a_benchmarks_file_is_named_after_the_processor_that_it_measured(name):
+    assert name == f"bench/{processor_file(read_report(RESULTS / name).machine)}"
+    assert describe_processor(read_report(RESULTS / EPYC).machine) == "AMD EPYC with AVX-512 VNNI, 2 cores"
+
+
+def test_results_are_added_and_replace_those_of_the_same_kind_of_processor_alone(tmp_path):
+    report, folder = read_report(RESULTS / EPYC), tmp_path / "bench"
+    machines = [
+        report.machine,
+        replace(report.machine, cpu_flags=("avx2", "fma")),
+        replace(report.machine, cpu_flags=("avx2", "fma", "avx512f")),
+        replace(report.machine, cores_allowed=8),
+        report.machine,
+    ]
+    for machine in machines:
+        write_results(replace(report, machine=machine), tmp_path / "results.json")
+        done = CliRunner().invoke(by_processor.main, [str(tmp_path / "results.json"), str(folder)])
+        assert done.exit_code == 0, done.output
+    assert len(read_by_processor(folder)) == len(list(folder.iterdir())) == 4
+    assert "AMD EPYC with AVX2 without VNNI, 2 cores" in read_by_processor(folder)
+    with pytest.raises(MtlError, match="holds no results"):
+        read_by_processor(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -70,8 +103,8 @@ def test_a_recorded_run_is_read_and_written_with_the_same_keys(file):
 
 
 def test_the_benchmarks_results_file_has_warnings_under_the_key_that_it_always_had():
-    content = json.loads((RESULTS / "bench.json").read_bytes())
-    report = read_report(RESULTS / "bench.json")
+    content = json.loads((RESULTS / EPYC).read_bytes())
+    report = read_report(RESULTS / EPYC)
     assert [list(result.warnings) for result in report.systems.values()] == [
         row["doubts"] for row in content["systems"].values()
     ]

@@ -451,6 +451,7 @@ def test_the_command_line_exports_and_a_refusal_ends_with_exit_code_1(checkpoint
     done = run(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle"), "--variants", "cpu-fp32"])
     assert done.exit_code == 0, done.output
     assert "verified" in done.output
+    assert "Where the time went: " in done.stdout
     assert run(main, ["verify", str(tmp_path / "bundle")]).exit_code == 0
     assert run(main, ["inspect", str(tmp_path / "bundle")]).output.count("cpu-fp32") >= 4
     strict = tmp_path / "gate.toml"
@@ -464,6 +465,9 @@ def test_the_command_line_exports_and_a_refusal_ends_with_exit_code_1(checkpoint
     as_json = run(main, ["export", str(checkpoint), "-o", str(tmp_path / "bundle"), "--force", "--json"])
     evidence = json.loads(as_json.stdout)
     assert evidence["variants"]["cpu-fp32"]["status"] == "verified"
+    seconds = {stage["stage"]: stage["seconds"] for stage in evidence["stages"]}
+    assert seconds["tracing the graph: PyTorch's operations become ONNX"] > 0
+    assert any(stage.startswith("cpu-fp32: checking stability") for stage in seconds)
 
 
 def test_the_command_line_trains_and_prints_mistakes_in_one_line(tmp_path):

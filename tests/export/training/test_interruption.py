@@ -12,11 +12,9 @@ from safetensors.torch import load_file
 
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError
-from mtl_export.training import train
+from mtl_export.training import run_training, train
 from mtl_runtime.errors import MtlError
 from tests.export.tiny import CONFIG, project, rows, write_csv
-
-TRAIN = sys.modules[train.__module__]  # its name is that of the function in the package
 
 TOML = """[encoder]
 model = "encoder"
@@ -151,7 +149,7 @@ def finished(tmp_path_factory):
 def again(finished, tmp_path, monkeypatch):
     """A copy of the finished run, in which no step may be made."""
     shutil.copytree(finished, tmp_path / "project")
-    monkeypatch.setattr(TRAIN, "fit", lambda *_, **__: pytest.fail("the run was made again"))
+    monkeypatch.setattr(run_training, "fit", lambda *_, **__: pytest.fail("the run was made again"))
     return tmp_path / "project"
 
 
@@ -210,12 +208,12 @@ def test_a_run_that_may_replace_its_output_still_may_when_it_is_resumed_with_its
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAIN, "build_checkpoint_record", stop)
+        patch.setattr(run_training, "build_checkpoint_record", stop)
         with pytest.raises(KeyboardInterrupt) as caught:
             train(config, folder / "checkpoint", force=True)
     assert caught.value.__notes__ == ["saved up to step 16; the same command with --resume continues from there"]
     plan = json.loads((folder / "checkpoint.run" / "run.json").read_text("utf-8"))["plan"]
-    monkeypatch.setattr(TRAIN, "plan_training", lambda *_, **__: pytest.fail("planned again"))
+    monkeypatch.setattr(run_training, "plan_training", lambda *_, **__: pytest.fail("planned again"))
     checkpoint = train(config, folder / "checkpoint", resume=True)
     assert checkpoint.record.training.config.training.seed == 1
     assert checkpoint.record.training.plan.steps == plan["steps"] == 16

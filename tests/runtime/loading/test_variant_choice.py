@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtl_runtime import load
-from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.bundle.manifest import VariantSpec
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence
@@ -15,9 +15,12 @@ from mtl_runtime.evidence.schema import Estimate, Evidence, VariantEvidence
 from mtl_runtime.evidence.self_tests import SelfTest
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.gate.write_evidence import write_evidence
+from mtl_runtime.loading import plan
 from mtl_runtime.loading.plan import plan_load
 from mtl_runtime.loading.variant_choice import KnownEvidence, choose_variant
+from mtl_runtime.providers import session
 from mtl_runtime.providers.execution_config import ExecutionConfig
+from tests.runtime.measured_bundle import ELSEWHERE, add_evidence
 
 HERE = machine_facts()
 BUNDLE = ("cpu-fp32", "cpu-int8", "openvino-bf16", "cuda-fp16")
@@ -41,7 +44,15 @@ def evidence(*, machine=HERE, version="1.0", at="2026-01-01", **variants):
     )
 
 
-def chosen(*found, missing=(), golden=("cpu-fp32", "cpu-int8"), self_tests=None, trust="golden", bundle=None):
+def chosen(
+    *found,
+    missing=(),
+    golden=("cpu-fp32", "cpu-int8", "cpu-avx2-int8"),
+    self_tests=None,
+    trust="golden",
+    bundle=None,
+    saturates=False,
+):
     """The choice on a machine without the providers ``missing``, where the variants ``golden`` have golden answers."""
     bundle = bundle or {"cpu-fp32": 0, "cpu-int8": 0} | {name: 0 for each in found for name in each.variants}
     known = replace(KnownEvidence.of(found, HERE, onnxruntime="1.0"), self_tests=self_tests or {})
@@ -50,6 +61,7 @@ def chosen(*found, missing=(), golden=("cpu-fp32", "cpu-int8"), self_tests=None,
             graph="model.onnx",
             provider=name.partition("-")[0],
             provider_options={},
+            sums_fit_16_bits="avx2" in name,
             golden_answers="golden.json" if name in golden else None,
         )
         for name in bundle
@@ -59,6 +71,7 @@ def chosen(*found, missing=(), golden=("cpu-fp32", "cpu-int8"), self_tests=None,
         specs,
         onnxruntime="1.0",
         trust=trust,
+        saturates=saturates,
         problem=lambda provider: "no wheel" if provider in missing else None,
         is_installed=lambda provider: provider not in missing,
     )
@@ -276,3 +289,79 @@ def test_variant_and_execution_come_out_of_one_plan(bundle_copy):
         ExecutionConfig(workers=1, threads=2, max_batch_tokens=99),
     )
     assert plan.reason.startswith("asked for; 1 x 2 threads, batches of 99 tokens")
+
+
+WITH_VNNI = replace(HERE, cpu="a processor with VNNI", cpu_flags=("avx2", "avx512_vnni"))
+WITHOUT_VNNI = replace(HERE, cpu="a processor without VNNI", cpu_flags=("avx2", "fma"))
+HOLDS = {name: SelfTest(variant=name, onnxruntime="1.0", machine=HERE) for name in ("cpu-int8", "cpu-avx2-int8")}
+
+
+def test_weights_of_7_bits_run_where_the_fast_kernels_saturate_and_those_of_8_bits_elsewhere():
+    exported = evidence(machine=WITH_VNNI, cpu_fp32=variant(), cpu_int8=variant(speed=2.6), cpu_avx2_int8=variant())
+    for saturates, expected in ((True, "cpu-avx2-int8"), (False, "cpu-int8")):
+        choice = chosen(exported, saturates=saturates, self_tests=HOLDS)
+        assert choice.variant == expected
+        assert choice.fallback is None
+    untested = chosen(exported, saturates=True)
+    assert (untested.variant, untested.needs_self_test) == ("cpu-avx2-int8", True)
+    assert "made for processors like this one" in untested.reason
+
+
+def test_a_speed_on_another_kind_of_processor_does_not_decide_between_7_and_8_bits():
+    slow = evidence(machine=WITHOUT_VNNI, cpu_int8=variant(speed=1.3), cpu_avx2_int8=variant(speed=1.6))
+    fast = evidence(machine=WITH_VNNI, cpu_int8=variant(speed=2.6), cpu_avx2_int8=variant())
+    for order in ((slow, fast), (fast, slow)):
+        assert chosen(*order, saturates=True, self_tests=HOLDS).variant == "cpu-avx2-int8"
+        assert chosen(*order, saturates=False, self_tests=HOLDS).variant == "cpu-int8"
+
+
+@pytest.mark.parametrize(("eight", "expected"), [(1.7, "cpu-int8"), (1.3, "cpu-avx2-int8")])
+def test_what_was_timed_on_this_machine_decides_between_7_and_8_bits(eight, expected):
+    timed_here = evidence(cpu_int8=variant(speed=eight), cpu_avx2_int8=variant(speed=1.6))
+    assert chosen(timed_here, saturates=True).variant == expected
+
+
+def test_8_bits_run_where_those_of_7_bits_do_not_hold_and_32_bit_sums_are_asked_for():
+    exported = evidence(machine=WITH_VNNI, cpu_int8=variant(speed=2.6), cpu_avx2_int8=variant())
+    broken = {**HOLDS, "cpu-avx2-int8": replace(HOLDS["cpu-avx2-int8"], problem="its golden answers do not hold here")}
+    choice = chosen(exported, saturates=True, self_tests=broken)
+    assert choice.variant == "cpu-int8"
+    assert "cpu-avx2-int8" in choice.fallback
+
+
+@pytest.mark.parametrize("saturates", [True, False])
+def test_7_bits_alone_replace_fp32_on_the_processors_that_they_are_made_for_only(saturates):
+    verified_here = evidence(cpu_fp32=variant(), cpu_avx2_int8=variant())
+    assert chosen(verified_here, saturates=saturates).variant == ("cpu-avx2-int8" if saturates else "cpu-fp32")
+
+
+def with_seven_bits(path):
+    """The bundle in ``path`` with its int8 graph in both forms, of which this machine knows nothing."""
+    manifest = Bundle.open(path).manifest
+    seven = replace(manifest.variants["cpu-int8"], sums_fit_16_bits=True)
+    write_manifest(path, replace(manifest, variants={**manifest.variants, "cpu-avx2-int8": seven}))
+    add_evidence(path, {"cpu-fp32": 1.0, "cpu-int8": 2.5, "cpu-avx2-int8": 2.4}, machine=ELSEWHERE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("avx2", "fma"), "cpu-avx2-int8"),
+        (("avx2", "fma", "avx512f"), "cpu-avx2-int8"),
+        ((), "cpu-avx2-int8"),
+        (("avx2", "fma", "avx_vnni"), "cpu-int8"),
+        (("avx2", "fma", "avx512f", "avx512_vnni"), "cpu-int8"),
+    ],
+)
+def test_the_processors_flags_decide_between_7_and_8_bits(bundle_copy, user_cache, monkeypatch, flags, expected):
+    machine = replace(HERE, architecture="x86_64", cpu_flags=flags)
+    for module in (plan, session):
+        monkeypatch.setattr(module, "machine_facts", lambda: machine)
+    info = load(with_seven_bits(bundle_copy)).info
+    assert (info.variant, info.fallback) == (expected, None)
+
+
+def test_arm_needs_no_7_bits(bundle_copy, user_cache, monkeypatch):
+    monkeypatch.setattr(plan, "machine_facts", lambda: replace(HERE, architecture="aarch64", cpu_flags=("asimddp",)))
+    assert load(with_seven_bits(bundle_copy)).info.variant == "cpu-int8"

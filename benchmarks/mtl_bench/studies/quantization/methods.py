@@ -11,7 +11,7 @@ from mtl_bench.studies.quantization import quantizers
 from mtl_bench.studies.quantization.clipping import ChooseRange, clip_ranges, range_by_entropy, range_by_percentile
 from mtl_bench.studies.quantization.method_inputs import MethodInputs
 from mtl_bench.studies.quantization.skip_norms import fuse_skip_norms
-from mtl_bench.studies.quantization.weights import StepsOf, requantize_weights, seven_bit_steps, tensor_steps
+from mtl_bench.studies.quantization.weights import StepsOf, requantize_weights, tensor_steps
 from mtl_export.graphs.int8.qdq import insert_qdq
 from mtl_export.graphs.int8.quantize_attention import fuse_qattention
 from mtl_export.graphs.int8.quantize_matmuls import quantize_embeddings, quantize_matmuls
@@ -35,8 +35,8 @@ def _saves(graph: Callable[[MethodInputs], ir.Model]) -> Callable[[MethodInputs,
     return lambda inputs, file: ir.save(graph(inputs), file)
 
 
-def _int8_matmuls(inputs: MethodInputs) -> ir.Model:
-    return quantize_matmuls(*inputs.graphs.fused_for_int8)
+def _int8_matmuls(inputs: MethodInputs, *, bits: int = 8) -> ir.Model:
+    return quantize_matmuls(*inputs.graphs.fused_for_int8, bits=bits)
 
 
 def _complete(int8_matmuls: ir.Model) -> ir.Model:
@@ -45,6 +45,10 @@ def _complete(int8_matmuls: ir.Model) -> ir.Model:
 
 def _default_graph(inputs: MethodInputs) -> ir.Model:
     return _complete(_int8_matmuls(inputs))
+
+
+def _seven_bit_graph(inputs: MethodInputs) -> ir.Model:
+    return _complete(_int8_matmuls(inputs, bits=7))
 
 
 def _graph_with_steps(inputs: MethodInputs, *, steps_of: StepsOf) -> ir.Model:
@@ -91,7 +95,7 @@ METHODS: Mapping[str, Method] = {
     "default-per-tensor": Method(
         "default, one scale per weight", _saves(partial(_graph_with_steps, steps_of=tensor_steps))
     ),
-    "default-7-bits": Method("default, 7-bit weights", _saves(partial(_graph_with_steps, steps_of=seven_bit_steps))),
+    "default-7-bits": Method("default, 7-bit weights", _saves(_seven_bit_graph)),
     "default-skip-norms": Method(
         "default, SkipLayerNormalization", _saves(lambda inputs: fuse_skip_norms(_default_graph(inputs)))
     ),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mtl_export.graphs.int8.matmuls import constant
 from mtl_export.graphs.int8.quantize_matmuls import INT8_OPERATOR
 
-__all__ = ["requantize_weights", "seven_bit_steps", "tensor_steps"]
+__all__ = ["StepsOf", "requantize_weights", "tensor_steps"]
 
 StepsOf = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # (inputs, outputs) -> (1, outputs) or (1, 1)
 
@@ -31,11 +31,6 @@ def requantize_weights(quantized: ir.Model, original: ir.Model, steps_of: StepsO
 def tensor_steps(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """One step for the whole weight."""
     return np.asarray(np.abs(matrix).max(keepdims=True) / 127, dtype=np.float32)
-
-
-def seven_bit_steps(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One step per column, values -63 to 63: a sum of two products stays within 16 bits."""
-    return np.asarray(np.abs(matrix).max(axis=0, keepdims=True) / 63, dtype=np.float32)
 
 
 def _set(value: ir.Value, array: NDArray[np.generic]) -> None:

@@ -10,6 +10,7 @@ from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.evidence.files import read_evidence_summaries
 from mtl_runtime.evidence.summary import EvidenceSummary
+from mtl_runtime.gate.speed import reason_not_timed
 from mtl_runtime.providers.session import onnxruntime_version, provider_problem
 
 __all__ = ["StudyContext", "verified_variants"]
@@ -43,6 +44,7 @@ def verified_variants(bundle: Bundle) -> tuple[str, ...]:
         if spec.provider in _CPU_PROVIDERS
         and (name == DEFAULT_VARIANT or any(_is_verified(summary, name) for summary in evidence))
         and provider_problem(spec.provider) is None
+        and reason_not_timed(sums_fit_16_bits=spec.sums_fit_16_bits) is None
     )
 
 

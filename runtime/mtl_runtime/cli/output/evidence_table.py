@@ -38,8 +38,8 @@ def print_evidence(evidence: Evidence) -> None:
     )
     print_line("")
     for name, measured in {**evidence.variants, **evidence.refused}.items():
-        for problem in measured.problems:
-            print_table(f"{name}: {problem}", (), ())
+        for remark in (*measured.problems, *([f"speed {measured.not_timed}"] if measured.not_timed else [])):
+            print_table(f"{name}: {remark}", (), ())
 
 
 def print_quality_on_data(evidence: Evidence) -> None:
@@ -70,7 +70,7 @@ def _quality_rows(variant: str, task: str, scores: TaskEvidence) -> Iterator[tup
 
 
 def _rows(name: str, measured: VariantEvidence) -> Iterator[tuple[str, ...]]:
-    speed = f"{measured.speed.median:.2f}x" if measured.speed else ""
+    speed = f"{measured.speed.median:.2f}x" if measured.speed else "not measured" if measured.not_timed else ""
     if not measured.tasks:
         yield (name, *[""] * (len(_COLUMNS) - 2), measured.status)
     for task, evidence in measured.tasks.items():

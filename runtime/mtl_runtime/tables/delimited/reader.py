@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from mtl_runtime.errors import TableError
 from mtl_runtime.tables.delimited.cells import RowCells, describe_csv_error, lines_of_a_row, read_cells, split_cells
@@ -10,8 +11,9 @@ from mtl_runtime.tables.delimited.dialect import SEPARATORS, find_excel_separato
 from mtl_runtime.tables.delimited.header import describe_first_line, distinct_names, repeats_header
 from mtl_runtime.tables.table import BadRow, Row, Table, TableSource
 from mtl_runtime.tables.text_lines import TextLines
+from mtl_runtime.tables.text_ranges import text_lines_of
 
-__all__ = ["DEFAULT_SEPARATORS", "read_delimited"]
+__all__ = ["DEFAULT_SEPARATORS", "RowStart", "find_row_starts", "read_delimited"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +28,41 @@ def read_delimited(source: TableSource) -> Table:
     Raises:
         TableError: the file is empty or no text, or its header is malformed.
     """
-    lines = TextLines(source.path, source.stream, max_row_bytes=source.max_row_bytes)
+    lines = text_lines_of(source)
     separator = _find_separator(source, lines)
     header, is_quoted = _read_header(lines, separator)
+    if source.range is not None:
+        lines.number = source.range.lines_before
     names = distinct_names(header)
     rows = read_cells(lines, separator, len(names), quoted_header=is_quoted)
     records = _name_cells(lines, rows, header, names, can_quote=separator != "\t" or is_quoted)
     return Table(source.path, source.format, names, records, header=tuple(header), separator=separator)
+
+
+@dataclass(frozen=True, slots=True)
+class RowStart:
+    """Where a row of a csv starts, or where its last row ends."""
+
+    offset: int  # in bytes
+    lines_before: int
+
+
+def find_row_starts(source: TableSource) -> Iterator[RowStart]:
+    """Yield the start of the first row, behind the header, then the end of each row, blank lines left out.
+
+    Rows are those of :func:`read_delimited`, whose quoted cells may hold line breaks: only reading finds their ends.
+    In a tsv the file as a whole decides what its quotes are, so that no part of it can be read alone.
+
+    Raises:
+        TableError: as :func:`read_delimited`.
+    """
+    lines = text_lines_of(source)
+    separator = _find_separator(source, lines)
+    header, is_quoted = _read_header(lines, separator)
+    yield RowStart(lines.bytes_read, lines.number)
+    for row in read_cells(lines, separator, len(header), quoted_header=is_quoted):
+        if row.cells or row.problem is not None:
+            yield RowStart(lines.bytes_read, lines.number)
 
 
 def _find_separator(source: TableSource, lines: TextLines) -> str:

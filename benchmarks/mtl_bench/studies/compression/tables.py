@@ -1,0 +1,103 @@
+"""results file -> the tables of docs/compress.md, between their markers.
+
+python -m mtl_bench.studies.compression.tables benchmarks/results/compression.json docs/compress.md
+"""
+
+from collections.abc import Iterator
+
+from mtl_bench.report.markdown_table import markdown_table, tables_command
+from mtl_bench.studies.compression.results import CompressionResults, CompressionRun, TestedVariant
+from mtl_export.compression.points import Point
+
+__all__ = ["page_tables"]
+
+_WORDS = {"certain": "holds", "uncertain": "not certain", "exceeded": "exceeded"}
+
+
+def page_tables(results: CompressionResults) -> dict[str, str]:
+    """All tables by the name of their markers."""
+    return {
+        "students": _students(results),
+        "trials": _trials(results),
+        "circumstances": _circumstances(results),
+    }
+
+
+def _students(results: CompressionResults) -> str:
+    """Each variant on the front, and the one that was taken: speed as found, losses on the test split."""
+    rows = [row for run in results.runs.values() for row in _rows(run)]
+    header = ["data", "model", "variant", "work", "texts/s", "speed", "p50, ms", "found", "on test", "by task, on test"]
+    return markdown_table(header, rows, "lllrrrrrrl")
+
+
+def _rows(run: CompressionRun) -> Iterator[list[str]]:
+    tested = {(one.model, one.variant): one for one in run.tested}
+    choice = run.found.choice
+    for point in sorted(run.found.points, key=lambda point: -point.speed.median):
+        taken = (choice.model, choice.variant) == (point.model, point.variant)
+        if not (taken or point.on_front):
+            continue
+        mark = "**" if taken else ""
+        on_test = tested[point.model, point.variant]
+        yield [
+            run.title,
+            f"{mark}{point.model}{mark}",
+            point.variant,
+            f"{100 * point.work:.0f} %",
+            f"{point.texts_per_second.median:,.0f}",
+            _speed(point),
+            f"{point.p50_milliseconds:.2f}",
+            f"{-point.loss:+.2f}, {_WORDS[point.outcome]}",
+            f"{-on_test.loss:+.2f}, {_WORDS[on_test.outcome]}",
+            _by_task(on_test),
+        ]
+
+
+def _speed(point: Point) -> str:
+    return f"{point.speed.median:.2f} ({point.speed.low:.2f} to {point.speed.high:.2f})"
+
+
+def _by_task(variant: TestedVariant) -> str:
+    """Such as ``sentiment: accuracy 0.772 (-0.21), macro-F1 0.721 (-0.30), same answer 93.1 %``."""
+    parts = []
+    for name, task in variant.tasks.items():
+        metrics = [
+            f"{metric.replace('_', '-')} {value:.3f} ({100 * task.changes[metric]:+.2f})"
+            for metric, value in task.metrics.items()
+            if metric in ("accuracy", "macro_f1", "pearson")
+        ]
+        parts.append(f"{name}: {', '.join([*metrics, f'same answer {100 * task.agreement:.1f} %'])}")
+    return "; ".join(parts)
+
+
+def _trials(results: CompressionResults) -> str:
+    """Each candidate after its short distillations."""
+    rows = []
+    for run in results.runs.values():
+        made = {student.name for student in run.found.students}
+        for trial in run.found.trials:
+            name = f"**{trial.candidate}**" if trial.candidate in made else trial.candidate
+            rows.append([run.title, name, str(trial.rung + 1), f"{trial.rows:,}", f"{trial.divergence:.4f}"])
+    return markdown_table(["data", "candidate", "round", "rows", "divergence"], rows, "llrrr")
+
+
+def _circumstances(results: CompressionResults) -> str:
+    rows = [
+        [
+            run.title,
+            run.encoder,
+            f"{run.training_rows:,}",
+            f"{run.found.sentences:,}",
+            f"{run.test_sentences:,}",
+            f"{run.found.seconds / 60:.0f}",
+            f"{run.found.machine.cpu}, {run.found.machine.cores_allowed} cores",
+            run.measured_at[:10],
+        ]
+        for run in results.runs.values()
+    ]
+    header = ["data", "teacher's encoder", "training rows", "validation", "test", "minutes", "processor", "measured"]
+    return markdown_table(header, rows, "llrrrrll")
+
+
+if __name__ == "__main__":
+    tables_command(CompressionResults, page_tables)()

@@ -1,0 +1,145 @@
+"""The command ``mtl compress``: options -> one library call -> its result as a table or JSON."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from mtl_export.commands import LOADING, leave_garbage_at_exit, let_threads_sleep, quiet_transformers
+from mtl_export.console_log import log_to_console, shows_info
+from mtl_export.preflight import check_compression
+from mtl_runtime.cli.options import column_option, finite, json_option
+from mtl_runtime.cli.terminal import print_json, print_line, print_table
+from mtl_runtime.core import records
+from mtl_runtime.report.number_format import change
+
+if TYPE_CHECKING:
+    from mtl_export.compression.points import Point, StudentsRecord
+
+__all__ = ["compress"]
+
+_log = logging.getLogger(__name__)
+
+_COLUMNS = ("model", "variant", "work", "texts/s", "speed", "p50, ms", "loss, points", "budget", "same answer", "")
+_OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out first
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the students.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0.0, min_open=True, max=100.0, max_open=True),
+    default=0.5,
+    show_default=True,
+    callback=finite,
+    help="Points of 100 that accuracy and macro-F1 of each task may drop.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=1.0, min_open=True),
+    default=2.0,
+    show_default=True,
+    callback=finite,
+    help="Wanted speed, times the teacher's: sizes around it are tried.",
+)
+@click.option(
+    "--texts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Sentences without labels, to learn the teacher's answers from. Repeatable.",
+)
+@column_option("--texts")
+@click.option("--variants", default="auto", show_default=True, help="Of each student; names as for `mtl export`.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.0),
+    default=60.0,
+    show_default=True,
+    callback=finite,
+    help="After so many, no further student is begun.",
+)
+@click.option("--resume", is_flag=True, help="Continue the unfinished compression of this output; else start one.")
+@click.option("--force", is_flag=True, help="Replace the output, and discard an unfinished compression.")
+@json_option()
+def compress(
+    checkpoint: Path,
+    output: Path,
+    budget: float,
+    speed: float,
+    texts: tuple[Path, ...],
+    column: str | None,
+    variants: str,
+    minutes: float,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make smaller, faster students of CHECKPOINT, and name the fastest whose answers hold."""
+    names = [name.strip() for name in variants.split(",") if name.strip()]
+    check_compression(checkpoint, output, variants=names, texts=texts, resume=resume, force=force)
+    let_threads_sleep()
+    leave_garbage_at_exit()
+    console = Console(stderr=True)
+    # With -v the lines of the log go to stderr past the console, where they would break a bar.
+    bar = console if sys.stderr.isatty() and not shows_info() else None
+    with log_to_console(console):
+        _log.info(LOADING)
+        from mtl_export.compression.compress import compress as run
+
+        quiet_transformers()
+        record = run(
+            checkpoint,
+            output,
+            budget=budget,
+            speed=speed,
+            texts=texts,
+            column=column,
+            variants=names,
+            minutes=minutes,
+            resume=resume,
+            force=force,
+            console=bar,
+        )
+    if as_json:
+        print_json(records.to_dict(record))
+        return
+    _print(record, output)
+
+
+def _print(record: "StudentsRecord", output: Path) -> None:
+    choice = record.choice
+    print_line(f"take {output / choice.model / 'bundle'}, variant {choice.variant}: {choice.reason}")
+    print_line("")
+    title = f"Students, compared with the teacher on {record.sentences:,} validation sentences ({record.machine.name})"
+    rows = list(_rows(record))
+    print_table(title, _COLUMNS, rows, optional=_OPTIONAL)
+    for note in record.notes:
+        print_line(note)
+    print_line(f"students written to {output}; what was measured: {output / 'students.html'}")
+
+
+def _rows(record: "StudentsRecord") -> Iterator[tuple[str, ...]]:
+    for point in sorted(record.points, key=lambda point: -point.speed.median):
+        agreement = min((task.agreement for task in point.tasks.values()), default=1.0)
+        yield (
+            point.model,
+            point.variant,
+            f"{100 * point.work:.0f} %",
+            f"{point.texts_per_second.median:,.0f}",
+            f"{point.speed.median:.2f}x",
+            f"{point.p50_milliseconds:.2f}",
+            change(-point.loss),
+            {"certain": "holds", "uncertain": "not certain", "exceeded": "exceeded"}[point.outcome],
+            f"{100 * agreement:.2f} %",
+            _remarks(record, point),
+        )
+
+
+def _remarks(record: "StudentsRecord", point: "Point") -> str:
+    taken = (record.choice.model, record.choice.variant) == (point.model, point.variant)
+    return ", ".join([*(["taken"] if taken else []), *(["front"] if point.on_front else [])])

@@ -1,0 +1,1 @@
+"""checkpoint -> students: smaller checkpoints that are distilled from it, gated against it, and measured."""

@@ -1,0 +1,93 @@
+"""size of a teacher + order of its layers + wanted speed -> candidates of several sizes, several of each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mtl_export.compression.sensitivity import LayerLoss
+from mtl_export.compression.student_shape import StudentShape, TeacherSize
+
+__all__ = ["Candidate", "Level", "plan_levels"]
+
+# Of the wanted speed: from what should be easy to what may be too much.
+_SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
+# Of a pass of the teacher, what no student saves: tokenizer, embeddings, pooling, heads (docs/runtime-speed.md).
+_FIXED_SHARE = 0.07
+# Columns are left in steps of a sixteenth, which kernels divide evenly.
+_COLUMN_STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A student that may be made."""
+
+    name: str
+    shape: StudentShape
+    work: float  # multiplications of its layers, as a share of the teacher's
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Candidates of about one size, of which the best is distilled to its end."""
+
+    work: float  # that was aimed at
+    candidates: tuple[Candidate, ...]
+
+
+def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) -> tuple[Level, ...]:
+    """Plan sizes around the wanted speed, the largest first.
+
+    Args:
+        size: of the teacher.
+        steps: its layers in the order in which they may be left out.
+        speed: wanted, as a multiple of the teacher's.
+    """
+    levels: list[Level] = []
+    taken: set[StudentShape] = set()
+    for factor in _SPEEDS:
+        work = _work_for(factor * speed)
+        candidates = []
+        for name, shape in _ways(size, {len(step.remaining): step.remaining for step in steps}, work):
+            if shape not in taken and size.work(shape) < 1.0:
+                taken.add(shape)
+                candidates.append(Candidate(name, shape, size.work(shape)))
+        if candidates:
+            levels.append(Level(work, tuple(candidates)))
+    return tuple(levels)
+
+
+def _work_for(speed: float) -> float:
+    """The share of the layers' work that gives this speed, as a multiple of the teacher's."""
+    return min(1.0, max(0.0, (1 / speed - _FIXED_SHARE) / (1 - _FIXED_SHARE)))
+
+
+def _ways(size: TeacherSize, by_count: dict[int, tuple[int, ...]], work: float) -> Iterator[tuple[str, StudentShape]]:
+    """Ways to about that share of the work: fewer layers, narrower layers, or both."""
+    total = size.layers
+    layers = {**by_count, total: tuple(range(total))}
+    count = max(1, min(total, _round_half_down(work * total)))
+    yield f"{count}-layers", StudentShape(layers=layers[count])
+    yield f"{count}-layers-spaced", StudentShape(layers=tuple(number * total // count for number in range(count)))
+    if not size.widths_known:
+        return
+    more = max(1, min(total, round(total * work**0.5)))
+    for left in dict.fromkeys((total, more)):
+        share = work * total / left
+        if share < 1:
+            yield _narrow(size, layers[left], share)
+
+
+def _narrow(size: TeacherSize, layers: tuple[int, ...], share: float) -> tuple[str, StudentShape]:
+    """Layers with that share of their heads and columns, at least one of each."""
+    step = max(1, size.columns // _COLUMN_STEPS)
+    heads = max(1, round(share * size.heads))
+    columns = max(step, round(share * size.columns / step) * step)
+    shape = StudentShape(
+        layers=layers,
+        heads=heads if heads < size.heads else None,
+        columns=columns if columns < size.columns else None,
+    )
+    return f"{len(layers)}-layers-{heads}-heads-{columns}-columns", shape
+
+
+def _round_half_down(value: float) -> int:
+    return -round(-value - 1e-9) if value % 1 != 0.5 else int(value)

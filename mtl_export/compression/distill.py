@@ -1,0 +1,92 @@
+"""student as it was cut + lesson -> its checkpoint, distilled with the training loop of any other checkpoint."""
+
+import dataclasses
+from pathlib import Path
+
+from rich.console import Console
+from transformers import set_seed
+
+from mtl_export.checkpoint import Checkpoint, StudentOrigin
+from mtl_export.compression.lesson import Lesson
+from mtl_export.config import Auto, Config, Precision
+from mtl_export.model import MultiTaskModel
+from mtl_export.training.findings import find_data_problems
+from mtl_export.training.run_folder import RunInputs
+from mtl_export.training.run_training import count_processes, finished_checkpoint, run_training
+
+__all__ = ["Distillation", "distill"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Distillation:
+    """One run: what it starts from, and how long it learns."""
+
+    origin: StudentOrigin
+    base: str  # SHA-256 of the weights that it starts from: those of the teacher, or of an earlier run
+    epochs: int | Auto
+    precision: Precision
+    seed: int
+
+
+def distill(
+    student: MultiTaskModel,
+    distillation: Distillation,
+    lesson: Lesson,
+    target: Path,
+    *,
+    console: Console | None = None,
+) -> Checkpoint:
+    """Train ``student`` in place and write its checkpoint to the folder ``target``.
+
+    A run that was interrupted continues from its last resume point; one that is finished is loaded. Equal arguments
+    give equal bytes on one machine.
+
+    Args:
+        student: see :func:`mtl_export.compression.make_student.make_student`.
+        distillation: seed, epochs, and what the checkpoint's record says of its origin.
+        lesson: the teacher's data and answers.
+        target: of the checkpoint; the folder of its run is next to it.
+        console: where to draw a progress bar; None: nowhere.
+
+    Raises:
+        CheckpointError: what is there is of another run, or cannot be written.
+    """
+    config = _config(lesson.config, distillation)
+    inputs = RunInputs(
+        config=config,
+        files=lesson.files,
+        base=distillation.base,
+        processes=count_processes(config),
+        student=distillation.origin,
+    )
+    if (finished := finished_checkpoint(target, inputs)) is not None:
+        return finished
+    set_seed(distillation.seed)
+    return run_training(
+        target,
+        student,
+        lesson.data,
+        inputs,
+        new_heads=frozenset(),
+        about_data=find_data_problems(lesson.data),
+        resume=True,
+        force=False,
+        console=console,
+        distilled=lesson.rows,
+    )
+
+
+def _config(config: Config, distillation: Distillation) -> Config:
+    """The teacher's config with the training of a student: its whole encoder learns, and no head is fitted again."""
+    training = dataclasses.replace(
+        config.training,
+        epochs=distillation.epochs,
+        seed=distillation.seed,
+        precision=distillation.precision,
+        contrastive_weight=0.0,
+        freeze_encoder=False,
+        freeze_layers=0,
+        early_stopping=None,
+        loss_weighting="static",
+    )
+    return dataclasses.replace(config, training=training)

@@ -1,0 +1,187 @@
+"""What was measured of a teacher and its students: records, the front, and which one is taken."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.trials import Trial
+from mtl_runtime.core.machine import MachineFacts
+from mtl_runtime.evidence.schema import BudgetOutcome, Estimate, TeacherComparison, VariantEvidence
+from mtl_runtime.gate.teacher_comparison import BUDGETED, worst_outcome
+
+__all__ = [
+    "TEACHER",
+    "Choice",
+    "Point",
+    "StudentRecord",
+    "StudentsRecord",
+    "TaskChange",
+    "choose",
+    "mark_front",
+    "point_of",
+    "task_change",
+    "worst_loss",
+]
+
+TEACHER = "teacher"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChange:
+    """One task of one variant, compared with the teacher in PyTorch."""
+
+    sentences: int
+    agreement: float
+    metrics: Mapping[str, float]
+    changes: Mapping[str, float]  # of these
+    lows: Mapping[str, float]  # the worse ends of their 95 % intervals
+    outcome: BudgetOutcome
+    sentences_needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One variant of the teacher or of a student: how fast it is, and what it loses."""
+
+    model: str  # folder of its bundle
+    variant: str
+    work: float  # multiplications of the encoder's layers, as a share of the teacher's
+    speed: Estimate  # times the teacher's fastest variant, in the same rounds
+    texts_per_second: Estimate
+    p50_milliseconds: float  # of a text alone
+    tasks: Mapping[str, TaskChange]
+    loss: float  # points of 100: the largest drop of a metric that the budget is about
+    outcome: BudgetOutcome  # the gravest of the tasks'
+    on_front: bool = False  # no other point is faster and loses less
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The variant to take."""
+
+    model: str
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRecord:
+    """A candidate that was distilled to its end."""
+
+    name: str
+    shape: StudentShape
+    method: str  # in words
+    seconds: float  # that its last distillation took
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentsRecord:
+    """Content of students.json."""
+
+    teacher: str  # SHA-256 of its weights
+    budget: float  # points of 100
+    speed: float  # that was wanted
+    sentences: int  # that the points were compared on
+    machine: MachineFacts
+    made_with: Mapping[str, str]
+    layers: Mapping[str, float]  # layers left, such as "0 2 4" -> divergence without any training
+    trials: tuple[Trial, ...]
+    students: tuple[StudentRecord, ...]
+    points: tuple[Point, ...]
+    choice: Choice
+    notes: tuple[str, ...] = ()  # what was left out, and why
+    seconds: float = field(default=0.0)
+
+
+def point_of(
+    model: str,
+    variant: str,
+    evidence: VariantEvidence,
+    *,
+    work: float,
+    speed: Estimate,
+    texts_per_second: Estimate,
+    p50_milliseconds: float,
+) -> Point:
+    """A point, from the evidence of a variant that was compared with the teacher."""
+    tasks = {name: task_change(compared) for name, compared in evidence.teacher.items()}
+    return Point(
+        model=model,
+        variant=variant,
+        work=work,
+        speed=speed,
+        texts_per_second=texts_per_second,
+        p50_milliseconds=p50_milliseconds,
+        tasks=tasks,
+        loss=worst_loss(evidence.teacher),
+        outcome=worst_outcome([task.outcome for task in tasks.values()]),
+    )
+
+
+def worst_loss(compared: Mapping[str, TeacherComparison]) -> float:
+    """The largest drop of a metric that budgets are about, in points; without labels, the share of other answers."""
+    drops = [
+        -100 * task.changes[metric].change
+        for task in compared.values()
+        for metric in BUDGETED[task.answers.kind]
+        if metric in task.changes
+    ]
+    return max(drops) if drops else max((100 * (1 - task.answers.agreement) for task in compared.values()), default=0.0)
+
+
+def mark_front(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points, those marked that no other beats in one of speed and loss without losing in the other."""
+
+    def beaten(point: Point) -> bool:
+        return any(
+            (other.speed.median, -other.loss) != (point.speed.median, -point.loss)
+            and other.speed.median >= point.speed.median
+            and other.loss <= point.loss
+            for other in points
+        )
+
+    return tuple(replace(point, on_front=not beaten(point)) for point in points)
+
+
+def choose(points: Sequence[Point], *, budget: float, speed: float) -> Choice:
+    """The fastest point inside the budget: never one that exceeds it, and the teacher's own if no student is inside."""
+    inside = [point for point in points if point.outcome != "exceeded"]
+    best = max(inside, key=lambda point: point.speed.median)
+    return Choice(model=best.model, variant=best.variant, reason=_reason(best, points, budget=budget, speed=speed))
+
+
+def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float) -> str:
+    limit = f"the budget of {budget:g} points"
+    if best.model == TEACHER:
+        exceeded = sum(point.model != TEACHER for point in points)
+        return (
+            f"nothing inside {limit} was found that is faster: none of {exceeded} variants of students is; this is the "
+            f"fastest variant of the teacher itself"
+        )
+    certainty = "and that is certain" if best.outcome == "certain" else _uncertain(best)
+    reached = "" if best.speed.median >= speed else f"; the wanted {speed:g} times was not reached"
+    return (
+        f"the fastest inside {limit}: {best.speed.median:.2f} times as many texts a second as the teacher's fastest "
+        f"variant, and no metric drops by more than {max(0.0, best.loss):.2f} points, {certainty}{reached}"
+    )
+
+
+def _uncertain(point: Point) -> str:
+    sentences = min(task.sentences for task in point.tasks.values())
+    needed = [task.sentences_needed for task in point.tasks.values() if task.outcome == "uncertain"]
+    more = f", about {max(filter(None, needed)):,} would be needed" if needed and None not in needed else ""
+    return f"which is not certain with {sentences:,} sentences{more}"
+
+
+def task_change(compared: TeacherComparison) -> TaskChange:
+    """The figures of a comparison, without the sentences."""
+    answers = compared.answers
+    return TaskChange(
+        sentences=answers.labelled or answers.sentences,
+        agreement=answers.agreement,
+        metrics=answers.metrics,
+        changes={name: moved.change for name, moved in compared.changes.items()},
+        lows={name: moved.low for name, moved in compared.changes.items()},
+        outcome=compared.outcome,
+        sentences_needed=compared.sentences_needed,
+    )

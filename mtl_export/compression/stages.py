@@ -1,0 +1,95 @@
+"""What the stages of a compression share, and those that distil nothing: measuring the teacher, exporting a model."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from mtl_export.bundling.export_bundle import Exported, export_bundle
+from mtl_export.checkpoint import Checkpoint
+from mtl_export.compression.fisher import Importance, measure_importance
+from mtl_export.compression.lesson import Lesson
+from mtl_export.compression.sensitivity import LayerLoss, measure_layers
+from mtl_export.compression.student_shape import TeacherSize
+from mtl_export.compression.work_folder import Stopwatch, WorkFolder
+from mtl_export.training.plan import training_device
+from mtl_runtime.bundle.bundle import Bundle
+from mtl_runtime.bundle.gate_config import GateConfig
+from mtl_runtime.bundle.manifest import MANIFEST_NAME
+from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.dataset.examples import Example
+from mtl_runtime.evidence.files import EVIDENCE_FOLDER, read_evidence
+
+__all__ = ["Compression", "TeacherMeasures", "export_model", "measure_teacher"]
+
+_log = logging.getLogger(__name__)
+
+# Sentences that layers, heads and columns are measured on: enough to rank them.
+_MEASURED_SENTENCES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherMeasures:
+    """What of a teacher can be left out at which cost."""
+
+    layers: tuple[LayerLoss, ...]  # in the order in which they may be left out
+    importance: Importance | None  # of heads and columns; None: they are not known in this family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compression:
+    """What the stages share."""
+
+    teacher: Checkpoint
+    digest: str  # SHA-256 of the teacher's weights
+    size: TeacherSize
+    lesson: Lesson
+    measures: TeacherMeasures
+    work: WorkFolder
+    stopwatch: Stopwatch
+    minutes: float
+    gate: GateConfig
+    variants: tuple[str, ...]  # that each model is exported to
+    seed: int
+    console: Console | None = None
+    seconds_per_row: dict[str, float] = field(default_factory=dict)  # of a candidate's distillation, as measured
+
+    @property
+    def seconds_left(self) -> float:
+        """Until no further student is begun."""
+        return 60 * self.minutes - self.stopwatch.seconds
+
+
+def measure_teacher(teacher: Checkpoint, lesson: Lesson, size: TeacherSize, *, seed: int) -> TeacherMeasures:
+    """Measure layers on validation sentences, heads and columns on training sentences."""
+
+    def sample(rows: Sequence[Example]) -> list[str]:
+        return evenly_spaced([row.text for row in rows], _MEASURED_SENTENCES)
+
+    model = teacher.model.to(training_device())
+    _log.info("measuring what each of %d layers contributes to all tasks", size.layers)
+    layers = measure_layers(model, model.tokenize(sample(lesson.data.validation.rows)))
+    importance = None
+    if size.widths_known:
+        _log.info("measuring the Fisher information of heads and feed-forward columns")
+        importance = measure_importance(model, model.tokenize(sample(lesson.rows.rows)), seed=seed)
+    model.to("cpu")
+    return TeacherMeasures(layers, importance)
+
+
+def export_model(compression: Compression, name: str, checkpoint: Checkpoint) -> Exported:
+    """The bundle of the teacher or of a student, each of its variants compared with the teacher."""
+    folder = compression.work.bundle(name)
+    if (folder / MANIFEST_NAME).is_file():
+        bundle = Bundle.open(folder)
+        evidence = next(one for one in read_evidence(bundle) if one.teacher == compression.digest)
+        return Exported(bundle, evidence, next((folder / EVIDENCE_FOLDER).glob("*.html")))
+    _log.info("%s: exporting", name)
+    return export_bundle(
+        checkpoint.path,
+        folder,
+        variants=compression.variants,
+        gate=compression.gate,
+        reference=compression.teacher.path,
+    )

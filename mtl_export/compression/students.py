@@ -1,0 +1,205 @@
+"""candidates -> students: trials choose one of each size, which is distilled to its end, exported and compared."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from mtl_export.bundling.export_bundle import Exported
+from mtl_export.bundling.summarize_distillation import describe_student
+from mtl_export.checkpoint import Checkpoint, StudentOrigin, load_checkpoint, weights_digest
+from mtl_export.compression.candidates import Candidate, Level
+from mtl_export.compression.distill import Distillation, distill
+from mtl_export.compression.lesson import Lesson
+from mtl_export.compression.make_student import make_student
+from mtl_export.compression.points import StudentRecord
+from mtl_export.compression.stages import Compression, export_model
+from mtl_export.compression.trials import Trial, halve
+from mtl_export.model.distillation import mean_divergence
+from mtl_export.training.plan import planned_epochs
+from mtl_runtime.core.clock import spoken_duration
+from mtl_runtime.core.sampling import evenly_spaced
+from mtl_runtime.evidence.schema import Evidence
+from mtl_runtime.gate.teacher_comparison import BUDGETED
+
+__all__ = ["Students", "make_students", "try_candidates"]
+
+_log = logging.getLogger(__name__)
+
+_TRIAL_SENTENCES = 512  # of the validation split, that trials are measured on
+
+
+@dataclass(frozen=True, slots=True)
+class Students:
+    """Those that were distilled to their end, and why others were not."""
+
+    records: tuple[StudentRecord, ...]
+    bundles: dict[str, Exported]  # by name
+    work: dict[str, float]  # of each, as a share of the teacher's
+    notes: tuple[str, ...]
+
+
+def try_candidates(
+    compression: Compression, levels: Sequence[Level]
+) -> tuple[tuple[Candidate, ...], tuple[Trial, ...]]:
+    """The best candidate of each size, the largest first, and all trials."""
+    teacher = compression.teacher.model
+    sentences = evenly_spaced(compression.lesson.data.validation.rows, _TRIAL_SENTENCES)
+    validation = teacher.tokenize(row.text for row in sentences)
+    answers = teacher.logits_of_tokens(validation)
+
+    def attempt(candidate: Candidate, rung: int, rows: int) -> float:
+        if (measured := compression.work.read_trial(candidate.name, rung)) is not None:
+            return measured
+        lesson = compression.lesson.take(rows=rows, validation=_TRIAL_SENTENCES)
+        target = compression.work.trial(candidate.name, rung)
+        logits = _distil(compression, candidate, rung, lesson, target, epochs=1).model.logits_of_tokens(validation)
+        by_task = [
+            mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
+            for task in teacher.spec.tasks
+        ]
+        divergence = float(np.mean(by_task))
+        compression.work.finish_trial(candidate.name, rung, divergence)
+        return divergence
+
+    finalists: list[Candidate] = []
+    trials: list[Trial] = []
+    for number, level in enumerate(levels, 1):
+        names = ", ".join(one.name for one in level.candidates)
+        _log.info("size %d of %d, about %.0f %% of the work: %s", number, len(levels), 100 * level.work, names)
+        best, made = halve(level.candidates, attempt)
+        finalists.append(best)
+        trials += made
+        for loser in level.candidates:
+            if loser is not best:
+                compression.work.remove_trials(loser.name)
+    return tuple(finalists), tuple(trials)
+
+
+def make_students(compression: Compression, finalists: Sequence[Candidate], trials: Sequence[Trial]) -> Students:
+    """Distil the finalists on all rows, the largest first, until the time is up or nothing smaller can hold."""
+    students = Students((), {}, {}, ())
+    for number, candidate in enumerate(finalists, 1):
+        if students.records and (reason := _why_not(compression, candidate)):
+            students = _with_note(students, f"{candidate.name} was not distilled: {reason}")
+            continue
+        _log.info("student %d of %d: %s%s", number, len(finalists), candidate.name, _time_left(compression, finalists))
+        rung = sum(trial.candidate == candidate.name for trial in trials)
+        record, exported = _make_student(compression, candidate, rung)
+        students = Students(
+            (*students.records, record),
+            {**students.bundles, candidate.name: exported},
+            {**students.work, candidate.name: candidate.work},
+            students.notes,
+        )
+        lost = _certainly_lost(exported.evidence, number < len(finalists))
+        if lost is not None:
+            rest = ", ".join(one.name for one in finalists[number:])
+            return _with_note(
+                students, f"{rest} was not distilled: {candidate.name} certainly exceeds the budget ({lost})"
+            )
+    return students
+
+
+def _make_student(compression: Compression, candidate: Candidate, rung: int) -> tuple[StudentRecord, Exported]:
+    start = time.monotonic()
+    target = compression.work.checkpoint(candidate.name)
+    checkpoint = _distil(compression, candidate, rung, compression.lesson, target, epochs="auto")
+    exported = export_model(compression, candidate.name, checkpoint)
+    compression.stopwatch.save()
+    origin = checkpoint.record.training.student
+    assert origin is not None  # noqa: S101 - distill writes it
+    method = describe_student(origin)
+    return StudentRecord(candidate.name, candidate.shape, method, time.monotonic() - start), exported
+
+
+def _distil(
+    compression: Compression,
+    candidate: Candidate,
+    rung: int,
+    lesson: Lesson,
+    target: Path,
+    *,
+    epochs: int | Literal["auto"],
+) -> Checkpoint:
+    """Distil a candidate further: as it was cut in rung 0, then from the weights of its trial before."""
+    start = time.monotonic()
+    teacher, shape = compression.teacher, candidate.shape
+    if rung:
+        before = load_checkpoint(compression.work.trial(candidate.name, rung - 1))
+        model, base = before.model, weights_digest(before)
+    else:
+        model, base = make_student(teacher.model, shape, compression.measures.importance), compression.digest
+    origin = StudentOrigin(
+        teacher=compression.digest,
+        layers=shape.layers,
+        teacher_layers=compression.size.layers,
+        heads=shape.heads,
+        columns=shape.columns,
+        texts=compression.lesson.texts,
+        teacher_validation=teacher.record.training.validation,
+    )
+    distillation = Distillation(
+        origin=origin, base=base, epochs=epochs, precision=compression.work.precision, seed=compression.seed
+    )
+    finished = target.exists()
+    checkpoint = distill(model, distillation, lesson, target, console=compression.console)
+    if not finished:
+        seconds = time.monotonic() - start
+        compression.seconds_per_row[candidate.name] = seconds / _rows_read(distillation, len(lesson.rows.rows))
+    compression.stopwatch.save()
+    return checkpoint
+
+
+def _rows_read(distillation: Distillation, rows: int) -> int:
+    return rows * (planned_epochs(rows) if distillation.epochs == "auto" else distillation.epochs)
+
+
+def _estimate(compression: Compression, candidate: Candidate) -> float:
+    """Seconds that its last distillation takes, as far as its trials tell; 0: it had none."""
+    rows = len(compression.lesson.rows.rows)
+    return compression.seconds_per_row.get(candidate.name, 0.0) * rows * planned_epochs(rows)
+
+
+def _why_not(compression: Compression, candidate: Candidate) -> str | None:
+    needed, left = _estimate(compression, candidate), compression.seconds_left
+    if left <= 0:
+        return f"the {compression.minutes:g} minutes are over"
+    if needed > left:
+        time_left = spoken_duration(left)
+        return f"it takes about {spoken_duration(needed)}, and {time_left} of {compression.minutes:g} minutes are left"
+    return None
+
+
+def _time_left(compression: Compression, finalists: Sequence[Candidate]) -> str:
+    seconds = sum(
+        _estimate(compression, one) for one in finalists if not compression.work.checkpoint(one.name).exists()
+    )
+    return f", about {spoken_duration(seconds)} of distillation left" if seconds >= 5 else ""
+
+
+def _certainly_lost(evidence: Evidence, smaller_left: bool) -> str | None:
+    """The drop of a metric that even the better end of its interval puts over the budget; None: there is none."""
+    if not smaller_left:
+        return None
+    for task, metric, high, budget in _ends(evidence):
+        if 100 * high < -budget:
+            return f"{metric} of {task} drops by at least {-100 * high:.2f} points"
+    return None
+
+
+def _ends(evidence: Evidence) -> Iterator[tuple[str, str, float, float]]:
+    for name, compared in next(iter(evidence.variants.values())).teacher.items():
+        for metric in BUDGETED[compared.answers.kind]:
+            if metric in compared.changes:
+                yield name, metric, compared.changes[metric].high, compared.budget
+
+
+def _with_note(students: Students, note: str) -> Students:
+    _log.info("%s", note)
+    return Students(students.records, students.bundles, students.work, (*students.notes, note))

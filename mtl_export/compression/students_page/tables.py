@@ -1,0 +1,85 @@
+"""StudentsRecord -> the tables of its page."""
+
+from mtl_export.compression.points import Point, StudentsRecord
+from mtl_runtime.report import number_format
+from mtl_runtime.report.comparison import METRICS
+from mtl_runtime.report.html import Content, Markup, join, table, tag
+from mtl_runtime.report.teacher.outcomes import outcome_badge
+
+__all__ = ["points_table", "students_table", "tasks_table", "trials_table"]
+
+
+def points_table(record: StudentsRecord) -> Markup:
+    """Each variant of teacher and students, the fastest first."""
+    head = ("model", "variant", "work", "texts/s", "speed", "p50, ms", "loss, points", "budget", "")
+    rows = [
+        (
+            point.model,
+            point.variant,
+            number_format.percent(point.work),
+            f"{point.texts_per_second.median:,.0f}",
+            join(number_format.times(point.speed.median), tag("small", number_format.ratio(point.speed)[1])),
+            f"{point.p50_milliseconds:.2f}",
+            number_format.change(-point.loss),
+            outcome_badge(point.outcome),
+            _remarks(record, point),
+        )
+        for point in sorted(record.points, key=lambda point: -point.speed.median)
+    ]
+    return table("Measured in interleaved rounds on this machine, text to logits", head, rows, words=(1, 7, 8))
+
+
+def _remarks(record: StudentsRecord, point: Point) -> Content:
+    taken = (record.choice.model, record.choice.variant) == (point.model, point.variant)
+    return ", ".join([*(["taken"] if taken else []), *(["front"] if point.on_front else [])])
+
+
+def tasks_table(record: StudentsRecord) -> Markup:
+    """What each variant loses of each metric of each task."""
+    head = ("model", "variant", "task", "sentences", "same answer", "metric", "value", "change", "worse end", "budget")
+    rows: list[tuple[Content, ...]] = []
+    for point in record.points:
+        for task, change in point.tasks.items():
+            for number, (metric, moved) in enumerate(change.changes.items()):
+                name, is_share = METRICS[metric]
+                scale, digits = (100.0, 2) if is_share else (1.0, 3)
+                first = not number
+                rows.append(
+                    (
+                        point.model,
+                        point.variant,
+                        task,
+                        number_format.count(change.sentences) if first else "",
+                        number_format.percent(change.agreement) if first else "",
+                        name,
+                        number_format.share(change.metrics[metric]),
+                        number_format.change(scale * moved, digits),
+                        number_format.change(scale * change.lows[metric], digits),
+                        outcome_badge(change.outcome) if first else "",
+                    )
+                )
+    caption = (
+        "Compared with the teacher in PyTorch on the validation split; worse end: of the 95 % interval of the change"
+    )
+    return table(caption, head, rows, words=(1, 2, 5, 9))
+
+
+def students_table(record: StudentsRecord) -> Markup:
+    """What is left of the teacher in each student."""
+    rows = [(one.name, one.method, f"{one.seconds:,.0f}") for one in record.students]
+    return table("Distilled to their end", ("student", "what is left of the teacher", "seconds"), rows, words=(1,))
+
+
+def trials_table(record: StudentsRecord) -> Markup:
+    """How the candidates did in their short distillations."""
+    rows = [
+        (
+            trial.candidate,
+            number_format.count(trial.rung + 1),
+            number_format.count(trial.rows),
+            f"{trial.divergence:.4f}",
+        )
+        for trial in record.trials
+    ]
+    caption = "Short distillations that chose one candidate of each size: the better half goes on with twice the rows"
+    return table(caption, ("candidate", "round", "rows", "divergence"), rows)

@@ -1,0 +1,48 @@
+"""candidates of one size -> the best of them, by successive halving: many learn a little, few of them more.
+
+K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016.
+All candidates of a size are distilled on a few rows, the better half goes on with twice as many, until one is left.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mtl_export.compression.candidates import Candidate
+
+__all__ = ["Trial", "halve"]
+
+_log = logging.getLogger(__name__)
+
+FIRST_ROWS = 2048  # of a trial; each further one has twice as many
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate after a short distillation."""
+
+    candidate: str
+    rung: int
+    rows: int
+    divergence: float  # of its answers from the teacher's on the validation split, the mean over tasks
+
+
+def halve(
+    candidates: Sequence[Candidate], attempt: Callable[[Candidate, int, int], float]
+) -> tuple[Candidate, tuple[Trial, ...]]:
+    """Find the candidate whose answers are closest to the teacher's.
+
+    Args:
+        candidates: of one size, at least one; a single one needs no trial.
+        attempt: distils a candidate further, in rung so-and-so on so many rows, and returns its divergence.
+    """
+    trials: list[Trial] = []
+    left = list(candidates)
+    for rung in range(math.ceil(math.log2(len(left)))):
+        rows = FIRST_ROWS * 2**rung
+        measured: Mapping[str, float] = {one.name: attempt(one, rung, rows) for one in left}
+        trials += [Trial(name, rung, rows, divergence) for name, divergence in measured.items()]
+        left = sorted(left, key=lambda one: (measured[one.name], one.name))[: (len(left) + 1) // 2]
+        _log.info("after %d rows each: %s", rows, ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
+    return left[0], tuple(trials)

@@ -1,0 +1,40 @@
+"""TeacherComparison -> in words, whether the budget holds and how sure that is."""
+
+from mtl_runtime.evidence.schema import BudgetOutcome, TeacherComparison
+from mtl_runtime.report import number_format
+from mtl_runtime.report.html import Markup, tag
+
+__all__ = ["describe_outcome", "outcome_badge"]
+
+# Mark, class of the badge, and word.
+_BADGES: dict[BudgetOutcome, tuple[str, str, str]] = {
+    "certain": ("✓", "verified", "holds"),
+    "uncertain": ("≈", "emulated", "not certain"),
+    "exceeded": ("✕", "failed", "exceeded"),
+}
+
+
+def describe_outcome(compared: TeacherComparison) -> str:
+    """Such as ``not certain with 2,480 sentences, about 9,300 would be needed``."""
+    sentences = compared.answers.labelled or compared.answers.sentences
+    budget = f"{compared.budget:g} points"
+    if compared.outcome == "certain":
+        return f"holds {budget}"
+    if compared.outcome == "exceeded":
+        return f"exceeds {budget}"
+    words = f"not certain to hold {budget} with {number_format.plural(sentences, 'sentence')}"
+    if compared.sentences_needed is None:
+        return words
+    return f"{words}; about {number_format.count(_round_up(compared.sentences_needed))} would be needed"
+
+
+def outcome_badge(outcome: BudgetOutcome) -> Markup:
+    """Show the outcome as a mark and a word."""
+    mark, class_, word = _BADGES[outcome]
+    return tag("span", tag("span", mark, aria_hidden="true"), " ", word, class_=f"b {class_}")
+
+
+def _round_up(count: int) -> int:
+    """To two digits: more are not known."""
+    unit = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // unit) * unit

@@ -1,0 +1,133 @@
+"""Candidates, trials and the choice: pure decisions."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mtl_export.compression.candidates import Candidate, plan_levels
+from mtl_export.compression.points import Point, TaskChange, choose, mark_front
+from mtl_export.compression.sensitivity import LayerLoss
+from mtl_export.compression.student_shape import StudentShape, TeacherSize
+from mtl_export.compression.trials import FIRST_ROWS, halve
+from mtl_runtime.evidence.schema import Estimate
+
+MINILM = TeacherSize(
+    layers=6, heads=12, columns=1536, attention=4 * 384 * 384, feed_forward=2 * 384 * 1536, widths_known=True
+)
+
+
+def steps_of(layers):
+    """Layers taken out from the top."""
+    return [
+        LayerLoss(layer=count, remaining=tuple(range(count)), loss=1.0, by_task={})
+        for count in range(layers - 1, 0, -1)
+    ]
+
+
+def test_a_size_is_reached_by_fewer_layers_by_narrower_ones_and_by_both():
+    levels = plan_levels(MINILM, steps_of(6), speed=2.0)
+    # What no student saves is a share of 0.07 of a pass: the layers have to be faster than the whole.
+    assert [0.07 + 0.93 * level.work for level in levels] == pytest.approx([0.75, 0.5, 1 / 3, 0.25])
+    half = {one.name: one for one in levels[1].candidates}
+    assert half["3-layers"].shape == StudentShape(layers=(0, 1, 2))
+    assert half["3-layers-spaced"].shape == StudentShape(layers=(0, 2, 4))
+    assert half["6-layers-6-heads-672-columns"].shape == StudentShape(layers=(0, 1, 2, 3, 4, 5), heads=6, columns=672)
+    both = half["4-layers-8-heads-1056-columns"]
+    assert both.shape.layers == (0, 1, 2, 3)
+    assert both.work == pytest.approx(levels[1].work, abs=0.01)
+
+
+def test_a_family_whose_widths_are_not_known_has_candidates_with_fewer_layers_alone():
+    size = TeacherSize(layers=6, heads=1, columns=1, attention=0, feed_forward=1, widths_known=False)
+    levels = plan_levels(size, steps_of(6), speed=2.0)
+    assert {one.shape.heads for level in levels for one in level.candidates} == {None}
+    assert [len(level.candidates) for level in levels] == [2, 2, 2, 1]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 24), st.integers(1, 16), st.integers(16, 4096), st.floats(1.01, 16))
+def test_candidates_are_smaller_than_the_teacher_distinct_and_near_their_size(layers, heads, columns, speed):
+    size = TeacherSize(layers=layers, heads=heads, columns=columns, attention=100, feed_forward=200, widths_known=True)
+    levels = plan_levels(size, steps_of(layers), speed=speed)
+    every = [one for level in levels for one in level.candidates]
+    assert len({one.shape for one in every}) == len({one.name for one in every}) == len(every)
+    assert all(0 < one.work < 1 and one.shape.layers[0] == 0 for one in every)
+    assert all(one.shape.layers == tuple(sorted(set(one.shape.layers))) for one in every)
+    assert all(1 <= (one.shape.heads or 1) <= heads and 1 <= (one.shape.columns or 1) <= columns for one in every)
+
+
+def candidates_of(*names):
+    return [Candidate(name, StudentShape(layers=(0,)), 0.5) for name in names]
+
+
+def test_half_of_the_candidates_go_on_with_twice_the_rows_until_one_is_left():
+    calls = []
+
+    def attempt(candidate, rung, rows):
+        calls.append((candidate.name, rung, rows))
+        return {"a": 0.4, "b": 0.1, "c": 0.2, "d": 0.9}[candidate.name] * (
+            10 if (candidate.name, rung) == ("b", 1) else 1
+        )
+
+    best, trials = halve(candidates_of(*"abcd"), attempt)
+    assert best.name == "c"
+    assert calls == [*((name, 0, FIRST_ROWS) for name in "abcd"), *((name, 1, 2 * FIRST_ROWS) for name in "bc")]
+    assert [(trial.candidate, trial.rung) for trial in trials] == [(name, rung) for name, rung, _ in calls]
+
+
+def test_a_single_candidate_needs_no_trial():
+    best, trials = halve(candidates_of("a"), lambda *_: pytest.fail("was tried"))
+    assert (best.name, trials) == ("a", ())
+
+
+def point(model, variant, speed, loss, outcome="uncertain"):
+    estimate = Estimate(median=speed, low=speed, high=speed, n=9)
+    change = TaskChange(sentences=100, agreement=0.9, metrics={}, changes={}, lows={}, outcome=outcome)
+    return Point(
+        model=model,
+        variant=variant,
+        work=1 / speed,
+        speed=estimate,
+        texts_per_second=estimate,
+        p50_milliseconds=1.0,
+        tasks={"sentiment": change},
+        loss=loss,
+        outcome=outcome,
+    )
+
+
+TEACHER_POINTS = (point("teacher", "cpu-fp32", 0.4, 0.0, "certain"), point("teacher", "cpu-int8", 1.0, 0.1))
+
+
+def test_the_fastest_inside_the_budget_is_taken_and_what_exceeds_it_never():
+    points = (
+        *TEACHER_POINTS,
+        point("3-layers", "cpu-int8", 1.9, 0.3),
+        point("2-layers", "cpu-int8", 2.8, 0.6, "exceeded"),
+    )
+    choice = choose(points, budget=0.5, speed=2.0)
+    assert (choice.model, choice.variant) == ("3-layers", "cpu-int8")
+    assert "1.90 times as many texts a second" in choice.reason
+    assert "not certain with 100 sentences" in choice.reason
+    assert "the wanted 2 times was not reached" in choice.reason
+
+
+def test_where_nothing_holds_the_teachers_own_best_variant_is_taken():
+    points = (*TEACHER_POINTS, point("3-layers", "cpu-int8", 1.9, 4.0, "exceeded"))
+    choice = choose(points, budget=0.5, speed=2.0)
+    assert (choice.model, choice.variant) == ("teacher", "cpu-int8")
+    assert choice.reason.startswith("nothing inside the budget of 0.5 points was found that is faster")
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 9), st.floats(-1, 9)), min_size=1, max_size=12))
+def test_the_front_is_what_no_other_point_beats(values):
+    points = mark_front([point(str(number), "cpu-fp32", *value) for number, value in enumerate(values)])
+    for one in points:
+        better = [
+            other
+            for other in points
+            if other.speed.median >= one.speed.median
+            and other.loss <= one.loss
+            and (other.speed.median > one.speed.median or other.loss < one.loss)
+        ]
+        assert one.on_front == (not better)

@@ -1,0 +1,204 @@
+"""A compression end to end on a tiny teacher: its folder, its choice, and what survives a kill."""
+
+import dataclasses
+import html
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+from click.testing import CliRunner
+
+import mtl_runtime
+from mtl_export.checkpoint import load_checkpoint
+from mtl_export.compress_command import compress as command
+from mtl_export.compression import students as stages
+from mtl_export.compression.compress import compress as run
+from mtl_export.errors import CheckpointError, ConfigError
+from mtl_runtime.core import records
+from mtl_runtime.errors import MtlError
+from tests.export.compression.lessons import train_teacher
+from tests.export.tiny import rows, write_csv
+
+# One variant and two sizes: the rest is the same again.
+compress = partial(run, variants=["cpu-fp32"])
+BUDGET = 50.0
+
+
+@pytest.fixture(autouse=True)
+def two_sizes(monkeypatch):
+    monkeypatch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0, 2.0))
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    return train_teacher(tmp_path_factory.mktemp("compress"), tasks={"sentiment": {}, "stars": {"kind": "regression"}})
+
+
+@pytest.fixture(scope="module")
+def compressed(teacher):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0, 2.0))
+        output = teacher.path.with_name("students")
+        return output, compress(teacher.path, output, budget=BUDGET)
+
+
+def students_of(output):
+    return {folder.parent.name: (folder / "model.safetensors").read_bytes() for folder in output.glob("*/checkpoint")}
+
+
+def test_a_compression_leaves_checkpoints_bundles_a_record_and_a_page(compressed):
+    output, record = compressed
+    assert records.from_json(type(record), (output / "students.json").read_bytes()) == record
+    assert not output.with_name("students.run").exists()
+    names = {student.name for student in record.students}
+    assert {path.name for path in output.iterdir()} == {*names, "teacher", "students.json", "students.html"}
+    assert {point.model for point in record.points} == {*names, "teacher"}
+    assert len(record.students) == 2
+    for student in record.students:
+        origin = load_checkpoint(output / student.name / "checkpoint").record.training.student
+        assert origin.teacher == record.teacher
+        assert origin.layers == student.shape.layers
+        classifier = mtl_runtime.load(output / student.name / "bundle")
+        assert set(classifier("a good film")) == {"sentiment", "stars"}
+    page = (output / "students.html").read_text("utf-8")
+    assert html.escape(record.choice.reason) in page
+    assert page.count("<svg") > 4
+
+
+def test_the_students_data_files_are_where_their_records_say(compressed):
+    output, record = compressed
+    checkpoint = load_checkpoint(output / record.students[0].name / "checkpoint")
+    assert all(checkpoint.data_path(name).is_file() for name in checkpoint.record.training.files)
+
+
+def test_points_are_timed_against_the_teachers_fastest_variant(compressed):
+    _, record = compressed
+    (own,) = [point for point in record.points if point.model == "teacher"]
+    assert own.speed.median == 1.0
+    assert (own.loss, own.work) == (0.0, 1.0)
+    assert all(point.speed.n == 9 and point.texts_per_second.median > 0 for point in record.points)
+
+
+def test_trials_choose_one_candidate_of_each_size(compressed):
+    _, record = compressed
+    assert {student.name for student in record.students} <= {trial.candidate for trial in record.trials}
+    assert all(trial.divergence >= 0 for trial in record.trials)
+
+
+def test_a_student_over_the_budget_is_never_taken(teacher, tmp_path, monkeypatch):
+    """Sentiment is made sensitive: every student gives it random answers."""
+    distil = stages.distill
+
+    def spoil(student, *arguments, **options):
+        checkpoint = distil(student, *arguments, **options)
+        weights = checkpoint.path / "model.safetensors"
+        from safetensors.torch import load_file, save_file
+
+        changed = {
+            name: -weight if name.startswith("heads.task_sentiment") else weight
+            for name, weight in load_file(weights).items()
+        }
+        save_file(changed, weights)
+        return load_checkpoint(checkpoint.path)
+
+    monkeypatch.setattr(stages, "distill", spoil)
+    record = compress(teacher.path, tmp_path / "students", budget=5.0, minutes=0)
+    exceeded = [point for point in record.points if point.model != "teacher"]
+    assert exceeded
+    assert all(point.outcome == "exceeded" and point.loss > 5 for point in exceeded)
+    assert record.choice.model == "teacher"
+    assert "nothing inside the budget of 5 points was found" in record.choice.reason
+    assert record.notes[0].startswith(
+        "32 validation sentences cannot make any student certain to hold 5 points: 59 would"
+    )
+
+
+def test_two_compressions_give_the_same_students(teacher, compressed):
+    output, record = compressed
+    again = teacher.path.with_name("again")
+    compress(teacher.path, again, budget=BUDGET)
+    assert students_of(again) == students_of(output)
+    first, second = (
+        (folder / record.students[0].name / "checkpoint" / "checkpoint.json").read_bytes() for folder in (output, again)
+    )
+    assert first == second
+
+
+def test_a_killed_compression_continues_and_gives_the_same_students(teacher, compressed):
+    output, record = compressed
+    target = teacher.path.with_name("killed")
+    program = f"""
+import os, signal
+from pathlib import Path
+from mtl_export.compression import candidates
+from mtl_export.compression.compress import compress
+from mtl_runtime.core import atomic_folder, outputs
+candidates._SPEEDS = (1.0, 2.0)
+move = outputs.move_folder
+seen = []
+def die(staging, target, **options):
+    move(staging, target, **options)
+    if target.name == "bundle" and target.parent.name != "teacher":
+        os.kill(os.getpid(), signal.SIGKILL)
+atomic_folder.move_folder = die
+compress({str(teacher.path)!r}, {str(target)!r}, budget={BUDGET}, variants=["cpu-fp32"])
+"""
+    killed = subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not target.exists()
+    with pytest.raises(CheckpointError, match="holds an unfinished compression; continue it with --resume"):
+        compress(teacher.path, target, budget=BUDGET)
+    with pytest.raises(CheckpointError, match="cannot resume: the checkpoint, its data"):
+        compress(teacher.path, target, budget=1.0, resume=True)
+    resumed = compress(teacher.path, target, budget=BUDGET, resume=True)
+    assert students_of(target) == students_of(output)
+    assert [dataclasses.replace(one, seconds=0) for one in resumed.students] == [
+        dataclasses.replace(one, seconds=0) for one in record.students
+    ]
+
+
+def test_a_finished_compression_is_read_again(teacher, compressed):
+    output, record = compressed
+    assert compress(teacher.path, output, budget=BUDGET, resume=True) == record
+    with pytest.raises(CheckpointError, match="has students of another checkpoint, or with another --budget"):
+        compress(teacher.path, output, budget=1.0, resume=True)
+    with pytest.raises(MtlError, match="exists already"):
+        compress(teacher.path, output, budget=BUDGET)
+
+
+def test_when_the_time_is_up_one_student_is_made_and_the_others_are_named(teacher, tmp_path):
+    texts = write_csv(tmp_path / "more.csv", [{"text": row["text"]} for row in rows(40, seed=31)])
+    record = compress(teacher.path, tmp_path / "students", budget=BUDGET, texts=[texts], minutes=0)
+    (student,) = record.students
+    assert any("was not distilled: the 0 minutes are over" in note for note in record.notes)
+    origin = load_checkpoint(tmp_path / "students" / student.name / "checkpoint").record.training.student
+    assert 30 < origin.texts <= 40
+
+
+def test_the_command_prints_what_to_take(teacher, compressed):
+    output, record = compressed
+    options = ["--budget", str(BUDGET), "--resume"]
+    result = CliRunner().invoke(command, [str(teacher.path), "-o", str(output), *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert f"take {output / record.choice.model / 'bundle'}, variant {record.choice.variant}" in result.output
+    as_json = CliRunner().invoke(
+        command, [str(teacher.path), "-o", str(output), *options, "--json"], catch_exceptions=False
+    )
+    assert json.loads(as_json.stdout)["choice"]["model"] == record.choice.model
+
+
+def test_mistakes_show_before_torch_is_imported(tmp_path, teacher):
+    with pytest.raises(ConfigError, match="choose one"):
+        compress(teacher.path, tmp_path / "s", resume=True, force=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        with pytest.raises(ConfigError, match="start it without torchrun"):
+            compress(teacher.path, tmp_path / "s")
+    with pytest.raises(CheckpointError, match="is not a folder"):
+        compress(tmp_path / "nowhere", tmp_path / "s")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        compress(teacher.path, tmp_path / "s", texts=[tmp_path / "missing.csv"])

@@ -1,0 +1,237 @@
+"""Distillation: what students learn from labels, from a teacher's answers, and from texts without labels."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from mtl_export.checkpoint import StudentOrigin, load_checkpoint
+from mtl_export.compression.distill import Distillation, distill
+from mtl_export.compression.lesson import prepare_lesson
+from mtl_export.compression.make_student import make_student
+from mtl_export.compression.student_shape import StudentShape
+from mtl_export.config import TaskConfig
+from mtl_export.errors import CheckpointError
+from mtl_export.model.distillation import DistillationLoss, mean_divergence
+from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.dataset.targets import MISSING
+from tests.export.compression.lessons import train_teacher
+from tests.export.tiny import rows, write_csv
+
+TEXTS = [row["text"] for row in rows(60, seed=9)]
+SHAPE = StudentShape(layers=(0, 2))
+
+
+def distillation_of(teacher, *, epochs=2, seed=0, **changes):
+    origin = StudentOrigin(teacher="0" * 64, layers=SHAPE.layers, teacher_layers=4, **changes)
+    return Distillation(origin=origin, base="0" * 64, epochs=epochs, precision="fp32", seed=seed)
+
+
+def make(teacher, lesson, target, **changes):
+    student = make_student(teacher.model, SHAPE)
+    return distill(student, distillation_of(teacher, **changes), lesson, target)
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def divergence(teacher, model):
+    answers, logits = teacher.model.logits(TEXTS), model.logits(TEXTS)
+    return {
+        task.name: mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
+        for task in teacher.model.spec.tasks
+    }
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    return train_teacher(tmp_path_factory.mktemp("teacher"))
+
+
+@pytest.fixture(scope="module")
+def lesson(teacher):
+    return prepare_lesson(teacher, ())
+
+
+@pytest.fixture(scope="module")
+def student(teacher, lesson):
+    return make(teacher, lesson, teacher.path.with_name("student"))
+
+
+def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, student):
+    cut = divergence(teacher, make_student(teacher.model, SHAPE))
+    distilled = divergence(teacher, student.model)
+    assert all(distilled[task] < 0.5 * cut[task] for task in cut), (cut, distilled)
+
+
+def test_a_student_is_a_checkpoint_like_any_other(teacher, student):
+    loaded = load_checkpoint(student.path)
+    assert loaded.record == student.record
+    record = loaded.record.training
+    assert record.student.layers == (0, 2)
+    assert record.base == "0" * 64
+    assert set(record.files) == {"../train.csv", "../validation.csv", "../test.csv"}
+    assert record.config.data == teacher.record.training.config.data
+    assert not student.path.with_name("student.run").exists()
+    assert all(
+        np.array_equal(*pair)
+        for pair in zip(loaded.model.logits(TEXTS).values(), student.model.logits(TEXTS).values(), strict=True)
+    )
+
+
+def test_equal_seeds_give_equal_bytes_and_another_seed_gives_others(teacher, lesson, student, tmp_path):
+    folder = teacher.path.parent
+    again = make(teacher, lesson, folder / "again")
+    other = make(teacher, lesson, folder / "other", seed=1)
+    assert {**bytes_of(again.path), "training.html": b""} == {**bytes_of(student.path), "training.html": b""}
+    assert bytes_of(other.path)["model.safetensors"] != bytes_of(student.path)["model.safetensors"]
+
+
+def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
+    folder = teacher.path.parent
+    validation = [row["text"] for row in rows(32, seed=2, missing=0.1)]
+    texts = [*(row["text"] for row in rows(50, seed=77)), validation[0]]
+    file = write_csv(folder / "more.csv", [{"text": text} for text in [*texts, texts[0]]])
+    lesson = prepare_lesson(teacher, [file])
+    assert lesson.texts == len({*texts} - {*validation})
+    assert len(lesson.rows.rows) == len(lesson.data.train.rows) + lesson.texts
+    assert not any(row.labels for row in lesson.rows.rows[len(lesson.data.train.rows) :])
+    expected = teacher.model.logits([row.text for row in lesson.rows.rows])
+    assert all(np.allclose(lesson.rows.answers.logits[task], expected[task], atol=1e-5) for task in expected)
+    student = make(teacher, lesson, folder / "with-texts", texts=lesson.texts)
+    assert "../more.csv" in student.record.training.files
+    assert student.record.training.splits["train"].rows == len(lesson.data.train.rows)
+
+
+def test_part_of_a_lesson_keeps_rows_and_answers_together(lesson, teacher):
+    taken = lesson.take(rows=20, validation=8)
+    part = taken.rows
+    assert len(part.rows) == len(part.answers.embeddings) == 20
+    assert len(taken.data.validation.rows) == 8
+    assert taken.data.train == lesson.data.train
+    expected = teacher.model.logits([row.text for row in part.rows])
+    assert all(np.allclose(part.answers.logits[task], expected[task], atol=1e-5) for task in expected)
+
+
+def test_a_finished_student_is_loaded_and_another_run_there_is_an_error(teacher, lesson, student):
+    assert make(teacher, lesson, student.path).record == student.record
+    with pytest.raises(CheckpointError, match="was trained with another config"):
+        make(teacher, lesson, student.path, heads=2)
+
+
+def test_files_that_changed_since_training_are_an_error(tmp_path):
+    teacher = train_teacher(tmp_path, layers=1)
+    write_csv(tmp_path / "train.csv", rows(10, seed=1))
+    with pytest.raises(CheckpointError, match=r"train file .*train.csv has changed since training; students learn"):
+        prepare_lesson(teacher, ())
+
+
+SINGLE = TaskSpec(name="single", kind="single_label", labels=("a", "b"))
+MULTI = TaskSpec(name="multi", kind="multi_label", labels=("a", "b"), thresholds=(0.5, 0.5))
+NUMBER = TaskSpec(name="number", kind="regression")
+SPECS = (SINGLE, MULTI, NUMBER)
+CONFIGS = {spec.name: TaskConfig(kind=spec.kind) for spec in SPECS}
+
+
+def batch_of(*, labelled):
+    """Outputs of a student, and the targets of four rows, with a teacher's answers."""
+    generator = torch.Generator().manual_seed(1)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    outputs = {
+        "logits": {"single": random(4, 2), "multi": random(4, 2), "number": random(4, 1)},
+        "embeddings": random(4, 3),
+    }
+    labels = {
+        "single": torch.tensor([0, 1, 1, 0] if labelled else [MISSING] * 4),
+        "multi": torch.ones(4, 2) if labelled else torch.full((4, 2), torch.nan),
+        "number": torch.ones(4) if labelled else torch.full((4,), torch.nan),
+    }
+    answers = {f"teacher/logits/{name}": random(*logits.shape) for name, logits in outputs["logits"].items()}
+    return outputs, {**labels, **answers, "teacher/embedding": random(4, 3)}
+
+
+def loss_of(**changes):
+    return DistillationLoss(SPECS, {**CONFIGS, **changes}, {}, taught=SPECS)
+
+
+def test_without_labels_the_loss_is_what_parts_student_and_teacher():
+    outputs, labels = batch_of(labelled=False)
+    single, multi, number = (labels[f"teacher/logits/{spec.name}"] for spec in SPECS)
+    logits = outputs["logits"]
+    expected = (1 - functional.cosine_similarity(outputs["embeddings"], labels["teacher/embedding"])).mean()
+    probabilities = (single / 2).softmax(1)
+    expected += 4 * (probabilities * (probabilities.log() - (logits["single"] / 2).log_softmax(1))).sum(1).mean()
+    yes = (multi / 2).sigmoid()
+    own = (logits["multi"] / 2).sigmoid()
+    expected += 4 * (yes * (yes / own).log() + (1 - yes) * ((1 - yes) / (1 - own)).log()).mean()
+    expected += (logits["number"] - number).square().mean()
+    assert torch.allclose(loss_of()(outputs, labels), expected, rtol=1e-4)
+
+
+def test_labels_count_for_three_tenths():
+    outputs, labels = batch_of(labelled=True)
+    _, unlabelled = batch_of(labelled=False)
+    loss = loss_of()
+    plain = {name: target for name, target in labels.items() if "/" not in name}
+    hard = loss(outputs, plain)
+    assert torch.allclose(loss(outputs, labels), loss(outputs, unlabelled) + 0.3 * hard, rtol=1e-5)
+
+
+def test_a_step_has_one_loss_however_it_is_divided_into_batches():
+    outputs, labels = batch_of(labelled=True)
+    labels["single"][1] = MISSING
+    loss = loss_of(single=TaskConfig(loss_weight=2.0))
+    halves = [
+        (
+            {
+                "logits": {name: rows[part] for name, rows in outputs["logits"].items()},
+                "embeddings": outputs["embeddings"][part],
+            },
+            {name: rows[part] for name, rows in labels.items()},
+        )
+        for part in (slice(0, 1), slice(1, 4))
+    ]
+    totals = loss.normalizers([targets for _, targets in halves])
+    parts = [loss(out, targets, totals) for out, targets in halves]
+    assert torch.allclose(sum(parts), loss(outputs, labels), rtol=1e-5)
+
+
+def test_a_student_that_agrees_in_all_has_no_loss_left():
+    outputs, labels = batch_of(labelled=False)
+    same = {f"teacher/logits/{name}": rows for name, rows in outputs["logits"].items()}
+    assert loss_of()(outputs, {**labels, **same, "teacher/embedding": outputs["embeddings"]}).abs() < 1e-6
+
+
+def test_a_killed_distillation_continues_and_writes_the_same_bytes(teacher, lesson, student):
+    folder = teacher.path.parent
+    program = f"""
+import os, signal
+from pathlib import Path
+from mtl_export.checkpoint import load_checkpoint
+from mtl_export.compression.lesson import prepare_lesson
+from mtl_export.training.loop.resume_points import CompletionMark
+from tests.export.compression import test_distill as t
+on_save = CompletionMark.on_save
+def die(self, *a, **k):
+    on_save(self, *a, **k)
+    os.kill(os.getpid(), signal.SIGKILL)
+CompletionMark.on_save = die
+teacher = load_checkpoint(Path({str(teacher.path)!r}))
+t.make(teacher, prepare_lesson(teacher, ()), Path({str(folder / "killed")!r}))
+"""
+    run = subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=False, capture_output=True)
+    assert run.returncode == -signal.SIGKILL, run.stderr.decode()
+    assert not (folder / "killed").exists()
+    resumed = make(teacher, lesson, folder / "killed")
+    assert bytes_of(resumed.path)["model.safetensors"] == bytes_of(student.path)["model.safetensors"]
+    assert dataclasses.replace(resumed.record, made_with={}) == dataclasses.replace(student.record, made_with={})
