@@ -146,7 +146,13 @@ class GraphBuilder:
                 file = self._folder / f"table_{len(self._tables)}.data"
                 file.write_bytes(tensor.tobytes())
                 self._tables[name] = ir.ExternalTensor(
-                    file.name, 0, tensor.nbytes, tensor.dtype, shape=tensor.shape, name=name, base_dir=self._folder
+                    file.name,
+                    0,
+                    tensor.nbytes,
+                    tensor.dtype,
+                    shape=ir.Shape(tensor.shape),
+                    name=name,
+                    base_dir=self._folder,
                 )
             value.const_value = self._tables[name]
 
