@@ -17,7 +17,8 @@ from mtl_runtime.server.settings import Address, ServerSettings
 from tests.runtime.server.running import RunningServer
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
-FILES = {"/ui": "text/html", "/ui/page.css": "text/css", "/ui/page.js": "text/javascript"}
+SCRIPTS = ("page", "answers", "code", "elements", "served", "server", "words")
+FILES = {"/ui": "text/html", "/ui/page.css": "text/css", **{f"/ui/{name}.js": "text/javascript" for name in SCRIPTS}}
 
 
 @pytest.fixture
