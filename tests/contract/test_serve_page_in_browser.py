@@ -112,7 +112,7 @@ def ask(browser, text):
 def percent(share):
     """As the page writes a probability: none is certain."""
     rounded = f"{100 * share:.1f} %"
-    return {"100.0 %": "> 99.9 %", "0.0 %": "< 0.1 %"}.get(rounded, rounded)
+    return {"100.0 %": "> 99.9 %", "0.0 %": "< 0.1 %"}.get(rounded, rounded).replace(" ", "\u00a0")
 
 
 def rows(browser, task=0):
@@ -173,7 +173,7 @@ def test_bars_are_as_long_as_probabilities_and_start_at_one_line(browser, server
     for ((left, whole), (start, width)), (_, share) in zip(boxes, rows(browser), strict=True):
         assert (left, whole) == tuple(boxes[0][0])
         assert start == left
-        assert width == pytest.approx(max(2, whole * float(share.removesuffix(" %")) / 100), abs=0.5)
+        assert width == pytest.approx(max(2, whole * float(share.removesuffix("\u00a0%")) / 100), abs=0.5)
 
 
 def test_the_words_that_made_an_answer_are_shaded_on_a_click(browser, server, classifier):
@@ -261,7 +261,8 @@ def test_a_refused_explanation_says_so_in_its_card(browser, classifier):
 def test_repeated_words_are_numbered_and_punctuation_is_not_named(browser, classifier):
     def run_batch(batch, outputs):
         ids = batch.input_ids * batch.attention_mask
-        rows = np.stack([ids.sum(axis=1) * 1e-3, -ids.sum(axis=1) * 1e-3], axis=1).astype(np.float32)
+        sums = ids.sum(axis=1) * 1e-2
+        rows = np.stack([sums, -sums], axis=1).astype(np.float32)
         return [rows for _ in outputs]
 
     (spec, *_) = classifier.specs
@@ -313,6 +314,17 @@ def test_of_many_sentences_each_is_a_row_that_opens(browser, server, classifier)
     browser.click("document.querySelector('.explain')")
     browser.wait_for(EXPLAINED)
     assert browser.value("document.documentElement.scrollWidth") == WINDOWS["phone"]["width"]
+
+
+def test_no_answer_is_shown_as_certain(browser, classifier):
+    def run_batch(batch, outputs):
+        return [np.tile(np.array([40, 0, -40], np.float32), (len(batch.input_ids), 1)) for _ in outputs]
+
+    certain = dataclasses.replace(classifier, specs=classifier.specs[:1], run_batch=run_batch)
+    with RunningServer([ServedModel(name="certain", classifier=certain)]) as server:
+        open_page(browser, server)
+        ask(browser, "good")
+        assert [share for _, share in rows(browser)] == [">\u00a099.9\u00a0%", "<\u00a00.1\u00a0%", "<\u00a00.1\u00a0%"]
 
 
 def test_a_long_sentence_is_three_lines_until_all_of_it_is_asked_for(browser, server):
@@ -390,10 +402,10 @@ def test_the_code_makes_the_same_call(browser, server, language):
 def test_everything_works_by_keyboard_alone(browser, server):
     open_page(browser, server)
     ask(browser, "the soup was good")
-    reached = []
+    reached, focused = [], "(e => e.matches('.explain') ? e.textContent : e.id || e.textContent.trim() || e.tagName)"
     for _ in range(40):
         browser.press("Tab")
-        reached.append(browser.value("(e => e.id || e.textContent.trim() || e.tagName)(document.activeElement)"))
+        reached.append(browser.value(f"{focused}(document.activeElement)"))
         if reached[-1] == "Which words?":
             outline = browser.value("getComputedStyle(document.activeElement).outlineStyle")
             browser.press("Enter")
@@ -514,7 +526,7 @@ def test_refusals_are_sentences(browser, classifier):
             browser.wait_for(f"{PROBLEM}.includes({json.dumps(said)})")
 
         refused("a\nb", "These are 2 lines; at most 1 line here. For more, use mtl predict.")
-        assert float(browser.value("getComputedStyle(document.getElementById('answers')).opacity")) < 1
+        browser.wait_for("Number(getComputedStyle(document.getElementById('answers')).opacity) < 1")
         refused("é" * 16, "Sentence 1 is too long (32 bytes, at most 30 bytes). Shorten it.")
         server.service.requests = 10_000
         refused("good", "The server is busy. This page asks again in 1 second.")

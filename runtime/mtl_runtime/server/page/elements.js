@@ -30,7 +30,7 @@ export const duration = milliseconds => `${milliseconds < 10 ? milliseconds.toFi
 /** A probability. None is certain, so none is rounded to 0 or 100 %. */
 export function percent(share) {
   const rounded = (100 * Math.min(1, Math.max(0, share))).toFixed(1);
-  return rounded === "100.0" ? "> 99.9 %" : rounded === "0.0" ? "< 0.1 %" : `${rounded} %`;
+  return (rounded === "100.0" ? "> 99.9 %" : rounded === "0.0" ? "< 0.1 %" : `${rounded} %`).replaceAll(" ", "\u00a0"); // on one line
 }
 
 /** Tokens of an encoder in words of English, roughly. */

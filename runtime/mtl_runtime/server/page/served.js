@@ -24,7 +24,7 @@ export async function askPageData() {
 /** Which questions the models answer, and with what. Models may share questions. */
 export function describeQuestions(models, tasks) {
   const questions = [...new Map(tasks.map(task => [task.name, task])).values()];
-  const names = models.flatMap((model, place) => [place ? ", " : "", element("strong", {}, name(model.name))]);
+  const names = models.flatMap((model, place) => [!place ? "" : place === models.length - 1 ? " and " : ", ", element("strong", {}, name(model.name))]);
   const isOne = models.length === 1, count = NUMBERS[questions.length] ?? number(questions.length);
   return [
     isOne ? "The model " : "The models ", ...names, isOne ? " answers " : " answer ",

@@ -37,7 +37,7 @@ async function refusal(response) {
   const problem = await response.json().catch(() => ({})), status = response.status;
   const isPassing = [429, 502, 503].includes(status);
   const seconds = isPassing ? Number(response.headers.get("Retry-After")) || PAUSE : null;
-  const wait = `This page asks again in ${plural(seconds, "second")}.`;
+  const wait = isPassing && `This page asks again in ${plural(seconds, "second")}.`;
   return new Refusal(sentence(status, problem, wait, response.headers.get("X-Request-Id")), { status, seconds });
 }
 
