@@ -40,7 +40,7 @@ def take_screenshots(bundle: Path, folder: Path) -> None:
             browser.type(SENTENCE)
             browser.press("Enter")
             browser.wait_for(f"document.querySelector('article h3').textContent === '{SENTENCE}'")
-            browser.click("document.querySelector('.asked button')")
+            browser.click("document.querySelector('.explain')")
             browser.wait_for(EXPLAINED)
             browser.value("scrollTo(0, 0)")
             (folder / name).write_bytes(browser.screenshot())

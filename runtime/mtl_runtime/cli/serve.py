@@ -136,12 +136,15 @@ def serve(
 
 def _show_log(*, log_requests: bool, log_format: str | None, **facts: int) -> None:
     from mtl_runtime.server.observability.request_log import REQUEST_LOG, JsonLines
+    from mtl_runtime.server.page.invitation import PAGE_LOG
 
     if log_format == "json" or (log_format is None and not sys.stderr.isatty()):
         set_log_format(JsonLines(**facts))
     show_records("mtl_runtime.server")
     if not log_requests:
         logging.getLogger(REQUEST_LOG).setLevel(logging.WARNING)
+    if log_format == "json" or not sys.stderr.isatty():
+        logging.getLogger(PAGE_LOG).setLevel(logging.WARNING)  # only people open a page
 
 
 def _own_command(ctx: click.Context) -> list[str]:

@@ -32,9 +32,22 @@ def model_quality(evidence: Evidence) -> Markup:
     findings = [tag("li", finding.text) for finding in summary.findings]
     return join(
         heading,
+        _say_how_often_right(summary.validation),
         tag("ul", findings, class_="problem warnings") if findings else "",
         _scores(summary.validation) if summary.validation else "",
     )
+
+
+def _say_how_often_right(validation: Mapping[str, ValidationScores]) -> Markup:
+    """The accuracies in a sentence for readers who know no metrics; of tasks that answer a number there is none."""
+    shares = [
+        f"for {name} in {100 * scores.model['accuracy']:.0f} of 100 rows"
+        for name, scores in validation.items()
+        if "accuracy" in scores.model
+    ]
+    if not shares:
+        return Markup()
+    return tag("p", f"On rows that training set aside for validation, the answer is right {', '.join(shares)}.")
 
 
 def _scores(validation: Mapping[str, ValidationScores]) -> Markup:

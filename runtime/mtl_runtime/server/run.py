@@ -18,6 +18,7 @@ from mtl_runtime.server.http.sockets import allow_open_files, bind
 from mtl_runtime.server.models import ModelTable
 from mtl_runtime.server.observability.metrics import Metrics
 from mtl_runtime.server.observability.open_tracing import open_tracing
+from mtl_runtime.server.page.invitation import invite_to_page
 from mtl_runtime.server.processes.channel import Handlers
 from mtl_runtime.server.processes.siblings import Siblings
 from mtl_runtime.server.protocols import choose_protocols, health
@@ -96,9 +97,13 @@ async def _run(settings: ServerSettings, models: ModelTable, keys: ApiKeys, sibl
         if settings.watch:
             background.append(asyncio.create_task(reloader.watch()))
         stop = partial(_stop, service, main)
+        if place is None or place.number == 0:
+            _explain_empty_page(settings)
         # Whoever reads that the server listens may send a signal at once.
         with _signals(service, stop, reloader, is_only=place is None):
             listener = place.open_listener("main") if place else _listen(settings.address, ", ".join(models.names))
+            if place is None:
+                invite_to_page(settings.address.of(listener))
             grpc = _grpc(service, keys, settings, is_shared=place is not None)
             async with grpc, siblings.connect(_parent_handlers(metrics, reloader, stop)):
                 await main.serve(listener)
@@ -110,6 +115,15 @@ def _listen(address: Address, what: str) -> socket.socket:
     listener = bind(address)
     _log.info("serving %s at %s", what, address.of(listener))
     return listener
+
+
+def _explain_empty_page(settings: ServerSettings) -> None:
+    if settings.page_data is None and not settings.has_page_data:
+        _log.info(
+            "the page at /ui shows no sentences and no evidence of the bundles, since strangers may reach %s; "
+            "API keys show them to those who have one, --page-data to all",
+            settings.address.host,
+        )
 
 
 def _stop(service: Service, server: HttpServer) -> None:

@@ -164,19 +164,24 @@ class ServerSettings:
         return replace(self.address, port=self.grpc_port, unix_socket=None)
 
     @property
+    def needs_api_key(self) -> bool:
+        """Only clients with an API key are answered."""
+        return self.api_keys is not None or bool(self.environment_keys)
+
+    @property
     def has_page_data(self) -> bool:
         """The page shows golden texts and evidence, which are rows of somebody's validation data."""
         if self.page_data is not None:
             return self.page_data
-        return self.address.is_local or self.api_keys is not None or bool(self.environment_keys)
+        return self.address.is_local or self.needs_api_key
 
     @property
     def is_for_local_pages(self) -> bool:
         """Strangers are kept out only by the address, which a page of theirs in a browser of this machine can reach."""
-        return self.page_data is None and self.api_keys is None and self.address.unix_socket is None
+        return self.page_data is None and not self.needs_api_key and self.address.unix_socket is None
 
     def __post_init__(self) -> None:
-        if self.admin is not None and not self.admin.is_local and self.api_keys is None:
+        if self.admin is not None and not self.admin.is_local and not self.needs_api_key:
             raise MtlError(
                 f"everybody who reaches {self.admin} could reload bundles; add --api-keys, or let --admin be local"
             )

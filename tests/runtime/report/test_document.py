@@ -74,6 +74,14 @@ def test_the_first_table_says_whether_the_model_is_good(page, document):
     assert page.index("Is the model good?") < page.index("<table")
 
 
+def test_a_sentence_above_the_first_table_says_how_often_the_answers_are_right(page):
+    sentence = (
+        "On rows that training set aside for validation, the answer is right for sentiment in 78 of 100 rows, "
+        "for topics in 49 of 100 rows."
+    )
+    assert 0 < page.index(sentence) < page.index("<table")
+
+
 def test_figures_of_a_file_that_verify_was_given_come_before_those_of_validation():
     given = only(reference="cpu-fp32", data={"unseen.csv": FileSpec.of(b"rows")}).text
     assert "Labelled rows of unseen.csv" in given

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -158,6 +159,40 @@ def test_a_server_that_cannot_start_says_why_in_one_line(bundle_path, tmp_path):
         assert "cannot listen on" in fails(bundle_path, "--port", port_of(process))
 
 
+def test_a_page_that_strangers_reach_is_empty_and_the_log_says_why(bundle_path):
+    with serving(f"bundle={bundle_path}", "--host", "0.0.0.0") as process:
+        process.wait_for("the page at /ui shows no sentences and no evidence")
+        port = int(process.wait_for(r"serving bundle at http://0\.0\.0\.0:(\d+)")[1])
+        assert ask(port, "GET", "/ui/models", None)[0] == 404
+
+
+def test_a_key_of_the_environment_opens_the_page_to_whoever_has_it_at_any_address(bundle_path, monkeypatch):
+    monkeypatch.setenv("MTL_API_KEYS", "k-e-y")
+    with serving(f"bundle={bundle_path}", "--host", "0.0.0.0") as process:
+        port = int(process.wait_for(r"serving bundle at http://0\.0\.0\.0:(\d+)")[1])
+        assert not any("shows no sentences" in line for line in process.lines)
+        assert ask(port, "GET", "/ui/models", None, Host="192.168.0.7")[0] == 401
+        status, answer = ask(port, "GET", "/ui/models", None, Host="192.168.0.7", Authorization="Bearer k-e-y")
+        assert (status, answer["models"][0]["name"]) == (200, "bundle")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_on_a_terminal_a_line_says_where_the_page_is_and_how_the_server_stops(bundle_path):
+    import pty
+
+    ours, terminal = pty.openpty()
+    command = [*COMMAND, f"bundle={bundle_path}", "--port", "0"]
+    with os.fdopen(ours, "rb") as lines, subprocess.Popen(command, stderr=terminal) as process:
+        os.close(terminal)
+        try:
+            while b"open " not in (line := lines.readline()):
+                assert line
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(WAIT) == 0
+    assert re.search(rb"open http://127\.0\.0\.1:\d+ in a browser; Ctrl-C stops\s*$", line)
+
+
 def test_logs_of_a_server_without_a_terminal_are_json_and_hold_no_text(bundle_path):
     with serving(f"bundle={bundle_path}", "--log-requests") as process:
         port = port_of(process)
@@ -168,6 +203,7 @@ def test_logs_of_a_server_without_a_terminal_are_json_and_hold_no_text(bundle_pa
         lines = [json.loads(line) for line in process.lines]
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
     assert "soup" not in json.dumps(lines)
+    assert "in a browser" not in json.dumps(lines)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child's limits need the module resource")

@@ -66,4 +66,5 @@ def test_an_admin_address_that_others_reach_needs_keys():
     with pytest.raises(MtlError, match="could reload bundles; add --api-keys"):
         ServerSettings(bundles={}, admin=public)
     assert ServerSettings(bundles={}, admin=public, api_keys=Path("keys")).admin == public
+    assert ServerSettings(bundles={}, admin=public, environment_keys=("k-e-y",)).admin == public
     assert ServerSettings(bundles={}, admin=Address(port=8001)).admin

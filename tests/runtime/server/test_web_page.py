@@ -10,13 +10,15 @@ from mtl_runtime.bundle.golden import GoldenText
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.server.page.examples import choose_examples
+from mtl_runtime.server.page.invitation import page_address
 from mtl_runtime.server.protocols import PROTOCOLS, choose_protocols
 from mtl_runtime.server.served_model import ServedModel
 from mtl_runtime.server.settings import Address, ServerSettings
 from tests.runtime.server.running import RunningServer
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
-FILES = {"/ui": "text/html", "/ui/page.css": "text/css", "/ui/page.js": "text/javascript"}
+SCRIPTS = ("page", "answers", "code", "elements", "served", "server", "words")
+FILES = {"/ui": "text/html", "/ui/page.css": "text/css", **{f"/ui/{name}.js": "text/javascript" for name in SCRIPTS}}
 
 
 @pytest.fixture
@@ -158,6 +160,7 @@ def test_damaged_evidence_leaves_the_page_without_it(verified):
         (Address(host="0.0.0.0"), {}, False),
         (Address(host="example.org"), {}, False),
         (Address(host="0.0.0.0"), {"api_keys": Path("keys")}, True),
+        (Address(host="0.0.0.0"), {"environment_keys": ("k-e-y",)}, True),
         (Address(host="0.0.0.0"), {"page_data": True}, True),
         (Address(), {"page_data": False}, False),
     ],
@@ -192,8 +195,23 @@ def test_a_page_that_only_leads_to_this_machine_is_shown_none(model, host):
         (Address(), {}, True),
         (Address(unix_socket=Path("socket")), {}, False),
         (Address(), {"api_keys": Path("keys")}, False),
+        (Address(), {"environment_keys": ("k-e-y",)}, False),
         (Address(), {"page_data": True}, False),
     ],
 )
 def test_hosts_are_compared_only_where_nothing_else_keeps_strangers_out(address, options, is_needed):
     assert ServerSettings(bundles={}, address=address, **options).is_for_local_pages == is_needed
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        (Address(), "http://127.0.0.1:8000"),
+        (Address(host="0.0.0.0", port=80), "http://127.0.0.1:80"),
+        (Address(host="::", certificate=Path("c"), private_key=Path("k")), "https://[::1]:8000"),
+        (Address(host="example.org"), "http://example.org:8000"),
+        (Address(unix_socket=Path("socket")), None),
+    ],
+)
+def test_a_browser_on_this_machine_can_open_the_page_by_the_address_that_is_named(address, page):
+    assert page_address(address) == page

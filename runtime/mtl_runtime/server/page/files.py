@@ -1,4 +1,4 @@
-"""page.html, page.css and page.js -> bytes, entity tag and headers that let a browser run nothing else."""
+"""Files of the page -> bytes, entity tag and headers that let a browser run nothing else."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,8 +8,10 @@ from importlib import resources
 
 from mtl_runtime.report.page_frame import hash_source, shared_style
 
-__all__ = ["PageFile", "read_page_file"]
+__all__ = ["PAGE_PARTS", "PageFile", "page_media_type", "read_page_file"]
 
+# What page.html loads: its style, and modules of which page.js imports the others.
+PAGE_PARTS = ("page.css", "page.js", "answers.js", "code.js", "elements.js", "served.js", "server.js", "words.js")
 _MEDIA_TYPES: Mapping[str, str] = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
@@ -29,7 +31,7 @@ class PageFile:
 
 @cache
 def read_page_file(name: str) -> PageFile:
-    """One of page.html, page.css and page.js."""
+    """page.html, or one of its parts."""
     content = resources.files("mtl_runtime.server.page").joinpath(name).read_bytes()
     headers = {
         "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"',
@@ -38,7 +40,12 @@ def read_page_file(name: str) -> PageFile:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return PageFile(content, _MEDIA_TYPES[name.rpartition(".")[2]], headers)
+    return PageFile(content, page_media_type(name), headers)
+
+
+def page_media_type(name: str) -> str:
+    """Of a file of the page, by its ending."""
+    return _MEDIA_TYPES[name.rpartition(".")[2]]
 
 
 def _policy() -> str:

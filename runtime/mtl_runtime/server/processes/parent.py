@@ -11,6 +11,7 @@ from typing import Any
 
 from mtl_runtime.core.machine import allowed_cores
 from mtl_runtime.errors import MtlError
+from mtl_runtime.server.page.invitation import invite_to_page
 from mtl_runtime.server.processes.channel import ChannelError, Handlers
 from mtl_runtime.server.processes.child_process import ChildProcess
 from mtl_runtime.server.processes.place import Place, share_threads
@@ -117,6 +118,7 @@ class _Parent:
         self._is_announced = True
         for line in self._sockets.describe():
             _log.info("serving %s", line)
+        invite_to_page(self._settings.address.of(self._sockets.main))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from mtl_runtime.server.http.call import Call
 from mtl_runtime.server.http.json import json_response
 from mtl_runtime.server.http.routes import Protocol, Route
-from mtl_runtime.server.page.files import read_page_file
+from mtl_runtime.server.page.files import PAGE_PARTS, page_media_type, read_page_file
 from mtl_runtime.server.protocols.predict_api import PROBLEM_MEDIA_TYPE, render_problem
 from mtl_runtime.server.protocols.predict_types import ProblemDetails
 
@@ -73,9 +73,11 @@ PROTOCOL = Protocol(
         Route("GET", "/", show_root, is_public=True, answer=Overview, media_types=("application/json", "text/html")),
         Route("GET", "/ui", _send_page, is_public=True, media_types=("text/html",)),
         Route("GET", "/ui/", leave_out_slash, is_public=True, media_types=(), status=308),
-        Route("GET", "/ui/page.css", _send("page.css"), is_public=True, media_types=("text/css",)),
         Route("GET", "/favicon.ico", show_no_icon, is_public=True, media_types=(), status=204),
-        Route("GET", "/ui/page.js", _send("page.js"), is_public=True, media_types=("text/javascript",)),
+        *(
+            Route("GET", f"/ui/{name}", _send(name), is_public=True, media_types=(page_media_type(name),))
+            for name in PAGE_PARTS
+        ),
     ),
     render_problem=render_problem,
     problem_type=ProblemDetails,
