@@ -39,7 +39,6 @@ class MachineType:
 MACHINE_TYPES: Mapping[str, MachineType] = {
     "AWS c5.4xlarge": MachineType(vcpus=16, dollars_per_hour=0.68, region="US East (N. Virginia)"),
     "Google n2-highcpu-16": MachineType(vcpus=16, dollars_per_hour=0.5736, region="us-central1"),
-    "Azure F16s v2": MachineType(vcpus=16, dollars_per_hour=0.677, region="East US"),
 }
 
 
