@@ -33,6 +33,9 @@ demo: install    ## train, export, verify and predict on real sentences (QUICK=1
 	  --text "The council will vote on the new budget in March."
 	$(BIN)/mtl inspect $(DEMO)/bundle
 
+# What takes minutes and depends on no version of a package or of Python: `make test` alone runs it.
+NOT_AGAIN := $(addprefix --ignore=tests/runtime/,server/hostile server/processes cluster/test_kills.py bulk/test_resumable.py)
+
 # All tests of a file run in one process, so that what they share is built once.
 ON_ALL_CORES := -q --numprocesses auto --dist loadfile
 TEST_TOOLS := pytest pytest-xdist hypothesis
@@ -71,13 +74,13 @@ test-wheel: wheel   ## tests/runtime against the wheel with [cpu,grpc], without 
 	$(PYTHON) -m venv build/bare
 	build/bare/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu,grpc]" $(TEST_TOOLS)
 	! build/bare/bin/python -c 'import torch' 2>/dev/null
-	build/bare/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
+	build/bare/bin/python -m pytest $(ON_ALL_CORES) tests/runtime $(NOT_AGAIN)
 
 test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: asking for a GPU must fail loudly
 	rm -rf build/gpu-wheel
 	$(PYTHON) -m venv build/gpu-wheel
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu $(TEST_TOOLS)
-	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) tests/runtime
+	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) tests/runtime $(NOT_AGAIN)
 
 test-clients: install   ## clients as their makers publish them, each in an environment of its own, against `mtl serve` (CLIENTS="openai curl": only these)
 	$(BIN)/python tests/clients/run.py $(CLIENTS)
@@ -94,7 +97,7 @@ test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, e
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
 # all families as they load and train, and attention as it is fused.
-NEWEST := tests/runtime tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
+NEWEST := tests/runtime $(NOT_AGAIN) tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
   tests/export/training/test_families.py tests/export/graphs/test_fused_attention.py tests/export/bundling/test_labels_of_a_bundle.py
 PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-newest: install   ## what touches other packages, with the newest versions that pyproject.toml allows, torch as pinned
