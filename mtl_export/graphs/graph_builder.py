@@ -150,7 +150,7 @@ class GraphBuilder:
                     0,
                     tensor.nbytes,
                     tensor.dtype,
-                    shape=ir.Shape(tensor.shape),
+                    shape=ir.Shape(tensor.numpy().shape),
                     name=name,
                     base_dir=self._folder,
                 )
