@@ -34,6 +34,7 @@ _TERMINATED = 128 + 15
 _HELP = {
     "train": "Train one multi-task model from a config file.",
     "export": "Export a checkpoint to a bundle with one ONNX graph.",
+    "compress": "Make smaller, faster models of a checkpoint whose answers hold.",
     "verify": "Check a bundle's files, and gate its variants on this machine.",
     "evaluate": "Show how good a bundle is on labelled rows that it never saw.",
     "predict": "Classify the texts of a file, of stdin, or of the command line.",

@@ -14,6 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from mtl_bench.studies.serving.servers import SERVERS
 from mtl_bench.systems.peers import read_peers
 from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.checkpoint import load_checkpoint
@@ -112,7 +113,8 @@ def ready(folder):
 def test_every_peer_of_the_table_has_a_driver_and_every_environment_its_requirements():
     peers = read_peers(PEERS, BUNDLE)
     requirements = {file.stem for file in (PEERS / "requirements").glob("*.txt")}
-    assert {peer.environment for peer in peers} == requirements
+    servers = {server.packages.name for server in SERVERS.values() if server.packages}
+    assert {peer.environment for peer in peers} | servers == requirements
     for peer in peers:
         assert peer.docs.startswith("https://")
         for where in filter(None, (peer.driver if peer.kind == "peer" else None, peer.prepare)):
