@@ -1,7 +1,6 @@
 """Every family trains, is saved and loaded again; README's map and docs/encoders.md name the same families."""
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
 from mtl_export.model.encoder import TESTED_FAMILIES, WHY_REFUSED
-from mtl_export.training import train
+from mtl_export.training import run_training, train
 from tests.export.families import FAMILIES, REFUSED
 from tests.export.tiny import CONFIG, project
 
@@ -41,7 +40,7 @@ def test_a_run_resumes_where_a_published_model_shares_weights_or_memory(tmp_path
     folder = project(tmp_path, family=family, train=32)
     trained = train(config_of(folder), folder / "uninterrupted")
     with monkeypatch.context() as patches:
-        patches.setattr(sys.modules[train.__module__], "save_checkpoint", interrupt)
+        patches.setattr(run_training, "save_checkpoint", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(config_of(folder), folder / "checkpoint")
     resumed = train(config_of(folder), folder / "checkpoint", resume=True)
