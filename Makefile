@@ -76,11 +76,13 @@ test-wheel: wheel   ## tests/runtime against the wheel with [cpu,grpc], without 
 	! build/bare/bin/python -c 'import torch' 2>/dev/null
 	build/bare/bin/python -m pytest $(ON_ALL_CORES) tests/runtime $(NOT_AGAIN)
 
-test-gpu-wheel: wheel   ## tests/runtime against onnxruntime-gpu without CUDA: asking for a GPU must fail loudly
+# What opens sessions, and what says why one cannot be opened.
+SESSIONS := $(addprefix tests/runtime/,providers loading inference gate diagnostics cli test_errors.py test_imports.py)
+test-gpu-wheel: wheel   ## sessions of tests/runtime against onnxruntime-gpu without CUDA: asking for a GPU must fail loudly
 	rm -rf build/gpu-wheel
 	$(PYTHON) -m venv build/gpu-wheel
 	build/gpu-wheel/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl onnxruntime-gpu $(TEST_TOOLS)
-	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) tests/runtime $(NOT_AGAIN)
+	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) $(SESSIONS)
 
 test-clients: install   ## clients as their makers publish them, each in an environment of its own, against `mtl serve` (CLIENTS="openai curl": only these)
 	$(BIN)/python tests/clients/run.py $(CLIENTS)
@@ -97,7 +99,7 @@ test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, e
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
 # all families as they load and train, and attention as it is fused.
-NEWEST := tests/runtime $(NOT_AGAIN) tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
+NEWEST := $(addprefix tests/runtime/,text providers inference loading tables server) $(NOT_AGAIN) tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
   tests/export/training/test_families.py tests/export/graphs/test_fused_attention.py tests/export/bundling/test_labels_of_a_bundle.py
 PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-newest: install   ## what touches other packages, with the newest versions that pyproject.toml allows, torch as pinned
