@@ -16,6 +16,7 @@ from mtl_bench.studies.hostile.results import HostileResults
 from mtl_bench.studies.joint_training import JointTrainingResults
 from mtl_bench.studies.quantization.results import QuantizationResults
 from mtl_bench.studies.runtime.results import RuntimeResults
+from mtl_bench.studies.scale.simulation import ScaleSimulation
 from mtl_bench.studies.self_test.results import FirstLoadResults, GoldenDifferences
 from mtl_bench.studies.serving.results import ServingResults
 from mtl_bench.studies.small_data.results import SmallDataResults
@@ -38,6 +39,7 @@ KINDS = {
     "runtime.json": RuntimeResults,
     "runtime_openvino.json": RuntimeResults,
     "hostile.json": HostileResults,
+    "scale.json": ScaleSimulation,
     "serve_speed.json": ServingResults,
     "small_data.json": SmallDataResults,
     "training_cost.json": TrainingCostResults,
