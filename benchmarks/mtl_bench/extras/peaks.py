@@ -46,12 +46,14 @@ class PeakStyle:
 
     style: str  # of mtl_bench.extras.matmul_graph.STYLES
     options: Mapping[str, str] = field(default_factory=dict)
+    sums_fit_16_bits: bool = False  # of the weights; where they do not, some processors take slower kernels
 
 
-# By provider and precision; a variant's name is the same with a hyphen.
+# By the name of a variant, with spaces.
 PEAK_STYLES: Mapping[str, PeakStyle] = {
     "cpu fp32": PeakStyle(style="float32"),
     "cpu int8": PeakStyle(style="integers"),
+    "cpu avx2 int8": PeakStyle(style="integers", sums_fit_16_bits=True),
     "openvino fp32": PeakStyle(style="float32", options={"INFERENCE_PRECISION_HINT": "f32"}),
     "openvino bf16": PeakStyle(style="float32", options={"INFERENCE_PRECISION_HINT": "bf16"}),
     "openvino int8": PeakStyle(style="qdq"),
@@ -62,9 +64,9 @@ PEAK_STYLES: Mapping[str, PeakStyle] = {
 }
 
 
-def peak_name(provider: str, precision: str) -> str:
+def peak_name(variant: str) -> str:
     """Name of the row in :data:`PEAK_STYLES`, and in a results file."""
-    return f"{provider} {precision}"
+    return variant.replace("-", " ")
 
 
 def prepare(*, name: str, folder: str) -> Worker:
@@ -142,7 +144,12 @@ def _candidates(name: str, folder: Path) -> Iterator[_Candidate]:
         graph.write_bytes(product_graph(style.style, shape, products=products).SerializeToString())
         for workers, threads in worker_layouts(provider, threads=allowed_cores()):
             session = Session.open(
-                graph, provider=provider, provider_options=style.options, threads=threads, runs=workers
+                graph,
+                provider=provider,
+                provider_options=style.options,
+                threads=threads,
+                runs=workers,
+                sums_fit_16_bits=style.sums_fit_16_bits,
             )
             yield _Candidate(
                 session=session,

@@ -13,7 +13,6 @@ from mtl_bench.results.extras import AchievedFlops, Peak, Roofline
 from mtl_bench.worker.serve import Worker
 from mtl_runtime import load
 from mtl_runtime.bundle.bundle import Bundle
-from mtl_runtime.bundle.gate_config import precision_of
 from mtl_runtime.errors import MtlError
 from mtl_runtime.loading.load import open_tokenizer
 from mtl_runtime.providers.session import provider_problem
@@ -65,7 +64,7 @@ def measure_roofline(
     return Roofline(
         peaks={name: _peak(name, process, seconds[name]) for name, process in peaks.items()},
         variants={
-            name: AchievedFlops(peak=_peak_of(bundle, name), flops=float(flops[name]), seconds=tuple(seconds[name]))
+            name: AchievedFlops(peak=peak_name(name), flops=float(flops[name]), seconds=tuple(seconds[name]))
             for name in passes
         },
     )
@@ -89,13 +88,9 @@ def _check_peak(bundle: Bundle, variant: str) -> str:
     """
     if problem := provider_problem(bundle.manifest.variants[variant].provider):
         raise MtlError(problem)
-    if (peak := _peak_of(bundle, variant)) not in PEAK_STYLES:
+    if (peak := peak_name(variant)) not in PEAK_STYLES:
         raise MtlError(f"no product is known that shows the peak of {peak}; there are {', '.join(PEAK_STYLES)}")
     return peak
-
-
-def _peak_of(bundle: Bundle, variant: str) -> str:
-    return peak_name(bundle.manifest.variants[variant].provider, precision_of(variant))
 
 
 def _time_all(

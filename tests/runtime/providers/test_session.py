@@ -108,7 +108,7 @@ def test_the_cpu_is_available_and_listed():
 )
 def test_int8_adds_up_in_32_bits_where_x86_has_no_vnni(architecture, flags, precise):
     machine = replace(machine_facts(), architecture=architecture, cpu_flags=flags)
-    options = session_module._options(ort, 3, machine)
+    options = session_module._options(ort, 3, machine, sums_fit_16_bits=False)
     try:
         entry = options.get_session_config_entry("session.x64quantprecision")
     except RuntimeError:  # that is how onnxruntime says that nothing was set
@@ -116,6 +116,13 @@ def test_int8_adds_up_in_32_bits_where_x86_has_no_vnni(architecture, flags, prec
     assert entry == precise
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_int8_takes_the_fast_kernels_where_its_weights_are_small_enough():
+    machine = replace(machine_facts(), architecture="x86_64", cpu_flags=())
+    options = session_module._options(ort, 3, machine, sums_fit_16_bits=True)
+    with pytest.raises(RuntimeError):
+        options.get_session_config_entry("session.x64quantprecision")
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "aarch64"])
