@@ -26,7 +26,7 @@ def test_every_public_name_of_the_exporter_has_its_home():
 def test_every_command_of_the_entry_points_loads():
     entries = {entry.name: entry.load() for entry in metadata.entry_points(group="mtl.commands")}
     served = {"predict", "serve", "triton", "inspect", "verify", "evaluate", "doctor"}
-    assert set(entries) == {"train", "export", "bench", "compare"} | served
+    assert set(entries) == {"train", "export", "compress", "bench", "compare"} | served
     assert all(command.help for command in entries.values())
 
 

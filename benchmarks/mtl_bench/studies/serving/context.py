@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtl_bench.studies.serving.http_client import HOST
 from mtl_bench.studies.serving.server_process import ServerProcess, serving
-from mtl_bench.studies.serving.servers import OURS, SERVERS, ServedBundle, Server
+from mtl_bench.studies.serving.servers import OURS, SERVERS, ComparedServer, ServedBundle
 
 __all__ = ["ServingContext"]
 
@@ -24,7 +24,7 @@ class ServingContext:
     rounds: int
     seconds: float  # of a measurement
 
-    def requests_of(self, server: Server) -> list[list[bytes]]:
+    def requests_of(self, server: ComparedServer) -> list[list[bytes]]:
         """For each sentence the bytes of its requests."""
         return [[request.encode() for request in server.requests(self.served, sentence)] for sentence in self.sentences]
 

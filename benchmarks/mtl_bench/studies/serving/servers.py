@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtl_bench.studies.serving.http_client import Request
 
-__all__ = ["OURS", "SERVERS", "ServedBundle", "Server"]
+__all__ = ["OURS", "SERVERS", "ComparedServer", "ServedBundle"]
 
 _PEERS = Path(__file__).parents[3] / "peers"
 _ENVIRONMENTS = Path(__file__).parents[4] / "build" / "peers"
@@ -24,7 +24,7 @@ class ServedBundle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class ComparedServer:
     """One row: with the settings that its documentation recommends, on one core."""
 
     title: str
@@ -69,8 +69,8 @@ def _predict(_: ServedBundle, sentence: str) -> Sequence[Request]:
 # Of the libraries of numbers, which would otherwise start a thread for each core of the machine.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
 
-SERVERS: Mapping[str, Server] = {
-    OURS: Server(
+SERVERS: Mapping[str, ComparedServer] = {
+    OURS: ComparedServer(
         title="`mtl serve`",
         docs=None,
         packages=None,
@@ -78,7 +78,7 @@ SERVERS: Mapping[str, Server] = {
         requests=lambda _, sentence: [Request("/v1/predict", {"texts": [sentence]})],
         variables={},
     ),
-    "fastapi-pipeline": Server(
+    "fastapi-pipeline": ComparedServer(
         title="FastAPI with a transformers pipeline per task",
         docs="https://huggingface.co/docs/transformers/main/en/pipeline_webserver",
         packages=_ENVIRONMENTS / "serving",
@@ -86,7 +86,7 @@ SERVERS: Mapping[str, Server] = {
         requests=_predict,
         variables=_ONE_THREAD,
     ),
-    "litserve": Server(
+    "litserve": ComparedServer(
         title="LitServe, batches of up to 64, a PyTorch model per task",
         docs="https://lightning.ai/docs/litserve/features/batching",
         packages=_ENVIRONMENTS / "serving",
@@ -94,7 +94,7 @@ SERVERS: Mapping[str, Server] = {
         requests=_predict,
         variables=_ONE_THREAD,
     ),
-    "infinity": Server(
+    "infinity": ComparedServer(
         title="infinity on torch, a model per task, a request each",
         docs="https://michaelfeil.eu/infinity/latest/cli_v2/",
         packages=_ENVIRONMENTS / "infinity",

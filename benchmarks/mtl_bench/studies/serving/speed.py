@@ -14,7 +14,7 @@ from mtl_bench.studies.serving.context import ServingContext
 from mtl_bench.studies.serving.load import LoadResult, run_clients, time_alone
 from mtl_bench.studies.serving.results import LibraryRound, ServerResult, ServerRound, SpeedResult
 from mtl_bench.studies.serving.server_process import confined
-from mtl_bench.studies.serving.servers import SERVERS, Server
+from mtl_bench.studies.serving.servers import SERVERS, ComparedServer
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.errors import CheckFailedError
 
@@ -47,7 +47,7 @@ def failures_of(load: LoadResult) -> Mapping[str, int]:
     return {str(status): count for status, count in sorted(load.statuses.items()) if status != 200}
 
 
-def _describe(server: Server) -> ServerResult:
+def _describe(server: ComparedServer) -> ServerResult:
     return ServerResult(title=server.title, docs=server.docs, versions=_versions(server.packages))
 
 
