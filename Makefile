@@ -85,7 +85,7 @@ test-gpu-wheel: wheel   ## sessions of tests/runtime against onnxruntime-gpu wit
 	build/gpu-wheel/bin/python -m pytest $(ON_ALL_CORES) $(SESSIONS)
 
 test-clients: install   ## clients as their makers publish them, each in an environment of its own, against `mtl serve` (CLIENTS="openai curl": only these)
-	$(BIN)/python tests/clients/run.py $(CLIENTS)
+	$(BIN)/python -m tests.clients.run $(CLIENTS)
 
 test-triton: wheel   ## a model of `mtl triton` in a real Triton (Linux on x86-64, no GPU), asked by its clients over HTTP and gRPC
 	$(BIN)/python -m tests.triton.run dist/*.whl
@@ -94,7 +94,7 @@ test-deploy: wheel   ## lint the files of deploy/, and do here what its containe
 	$(BIN)/python -m tests.deploy.run dist/*.whl
 
 test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, each in an environment of its own (ENGINES="ray": only this)
-	$(BIN)/python tests/engines/run.py $(ENGINES)
+	$(BIN)/python -m tests.engines.run $(ENGINES)
 
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
@@ -188,7 +188,7 @@ runtime-speed: install   ## how fast is the runtime compared with plain onnxrunt
 	  --data $(DEMO)/data/test.csv -o benchmarks/results/runtime.json
 	$(BIN)/python -m mtl_bench.studies.runtime.tables benchmarks/results/runtime.json docs/runtime-speed.md
 
-peers: install   ## prepare the environments, weights and graphs of the systems that ours is compared with (a quarter of an hour, 9 GB; needs `make demo` first)
+peers: install   ## prepare the environments, weights and graphs of the systems that ours is compared with (half an hour or more, over 9 GB; needs `make demo` first)
 	$(BIN)/python benchmarks/peers/install.py
 	$(BIN)/python benchmarks/peers/kit.py $(DEMO)/checkpoint $(DEMO)/bundle -o build/peers/kit
 	$(BIN)/python benchmarks/peers/prepare.py $(DEMO)/bundle

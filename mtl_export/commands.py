@@ -4,7 +4,6 @@ import atexit
 import gc
 import logging
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import click
 from rich.console import Console
 
 from mtl_export.config import Config, read_gate
-from mtl_export.console_log import log_to_console, shows_info
+from mtl_export.console_log import log_to_console
 from mtl_export.preflight import check_config_file, check_export, check_training
 from mtl_export.variant_names import AUTO
 from mtl_runtime.cli.options import column_option, json_option
@@ -63,10 +62,7 @@ def train(config: Path, output: Path, base: Path | None, resume: bool, force: bo
     check_training(parsed, output, base=base, resume=resume, force=force)
     let_threads_sleep()
     leave_garbage_at_exit()
-    console = Console(stderr=True)
-    # With -v the lines of the log go to stderr past the console, where they would break a bar.
-    bar = console if sys.stderr.isatty() and not shows_info() else None
-    with log_to_console(console):
+    with log_to_console(Console(stderr=True)) as bar:
         _log.info(LOADING)
         from mtl_export.training import train as run
 

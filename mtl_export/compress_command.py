@@ -1,7 +1,6 @@
 """The command ``mtl compress``: options -> one library call -> its result as a table or JSON."""
 
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ import click
 from rich.console import Console
 
 from mtl_export.commands import LOADING, leave_garbage_at_exit, let_threads_sleep, quiet_transformers
-from mtl_export.console_log import log_to_console, shows_info
+from mtl_export.console_log import log_to_console
 from mtl_export.preflight import check_compression
 from mtl_runtime.cli.options import column_option, finite, json_option
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
@@ -84,10 +83,7 @@ def compress(
     check_compression(checkpoint, output, variants=names, texts=texts, resume=resume, force=force)
     let_threads_sleep()
     leave_garbage_at_exit()
-    console = Console(stderr=True)
-    # With -v the lines of the log go to stderr past the console, where they would break a bar.
-    bar = console if sys.stderr.isatty() and not shows_info() else None
-    with log_to_console(console):
+    with log_to_console(Console(stderr=True)) as bar:
         _log.info(LOADING)
         from mtl_export.compression.compress import compress as run
 

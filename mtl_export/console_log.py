@@ -1,6 +1,7 @@
 """log records -> plain lines on a rich console, above a progress bar that is drawn there."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,16 +21,17 @@ def shows_info() -> bool:
 
 
 @contextmanager
-def log_to_console(console: Console) -> Iterator[None]:
+def log_to_console(console: Console) -> Iterator[Console | None]:
     """Print INFO records as plain lines through ``console``, and graver ones with level and module.
 
-    Nothing changes where INFO records are shown already.
+    Yields the console where a progress bar may be drawn, else None. Where INFO records are shown already nothing
+    changes, and their lines, which go to stderr past the console, would break a bar.
 
     Handlers of the root logger do not receive these records: they write to stderr past the console, and would print
     each line again, through the progress bar.
     """
     if shows_info():
-        yield
+        yield None
         return
     handler = _ConsoleHandler(console)
     loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -39,7 +41,7 @@ def log_to_console(console: Console) -> Iterator[None]:
         logger.setLevel(logging.INFO)
         logger.propagate = False
     try:
-        yield
+        yield console if sys.stderr.isatty() else None
     finally:
         for logger, level, propagate in settings:
             logger.removeHandler(handler)

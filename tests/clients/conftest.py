@@ -1,4 +1,4 @@
-"""Fixtures of the clients' tests, which tests/clients/run.py starts, each module in an environment of its own.
+"""Fixtures of the clients' tests, which tests.clients.run starts, each module in an environment of its own.
 
 Nothing of this project is imported here: the clients' environments do not have it.
 """

@@ -1,6 +1,6 @@
 """Clients as their makers publish them against a server: each in an environment of its own, none skipped.
 
-``python tests/clients/run.py [NAME...]`` runs all, or those named. A client is a file with its packages, pytest among
+``python -m tests.clients.run [NAME...]`` runs all, or those named. A client is a file with its packages, pytest among
 them, in requirements/ and a module test_NAME.py. The module finds the server's addresses in MTL_TEST_URL and
 MTL_TEST_GRPC, and what the library answers in the JSON file that MTL_TEST_EXPECTED names; see :func:`expected_answers`.
 Environments stay in build/clients until their packages change.
@@ -9,7 +9,6 @@ Environments stay in build/clients until their packages change.
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,18 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from mtl_runtime import load
+from tests.environments import ROOT, find_modules, prepare_environment, run_tests
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "clients"
-CONSTRAINTS = ROOT / "constraints.txt"
 BUNDLE = ROOT / "tests" / "runtime" / "data" / "tiny_bundle"
 SECONDS_TO_START = 60
 TEXTS = ["A great soup, and a good match!", "", "awful", "naïve 😀 中", "the bank " * 40, "good\n\tprice"]
 
 
 def main(names: Sequence[str]) -> None:
-    clients = find_clients()
+    clients = find_modules(HERE, "client")
     if unknown := sorted(set(names) - set(clients)):
         raise SystemExit(f"no client {unknown[0]!r}; there are: {', '.join(clients)}")
     pythons = {
@@ -45,30 +43,6 @@ def main(names: Sequence[str]) -> None:
         failed = [name for name, python in pythons.items() if not run_tests(python, modules[name], environment)]
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; the server's log is {BUILD / 'server.log'}")
-
-
-def find_clients() -> list[str]:
-    """Names that have both a file of packages and a module of tests; one without the other would be skipped."""
-    listed = {path.stem for path in (HERE / "requirements").glob("*.txt")}
-    tested = {path.stem.removeprefix("test_") for path in HERE.glob("test_*.py")}
-    if lonely := sorted(listed ^ tested):
-        raise SystemExit(f"client {lonely[0]!r} lacks requirements/{lonely[0]}.txt or test_{lonely[0]}.py")
-    return sorted(listed)
-
-
-def prepare_environment(folder: Path, requirements: Path) -> Path:
-    """The Python of the environment in ``folder``, made again if its packages have changed."""
-    python, mark = folder / "bin" / "python", folder / "installed.txt"
-    packages = requirements.read_text("utf-8") + CONSTRAINTS.read_text("utf-8")
-    if not mark.is_file() or mark.read_text("utf-8") != packages:
-        started = time.monotonic()
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--requirement", requirements], check=True)
-        mark.write_text(packages, "utf-8")
-        print(f"{folder.name}: installed in {time.monotonic() - started:.0f} s", flush=True)
-    return python
 
 
 def expected_answers() -> Mapping[str, Any]:
@@ -135,15 +109,6 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> No
             return
         time.sleep(0.1)
     raise SystemExit(f"the server does not get ready:\n{log.read_text('utf-8')}")
-
-
-def run_tests(python: Path, module: Path, environment: Mapping[str, str]) -> bool:
-    """Run one client's module; conftest.py lets no test be skipped."""
-    print(f"{module.stem}:", flush=True)
-    # What a client warns of is its makers' affair.
-    options = ["-q", "-W", "default", "-p", "no:cacheprovider", f"--confcutdir={module.parent}"]
-    command = [python, "-m", "pytest", *options, module]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
 
 if __name__ == "__main__":

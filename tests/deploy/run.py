@@ -8,7 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.clients.run import BUNDLE, ROOT, find_free_ports, prepare_environment, run_tests
+from tests.clients.run import BUNDLE, find_free_ports
+from tests.environments import ROOT, prepare_environment, run_tests
 
 HERE = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "deploy"

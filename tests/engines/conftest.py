@@ -1,4 +1,4 @@
-"""Settings of the engines' tests, which tests/engines/run.py starts, each module in an environment of its own."""
+"""Settings of the engines' tests, which tests.engines.run starts, each module in an environment of its own."""
 
 import os
 import sys

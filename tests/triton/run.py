@@ -14,16 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.clients.run import (
-    BUNDLE,
-    CONSTRAINTS,
-    ROOT,
-    expected_answers,
-    find_free_ports,
-    prepare_environment,
-    run_tests,
-    running,
-)
+from tests.clients.run import BUNDLE, expected_answers, find_free_ports, running
+from tests.environments import CONSTRAINTS, ROOT, prepare_environment, run_tests
 
 HERE = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "triton"

@@ -35,7 +35,8 @@ ONNXRUNTIME_WHEELS = (
 # Wheels that add a provider to one of those above and share no file with it.
 ONNXRUNTIME_PLUGINS = ("onnxruntime-ep-openvino",)
 
-# What a batch costs besides its tokens, in tokens: 8 for a MiniLM of 6 layers in int8 on one core, twice that on two.
+# What a batch costs besides its tokens, in tokens: chosen on one processor, for a MiniLM of 6 layers. Half or twice as
+# much hardly changes how batches are cut.
 BATCH_OVERHEAD = 16
 
 Options = Mapping[str, str]
@@ -113,7 +114,7 @@ PROVIDERS: Mapping[str, Provider] = {
         defaults={"use_tf32": "0"},
         is_device=True,
         max_batch_tokens=16384,
-        batch_overhead=4096,  # thousands of tokens take no longer than a few: a batch is filled before another begins
+        batch_overhead=4096,  # not measured: large enough to fill a batch before another begins
     ),
     "tensorrt": Provider(
         ort_name="TensorrtExecutionProvider",
@@ -125,7 +126,7 @@ PROVIDERS: Mapping[str, Provider] = {
         compiles=True,
         is_device=True,
         max_batch_tokens=16384,
-        batch_overhead=4096,  # thousands of tokens take no longer than a few: a batch is filled before another begins
+        batch_overhead=4096,  # not measured: large enough to fill a batch before another begins
         max_batch_size=64,
     ),
 }

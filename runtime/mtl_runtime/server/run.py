@@ -55,7 +55,7 @@ def run_server(settings: ServerSettings, siblings: Siblings | None = None) -> No
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop's loop, which takes a third less of a core for each request; Windows has it not."""
+    """The event loop of uvloop, which leaves more of a core to the model than asyncio's; there is none for Windows."""
     if sys.platform == "win32":
         return None
     import uvloop

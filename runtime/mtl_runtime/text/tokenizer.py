@@ -139,9 +139,9 @@ class Tokenizer:
 
 
 def _may_panic(data: bytes) -> bool:
-    """Whether parsing may panic: a Precompiled character map does, and no other part; an escape could spell its name.
+    """Whether parsing may panic: of all parts tried, only a Precompiled map does, whose name an escape may spell.
 
-    A new thread has memory of its own, where parsing a vocabulary takes 5 ms longer.
+    Other files are parsed in the caller's thread, since a new one has memory of its own, which is slower to fill.
     """
     return b"Precompiled" in data or b"\\u00" in data
 

@@ -1,5 +1,7 @@
 """The graphs of a tiny encoder of each family, traced once for all tests of a process: a trace takes seconds."""
 
+import atexit
+import shutil
 import tempfile
 from functools import cache
 from itertools import cycle
@@ -46,6 +48,7 @@ def model_of(folder, family, pooling, **changes):
 def graphs_of(family):
     """Graphs with as few layers as stand for all, and the ranges of calibration texts; only read them."""
     folder = Path(tempfile.mkdtemp(prefix=f"mtl-{family}-"))
+    atexit.register(shutil.rmtree, folder)  # the cache holds it until then
     model = model_of(folder / "encoder", family, POOLINGS[family], **FAMILIES[family].one_layer)
     return GraphBuilder(model, TASKS, ragged(16, 40, seed=1), folder)
 

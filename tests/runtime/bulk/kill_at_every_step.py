@@ -1,62 +1,34 @@
 """Check that a job survives a kill before each of its steps; test_resumable.py runs this in its own process.
 
-    python kill_at_every_step.py BUNDLE SOURCE TARGET REJECTS
+    python -m tests.runtime.bulk.kill_at_every_step BUNDLE SOURCE TARGET REJECTS
 
-A step is whatever the kernel is asked to change: a file opened for writing, renamed, linked, cut, removed, a folder
-made or removed. A child forked for the purpose kills itself before its n-th step, others resume with further kills, and
-the last one ends in peace. Prints the number of steps.
+A child kills itself before its n-th step (see tests/runtime/killed_child.py), others resume with further kills, and the
+last one ends in peace. Prints the number of steps.
 """
 
-import os
 import shutil
 import signal
 import sys
-import traceback
 from pathlib import Path
 
 from mtl_runtime import load
 from mtl_runtime.bulk.predict_file import predict_file
 from mtl_runtime.bulk.work_folder import work_folder_path
 from mtl_runtime.tables.row_chunks import ChunkLimits
+from tests.runtime.killed_child import run_in_child
 
 bundle, source, target, rejects = map(Path, sys.argv[1:])
 classifier = load(bundle, threads=1)  # no thread is started before the first text, so that a child may be forked
 removed = work_folder_path(target).with_name(f"{work_folder_path(target).name}-removed")
-STEPS = {"os.rename", "os.link", "os.truncate", "os.remove", "os.mkdir", "os.rmdir"}
-
-
-def changes(event, args):
-    written = event == "open" and isinstance(args[0], str | Path) and args[2] & (os.O_WRONLY | os.O_RDWR)
-    return (written or event in STEPS) and str(target.parent) in str(args[0])
 
 
 def in_child(*, kill_before=None):
     """Run the job in a child; how it ended, and how many steps it made."""
-    counter, count = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(count)
-        with os.fdopen(counter, "rb") as stream:
-            steps = len(stream.read())
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), steps
 
-    made = 0
-
-    def hook(event, args):
-        nonlocal made
-        if changes(event, args):
-            made += 1
-            if made == kill_before:
-                os.kill(os.getpid(), signal.SIGKILL)
-            os.write(count, b".")
-
-    try:
-        sys.addaudithook(hook)
+    def job():
         predict_file(classifier, source, target, rejects=rejects, resume=True, limits=ChunkLimits(rows=3))
-        os._exit(0)
-    finally:  # whatever happens, the child must not go on as its parent
-        traceback.print_exc()
-        os._exit(1)
+
+    return run_in_child(job, within=target.parent, kill_before=kill_before)
 
 
 def outcome():

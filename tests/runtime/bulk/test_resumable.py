@@ -8,7 +8,6 @@ import sys
 import time
 import tracemalloc
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -101,8 +100,8 @@ def test_finished_rows_are_not_classified_again(classifier, tmp_path):
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
 def test_a_kill_before_any_step_loses_and_repeats_nothing(bundle_path, tmp_path, name):
     source = make_source(tmp_path / name, rows=10, bad=(2, 7))
-    script = Path(__file__).with_name("kill_at_every_step.py")
-    argv = [sys.executable, script, bundle_path, source, tmp_path / f"out{source.suffix}", tmp_path / "bad"]
+    script = "tests.runtime.bulk.kill_at_every_step"
+    argv = [sys.executable, "-m", script, bundle_path, source, tmp_path / f"out{source.suffix}", tmp_path / "bad"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 20

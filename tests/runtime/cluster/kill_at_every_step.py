@@ -1,17 +1,14 @@
 """Check that a sharded job survives a kill before each of its steps; test_kills.py runs this in its own process.
 
-    python kill_at_every_step.py BUNDLE SOURCE OUTPUT REJECTS
+    python -m tests.runtime.cluster.kill_at_every_step BUNDLE SOURCE OUTPUT REJECTS
 
-A step is whatever the kernel is asked to change: a file opened for writing, renamed, linked, removed, a folder made or
-removed. A child forked for the purpose kills itself before its n-th step, others resume with further kills, and the
+A child kills itself before its n-th step (see tests/runtime/killed_child.py), others resume with further kills, and the
 last one ends in peace. Prints the number of kills.
 """
 
-import os
 import shutil
 import signal
 import sys
-import traceback
 from pathlib import Path
 
 from mtl_runtime import load
@@ -22,6 +19,7 @@ from mtl_runtime.cluster.predict_files import predict_files
 from mtl_runtime.cluster.request import FilesRequest
 from mtl_runtime.cluster.storage import stores
 from mtl_runtime.tables.row_chunks import ChunkLimits
+from tests.runtime.killed_child import run_in_child
 
 bundle, source, output, rejects = map(Path, sys.argv[1:])
 request = FilesRequest(
@@ -36,41 +34,15 @@ request = FilesRequest(
 classifier = load(bundle, threads=1)  # no thread is started before the first text, so that a child may be forked
 start_job.load = worker.load = lambda path, **options: classifier
 stores.sync = lambda path: None  # a kill, unlike a power failure, loses nothing that the kernel has
-STEPS = {"os.rename", "os.link", "os.truncate", "os.remove", "os.mkdir", "os.rmdir"}
-
-
-def changes(event, args):
-    written = event == "open" and isinstance(args[0], str | Path) and args[2] & (os.O_WRONLY | os.O_RDWR)
-    return (written or event in STEPS) and str(output.parent) in str(args[0])
 
 
 def in_child(*, kill_before=None):
     """Run the job in a child; how it ended, and how many steps it made."""
-    counter, count = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(count)
-        with os.fdopen(counter, "rb") as stream:
-            steps = len(stream.read())
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), steps
 
-    made = 0
-
-    def hook(event, args):
-        nonlocal made
-        if changes(event, args):
-            made += 1
-            if made == kill_before:
-                os.kill(os.getpid(), signal.SIGKILL)
-            os.write(count, b".")
-
-    try:
-        sys.addaudithook(hook)
+    def job():
         predict_files(request, Engine(run=run_here), EngineOptions(), lease_seconds=20.0)
-        os._exit(0)
-    finally:  # whatever happens, the child must not go on as its parent
-        traceback.print_exc()
-        os._exit(1)
+
+    return run_in_child(job, within=output.parent, kill_before=kill_before)
 
 
 def outcome():

@@ -19,7 +19,7 @@ from mtl_runtime.tables.row_chunks import ChunkLimits
 from tests.runtime.bulk.bulk_jobs import POSIX
 from tests.runtime.cluster.sharded_jobs import HERE, TINY_BUNDLE, contents, make_texts, run, write_input
 
-SCRIPT = Path(__file__).with_name("kill_at_every_step.py")
+SCRIPT = "tests.runtime.cluster.kill_at_every_step"
 LOCAL = type(HERE)(run=run_on_processes)
 
 
@@ -39,7 +39,7 @@ def mtl(*arguments, **variables):
 def test_a_kill_before_any_step_loses_and_doubles_nothing(bundle_path, tmp_path):
     source = write_input(tmp_path / "in.jsonl", [None if n == 12 else text for n, text in enumerate(make_texts(16))])
     done = subprocess.run(
-        [sys.executable, SCRIPT, bundle_path, source, tmp_path / "out", tmp_path / "rejects"],
+        [sys.executable, "-m", SCRIPT, bundle_path, source, tmp_path / "out", tmp_path / "rejects"],
         capture_output=True,
         text=True,
         check=False,

@@ -164,3 +164,12 @@ def test_only_the_silent_thread_has_no_stderr():
 def test_the_silent_thread_raises_what_its_work_raises():
     with pytest.raises(ZeroDivisionError):
         run_silently(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("spelling", [b"Precompiled", rb"Pre\u0063ompiled", rb"\u0050recompiled"])
+def test_a_panic_while_parsing_is_silent_however_its_cause_is_spelt(content, capfd, spelling):
+    content["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "!!"}
+    data = json.dumps(content, ensure_ascii=False).encode().replace(b'"Precompiled"', b'"' + spelling + b'"')
+    with pytest.raises(TokenizerError, match="cannot be read"):
+        Tokenizer.from_bytes(data, max_length=16)
+    assert capfd.readouterr() == ("", "")

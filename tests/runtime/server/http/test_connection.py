@@ -293,13 +293,6 @@ def test_as_many_files_may_be_open_as_connections_need():
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_no_part_of_an_answer_waits_for_an_acknowledgement():
-    with bind(Address(port=0)) as listener:
-        listener.setblocking(True)
-        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no unix sockets")
 def test_a_socket_that_a_server_left_behind_is_taken_over_and_nothing_else(tmp_path):
     path = tmp_path / "mtl.sock"
