@@ -214,7 +214,9 @@ def served(cluster):
 
     cluster.add_node(num_cpus=4)  # room for the proxy, and for new replicas next to the old ones
     ray.init(address=cluster.address, log_to_driver=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": 8127})
+    # Proxies of several nodes on one machine would share the port, and one that leaves a node would take with it the
+    # connections that wait there; between machines a load balancer asks each proxy for its health.
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": 8127})
     handle = serve.run(deployment(TINY_BUNDLE, replicas=2), name="mtl", route_prefix="/")
     url = "http://127.0.0.1:8127"
     give_up = time.monotonic() + 60

@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from mtl_export.compress_command import compress as command
 from mtl_export.compression import students as stages
 from mtl_export.compression.compress import compress as run
 from mtl_export.errors import CheckpointError, ConfigError
+from mtl_export.folder_marks import run_folder_path
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
 from tests.export.compression.lessons import train_teacher
@@ -46,8 +48,13 @@ def compressed(teacher):
         return output, compress(teacher.path, output, budget=BUDGET)
 
 
-def students_of(output):
-    return {folder.parent.name: (folder / "model.safetensors").read_bytes() for folder in output.glob("*/checkpoint")}
+def bytes_of_students(output):
+    """Bytes of each student's weights, and of what its checkpoint says of them."""
+    return {
+        (folder.parent.name, name): (folder / name).read_bytes()
+        for folder in output.glob("*/checkpoint")
+        for name in ("model.safetensors", "checkpoint.json")
+    }
 
 
 def test_a_compression_leaves_checkpoints_bundles_a_record_and_a_page(compressed):
@@ -79,7 +86,7 @@ def test_points_are_timed_against_the_teachers_fastest_variant(compressed):
     _, record = compressed
     (own,) = [point for point in record.points if point.model == "teacher"]
     assert own.speed.median == 1.0
-    assert (own.loss, own.work) == (0.0, 1.0)
+    assert (own.loss, own.work) == (pytest.approx(0.0, abs=0.01), 1.0)  # its graph rounds otherwise than PyTorch
     assert all(point.speed.n == 9 and point.texts_per_second.median > 0 for point in record.points)
 
 
@@ -89,8 +96,11 @@ def test_trials_choose_one_candidate_of_each_size(compressed):
     assert all(trial.divergence >= 0 for trial in record.trials)
 
 
-def test_a_student_over_the_budget_is_never_taken(teacher, tmp_path, monkeypatch):
-    """Sentiment is made sensitive: every student gives it random answers."""
+@pytest.fixture(scope="module")
+def spoiled(teacher, tmp_path_factory):
+    """A compression whose students all answer sentiment at random."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    texts = write_csv(folder / "more.csv", [{"text": row["text"]} for row in rows(40, seed=31)])
     distil = stages.distill
 
     def spoil(student, *arguments, **options):
@@ -105,8 +115,15 @@ def test_a_student_over_the_budget_is_never_taken(teacher, tmp_path, monkeypatch
         save_file(changed, weights)
         return load_checkpoint(checkpoint.path)
 
-    monkeypatch.setattr(stages, "distill", spoil)
-    record = compress(teacher.path, tmp_path / "students", budget=5.0, minutes=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0, 2.0))
+        patch.setattr(stages, "distill", spoil)
+        output = folder / "students"
+        return output, compress(teacher.path, output, budget=5.0, texts=[texts])
+
+
+def test_a_student_over_the_budget_is_never_taken(spoiled):
+    _, record = spoiled
     exceeded = [point for point in record.points if point.model != "teacher"]
     assert exceeded
     assert all(point.outcome == "exceeded" and point.loss > 5 for point in exceeded)
@@ -117,29 +134,25 @@ def test_a_student_over_the_budget_is_never_taken(teacher, tmp_path, monkeypatch
     )
 
 
-def test_two_compressions_give_the_same_students(teacher, compressed):
-    output, record = compressed
-    again = teacher.path.with_name("again")
-    compress(teacher.path, again, budget=BUDGET)
-    assert students_of(again) == students_of(output)
-    first, second = (
-        (folder / record.students[0].name / "checkpoint" / "checkpoint.json").read_bytes() for folder in (output, again)
-    )
-    assert first == second
+def test_nothing_smaller_is_made_than_a_student_that_certainly_exceeds_the_budget(spoiled):
+    output, record = spoiled
+    (student,) = record.students
+    assert any(f"was not distilled: {student.name} certainly exceeds the budget" in note for note in record.notes)
+    origin = load_checkpoint(output / student.name / "checkpoint").record.training.student
+    assert 30 < origin.texts <= 40
 
 
-def test_a_killed_compression_continues_and_gives_the_same_students(teacher, compressed):
-    output, record = compressed
-    target = teacher.path.with_name("killed")
+@pytest.fixture
+def killed(teacher):
+    """The output of a compression that was killed when its first student had just been exported."""
+    target = teacher.path.with_name("killed")  # a checkpoint names its data relative to itself
     program = f"""
 import os, signal
-from pathlib import Path
 from mtl_export.compression import candidates
 from mtl_export.compression.compress import compress
 from mtl_runtime.core import atomic_folder, outputs
 candidates._SPEEDS = (1.0, 2.0)
 move = outputs.move_folder
-seen = []
 def die(staging, target, **options):
     move(staging, target, **options)
     if target.name == "bundle" and target.parent.name != "teacher":
@@ -147,18 +160,29 @@ def die(staging, target, **options):
 atomic_folder.move_folder = die
 compress({str(teacher.path)!r}, {str(target)!r}, budget={BUDGET}, variants=["cpu-fp32"])
 """
-    killed = subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    run = subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=False, capture_output=True)
+    assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     assert not target.exists()
+    return target
+
+
+def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(teacher, compressed, killed):
+    output, record = compressed
+    in_time = killed.with_name("in-time")
+    shutil.copytree(run_folder_path(killed), run_folder_path(in_time))
     with pytest.raises(CheckpointError, match="holds an unfinished compression; continue it with --resume"):
-        compress(teacher.path, target, budget=BUDGET)
+        compress(teacher.path, killed, budget=BUDGET)
     with pytest.raises(CheckpointError, match="cannot resume: the checkpoint, its data"):
-        compress(teacher.path, target, budget=1.0, resume=True)
-    resumed = compress(teacher.path, target, budget=BUDGET, resume=True)
-    assert students_of(target) == students_of(output)
+        compress(teacher.path, killed, budget=1.0, resume=True)
+    resumed = compress(teacher.path, killed, budget=BUDGET, resume=True)
+    assert bytes_of_students(killed) == bytes_of_students(output)
     assert [dataclasses.replace(one, seconds=0) for one in resumed.students] == [
         dataclasses.replace(one, seconds=0) for one in record.students
     ]
+    # When the time is up one student is there, and the others are named.
+    shorter = compress(teacher.path, in_time, budget=BUDGET, resume=True, minutes=0)
+    assert [one.name for one in shorter.students] == [record.students[0].name]
+    assert any("was not distilled: the 0 minutes are over" in note for note in shorter.notes)
 
 
 def test_a_finished_compression_is_read_again(teacher, compressed):
@@ -168,15 +192,6 @@ def test_a_finished_compression_is_read_again(teacher, compressed):
         compress(teacher.path, output, budget=1.0, resume=True)
     with pytest.raises(MtlError, match="exists already"):
         compress(teacher.path, output, budget=BUDGET)
-
-
-def test_when_the_time_is_up_one_student_is_made_and_the_others_are_named(teacher, tmp_path):
-    texts = write_csv(tmp_path / "more.csv", [{"text": row["text"]} for row in rows(40, seed=31)])
-    record = compress(teacher.path, tmp_path / "students", budget=BUDGET, texts=[texts], minutes=0)
-    (student,) = record.students
-    assert any("was not distilled: the 0 minutes are over" in note for note in record.notes)
-    origin = load_checkpoint(tmp_path / "students" / student.name / "checkpoint").record.training.student
-    assert 30 < origin.texts <= 40
 
 
 def test_the_command_prints_what_to_take(teacher, compressed):

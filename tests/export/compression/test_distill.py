@@ -68,7 +68,7 @@ def student(teacher, lesson):
 def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, student):
     cut = divergence(teacher, make_student(teacher.model, SHAPE))
     distilled = divergence(teacher, student.model)
-    assert all(distilled[task] < 0.5 * cut[task] for task in cut), (cut, distilled)
+    assert all(distilled[task] < 0.75 * cut[task] for task in cut), (cut, distilled)
 
 
 def test_a_student_is_a_checkpoint_like_any_other(teacher, student):
