@@ -11,10 +11,26 @@ BUILD = Path(__file__).parents[2] / "build" / "engines"
 collect_ignore_glob = [] if Path(sys.prefix).is_relative_to(BUILD) else ["test_*.py"]
 
 
+RELEASE = "MTL_ENGINE_KILLS"  # is set for the tests before a release
+
+
+def pytest_configure(config):
+    """Make the marker known."""
+    config.addinivalue_line("markers", f"takes_minutes: runs only with {RELEASE}")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes minutes, but before a release."""
+    if RELEASE not in os.environ:
+        left_out = [item for item in items if item.get_closest_marker("takes_minutes")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
 def kills():
-    """How often a job is killed and resumed: MTL_ENGINE_KILLS."""
-    return int(os.environ.get("MTL_ENGINE_KILLS", "3"))
+    """How often a job is killed and resumed."""
+    return int(os.environ.get(RELEASE, "1"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,7 @@
 ``python -m tests.engines.run [NAME...]`` runs all, or those named. An engine is a file with its packages in
 requirements/ and a module test_NAME.py. What it shares with this project (pytest, numpy, pyarrow, onnxruntime) is that
 of the environment which runs this script, whose folder comes after the engine's own. Environments stay in build/engines
-until their packages change. MTL_ENGINE_KILLS=10 kills as often as a release asks for, in place of a few times.
+until their packages change. MTL_ENGINE_KILLS=10 kills as often as a release asks for, in place of once.
 """
 
 import os

@@ -186,9 +186,7 @@ def test_the_example_does_the_job_on_the_cluster(cluster, inputs, tmp_path):
     assert f"{5 * GROUPS // 4} rows in 1 parts" in shown.stdout
 
 
-@pytest.mark.skipif(
-    "MTL_ENGINE_KILLS" not in os.environ, reason="takes minutes: with MTL_ENGINE_KILLS, before a release"
-)
+@pytest.mark.takes_minutes
 def test_the_pipeline_of_the_docs_answers_each_row(cluster, connection, inputs, tmp_path):
     """Ray Data: the block of docs/scale.md with paths of this test."""
     page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text("utf-8")

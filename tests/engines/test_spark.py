@@ -3,7 +3,10 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -21,7 +24,15 @@ SECONDS_FOR_A_JOB = 300
 
 
 @pytest.fixture(scope="module")
-def session():
+def workers():
+    """Python workers are this environment's Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        yield
+
+
+@pytest.fixture(scope="module")
+def session(workers):
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     opened = builder.config("spark.python.worker.reuse", "true").getOrCreate()
     opened.sparkContext.setLogLevel("OFF")
@@ -56,7 +67,7 @@ def test_a_job_that_spark_gives_up_keeps_what_is_done(session, inputs, tmp_path)
     """As where an executor is lost too often; here each try of a task is its last."""
     import psutil
 
-    run([inputs], tmp_path / "plain", shard_rows=5)
+    run([inputs], tmp_path / "plain", shard_rows=1)
     killed = []
 
     def kill_python_workers(task, shards, options):
@@ -75,16 +86,17 @@ def test_a_job_that_spark_gives_up_keeps_what_is_done(session, inputs, tmp_path)
             threading.Thread(target=kill).start()
         yield from SPARK.run(task, shards, options)
 
-    run([inputs], tmp_path / "out", engine=type(SPARK)(run=kill_python_workers), shard_rows=5, attempts=5)
+    run([inputs], tmp_path / "out", engine=type(SPARK)(run=kill_python_workers), shard_rows=1, attempts=5)
     assert killed
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
 
 
-def test_a_driver_that_is_killed_is_resumed(inputs, tmp_path, kills):
+def test_a_driver_that_is_killed_is_resumed(inputs, tmp_path, kills, monkeypatch):
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)  # the command takes its own Python for workers on this machine
     run([inputs], tmp_path / "plain", shard_rows=5, limits=ChunkLimits())
     job = ["predict", TINY_BUNDLE, inputs, "-o", tmp_path / "out", "--on", "spark:local[2]", "--shard-rows", "5"]
     draw = random.Random(5)
-    for number in range(1, kills):
+    for number in range(1, kills + 1):
         driver = mtl(*job, "--resume")
         give_up = time.monotonic() + 120
         while (
@@ -130,12 +142,8 @@ def test_a_frame_gets_the_tasks_that_are_asked_for(session):
         classify(frame.withColumnRenamed("text", "stars"), TINY_BUNDLE, "stars", tasks=["stars"])
 
 
-def test_the_example_counts_answers(tmp_path):
+def test_the_example_counts_answers(workers, tmp_path):
     """In a process of its own: it ends its session."""
-    import subprocess
-    import sys
-    from pathlib import Path
-
     example = Path(__file__).parents[2] / "examples" / "scale" / "spark_frame.py"
     source = write_input(tmp_path / "in.csv", make_texts(20))
     shown = subprocess.run([sys.executable, example, TINY_BUNDLE, source], capture_output=True, text=True, check=False)

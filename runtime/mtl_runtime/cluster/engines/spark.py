@@ -1,5 +1,7 @@
 """Shards on a Spark cluster: a task each, on Python workers that keep their classifier."""
 
+import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -12,7 +14,7 @@ from mtl_runtime.cluster.engines.shipped_worker import run_shipped
 from mtl_runtime.cluster.worker import Outcome, WorkerTask
 from mtl_runtime.errors import MissingPackageError
 
-__all__ = ["run_on_spark"]
+__all__ = ["find_cause", "run_on_spark"]
 
 
 def run_on_spark(task: WorkerTask, shards: deque[int], options: EngineOptions) -> Iterator[Outcome]:
@@ -28,6 +30,8 @@ def run_on_spark(task: WorkerTask, shards: deque[int], options: EngineOptions) -
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise MissingPackageError("--on spark needs PySpark; run `pip install 'mtl-export[spark]'`") from error
+    if options.where.startswith("local"):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # otherwise workers are the first python3 on the PATH
     builder: Any = SparkSession.builder
     builder = builder.appName("mtl predict").config("spark.task.cpus", options.threads)
     context = (builder.master(options.where) if options.where else builder).getOrCreate().sparkContext
@@ -37,12 +41,19 @@ def run_on_spark(task: WorkerTask, shards: deque[int], options: EngineOptions) -
     try:
         lines = context.parallelize(numbers, len(numbers)).mapPartitions(partial(_run, task, archive)).collect()
     except Exception as error:  # noqa: BLE001 - py4j's, about a job that Spark gave up
-        cause = str(error).partition("\n")[0]
+        cause = find_cause(str(error))
         yield from (Outcome.lost(shard, f"Spark gave the job up: {cause}") for shard in numbers)
     else:
         yield from map(Outcome.from_line, lines)
     finally:
         archive.destroy()
+
+
+def find_cause(message: str) -> str:
+    """Message of an error of Spark's -> its exception in one line: Python's where a worker raised one."""
+    before, _, trace = message.partition("Traceback (most recent call last):\n")
+    raised = (line for line in trace.splitlines() if not line.startswith(" "))
+    return next(raised, "") or before.partition("\n")[0]
 
 
 def _run(task: WorkerTask, archive: Any, shards: Iterable[int]) -> Iterator[bytes]:
