@@ -36,9 +36,11 @@ class MachineType:
 
 
 # List prices on demand, Linux, without discounts; --price replaces one. N2 is 0.031611 a vCPU and 0.004237 a GiB.
+# Azure's is that of the SkyPilot catalog (skypilot-org/skypilot-catalog, catalogs/v6/azure/vms.csv).
 MACHINE_TYPES: Mapping[str, MachineType] = {
     "AWS c5.4xlarge": MachineType(vcpus=16, dollars_per_hour=0.68, region="US East (N. Virginia)"),
     "Google n2-highcpu-16": MachineType(vcpus=16, dollars_per_hour=0.5736, region="us-central1"),
+    "Azure F16s v2": MachineType(vcpus=16, dollars_per_hour=0.677, region="East US"),
 }
 
 
