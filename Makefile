@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-one training-cost quantization-study bulk scale runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-one training-cost quantization-study bulk scale scale-speed runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -182,6 +182,11 @@ bulk: install    ## does `mtl predict` stay within its memory on a million texts
 scale: install   ## what would a billion rows take on a hundred machines? (a calculation from the results of `make bulk`)
 	$(BIN)/python -m mtl_bench.studies.scale.simulation benchmarks/results/bulk.json -o benchmarks/results/scale.json
 	$(BIN)/python -m mtl_bench.studies.scale.tables benchmarks/results/scale.json docs/scale.md
+
+scale-speed: install   ## do shards on processes cost speed, and does a worker's memory grow? (an hour; needs `make demo`, and two cores for itself)
+	$(BIN)/python -m mtl_bench.studies.scale.speed $(DEMO)/bundle -o benchmarks/results/scale_speed.json
+	$(BIN)/python -m mtl_bench.studies.scale.worker_memory $(DEMO)/bundle -o benchmarks/results/worker_memory.json
+	$(BIN)/python -m mtl_bench.studies.scale.measured_tables benchmarks/results/scale_speed.json benchmarks/results/worker_memory.json docs/scale.md
 
 runtime-speed: install   ## how fast is the runtime compared with plain onnxruntime and PyTorch? (half an hour; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.runtime $(DEMO)/checkpoint $(DEMO)/bundle \

@@ -1,20 +1,26 @@
-"""The simulation of a cluster: what must hold for any, and what its tables say of the results file."""
+"""The simulation of a cluster: what must hold for any, what is measured of shards, and what the page says of both."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtl_bench.report.markdown_table import fill_tables
+from mtl_bench.results.files import read_results
+from mtl_bench.studies.scale import measured_tables, speed, worker_memory
 from mtl_bench.studies.scale.cluster_model import ClusterSpec, simulate
 from mtl_bench.studies.scale.file_sizes import size_of_files
 from mtl_bench.studies.scale.simulation import ScaleSimulation
 from mtl_bench.studies.scale.tables import page_tables
 from mtl_runtime.core import records
+from mtl_runtime.core.machine import machine_facts
 
 ROOT = Path(__file__).parents[3]
+TINY_BUNDLE = ROOT / "tests" / "runtime" / "data" / "tiny_bundle"
 EVEN = ClusterSpec(
     machines=4,
     cores=2,
@@ -69,3 +75,86 @@ def test_the_tables_of_the_page_are_those_of_the_results_file():
     page = (ROOT / "docs" / "scale.md").read_text("utf-8")
     simulation = records.from_json(ScaleSimulation, results.read_text("utf-8"))
     assert fill_tables(page, page_tables(simulation)) == page, "run `make scale`"
+
+
+def invoke(command, *arguments):
+    return CliRunner().invoke(command, [*map(str, arguments)], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Results of both measurements on a bundle of which a pass costs next to nothing."""
+    folder = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker_memory, "_SECONDS_BETWEEN_SAMPLES", 0.01)
+        done = invoke(
+            worker_memory.main, TINY_BUNDLE, "-o", folder / "memory.json", "--variant", "cpu-fp32", "--rows", 2000
+        )
+    # Neither growth nor speed is judged here: so short a job still loads in its second tenth, and other tests run.
+    assert (folder / "memory.json").is_file(), done.output
+    done = invoke(
+        speed.main, TINY_BUNDLE, "-o", folder / "speed.json", "--variant", "cpu-fp32", "--rows", 2000, "--rounds", 1
+    )
+    assert "rows/s" in done.output
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or os.cpu_count() < 2, reason="two cores of Linux are needed")
+def test_each_way_to_answer_and_the_memory_of_a_worker_are_measured(measured, tmp_path):
+    ways = read_results(speed.ShardSpeedResults, measured / "speed.json").conditions
+    assert [(name, way.cores, len(way.rows_per_second)) for name, way in ways.items()] == [
+        ("plain", 1, 1),
+        ("one process", 1, 1),
+        ("two processes", 2, 1),
+        ("two plain commands at once", 2, 1),
+    ]
+    memory = read_results(worker_memory.WorkerMemoryResults, measured / "memory.json")
+    assert len(memory.tenths_mb) == 10
+    assert all(20 < highest < 2000 for highest in memory.tenths_mb[1:])
+    names = ("scale speed", "scale memory")
+    page = tmp_path / "page.md"
+    page.write_text("".join(f"<!-- {name}: start -->\n<!-- {name}: end -->\n" for name in names))
+    done = invoke(measured_tables.main, measured / "speed.json", measured / "memory.json", page)
+    assert done.exit_code == 0, done.output
+    assert page.read_text().count("| two processes | 2 |") == 1
+
+
+def test_a_promise_is_broken_only_where_the_machine_could_have_kept_it():
+    def results(two, two_plain):
+        ways = {"plain": (1, 1.0, 0.0), "one process": (1, 0.96, 0.95), "two processes": (2, two, 1.9)}
+        ways["two plain commands at once"] = (2, two_plain, 0.0)
+        conditions = {
+            name: speed.ShardCondition(cores=cores, rows_per_second=(times,), times_plain=times, least=least)
+            for name, (cores, times, least) in ways.items()
+        }
+        return speed.ShardSpeedResults(
+            schema_version=1,
+            machine=machine_facts(),
+            made_with={},
+            bundle_digest="0" * 64,
+            variant="cpu-int8",
+            rows=1,
+            conditions=conditions,
+        )
+
+    assert results(1.95, 2.0).problems() == []
+    assert results(1.65, 1.7).problems() == []  # cores that share units
+    assert results(1.6, 1.7).problems() == ["two processes: 1.60 times plain, promised are 1.61"]
+    assert results(1.85, 2.0).problems() == ["two processes: 1.85 times plain, promised are 1.90"]
+
+
+def test_a_worker_that_grows_is_a_problem():
+    def results(*tenths):
+        return worker_memory.WorkerMemoryResults(
+            schema_version=1,
+            machine=machine_facts(),
+            made_with={},
+            bundle_digest="0" * 64,
+            variant="cpu-int8",
+            rows=1,
+            seconds=1.0,
+            tenths_mb=tenths,
+        )
+
+    assert results(90.0, *[100.0] * 8, 104.0).problems() == []
+    assert results(90.0, *[100.0] * 8, 106.0).problems() == ["a worker grew from 100 to 106 MiB"]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtl_bench.processes.process_tree import find_children, resident_bytes
 from mtl_bench.studies.serving.http_client import HOST, Connection
 from mtl_runtime.errors import CheckFailedError
 
@@ -30,7 +31,7 @@ class ServerProcess:
     @property
     def resident_bytes(self) -> int:
         """Memory of the process and its children."""
-        return sum(_resident_bytes(pid) for pid in (self.pid, *_children(self.pid)))
+        return sum(resident_bytes(pid) for pid in (self.pid, *find_children(self.pid)))
 
 
 def cores_of_both_sides() -> tuple[int, int]:
@@ -112,18 +113,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_END_SECONDS)
-
-
-def _children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return [*children, *(grandchild for child in children for grandchild in _children(child))]
-    return []
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
