@@ -5,9 +5,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 
@@ -63,16 +65,13 @@ def test_a_shard_that_fails_is_given_up_and_the_rest_goes_on(session, tmp_path):
     assert run([source], tmp_path / "out", engine=SPARK, resume=True, on_bad_row="skip").is_complete
 
 
-def test_a_job_that_spark_gives_up_keeps_what_is_done(session, inputs, tmp_path):
+def test_a_job_that_spark_gives_up_keeps_what_is_done(session, tmp_path):
     """As where an executor is lost too often; here each try of a task is its last."""
-    import psutil
-
-    run([inputs], tmp_path / "plain", shard_rows=1)
+    source = write_input(tmp_path / "in.jsonl", make_texts(400))  # shards enough that workers die before all are done
+    run([source], tmp_path / "plain", shard_rows=1)
     killed = []
 
     def kill_python_workers(task, shards, options):
-        import threading
-
         def kill():
             give_up = time.monotonic() + 60
             while time.monotonic() < give_up and len(list((tmp_path / "out").glob("part-*"))) < 4:
@@ -86,7 +85,7 @@ def test_a_job_that_spark_gives_up_keeps_what_is_done(session, inputs, tmp_path)
             threading.Thread(target=kill).start()
         yield from SPARK.run(task, shards, options)
 
-    run([inputs], tmp_path / "out", engine=type(SPARK)(run=kill_python_workers), shard_rows=1, attempts=5)
+    run([source], tmp_path / "out", engine=type(SPARK)(run=kill_python_workers), shard_rows=1, attempts=5)
     assert killed
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
 

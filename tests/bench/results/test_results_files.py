@@ -17,6 +17,8 @@ from mtl_bench.studies.joint_training import JointTrainingResults
 from mtl_bench.studies.quantization.results import QuantizationResults
 from mtl_bench.studies.runtime.results import RuntimeResults
 from mtl_bench.studies.scale.simulation import ScaleSimulation
+from mtl_bench.studies.scale.speed import ShardSpeedResults
+from mtl_bench.studies.scale.worker_memory import WorkerMemoryResults
 from mtl_bench.studies.self_test.results import FirstLoadResults, GoldenDifferences
 from mtl_bench.studies.serving.results import ServingResults
 from mtl_bench.studies.small_data.results import SmallDataResults
@@ -40,9 +42,11 @@ KINDS = {
     "runtime_openvino.json": RuntimeResults,
     "hostile.json": HostileResults,
     "scale.json": ScaleSimulation,
+    "scale_speed.json": ShardSpeedResults,
     "serve_speed.json": ServingResults,
     "small_data.json": SmallDataResults,
     "training_cost.json": TrainingCostResults,
+    "worker_memory.json": WorkerMemoryResults,
 }
 # Earlier names of keys, which are read and no longer written.
 RENAMED = {"token_budget": "max_batch_tokens", "majority": "majority_accuracy"}

@@ -75,6 +75,11 @@ def test_the_tables_of_the_page_are_those_of_the_results_file():
     page = (ROOT / "docs" / "scale.md").read_text("utf-8")
     simulation = records.from_json(ScaleSimulation, results.read_text("utf-8"))
     assert fill_tables(page, page_tables(simulation)) == page, "run `make scale`"
+    measured = measured_tables.measured_tables(
+        read_results(speed.ShardSpeedResults, results.with_name("scale_speed.json")),
+        read_results(worker_memory.WorkerMemoryResults, results.with_name("worker_memory.json")),
+    )
+    assert fill_tables(page, measured) == page, "run `make scale-speed`"
 
 
 def invoke(command, *arguments):
