@@ -33,9 +33,8 @@ def instruction(name):
 
 def in_image(text):
     """A command or path of the image -> the same below the folder that stands in for its root."""
-    for path in ("/opt/mtl", "/tmp/", "/bundle"):
-        text = text.replace(path, f"{IMAGE}{path}")
-    return text
+    # In one go: the folder may itself lie below /tmp.
+    return re.sub("/opt/mtl|/tmp/|/bundle", lambda path: f"{IMAGE}{path[0]}", text)
 
 
 def test_hadolint_finds_nothing_in_the_container_file():
