@@ -203,7 +203,8 @@ def test_a_variant_that_cannot_be_compared_here_is_not_offered_right_after_sayin
     assert "(to have them: --variants auto,cuda-fp16)" in caplog.text  # whose rounding is imitated here
 
 
-def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path):
+def test_equal_checkpoints_give_equal_bytes_evidence_aside(checkpoint, exported, tmp_path, kept_traces):
+    kept_traces.forget()
     again = export_bundle(checkpoint, tmp_path / "again")
     first, second = (
         {name: data for name, data in files_of(bundle.path).items() if not name.startswith("evidence/")}
