@@ -92,7 +92,8 @@ class JobFolder:
         Raises:
             MtlError: it holds files.
         """
-        files = [name for name in self.store.list() if not name.startswith(".")]
+        names = (*self.store.list(), *self.store.list_folders())
+        files = [name for name in names if not name.startswith(".") and name != _STATE]  # a lease may be held in it
         if files:
             raise MtlError(f"{self.name} exists already and holds {name_path(files[0])}; name another output")
 
@@ -153,6 +154,10 @@ class JobFolder:
     def rejects_name(self, part: str) -> str:
         """Name of the file with the bad rows of a part."""
         return f"{_REJECTS}/{part.rpartition('.')[0]}.jsonl"
+
+    def reopen(self) -> None:
+        """Let a complete job have work again: a part of it is missing."""
+        self.store.remove(SUCCESS, MANIFEST)
 
     def finish(self, manifest: bytes, success: bytes) -> None:
         """Mark the job as complete."""

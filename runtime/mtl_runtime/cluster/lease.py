@@ -17,7 +17,7 @@ from mtl_runtime.cluster.job_folder import LEASE, JobFolder
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError, RecordError
 
-__all__ = ["LEASE_SECONDS", "hold_lease", "read_lease"]
+__all__ = ["LEASE_SECONDS", "hold_lease", "is_gone", "read_lease"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,17 +39,20 @@ class Lease:
         """Whether its holder has died: as far as can be known from here, or since it was not renewed."""
         if self.until < time.time():
             return True
-        return self.host == socket.gethostname() and not _is_alive(self.pid)
+        return is_gone(self.host, self.pid)
 
 
-def _is_alive(pid: int) -> bool:
+def is_gone(host: str, pid: int) -> bool:
+    """Whether a process has ended, as far as can be known from here: of another host it cannot."""
+    if host != socket.gethostname():
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return False
-    except OSError:  # another user's
         return True
-    return True
+    except OSError:  # another user's
+        return False
+    return False
 
 
 def read_lease(folder: JobFolder) -> Lease | None:

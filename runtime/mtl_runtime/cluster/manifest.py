@@ -109,13 +109,14 @@ def check_output(folder: JobFolder, manifest: PartManifest) -> Iterator[OutputPr
     listed = {part.name for part in manifest.parts}
     with ThreadPoolExecutor(_THREADS) as threads:
         yield from filter(None, threads.map(lambda part: _compare(folder, part, sizes.get(part.name)), manifest.parts))
-    for name in sorted(_foreign_files(sizes, listed)):
-        yield OutputProblem(name, "it is no part of this job; its rows would be read a second time")
+    folders = (f"{name}/" for name in folder.store.list_folders())
+    for name in sorted(_foreign_names((*sizes, *folders), listed)):
+        yield OutputProblem(name, "it is no part of this job; who reads the folder would read its rows too")
 
 
-def _foreign_files(sizes: Iterable[str], listed: set[str]) -> Iterator[str]:
-    """Files that a reader of the folder would take for parts."""
-    return (name for name in sizes if name not in listed and not name.startswith(("_", ".")))
+def _foreign_names(names: Iterable[str], listed: set[str]) -> Iterator[str]:
+    """Files and folders that a reader of the folder would take for parts."""
+    return (name for name in names if name not in listed and not name.startswith(("_", ".")))
 
 
 def _compare(folder: JobFolder, part: PartEntry, size: int | None) -> OutputProblem | None:

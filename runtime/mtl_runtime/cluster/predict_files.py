@@ -51,6 +51,11 @@ def predict_files(
     """
     folder = JobFolder.open(request.output)
     is_array = engine.select is not None
+    if is_array and request.overwrite:
+        raise MtlError(
+            f"--force is not for the processes of an array, each of which would start over; name another output, or "
+            f"remove {folder.name} before they start"
+        )
     if is_array:  # of its processes, one begins and the others join
         request = dataclasses.replace(request, resume=True)
     with nullcontext() if is_array else hold_lease(folder, seconds=lease_seconds):
@@ -63,7 +68,13 @@ def predict_files(
         if not is_array:
             folder.store.remove_staging()
         if folder.is_complete:
-            return _summarize_complete(folder)
+            done = folder.read_done(job)
+            if len(done) == len(job.shards):
+                if request.rejects is not None:
+                    _copy_rejects(folder, done, request.rejects)
+                return _summarize_complete(folder)
+            _log.warning("%s was complete and lacks %d parts", folder.name, len(job.shards) - len(done))
+            folder.reopen()
         if not is_array:
             folder.forget_failed()
         return _Run(folder, job, request, engine, options, progress or (lambda _rows, _share: None)).run()

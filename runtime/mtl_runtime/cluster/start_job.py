@@ -1,6 +1,8 @@
 """request + output folder -> the job: the one that the folder is of, if it is the same, or a new one."""
 
 import logging
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from mtl_runtime.bulk.request import PredictJob
 from mtl_runtime.bulk.row_predictions import PredictionColumns
 from mtl_runtime.cluster.job import ShardedJob, ShardedSpec
 from mtl_runtime.cluster.job_folder import JobFolder
+from mtl_runtime.cluster.lease import LEASE_SECONDS, is_gone
 from mtl_runtime.cluster.plan import plan_job
 from mtl_runtime.cluster.request import FilesRequest
-from mtl_runtime.cluster.storage.input_files import StoredFile, list_inputs
+from mtl_runtime.cluster.storage.file_systems import parts_below
+from mtl_runtime.cluster.storage.input_files import StoredFile, is_data, list_inputs
 from mtl_runtime.errors import MtlError
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load
@@ -31,13 +35,15 @@ def start_job(folder: JobFolder, request: FilesRequest) -> ShardedJob:
         MtlError: the folder holds other files; or it is of a job, and neither ``resume`` nor ``overwrite`` is set; or
             of another job than the one that is asked for; or the inputs are missing or malformed.
     """
+    _check_places(folder, request)
     _check_folder(folder, request)
     files = list_inputs(request.inputs)
-    _check_places(folder, files)
+    _check_inputs(folder, files)
     if request.resume and (recorded := folder.read_job()) is not None:
         return _resume(folder, recorded, request, files)
     job = _plan(request, files)
     if request.overwrite and folder.has_job:
+        _check_unused(folder)
         folder.remove_job()
     if folder.create_job(job):
         return job
@@ -53,6 +59,17 @@ def _check_folder(folder: JobFolder, request: FilesRequest) -> None:
         raise MtlError(f"{folder.name} was started and not finished; --resume continues it, --force starts over")
 
 
+def _check_unused(folder: JobFolder) -> None:
+    """Refuse to start over while processes of an array, which hold no lease, work on the job."""
+    for running in folder.read_running():
+        is_fresh = time.time() - running.updated < LEASE_SECONDS
+        if is_fresh and running.pid != os.getpid() and not is_gone(running.host, running.pid):
+            raise MtlError(
+                f"process {running.pid} on {running.host} works on {folder.name}; stop it, and start over "
+                f"{LEASE_SECONDS:g} seconds later"
+            )
+
+
 def _meet(folder: JobFolder, planned: ShardedJob, *, resume: bool) -> ShardedJob:
     """Take up the job that another process has written since this one looked, if it is the same."""
     recorded = folder.read_job()
@@ -62,7 +79,21 @@ def _meet(folder: JobFolder, planned: ShardedJob, *, resume: bool) -> ShardedJob
     return recorded
 
 
-def _check_places(folder: JobFolder, files: Sequence[StoredFile]) -> None:
+def _check_places(folder: JobFolder, request: FilesRequest) -> None:
+    """Refuse an output whose parts would be inputs the next time, and bad rows that would be read as parts."""
+    output = folder.store.url
+    for name in request.inputs:
+        below = parts_below(output, name)
+        if below is not None and all(map(is_data, below)):
+            raise MtlError(
+                f"the output {folder.name} lies in the input {name_path(name)}, so that its parts would be inputs next "
+                f"time; name another output, or one that starts with _"
+            )
+    if request.rejects is not None and parts_below(request.rejects, output) is not None:
+        raise MtlError(f"--rejects {name_path(request.rejects)} lies in the output; name another folder")
+
+
+def _check_inputs(folder: JobFolder, files: Sequence[StoredFile]) -> None:
     below = f"{folder.store.url.rstrip('/')}/"
     if inside := [file.path for file in files if file.path.startswith(below)]:
         raise MtlError(f"{name_path(inside[0])} is an input and lies in the output {folder.name}; name another output")

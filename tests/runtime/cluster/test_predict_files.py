@@ -302,7 +302,7 @@ def test_a_job_that_cannot_start_leaves_nothing(tmp_path):
     assert not any((tmp_path / "out").iterdir())
     with pytest.raises(MtlError, match="there is no such file, or nothing in it"):
         run([tmp_path / "absent.csv"], tmp_path / "out")
-    with pytest.raises(MtlError, match="named twice among the inputs"):
+    with pytest.raises(MtlError, match="the same file twice among the inputs; name it once"):
         run([source, tmp_path / "*.csv"], tmp_path / "out")
     run([source], tmp_path / "out")
     with pytest.raises(MtlError, match="is an input and lies in the output"):

@@ -1,12 +1,13 @@
 """URL -> the filesystem behind it, by fsspec or pyarrow.fs."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from mtl_runtime.errors import MissingPackageError, MtlError
 from mtl_runtime.wording import name_path
 
-__all__ = ["RemotePath", "is_url", "local_path", "open_remote"]
+__all__ = ["RemotePath", "is_url", "local_path", "open_remote", "parts_below"]
 
 
 def is_url(name: str) -> bool:
@@ -17,6 +18,17 @@ def is_url(name: str) -> bool:
 def local_path(name: str) -> str:
     """The path that ``name``, a path or a URL with file://, stands for."""
     return name.removeprefix("file://")
+
+
+def parts_below(place: str, folder: str) -> tuple[str, ...] | None:
+    """The names that lead from ``folder`` to ``place``, none where they are the same; None: it is not below it."""
+    place, folder = (
+        name.rstrip("/") if is_url(name) else os.path.realpath(local_path(name)) for name in (place, folder)
+    )
+    if place == folder:
+        return ()
+    below = place.removeprefix(folder.rstrip(os.sep))
+    return None if below == place or below[0] not in {"/", os.sep} else tuple(below[1:].replace(os.sep, "/").split("/"))
 
 
 @dataclass(frozen=True, slots=True)

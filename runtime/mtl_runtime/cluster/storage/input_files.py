@@ -3,17 +3,19 @@
 import glob
 import io
 import os
+import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mtl_runtime.cluster.storage.file_systems import is_url, local_path, open_remote
+from mtl_runtime.cluster.storage.file_systems import is_url, local_path, open_remote, parts_below
 from mtl_runtime.errors import MtlError, TableError
 from mtl_runtime.wording import enumerate_names, name_path
 
-__all__ = ["StoredFile", "find_file", "list_inputs", "open_stored"]
+__all__ = ["StoredFile", "find_file", "is_data", "list_inputs", "open_stored"]
 
 _BUFFER = 2**20  # bytes
 _PATTERN = frozenset("*?[")
@@ -33,23 +35,34 @@ class StoredFile:
 def list_inputs(names: Iterable[str]) -> list[StoredFile]:
     """List the files behind ``names``: files, patterns with ``*``, and folders with all below them.
 
-    Files of a folder or pattern are in the order of their paths. Names that start with ``_`` or ``.`` are left out, as
-    engines do that write such files next to their data.
+    Files of a folder or pattern are in the order of their paths, those behind links too. Names that start with ``_`` or
+    ``.`` are left out, as engines do that write such files next to their data, unless a pattern's last part does too.
 
     Raises:
-        MtlError: a name has no files, or two names have a file in common.
+        MtlError: a name has no files, or cannot be listed, or has something that is no file; or a file is named twice,
+            by whatever names.
     """
-    files: dict[str, StoredFile] = {}
+    files: list[StoredFile] = []
     for name in names:
-        found = sorted(
-            _list_remote(name) if is_url(name) else _list_local(local_path(name)), key=lambda file: file.path
-        )
+        try:
+            found = list(_list_remote(name) if is_url(name) else _list_local(local_path(name)))
+        except OSError as error:
+            place = error.filename if isinstance(error.filename, str) else name
+            raise MtlError(f"{name_path(place)} cannot be listed: {error.strerror or error}") from error
         if not found:
             raise MtlError(f"{name_path(name)}: there is no such file, or nothing in it")
-        if repeated := [file.path for file in found if file.path in files]:
-            raise MtlError(f"{enumerate_names(repeated)}: named twice among the inputs; name each file once")
-        files |= {file.path: file for file in found}
-    return list(files.values())
+        files += sorted({file.path: file for file in found}.values(), key=lambda file: file.path)
+    times = Counter(map(_identify, files))
+    if repeated := [file.path for file in files if times[_identify(file)] > 1]:
+        raise MtlError(
+            f"{enumerate_names(dict.fromkeys(repeated))}: the same file twice among the inputs; name it once"
+        )
+    return files
+
+
+def _identify(file: StoredFile) -> str:
+    """Its path without links."""
+    return file.path if is_url(file.path) else os.path.realpath(file.path)
 
 
 def find_file(path: str) -> StoredFile:
@@ -85,21 +98,56 @@ def open_stored(path: str) -> BinaryIO:
 
 
 def _list_local(name: str) -> Iterator[StoredFile]:
-    is_pattern = bool(_PATTERN & set(name)) and not Path(name).exists()
-    matches = sorted(glob.glob(name, recursive=True)) if is_pattern else [name]  # noqa: PTH207 - Path has no such
+    name = name.replace(os.sep, "/")
+    matches = [name]
+    if _PATTERN & set(name) and not Path(name).exists():
+        root = _root_of(name)
+        found = glob.glob(name, recursive=True)  # noqa: PTH207 - Path has no such
+        matches = sorted(match for match in found if _is_below_data(match, root, name))
+    walked: set[str] = set()  # folders without links, some of which lead back
     for match in matches:
-        path = Path(match).absolute()
-        if path.is_dir():
-            for folder, folders, names in os.walk(path):
-                folders[:] = filter(_is_data, folders)
-                yield from (_local_file(os.path.join(folder, name)) for name in filter(_is_data, names))  # noqa: PTH118
-        elif path.exists():
-            yield _local_file(str(path))
+        # What `..` means depends on the links before it.
+        path = os.path.realpath(match) if ".." in Path(match).parts else str(Path(match).absolute())
+        if Path(path).is_dir():
+            yield from _walk(path, walked)
+        elif Path(path).exists():
+            yield _local_file(path)
+
+
+def _walk(top: str, walked: set[str]) -> Iterator[StoredFile]:
+    for folder, folders, names in os.walk(top, onerror=_raise, followlinks=True):
+        real = os.path.realpath(folder)
+        above = os.path.realpath(Path(folder).parent)
+        if real in walked or (folder != top and parts_below(above, real) is not None):
+            folders.clear()
+            continue
+        walked.add(real)
+        folders[:] = sorted(filter(is_data, folders))
+        yield from (_local_file(os.path.join(folder, name)) for name in filter(is_data, names))  # noqa: PTH118
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _local_file(path: str) -> StoredFile:
     facts = Path(path).stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise MtlError(f"{name_path(path)} is no file that can be read twice; write what it gives to a file first")
     return StoredFile(path=path, bytes=facts.st_size, version=str(facts.st_mtime_ns))
+
+
+def _root_of(pattern: str) -> str:
+    """The folder before the first part with a wildcard."""
+    parts = pattern.split("/")
+    first = next(number for number, part in enumerate(parts) if _PATTERN & set(part))
+    return "/".join(parts[:first])
+
+
+def _is_below_data(path: str, root: str, pattern: str) -> bool:
+    """Whether no part of ``path`` below ``root`` is hidden, or the pattern asks for hidden ones."""
+    below = path.replace(os.sep, "/").removeprefix(root).strip("/").split("/")
+    return not is_data(pattern.rpartition("/")[2]) or all(map(is_data, below))
 
 
 def _list_remote(url: str) -> Iterator[StoredFile]:
@@ -115,11 +163,11 @@ def _list_remote(url: str) -> Iterator[StoredFile]:
             entries = {remote.path: system.info(remote.path)}
     except OSError as error:
         raise MtlError(f"{name_path(url)} cannot be listed: {error.strerror or error}") from error
-    root = remote.path.rstrip("/")
-    prefix = url.rstrip("/").removesuffix(root)  # scheme, and for some the host
+    named = remote.path.rstrip("/")
+    prefix = url.rstrip("/").removesuffix(named)  # scheme, and for some the host
+    root = _root_of(named) if _PATTERN & set(named) else named
     for path, facts in entries.items():
-        below = path.removeprefix(root).strip("/").split("/") if path.startswith(f"{root}/") else []
-        if facts["type"] == "file" and all(map(_is_data, below)):
+        if facts["type"] == "file" and (path == named or _is_below_data(path, root, named)):
             yield _remote_file(prefix + path, facts)
 
 
@@ -130,5 +178,6 @@ def _remote_file(url: str, facts: Mapping[str, Any]) -> StoredFile:
     return StoredFile(path=url, bytes=facts["size"], version=str(version))
 
 
-def _is_data(name: str) -> bool:
+def is_data(name: str) -> bool:
+    """Whether readers of folders take a file or folder of this name."""
     return not name.startswith(("_", "."))

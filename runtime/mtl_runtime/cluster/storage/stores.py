@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,9 @@ class Store(Protocol):
 
     def list(self, folder: str = "") -> Mapping[str, int]:
         """Names, without those of folders, and sizes of the files in a folder of the store."""
+
+    def list_folders(self) -> Sequence[str]:
+        """Names of the folders in the store's own."""
 
     def remove(self, *names: str) -> None:
         """Remove files, as far as they are there."""
@@ -148,6 +151,13 @@ class LocalStore:
         except FileNotFoundError:
             return {}
 
+    def list_folders(self) -> Sequence[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
     def remove(self, *names: str) -> None:
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
@@ -227,12 +237,20 @@ class RemoteStore:
         """A temporary folder of this machine is its own affair."""
 
     def list(self, folder: str = "") -> Mapping[str, int]:
+        entries = self._entries(folder)
+        return {entry["name"].rpartition("/")[2]: entry["size"] for entry in entries if entry["type"] == "file"}
+
+    def list_folders(self) -> Sequence[str]:
+        folders = (entry["name"].rstrip("/") for entry in self._entries("") if entry["type"] == "directory")
+        return sorted(name.rpartition("/")[2] for name in folders)
+
+    def _entries(self, folder: str) -> Iterable[Mapping[str, Any]]:
         self.system.invalidate_cache()
         try:
-            entries = self.system.ls(self._at(folder), detail=True)
+            entries: Iterable[Mapping[str, Any]] = self.system.ls(self._at(folder), detail=True)
         except FileNotFoundError:
-            return {}
-        return {entry["name"].rpartition("/")[2]: entry["size"] for entry in entries if entry["type"] == "file"}
+            return []
+        return entries
 
     def remove(self, *names: str) -> None:
         for name in names:
