@@ -29,6 +29,6 @@ def show_check(name: str, *, as_json: bool) -> None:
         print_line(f"{len(manifest.parts):,} parts with {manifest.rows:,} rows are as they were written")
     if problems:
         raise CheckFailedError(
-            f"{len(problems):,} files of {name_path(name)} are not as its manifest says; remove those that are listed, and "
+            f"{len(problems):,} files of {name_path(name)} are not as its manifest says; remove them, and "
             f"the job's command with --resume computes the parts among them again"
         )
