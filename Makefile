@@ -223,7 +223,7 @@ bench-results:   ## keep the report of `make bench` as the results of its kind o
 BASE ?= HEAD
 GUARD := --bundle $(DEMO)/bundle -o build/speed-guard.json
 
-speed-guard: install   ## fails where this tree is slower than the commit BASE, by more than noise (10 minutes; needs `make demo` first)
+speed-guard: install   ## fails where this tree is slower than the commit BASE, by more than noise (4 minutes; needs `make demo` first)
 	$(BIN)/python -m mtl_bench.studies.speed_guard $(BASE) $(GUARD)
 
 hostile: install   ## try hostile bundles, flipped bytes and odd inputs; fails if one does harm (a quarter of an hour)
