@@ -183,7 +183,7 @@ scale: install   ## what would a billion rows take on a hundred machines? (a cal
 	$(BIN)/python -m mtl_bench.studies.scale.simulation benchmarks/results/bulk.json -o benchmarks/results/scale.json
 	$(BIN)/python -m mtl_bench.studies.scale.tables benchmarks/results/scale.json docs/scale.md
 
-scale-speed: install   ## do shards on processes cost speed, and does a worker's memory grow? (an hour; needs `make demo`, and two cores for itself)
+scale-speed: install   ## do shards on processes cost speed, and does a worker's memory grow? (half an hour and more; needs `make demo`, and two cores for itself)
 	$(BIN)/python -m mtl_bench.studies.scale.speed $(DEMO)/bundle -o benchmarks/results/scale_speed.json
 	$(BIN)/python -m mtl_bench.studies.scale.worker_memory $(DEMO)/bundle -o benchmarks/results/worker_memory.json
 	$(BIN)/python -m mtl_bench.studies.scale.measured_tables benchmarks/results/scale_speed.json benchmarks/results/worker_memory.json docs/scale.md

@@ -48,10 +48,8 @@ def is_gone(host: str, pid: int) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # another user's
-        return False
+    except OSError as error:  # or it is another user's
+        return isinstance(error, ProcessLookupError)
     return False
 
 

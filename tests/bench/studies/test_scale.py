@@ -124,6 +124,16 @@ def test_each_way_to_answer_and_the_memory_of_a_worker_are_measured(measured, tm
     assert page.read_text().count("| two processes | 2 |") == 1
 
 
+FACTS = {
+    "schema_version": 1,
+    "machine": machine_facts(),
+    "made_with": {},
+    "bundle_digest": "0" * 64,
+    "variant": "cpu-int8",
+    "rows": 1,
+}
+
+
 def test_a_promise_is_broken_only_where_the_machine_could_have_kept_it():
     def results(two, two_plain):
         ways = {"plain": (1, 1.0, 0.0), "one process": (1, 0.96, 0.95), "two processes": (2, two, 1.9)}
@@ -132,15 +142,7 @@ def test_a_promise_is_broken_only_where_the_machine_could_have_kept_it():
             name: speed.ShardCondition(cores=cores, rows_per_second=(times,), times_plain=times, least=least)
             for name, (cores, times, least) in ways.items()
         }
-        return speed.ShardSpeedResults(
-            schema_version=1,
-            machine=machine_facts(),
-            made_with={},
-            bundle_digest="0" * 64,
-            variant="cpu-int8",
-            rows=1,
-            conditions=conditions,
-        )
+        return speed.ShardSpeedResults(**FACTS, conditions=conditions)
 
     assert results(1.95, 2.0).problems() == []
     assert results(1.65, 1.7).problems() == []  # cores that share units
@@ -150,16 +152,7 @@ def test_a_promise_is_broken_only_where_the_machine_could_have_kept_it():
 
 def test_a_worker_that_grows_is_a_problem():
     def results(*tenths):
-        return worker_memory.WorkerMemoryResults(
-            schema_version=1,
-            machine=machine_facts(),
-            made_with={},
-            bundle_digest="0" * 64,
-            variant="cpu-int8",
-            rows=1,
-            seconds=1.0,
-            tenths_mb=tenths,
-        )
+        return worker_memory.WorkerMemoryResults(**FACTS, seconds=1.0, tenths_mb=tenths)
 
     assert results(90.0, *[100.0] * 8, 104.0).problems() == []
     assert results(90.0, *[100.0] * 8, 106.0).problems() == ["a worker grew from 100 to 106 MiB"]

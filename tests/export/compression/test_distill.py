@@ -65,10 +65,11 @@ def student(teacher, lesson):
     return make(teacher, lesson, teacher.path.with_name("student"))
 
 
-def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, student):
+def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, lesson):
     cut = divergence(teacher, make_student(teacher.model, SHAPE))
-    distilled = divergence(teacher, student.model)
-    assert all(distilled[task] < 0.75 * cut[task] for task in cut), (cut, distilled)
+    # After two epochs it depends on the processor's rounding how far it has come.
+    distilled = divergence(teacher, make(teacher, lesson, teacher.path.with_name("longer"), epochs=4).model)
+    assert all(distilled[task] < 0.5 * cut[task] for task in cut), (cut, distilled)
 
 
 def test_a_student_is_a_checkpoint_like_any_other(teacher, student):

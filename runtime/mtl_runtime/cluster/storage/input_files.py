@@ -52,8 +52,9 @@ def list_inputs(names: Iterable[str]) -> list[StoredFile]:
         if not found:
             raise MtlError(f"{name_path(name)}: there is no such file, or nothing in it")
         files += sorted({file.path: file for file in found}.values(), key=lambda file: file.path)
-    times = Counter(map(_identify, files))
-    if repeated := [file.path for file in files if times[_identify(file)] > 1]:
+    identities = list(map(_identify, files))
+    times = Counter(identities)
+    if repeated := [file.path for file, identity in zip(files, identities, strict=True) if times[identity] > 1]:
         raise MtlError(
             f"{enumerate_names(dict.fromkeys(repeated))}: the same file twice among the inputs; name it once"
         )

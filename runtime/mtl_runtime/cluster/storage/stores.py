@@ -51,7 +51,7 @@ class Store(Protocol):
         """Names, without those of folders, and sizes of the files in a folder of the store."""
 
     def list_folders(self) -> Sequence[str]:
-        """Names of the folders in the store's own."""
+        """Names of the folders directly in the store."""
 
     def remove(self, *names: str) -> None:
         """Remove files, as far as they are there."""
