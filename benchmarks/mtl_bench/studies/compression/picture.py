@@ -1,0 +1,177 @@
+"""results of the study + report of ``make bench`` -> a picture (SVG) for each data set: what a student's speed costs.
+
+python -m mtl_bench.studies.compression.picture compression.json bench/PROCESSOR.json docs/students.svg
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from mtl_bench.analysis.summary import relative_speed
+from mtl_bench.results.files import read_report, read_results
+from mtl_bench.results.schema import AnswerScores, Report
+from mtl_bench.studies.command_line import study_command
+from mtl_bench.studies.compression.results import CompressionResults, CompressionRun
+from mtl_export.compression.points import TEACHER, Point
+from mtl_runtime.report.charts import Plot, Scale, label
+from mtl_runtime.report.html import Markup, tag
+from mtl_runtime.report.markers import MARKERS
+
+__all__ = ["Mark", "draw_picture", "marks_of_run", "static_embeddings"]
+
+Series = Literal["teacher", "student, fp32", "student, int8", "taken", "another model"]
+
+_STATIC, _REFERENCE = "model2vec", "cpu-fp32"  # in the report of `make bench`
+_SHAPES: dict[Series, int] = {"teacher": 3, "student, fp32": 0, "student, int8": 1, "taken": 1, "another model": 2}
+_CLASSES: dict[Series, str] = {series: f"series{number}" for number, series in enumerate(_SHAPES)}
+_PANEL, _HEIGHT, _KEY = 300, 250, 34
+_LEAST_RANGE = 0.5  # points above and below, so that noise does not fill a panel
+_STYLE = """
+text { font: 11px system-ui, sans-serif; fill: #333; }
+.title { font-weight: 600; font-size: 12px; }
+.grid { stroke: #ddd; } .tick { stroke: #999; } .budget { stroke: #b3261e; stroke-dasharray: 4 3; }
+.series0 { fill: #555; } .series1 { fill: #fff; stroke: #1f6feb; stroke-width: 1.6; } .series2 { fill: #1f6feb; }
+.series3 { fill: #d97706; } .series4 { fill: #8250df; }
+rect.back { fill: #fff; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One model in one form."""
+
+    name: str
+    series: Series
+    speed: float  # times the teacher's fastest variant
+    change: float  # points of 100: of the metric that drops most, on the test split
+
+
+def marks_of_run(run: CompressionRun) -> list[Mark]:
+    """All points of a run, with their losses on the test split."""
+    tested = {(one.model, one.variant): one.loss for one in run.tested}
+    return [
+        Mark(
+            f"{point.model}, {point.variant}",
+            _series(run, point),
+            point.speed.median,
+            -tested[point.model, point.variant],
+        )
+        for point in run.found.points
+    ]
+
+
+def static_embeddings(report: Report) -> Mark | None:
+    """Model2Vec of the bench's peers, compared with the model's fastest variant; None: it was not measured.
+
+    Its losses are those against cpu-fp32, whose answers are PyTorch's, on the texts that the bench scores.
+    """
+    static, reference = report.systems.get(_STATIC), report.systems[_REFERENCE]
+    if static is None or static.answers is None or reference.answers is None:
+        return None
+    speeds = {
+        name: speed.median
+        for name, result in report.systems.items()
+        if result.kind == "ours" and (speed := relative_speed(report, name, _REFERENCE)) is not None
+    }
+    fastest = max(speeds, key=lambda name: speeds[name])
+    speed = relative_speed(report, _STATIC, fastest)
+    if speed is None:
+        return None
+    return Mark("Model2Vec", "another model", speed.median, -_largest_drop(reference.answers, static.answers))
+
+
+def draw_picture(results: CompressionResults, static: dict[str, Mark]) -> str:
+    """Draw a panel for each data set, and below them what the markers mean.
+
+    Args:
+        results: of the study.
+        static: a mark more, by the name of a run.
+    """
+    panels = [
+        _panel(number, run, [*marks_of_run(run), *([static[name]] if name in static else [])])
+        for number, (name, run) in enumerate(results.runs.items())
+    ]
+    width = max(2, len(panels)) * _PANEL
+    words = "Speed of students and what they lose on a test split; docs/compress.md has the figures."
+    picture = tag(
+        "svg",
+        tag("title", words),
+        tag("style", Markup(_STYLE)),
+        tag("rect", width=width, height=_HEIGHT + _KEY, class_="back"),
+        panels,
+        tag("g", list(_key()), transform=f"translate(20 {_HEIGHT + 14})"),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {_HEIGHT + _KEY}",
+        width=width,
+        height=_HEIGHT + _KEY,
+        role="img",
+    )
+    return f"{picture}\n"
+
+
+def _series(run: CompressionRun, point: Point) -> Series:
+    choice = run.found.choice
+    if (choice.model, choice.variant) == (point.model, point.variant):
+        return "taken"
+    if point.model == TEACHER:
+        return "teacher"
+    return "student, fp32" if point.variant.endswith("fp32") else "student, int8"
+
+
+def _largest_drop(reference: AnswerScores, other: AnswerScores) -> float:
+    return max(
+        100 * (value - other.metrics[task][metric])
+        for task, metrics in reference.metrics.items()
+        for metric, value in metrics.items()
+    )
+
+
+def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
+    """Points of 100 upwards, speed across in octaves: from 1 to 2 is as far as from 2 to 4."""
+    plot = Plot(left=48, top=34, width=_PANEL - 68, height=160)
+    budget = -run.found.budget
+    up = Scale.around([*(mark.change for mark in marks), budget, _LEAST_RANGE], finest=0.5)
+    octaves = [math.log2(mark.speed) for mark in marks]
+    across = Scale(math.floor(min(octaves)), math.ceil(max(octaves)), 1)
+    height = plot.y(up.share(budget))
+    content = [
+        label(plot.x(0.5), 18, run.title, class_="title"),
+        *(plot.across(up.share(tick), f"{tick:+.{up.digits}f}") for tick in up.ticks),
+        *(plot.below(across.share(tick), f"{2**tick:g}x") for tick in across.ticks),
+        plot.title_below("texts a second, times the teacher's fastest"),
+        tag("line", x1=plot.x(0), x2=plot.x(1), y1=height, y2=height, class_="budget"),
+        label(plot.x(1), height - 4, f"budget: {run.found.budget:g} points", anchor="end"),
+    ]
+    for mark, octave in zip(marks, octaves, strict=True):
+        words = f"{mark.name}: {mark.speed:.2f} times, {mark.change:+.2f} points"
+        x, y = plot.x(across.share(octave)), plot.y(up.share(mark.change))
+        content.append(MARKERS[_SHAPES[mark.series]](x, y, _CLASSES[mark.series], words))
+    return tag("g", content, transform=f"translate({number * _PANEL} 0)")
+
+
+def _key() -> Iterator[Markup]:
+    for number, (series, shape) in enumerate(_SHAPES.items()):
+        x = number * 116
+        yield MARKERS[shape](x, 0, _CLASSES[series], series)
+        yield label(x + 10, 4, series, anchor="start")
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("bench", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--bench-run", default="vader", show_default=True, help="The run that BENCH has the data set of.")
+def main(results: Path, bench: Path, target: Path, bench_run: str) -> None:
+    """Draw RESULTS, and what BENCH has of Model2Vec, into the file TARGET."""
+    with study_command():
+        mark = static_embeddings(read_report(bench))
+        static = {} if mark is None else {bench_run: mark}
+        target.write_text(draw_picture(read_results(CompressionResults, results), static), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
