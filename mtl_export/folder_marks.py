@@ -5,10 +5,18 @@ from pathlib import Path
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
 
-__all__ = ["CHECKPOINT_RECORD", "RUN_RECORD", "check_is_checkpoint", "check_no_unfinished_run", "run_folder_path"]
+__all__ = [
+    "CHECKPOINT_RECORD",
+    "COMPRESSION_RECORD",
+    "RUN_RECORD",
+    "check_is_checkpoint",
+    "check_no_unfinished_run",
+    "run_folder_path",
+]
 
 CHECKPOINT_RECORD = "checkpoint.json"
 RUN_RECORD = "run.json"
+COMPRESSION_RECORD = "compression.json"
 
 
 def check_is_checkpoint(folder: Path) -> None:
@@ -42,7 +50,7 @@ def check_no_unfinished_run(output: Path) -> None:
         CheckpointError: there is one.
     """
     folder = run_folder_path(output)
-    if (folder / RUN_RECORD).is_file():
+    if any((folder / name).is_file() for name in (RUN_RECORD, COMPRESSION_RECORD)):
         raise CheckpointError(
             f"{folder} holds an unfinished run; continue it with --resume, or discard it with --force"
         )

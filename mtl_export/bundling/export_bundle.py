@@ -84,6 +84,7 @@ def export_bundle(
     column: str | None = None,
     gate: GateConfig | None = None,
     reference: str | os.PathLike[str] | None = None,
+    leave_out_refused: bool = False,
     force: bool = False,
 ) -> Exported:
     """Export the checkpoint in a folder to a bundle in the folder ``output``.
@@ -101,6 +102,7 @@ def export_bundle(
         gate: budgets; default: those of the checkpoint's config.
         reference: folder of the checkpoint that this one was distilled from, or of any other with the same tasks. The
             evidence then says what each variant loses compared with it; max_metric_drop is what it may.
+        leave_out_refused: treat variants that were asked for by name as those of "auto".
         force: replace ``output``.
 
     Raises:
@@ -142,7 +144,7 @@ def export_bundle(
         plan = planned_work(builder.planned_work(recipes))
         _log.info("making %s", ", ".join(recipes), extra=plan)
         _write_common_files(staging, trained, graphs, golden)
-        built, refused = _build_all(builder, recipes, asked)
+        built, refused = _build_all(builder, recipes, frozenset() if leave_out_refused else asked)
         _log.info("writing the bundle", extra=stage_work(_WRITING_WORK, unplanned=True))
         built = write_golden_answers(staging, built, lines)
         builder.sessions.close_all()

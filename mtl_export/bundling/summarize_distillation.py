@@ -15,7 +15,7 @@ def summarize_distillation(training: TrainingRecord) -> DistillationSummary | No
         return None
     return DistillationSummary(
         teacher=origin.teacher,
-        method=f"{describe_student(origin)}; distilled with {', '.join(_lessons(origin))}",
+        method=f"{describe_student(origin)}; distilled with {', '.join(_sources(origin))}",
         changes={
             task: {name: metrics.values[name] - value for name, value in of_teacher.values.items()}
             for task, of_teacher in origin.teacher_validation.items()
@@ -30,12 +30,12 @@ def describe_student(origin: StudentOrigin) -> str:
     parts = [f"{len(origin.layers)} of {origin.teacher_layers} layers ({layers})"]
     if origin.heads is not None:
         parts.append(f"{origin.heads} heads each")
-    if origin.columns is not None:
-        parts.append(f"{origin.columns:,} feed-forward columns each")
+    if origin.neurons is not None:
+        parts.append(f"{origin.neurons:,} feed-forward neurons each")
     return ", ".join(parts)
 
 
-def _lessons(origin: StudentOrigin) -> Iterator[str]:
+def _sources(origin: StudentOrigin) -> Iterator[str]:
     yield "the teacher's probabilities at temperature 2"
     yield "its embeddings"
     yield "the labels with weight 0.3"

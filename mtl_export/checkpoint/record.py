@@ -60,7 +60,7 @@ class StudentOrigin:
     layers: tuple[int, ...]  # numbers of the teacher's layers that are left
     teacher_layers: int
     heads: int | None = None  # of each layer; None: as many as the teacher has
-    columns: int | None = None  # of each feed-forward; None likewise
+    neurons: int | None = None  # of each feed-forward; None likewise
     texts: int = 0  # without labels, which only the teacher's answers were learnt from
     teacher_validation: Mapping[str, TaskMetrics] = field(default_factory=dict)  # of the teacher, by task
 

@@ -13,7 +13,7 @@ _SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
 # Of a pass of the teacher, what no student saves: tokenizer, embeddings, pooling, heads (docs/runtime-speed.md).
 _FIXED_SHARE = 0.07
 # Columns are left in steps of a sixteenth, which kernels divide evenly.
-_COLUMN_STEPS = 16
+_NEURON_STEPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,16 @@ def _ways(size: TeacherSize, by_count: dict[int, tuple[int, ...]], work: float) 
 
 
 def _narrow(size: TeacherSize, layers: tuple[int, ...], share: float) -> tuple[str, StudentShape]:
-    """Layers with that share of their heads and columns, at least one of each."""
-    step = max(1, size.columns // _COLUMN_STEPS)
+    """Layers with that share of their heads and neurons, at least one of each."""
+    step = max(1, size.neurons // _NEURON_STEPS)
     heads = max(1, round(share * size.heads))
-    columns = max(step, round(share * size.columns / step) * step)
+    neurons = max(step, round(share * size.neurons / step) * step)
     shape = StudentShape(
         layers=layers,
         heads=heads if heads < size.heads else None,
-        columns=columns if columns < size.columns else None,
+        neurons=neurons if neurons < size.neurons else None,
     )
-    return f"{len(layers)}-layers-{heads}-heads-{columns}-columns", shape
+    return f"{len(layers)}-layers-{heads}-heads-{neurons}-neurons", shape
 
 
 def _round_half_down(value: float) -> int:

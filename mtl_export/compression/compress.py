@@ -10,17 +10,17 @@ from rich.console import Console
 
 from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import plan_levels
-from mtl_export.compression.lesson import Lesson, prepare_lesson
 from mtl_export.compression.measure_points import measure_points
-from mtl_export.compression.points import TEACHER, StudentsRecord, choose, mark_front
+from mtl_export.compression.points import TEACHER, CompressionInputs, StudentsRecord, choose, mark_front
 from mtl_export.compression.stages import Compression, export_model, measure_teacher
 from mtl_export.compression.student_shape import TeacherSize
 from mtl_export.compression.students import make_students, try_candidates
 from mtl_export.compression.students_page.document import students_page
+from mtl_export.compression.transfer_set import TransferSet, digest_files, prepare_transfer_set
 from mtl_export.compression.work_folder import (
     RECORD_NAME,
-    CompressionInputs,
     Stopwatch,
+    WorkFolder,
     finished_record,
     open_work_folder,
 )
@@ -28,14 +28,15 @@ from mtl_export.preflight import check_compression
 from mtl_export.training.plan import training_device
 from mtl_export.training.precision import choose_precision
 from mtl_export.variant_names import AUTO
-from mtl_runtime.bundle.gate_config import GateConfig
+from mtl_runtime.bundle.gate_config import GateConfig, limits_for, precision_of
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.gate.teacher_comparison import fewest_sentences
 
-__all__ = ["compress"]
+__all__ = ["compress", "replace_drop"]
 
 _log = logging.getLogger(__name__)
 
@@ -81,51 +82,74 @@ def compress(
     target, files = Path(output), tuple(map(Path, texts))
     check_compression(Path(checkpoint), target, variants=variants, texts=files, resume=resume, force=force)
     teacher = load_checkpoint(checkpoint)
-    digest, training = weights_digest(teacher), teacher.record.training.config.training
-    if resume and (finished := finished_record(target, teacher=digest, budget=budget, speed=speed)) is not None:
+    training = teacher.record.training.config.training
+    inputs = CompressionInputs(
+        teacher=weights_digest(teacher),
+        files=tuple(digest_files(teacher, files).values()),
+        column=column,
+        variants=tuple(variants),
+        budget=budget,
+        speed=speed,
+        seed=training.seed,
+    )
+    if resume and (finished := finished_record(target, inputs)) is not None:
         return finished
     size = TeacherSize.of(teacher.model)
-    lesson = prepare_lesson(teacher, files, column=column)
-    notes = _warn_of_few_sentences(lesson, budget)
     work = open_work_folder(
         target,
-        CompressionInputs(teacher=digest, files=lesson.files, budget=budget, speed=speed, seed=training.seed),
-        precision=choose_precision(training.precision, training_device()),
+        inputs,
+        choose_precision=lambda: choose_precision(training.precision, training_device()),
         resume=resume,
         force=force,
     )
-    compression = Compression(
-        teacher=teacher,
-        digest=digest,
-        size=size,
-        lesson=lesson,
-        measures=measure_teacher(teacher, lesson, size, seed=training.seed),
-        work=work,
-        stopwatch=Stopwatch.of(work),
-        minutes=minutes,
-        gate=_with_budget(teacher, budget),
-        variants=tuple(variants),
-        seed=training.seed,
-        console=console,
-    )
-    record = _compress(compression, budget=budget, speed=speed, notes=notes)
-    replace_text(work.path / RECORD_NAME, records.to_json(record))
-    replace_text(work.path / "students.html", students_page(record, title=target.absolute().name))
+    with work.note_how_to_continue():
+        record = _compress(_prepare(teacher, files, size, inputs, work, minutes=minutes, console=console), inputs)
+        replace_text(work.path / RECORD_NAME, records.to_json(record))
+        replace_text(work.path / "students.html", students_page(record, title=target.absolute().name))
     work.finish()
     return record
 
 
-def _compress(compression: Compression, *, budget: float, speed: float, notes: tuple[str, ...]) -> StudentsRecord:
+def _prepare(
+    teacher: Checkpoint,
+    texts: Sequence[Path],
+    size: TeacherSize,
+    inputs: CompressionInputs,
+    work: WorkFolder,
+    *,
+    minutes: float,
+    console: Console | None,
+) -> Compression:
+    """Let the teacher answer all texts, and measure its layers."""
+    stopwatch = Stopwatch.of(work)
+    transfer_set = prepare_transfer_set(teacher, texts, column=inputs.column)
+    return Compression(
+        teacher=teacher,
+        digest=inputs.teacher,
+        size=size,
+        transfer_set=transfer_set,
+        measures=measure_teacher(teacher, transfer_set, size, work, seed=inputs.seed),
+        work=work,
+        stopwatch=stopwatch,
+        minutes=minutes,
+        gate=replace_drop(teacher.record.training.config.gate, inputs.budget),
+        variants=inputs.variants,
+        seed=inputs.seed,
+        console=console,
+    )
+
+
+def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRecord:
+    compression.stopwatch.save()
+    notes = _warn_of_few_sentences(compression.transfer_set, compression.gate)
     own = export_model(compression, TEACHER, compression.teacher)
-    levels = plan_levels(compression.size, compression.measures.layers, speed=speed)
+    levels = plan_levels(compression.size, compression.measures.layers, speed=inputs.speed)
     finalists, trials = try_candidates(compression, levels)
     students = make_students(compression, finalists, trials)
-    sentences = [row.text for row in compression.lesson.data.validation.rows]
+    sentences = [row.text for row in compression.transfer_set.data.validation.rows]
     points = mark_front(measure_points({TEACHER: own, **students.bundles}, {TEACHER: 1.0, **students.work}, sentences))
     return StudentsRecord(
-        teacher=compression.digest,
-        budget=budget,
-        speed=speed,
+        inputs=inputs,
         sentences=len(sentences),
         machine=machine_facts(),
         made_with=installed_versions(),
@@ -133,26 +157,37 @@ def _compress(compression: Compression, *, budget: float, speed: float, notes: t
         trials=trials,
         students=students.records,
         points=points,
-        choice=choose(points, budget=budget, speed=speed),
+        choice=choose(points, budget=inputs.budget, speed=inputs.speed),
         notes=(*notes, *students.notes),
         seconds=compression.stopwatch.seconds,
     )
 
 
-def _with_budget(teacher: Checkpoint, budget: float) -> GateConfig:
-    """The gate of the teacher's config, in which metrics may drop by the budget where no task has one of its own."""
-    gate = teacher.record.training.config.gate
-    return dataclasses.replace(gate, budget=dataclasses.replace(gate.budget, max_metric_drop=budget))
+def replace_drop(gate: GateConfig, points: float) -> GateConfig:
+    """``gate`` in which metrics may drop by so many points of 100, in all tasks that have no budget of their own."""
+    # A precision's budget comes before that of a task in all precisions, which would otherwise be lost.
+    precisions = {
+        name: dataclasses.replace(section, budget=dataclasses.replace(section.budget, max_metric_drop=None))
+        for name, section in gate.precisions.items()
+    }
+    budget = dataclasses.replace(gate.budget, max_metric_drop=points)
+    return dataclasses.replace(gate, budget=budget, precisions=precisions)
 
 
-def _warn_of_few_sentences(lesson: Lesson, budget: float) -> tuple[str, ...]:
-    tasks = sum(spec.kind != "regression" for spec in lesson.rows.specs)
-    sentences, needed = len(lesson.data.validation.rows), fewest_sentences(budget, max(1, tasks))
-    if sentences >= needed:
-        return ()
-    note = (
-        f"{sentences:,} validation sentences cannot make any student certain to hold {budget:g} points: {needed:,} "
-        f"would be needed, even if no answer changed; students are chosen by estimates alone"
-    )
-    _log.warning("%s", note)
-    return (note,)
+def _warn_of_few_sentences(transfer_set: TransferSet, gate: GateConfig) -> tuple[str, ...]:
+    """A note for each task whose validation rows cannot make any student certain to hold its budget."""
+    specs = [spec for spec in transfer_set.rows.specs if spec.kind != "regression"]
+    notes = []
+    for spec in specs:
+        budget = limits_for(gate, spec.name, precision_of(DEFAULT_VARIANT)).max_metric_drop
+        needed = fewest_sentences(budget, len(specs))
+        labelled = sum(row.labels.get(spec.name) is not None for row in transfer_set.data.validation.rows)
+        if needed is None or labelled < needed:
+            enough = "no number would" if needed is None else f"{needed:,} would be needed"
+            notes.append(
+                f"{labelled:,} validation sentences with a label of {spec.name} cannot make any student certain to "
+                f"hold {budget:g} points: {enough}, even if no answer changed"
+            )
+    for note in notes:
+        _log.warning("%s; students are chosen by estimates alone", note)
+    return tuple(notes)

@@ -1,4 +1,4 @@
-"""student as it was cut + lesson -> its checkpoint, distilled with the training loop of any other checkpoint."""
+"""student as it was cut + transfer set -> its checkpoint, distilled with the training loop of any other checkpoint."""
 
 import dataclasses
 from pathlib import Path
@@ -7,12 +7,13 @@ from rich.console import Console
 from transformers import set_seed
 
 from mtl_export.checkpoint import Checkpoint, StudentOrigin
-from mtl_export.compression.lesson import Lesson
+from mtl_export.compression.transfer_set import TransferSet
 from mtl_export.config import Auto, Config, Precision
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.findings import find_data_problems
 from mtl_export.training.run_folder import RunInputs
 from mtl_export.training.run_training import count_processes, finished_checkpoint, run_training
+from mtl_runtime.bundle.gate_config import GateConfig
 
 __all__ = ["Distillation", "distill"]
 
@@ -26,12 +27,13 @@ class Distillation:
     epochs: int | Auto
     precision: Precision
     seed: int
+    gate: GateConfig  # of the student: what it may lose
 
 
 def distill(
     student: MultiTaskModel,
     distillation: Distillation,
-    lesson: Lesson,
+    transfer_set: TransferSet,
     target: Path,
     *,
     console: Console | None = None,
@@ -44,17 +46,17 @@ def distill(
     Args:
         student: see :func:`mtl_export.compression.make_student.make_student`.
         distillation: seed, epochs, and what the checkpoint's record says of its origin.
-        lesson: the teacher's data and answers.
+        transfer_set: the teacher's data and answers.
         target: of the checkpoint; the folder of its run is next to it.
         console: where to draw a progress bar; None: nowhere.
 
     Raises:
         CheckpointError: what is there is of another run, or cannot be written.
     """
-    config = _config(lesson.config, distillation)
+    config = dataclasses.replace(_config(transfer_set.config, distillation), gate=distillation.gate)
     inputs = RunInputs(
         config=config,
-        files=lesson.files,
+        files=transfer_set.files,
         base=distillation.base,
         processes=count_processes(config),
         student=distillation.origin,
@@ -65,14 +67,14 @@ def distill(
     return run_training(
         target,
         student,
-        lesson.data,
+        transfer_set.data,
         inputs,
         new_heads=frozenset(),
-        about_data=find_data_problems(lesson.data),
+        about_data=find_data_problems(transfer_set.data),
         resume=True,
         force=False,
         console=console,
-        distilled=lesson.rows,
+        distilled=transfer_set.rows,
     )
 
 

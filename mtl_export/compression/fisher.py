@@ -30,10 +30,10 @@ _BATCH_TOKENS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """Of each layer of a teacher, its heads and its columns: a larger one costs more to leave out."""
+    """Of each layer of a teacher, its heads and its neurons: a larger one costs more to leave out."""
 
     heads: tuple[torch.Tensor, ...]  # float64 (heads,) of each layer
-    columns: tuple[torch.Tensor, ...]  # float64 (columns,) of each layer
+    neurons: tuple[torch.Tensor, ...]  # float64 (neurons,) of each layer
 
 
 class _Mask:
@@ -74,20 +74,20 @@ def measure_importance(teacher: MultiTaskModel, texts: Sequence[TokenizedText], 
     config: Any = teacher.encoder.config
     size = config.hidden_size // config.num_attention_heads
     readers = [
-        (parts.of(layer, parts.from_heads), parts.of(layer, parts.from_columns))
+        (parts.of(layer, parts.from_heads), parts.of(layer, parts.from_neurons))
         for layer in encoder_layers(teacher.encoder)
     ]
     heads = [_Mask(attention, attention.in_features // size) for attention, _ in readers]
-    columns = [_Mask(feed_forward, feed_forward.in_features) for _, feed_forward in readers]
+    neurons = [_Mask(feed_forward, feed_forward.in_features) for _, feed_forward in readers]
     generator = torch.Generator().manual_seed(seed)
     with _frozen(teacher), ExitStack() as hooks:
-        for mask in (*heads, *columns):
+        for mask in (*heads, *neurons):
             hooks.callback(mask.linear.register_forward_pre_hook(mask.apply).remove)
         for rows in plan_batches([len(text) for text in texts], max_batch_tokens=_BATCH_TOKENS):
             _sum_of_losses(teacher, [texts[row] for row in rows], generator).backward()  # type: ignore[no-untyped-call]
-            for mask in (*heads, *columns):
+            for mask in (*heads, *neurons):
                 mask.add_squares()
-    return Importance(tuple(mask.total for mask in heads), tuple(mask.total for mask in columns))
+    return Importance(tuple(mask.total for mask in heads), tuple(mask.total for mask in neurons))
 
 
 def _sum_of_losses(teacher: MultiTaskModel, texts: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:

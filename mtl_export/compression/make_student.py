@@ -1,6 +1,6 @@
 """teacher + shape + importance -> student: a smaller model with the teacher's own weights, not yet trained.
 
-The student's encoder has an ordinary config of its family, which transformers loads. Which heads and columns are left
+The student's encoder has an ordinary config of its family, which transformers loads. Which heads and neurons are left
 differs between layers, how many of them does not.
 """
 
@@ -17,7 +17,7 @@ from mtl_export.compression.student_shape import StudentShape
 from mtl_export.errors import EncoderError
 from mtl_export.model import ModelSpec, MultiTaskModel
 from mtl_export.model.encoder import encoder_layers
-from mtl_export.model.layer_parts import LayerParts, find_layer_parts, select_columns, select_heads
+from mtl_export.model.layer_parts import LayerParts, find_layer_parts, select_heads, select_neurons
 
 __all__ = ["make_student"]
 
@@ -28,14 +28,14 @@ def make_student(teacher: MultiTaskModel, shape: StudentShape, importance: Impor
     Args:
         teacher: does not change.
         shape: what is left of its encoder.
-        importance: says which heads and columns of each layer are left; needed where ``shape`` has fewer of them.
+        importance: says which heads and neurons of each layer are left; needed where ``shape`` has fewer of them.
 
     Raises:
         EncoderError: the encoder has no list of separate layers, or the parts of its layers are not known.
     """
     family = teacher.spec.encoder.family
     parts = find_layer_parts(family)
-    if (shape.heads or shape.columns) and (parts is None or importance is None):
+    if (shape.heads or shape.neurons) and (parts is None or importance is None):
         raise EncoderError(f"{family} cannot have narrower layers: their parts are not known; leave layers out instead")
     cut = copy.deepcopy(teacher)
     layers = encoder_layers(cut.encoder)
@@ -45,7 +45,12 @@ def make_student(teacher: MultiTaskModel, shape: StudentShape, importance: Impor
         config: Any = cut.encoder.config
         _narrow(layers, shape, parts, importance, head_size=config.hidden_size // config.num_attention_heads)
     student = MultiTaskModel.rebuild(_student_spec(teacher, shape, parts), teacher.tokenizer)
-    student.load_state_dict(cut.state_dict(), strict=True)
+    try:
+        student.load_state_dict(cut.state_dict(), strict=True)
+    except RuntimeError as error:
+        raise EncoderError(
+            f"layers of {family} cannot be left out: its config does not say how many there are"
+        ) from error
     return student.eval()
 
 
@@ -55,8 +60,8 @@ def _narrow(
     for number, layer in zip(shape.layers, layers, strict=True):
         if shape.heads:
             select_heads(layer, parts, _largest(importance.heads[number], shape.heads), size=head_size)
-        if shape.columns:
-            select_columns(layer, parts, _largest(importance.columns[number], shape.columns))
+        if shape.neurons:
+            select_neurons(layer, parts, _largest(importance.neurons[number], shape.neurons))
 
 
 def _largest(values: torch.Tensor, count: int) -> list[int]:
@@ -69,8 +74,8 @@ def _student_spec(teacher: MultiTaskModel, shape: StudentShape, parts: LayerPart
     config: Any = teacher.encoder.config
     values = {name: _pick_layers(name, value, shape.layers) for name, value in teacher.spec.encoder_config.items()}
     values[config.attribute_map.get("num_hidden_layers", "num_hidden_layers")] = len(shape.layers)
-    if shape.columns and parts is not None:
-        values[parts.width_key] = shape.columns
+    if shape.neurons and parts is not None:
+        values[parts.width_key] = shape.neurons
     heads = shape.heads or teacher.spec.attention_heads
     return dataclasses.replace(teacher.spec, encoder_config=values, attention_heads=heads)
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from mtl_export.compression.student_shape import StudentShape
 from mtl_export.compression.trials import Trial
+from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import BudgetOutcome, Estimate, TeacherComparison, VariantEvidence
-from mtl_runtime.gate.teacher_comparison import BUDGETED, worst_outcome
+from mtl_runtime.gate.teacher_comparison import worst_outcome
 
 __all__ = [
     "TEACHER",
     "Choice",
+    "CompressionInputs",
     "Point",
     "StudentRecord",
     "StudentsRecord",
@@ -35,6 +37,8 @@ class TaskChange:
     metrics: Mapping[str, float]
     changes: Mapping[str, float]  # of these
     lows: Mapping[str, float]  # the worse ends of their 95 % intervals
+    loss: float  # points of 100: the largest drop of a metric that the budget is about
+    budget: float  # points of 100
     outcome: BudgetOutcome
     sentences_needed: int | None = None
 
@@ -50,7 +54,7 @@ class Point:
     texts_per_second: Estimate
     p50_milliseconds: float  # of a text alone
     tasks: Mapping[str, TaskChange]
-    loss: float  # points of 100: the largest drop of a metric that the budget is about
+    loss: float  # points of 100: the largest of the tasks'
     outcome: BudgetOutcome  # the gravest of the tasks'
     on_front: bool = False  # no other point is faster and loses less
 
@@ -71,16 +75,29 @@ class StudentRecord:
     name: str
     shape: StudentShape
     method: str  # in words
-    seconds: float  # that its last distillation took
+    seconds: (
+        float  # that its last distillation, its export and its comparison took; after an interruption, the rest of it
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressionInputs:
+    """What decides the students that a compression ends with."""
+
+    teacher: str  # SHA-256 of its weights
+    files: tuple[FileSpec, ...]  # of training and validation, then those of texts without labels
+    column: str | None  # of the latter
+    variants: tuple[str, ...]
+    budget: float  # points of 100
+    speed: float  # that is wanted
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentsRecord:
     """Content of students.json."""
 
-    teacher: str  # SHA-256 of its weights
-    budget: float  # points of 100
-    speed: float  # that was wanted
+    inputs: CompressionInputs
     sentences: int  # that the points were compared on
     machine: MachineFacts
     made_with: Mapping[str, str]
@@ -91,6 +108,16 @@ class StudentsRecord:
     choice: Choice
     notes: tuple[str, ...] = ()  # what was left out, and why
     seconds: float = field(default=0.0)
+
+    @property
+    def teacher(self) -> str:
+        """SHA-256 of its weights."""
+        return self.inputs.teacher
+
+    @property
+    def budget(self) -> float:
+        """Points of 100 that a metric may drop, unless its task has a budget of its own."""
+        return self.inputs.budget
 
 
 def point_of(
@@ -119,14 +146,8 @@ def point_of(
 
 
 def worst_loss(compared: Mapping[str, TeacherComparison]) -> float:
-    """The largest drop of a metric that budgets are about, in points; without labels, the share of other answers."""
-    drops = [
-        -100 * task.changes[metric].change
-        for task in compared.values()
-        for metric in BUDGETED[task.answers.kind]
-        if metric in task.changes
-    ]
-    return max(drops) if drops else max((100 * (1 - task.answers.agreement) for task in compared.values()), default=0.0)
+    """The largest loss of a task, in points of 100."""
+    return max((task.loss for task in compared.values()), default=0.0)
 
 
 def mark_front(points: Sequence[Point]) -> tuple[Point, ...]:
@@ -144,14 +165,20 @@ def mark_front(points: Sequence[Point]) -> tuple[Point, ...]:
 
 
 def choose(points: Sequence[Point], *, budget: float, speed: float) -> Choice:
-    """The fastest point inside the budget: never one that exceeds it, and the teacher's own if no student is inside."""
-    inside = [point for point in points if point.outcome != "exceeded"]
-    best = max(inside, key=lambda point: point.speed.median)
+    """The fastest point inside the budgets of all tasks; the teacher's own if no student is inside.
+
+    Where a single answer differs, a metric's drop says little, so that its outcome is uncertain; here it counts.
+    """
+    inside = [point for point in points if all(task.loss <= task.budget for task in point.tasks.values())]
+    own = [point for point in points if point.model == TEACHER]
+    best = max(inside or own, key=lambda point: point.speed.median)
     return Choice(model=best.model, variant=best.variant, reason=_reason(best, points, budget=budget, speed=speed))
 
 
 def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float) -> str:
-    limit = f"the budget of {budget:g} points"
+    own = {name: task.budget for name, task in best.tasks.items() if task.budget != budget}
+    others = f" ({', '.join(f'{name} {points:g}' for name, points in own.items())})" if own else ""
+    limit = f"the budget of {budget:g} points{others}"
     if best.model == TEACHER:
         exceeded = sum(point.model != TEACHER for point in points)
         return (
@@ -182,6 +209,8 @@ def task_change(compared: TeacherComparison) -> TaskChange:
         metrics=answers.metrics,
         changes={name: moved.change for name, moved in compared.changes.items()},
         lows={name: moved.low for name, moved in compared.changes.items()},
+        loss=compared.loss,
+        budget=compared.budget,
         outcome=compared.outcome,
         sentences_needed=compared.sentences_needed,
     )

@@ -9,14 +9,13 @@ from rich.console import Console
 from mtl_export.bundling.export_bundle import Exported, export_bundle
 from mtl_export.checkpoint import Checkpoint
 from mtl_export.compression.fisher import Importance, measure_importance
-from mtl_export.compression.lesson import Lesson
 from mtl_export.compression.sensitivity import LayerLoss, measure_layers
 from mtl_export.compression.student_shape import TeacherSize
+from mtl_export.compression.transfer_set import TransferSet
 from mtl_export.compression.work_folder import Stopwatch, WorkFolder
 from mtl_export.training.plan import training_device
 from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.gate_config import GateConfig
-from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.evidence.files import EVIDENCE_FOLDER, read_evidence
@@ -25,7 +24,7 @@ __all__ = ["Compression", "TeacherMeasures", "export_model", "measure_teacher"]
 
 _log = logging.getLogger(__name__)
 
-# Sentences that layers, heads and columns are measured on: enough to rank them.
+# Sentences that layers, heads and neurons are measured on: enough to rank them.
 _MEASURED_SENTENCES = 512
 
 
@@ -34,7 +33,7 @@ class TeacherMeasures:
     """What of a teacher can be left out at which cost."""
 
     layers: tuple[LayerLoss, ...]  # in the order in which they may be left out
-    importance: Importance | None  # of heads and columns; None: they are not known in this family
+    importance: Importance | None  # of heads and neurons; None: they are not known in this family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ class Compression:
     teacher: Checkpoint
     digest: str  # SHA-256 of the teacher's weights
     size: TeacherSize
-    lesson: Lesson
+    transfer_set: TransferSet
     measures: TeacherMeasures
     work: WorkFolder
     stopwatch: Stopwatch
@@ -61,19 +60,24 @@ class Compression:
         return 60 * self.minutes - self.stopwatch.seconds
 
 
-def measure_teacher(teacher: Checkpoint, lesson: Lesson, size: TeacherSize, *, seed: int) -> TeacherMeasures:
-    """Measure layers on validation sentences, heads and columns on training sentences."""
+def measure_teacher(
+    teacher: Checkpoint, transfer_set: TransferSet, size: TeacherSize, work: WorkFolder, *, seed: int
+) -> TeacherMeasures:
+    """Measure layers on validation sentences (unless that is done), heads and neurons on training sentences."""
 
     def sample(rows: Sequence[Example]) -> list[str]:
         return evenly_spaced([row.text for row in rows], _MEASURED_SENTENCES)
 
     model = teacher.model.to(training_device())
-    _log.info("measuring what each of %d layers contributes to all tasks", size.layers)
-    layers = measure_layers(model, model.tokenize(sample(lesson.data.validation.rows)))
+    layers = work.read_layers()
+    if layers is None:
+        _log.info("measuring what each of %d layers contributes to all tasks", size.layers)
+        layers = measure_layers(model, model.tokenize(sample(transfer_set.data.validation.rows)))
+        work.keep_layers(layers)
     importance = None
     if size.widths_known:
-        _log.info("measuring the Fisher information of heads and feed-forward columns")
-        importance = measure_importance(model, model.tokenize(sample(lesson.rows.rows)), seed=seed)
+        _log.info("measuring the Fisher information of heads and feed-forward neurons")
+        importance = measure_importance(model, model.tokenize(sample(transfer_set.rows.rows)), seed=seed)
     model.to("cpu")
     return TeacherMeasures(layers, importance)
 
@@ -81,7 +85,7 @@ def measure_teacher(teacher: Checkpoint, lesson: Lesson, size: TeacherSize, *, s
 def export_model(compression: Compression, name: str, checkpoint: Checkpoint) -> Exported:
     """The bundle of the teacher or of a student, each of its variants compared with the teacher."""
     folder = compression.work.bundle(name)
-    if (folder / MANIFEST_NAME).is_file():
+    if compression.work.is_exported(name):
         bundle = Bundle.open(folder)
         evidence = next(one for one in read_evidence(bundle) if one.teacher == compression.digest)
         return Exported(bundle, evidence, next((folder / EVIDENCE_FOLDER).glob("*.html")))
@@ -92,4 +96,5 @@ def export_model(compression: Compression, name: str, checkpoint: Checkpoint) ->
         variants=compression.variants,
         gate=compression.gate,
         reference=compression.teacher.path,
+        leave_out_refused=True,
     )

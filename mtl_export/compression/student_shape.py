@@ -1,9 +1,10 @@
-"""What is left of a teacher's encoder in a student: layers, heads and feed-forward columns; and what that costs."""
+"""What is left of a teacher's encoder in a student: layers, heads and feed-forward neurons; and what that costs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from mtl_export.model import MultiTaskModel
@@ -19,7 +20,7 @@ class StudentShape:
 
     layers: tuple[int, ...]  # numbers of the teacher's layers, lowest first
     heads: int | None = None  # of each layer; None: the teacher's, whose number may not be known
-    columns: int | None = None  # of each feed-forward; None likewise
+    neurons: int | None = None  # of each feed-forward; None likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,10 @@ class TeacherSize:
 
     layers: int
     heads: int
-    columns: int
+    neurons: int
     attention: int  # multiplications by the weights of one layer's attention
     feed_forward: int
-    widths_known: bool  # whether heads and columns can be taken out
+    widths_known: bool  # whether heads and neurons can be taken out
 
     @classmethod
     def of(cls, model: MultiTaskModel) -> Self:
@@ -45,12 +46,12 @@ class TeacherSize:
         parts = find_layer_parts(model.spec.encoder.family)
         total = _count_weights(layers[0].modules())
         if parts is None:
-            return cls(layers=len(layers), heads=1, columns=1, attention=0, feed_forward=total, widths_known=False)
-        feed_forward = _count_weights(parts.of(layers[0], path) for path in (*parts.to_columns, parts.from_columns))
+            return cls(layers=len(layers), heads=1, neurons=1, attention=0, feed_forward=total, widths_known=False)
+        feed_forward = _count_weights(parts.of(layers[0], path) for path in (*parts.to_neurons, parts.from_neurons))
         return cls(
             layers=len(layers),
             heads=model.spec.attention_heads or config.num_attention_heads,
-            columns=parts.of(layers[0], parts.from_columns).in_features,
+            neurons=parts.of(layers[0], parts.from_neurons).in_features,
             attention=total - feed_forward,
             feed_forward=feed_forward,
             widths_known=True,
@@ -59,9 +60,11 @@ class TeacherSize:
     def work(self, shape: StudentShape) -> float:
         """Multiplications of a student's layers, as a share of the teacher's."""
         attention = self.attention * (shape.heads or self.heads) / self.heads
-        feed_forward = self.feed_forward * (shape.columns or self.columns) / self.columns
+        feed_forward = self.feed_forward * (shape.neurons or self.neurons) / self.neurons
         return len(shape.layers) * (attention + feed_forward) / (self.layers * (self.attention + self.feed_forward))
 
 
 def _count_weights(modules: Iterable[nn.Module]) -> int:
-    return sum(module.weight.numel() for module in modules if isinstance(module, nn.Linear))
+    """Elements of matrices: of nn.Linear, and of what some families have in its place (gpt2, ibert)."""
+    weights = (getattr(module, "weight", None) for module in modules)
+    return sum(weight.numel() for weight in weights if isinstance(weight, torch.Tensor) and weight.ndim == 2)

@@ -15,17 +15,17 @@ from mtl_export.bundling.summarize_distillation import describe_student
 from mtl_export.checkpoint import Checkpoint, StudentOrigin, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import Candidate, Level
 from mtl_export.compression.distill import Distillation, distill
-from mtl_export.compression.lesson import Lesson
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.points import StudentRecord
 from mtl_export.compression.stages import Compression, export_model
+from mtl_export.compression.transfer_set import TransferSet
 from mtl_export.compression.trials import Trial, halve
+from mtl_export.compression.work_folder import TrialOutcome
 from mtl_export.model.distillation import mean_divergence
 from mtl_export.training.plan import planned_epochs
 from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.core.sampling import evenly_spaced
-from mtl_runtime.evidence.schema import Evidence
-from mtl_runtime.gate.teacher_comparison import BUDGETED
+from mtl_runtime.evidence.schema import BUDGETED, Evidence
 
 __all__ = ["Students", "make_students", "try_candidates"]
 
@@ -47,32 +47,42 @@ class Students:
 def try_candidates(
     compression: Compression, levels: Sequence[Level]
 ) -> tuple[tuple[Candidate, ...], tuple[Trial, ...]]:
-    """The best candidate of each size, the largest first, and all trials."""
+    """The best candidate of each size, the largest first, and all trials; no further size when the time is up."""
     teacher = compression.teacher.model
-    sentences = evenly_spaced(compression.lesson.data.validation.rows, _TRIAL_SENTENCES)
+    sentences = evenly_spaced(compression.transfer_set.data.validation.rows, _TRIAL_SENTENCES)
     validation = teacher.tokenize(row.text for row in sentences)
     answers = teacher.logits_of_tokens(validation)
 
     def attempt(candidate: Candidate, rung: int, rows: int) -> float:
         if (measured := compression.work.read_trial(candidate.name, rung)) is not None:
-            return measured
-        lesson = compression.lesson.take(rows=rows, validation=_TRIAL_SENTENCES)
+            compression.seconds_per_row.setdefault(candidate.name, measured.seconds_per_row)
+            return measured.divergence
+        transfer_set = compression.transfer_set.take(rows=rows, validation=_TRIAL_SENTENCES)
         target = compression.work.trial(candidate.name, rung)
-        logits = _distil(compression, candidate, rung, lesson, target, epochs=1).model.logits_of_tokens(validation)
+        logits = _distil(compression, candidate, rung, transfer_set, target, epochs=1).model.logits_of_tokens(
+            validation
+        )
         by_task = [
             mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
             for task in teacher.spec.tasks
         ]
         divergence = float(np.mean(by_task))
-        compression.work.finish_trial(candidate.name, rung, divergence)
+        seconds = compression.seconds_per_row.get(candidate.name, 0.0)
+        outcome = TrialOutcome(divergence=divergence, seconds_per_row=seconds)
+        compression.work.finish_trial(candidate.name, rung, outcome)
         return divergence
 
     finalists: list[Candidate] = []
     trials: list[Trial] = []
     for number, level in enumerate(levels, 1):
+        if finalists and compression.seconds_left <= 0 and not _is_tried(compression, level):
+            _log.info(
+                "%d smaller sizes are not tried: the %g minutes are over", len(levels) - number + 1, compression.minutes
+            )
+            break
         names = ", ".join(one.name for one in level.candidates)
         _log.info("size %d of %d, about %.0f %% of the work: %s", number, len(levels), 100 * level.work, names)
-        best, made = halve(level.candidates, attempt)
+        best, made = halve(level.candidates, attempt, all_rows=len(compression.transfer_set.rows.rows))
         finalists.append(best)
         trials += made
         for loser in level.candidates:
@@ -81,11 +91,21 @@ def try_candidates(
     return tuple(finalists), tuple(trials)
 
 
+def _is_tried(compression: Compression, level: Level) -> bool:
+    """Whether its trials are done, but for those of the better half; a single candidate needs none."""
+    names = [one.name for one in level.candidates]
+    return len(names) == 1 or all(compression.work.read_trial(name, 0) is not None for name in names)
+
+
 def make_students(compression: Compression, finalists: Sequence[Candidate], trials: Sequence[Trial]) -> Students:
     """Distil the finalists on all rows, the largest first, until the time is up or nothing smaller can hold."""
     students = Students((), {}, {}, ())
     for number, candidate in enumerate(finalists, 1):
-        if students.records and (reason := _why_not(compression, candidate)):
+        if (
+            students.records
+            and not compression.work.is_exported(candidate.name)
+            and (reason := _why_not(compression, candidate))
+        ):
             students = _with_note(students, f"{candidate.name} was not distilled: {reason}")
             continue
         _log.info("student %d of %d: %s%s", number, len(finalists), candidate.name, _time_left(compression, finalists))
@@ -109,7 +129,7 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
 def _make_student(compression: Compression, candidate: Candidate, rung: int) -> tuple[StudentRecord, Exported]:
     start = time.monotonic()
     target = compression.work.checkpoint(candidate.name)
-    checkpoint = _distil(compression, candidate, rung, compression.lesson, target, epochs="auto")
+    checkpoint = _distil(compression, candidate, rung, compression.transfer_set, target, epochs="auto")
     exported = export_model(compression, candidate.name, checkpoint)
     compression.stopwatch.save()
     origin = checkpoint.record.training.student
@@ -122,7 +142,7 @@ def _distil(
     compression: Compression,
     candidate: Candidate,
     rung: int,
-    lesson: Lesson,
+    transfer_set: TransferSet,
     target: Path,
     *,
     epochs: int | Literal["auto"],
@@ -140,18 +160,23 @@ def _distil(
         layers=shape.layers,
         teacher_layers=compression.size.layers,
         heads=shape.heads,
-        columns=shape.columns,
-        texts=compression.lesson.texts,
+        neurons=shape.neurons,
+        texts=compression.transfer_set.texts,
         teacher_validation=teacher.record.training.validation,
     )
     distillation = Distillation(
-        origin=origin, base=base, epochs=epochs, precision=compression.work.precision, seed=compression.seed
+        origin=origin,
+        base=base,
+        epochs=epochs,
+        precision=compression.work.precision,
+        seed=compression.seed,
+        gate=compression.gate,
     )
     finished = target.exists()
-    checkpoint = distill(model, distillation, lesson, target, console=compression.console)
+    checkpoint = distill(model, distillation, transfer_set, target, console=compression.console)
     if not finished:
         seconds = time.monotonic() - start
-        compression.seconds_per_row[candidate.name] = seconds / _rows_read(distillation, len(lesson.rows.rows))
+        compression.seconds_per_row[candidate.name] = seconds / _rows_read(distillation, len(transfer_set.rows.rows))
     compression.stopwatch.save()
     return checkpoint
 
@@ -161,9 +186,10 @@ def _rows_read(distillation: Distillation, rows: int) -> int:
 
 
 def _estimate(compression: Compression, candidate: Candidate) -> float:
-    """Seconds that its last distillation takes, as far as its trials tell; 0: it had none."""
-    rows = len(compression.lesson.rows.rows)
-    return compression.seconds_per_row.get(candidate.name, 0.0) * rows * planned_epochs(rows)
+    """Seconds that its last distillation takes, by its trials; without one, by the slowest candidate's."""
+    rows, known = len(compression.transfer_set.rows.rows), compression.seconds_per_row
+    per_row = known.get(candidate.name, max(known.values(), default=0.0))
+    return per_row * rows * planned_epochs(rows)
 
 
 def _why_not(compression: Compression, candidate: Candidate) -> str | None:

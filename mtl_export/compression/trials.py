@@ -29,18 +29,19 @@ class Trial:
 
 
 def halve(
-    candidates: Sequence[Candidate], attempt: Callable[[Candidate, int, int], float]
+    candidates: Sequence[Candidate], attempt: Callable[[Candidate, int, int], float], *, all_rows: int
 ) -> tuple[Candidate, tuple[Trial, ...]]:
     """Find the candidate whose answers are closest to the teacher's.
 
     Args:
         candidates: of one size, at least one; a single one needs no trial.
         attempt: distils a candidate further, in rung so-and-so on so many rows, and returns its divergence.
+        all_rows: that there are.
     """
     trials: list[Trial] = []
     left = list(candidates)
     for rung in range(math.ceil(math.log2(len(left)))):
-        rows = FIRST_ROWS * 2**rung
+        rows = min(all_rows, FIRST_ROWS * 2**rung)
         measured: Mapping[str, float] = {one.name: attempt(one, rung, rows) for one in left}
         trials += [Trial(name, rung, rows, divergence) for name, divergence in measured.items()]
         left = sorted(left, key=lambda one: (measured[one.name], one.name))[: (len(left) + 1) // 2]

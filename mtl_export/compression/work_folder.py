@@ -2,42 +2,48 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtl_export.compression.points import StudentsRecord
+from mtl_export.compression.points import CompressionInputs, StudentsRecord
+from mtl_export.compression.sensitivity import LayerLoss
 from mtl_export.config import Precision
 from mtl_export.errors import CheckpointError
-from mtl_export.folder_marks import run_folder_path
-from mtl_runtime.bundle.manifest import FileSpec
+from mtl_export.folder_marks import COMPRESSION_RECORD, check_no_unfinished_run, run_folder_path
+from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.outputs import check_folder, move_folder, refuse_link
 from mtl_runtime.errors import RecordError
 
-__all__ = ["RECORD_NAME", "CompressionInputs", "Stopwatch", "WorkFolder", "finished_record", "open_work_folder"]
+__all__ = ["RECORD_NAME", "Stopwatch", "TrialOutcome", "WorkFolder", "finished_record", "open_work_folder"]
 
 RECORD_NAME = "students.json"
 
-_RECORD, _CLOCK, _TRIALS = "compression.json", "seconds.json", "trials"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompressionInputs:
-    """What decides the students that a compression ends with."""
-
-    teacher: str  # SHA-256 of its weights
-    files: Mapping[str, FileSpec]  # by absolute path
-    budget: float
-    speed: float
-    seed: int
+_CLOCK, _LAYERS, _TRIALS = "seconds.json", "layers.json", "trials"
+_CHANGED = "the checkpoint, its data, --texts, --column, --variants, --budget or --speed changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Record:
     inputs: CompressionInputs
     precision: Precision  # chosen when it was started: timing it again might choose another
+    replace: bool  # the output, where there is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layers:
+    steps: tuple[LayerLoss, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOutcome:
+    """What a finished trial leaves."""
+
+    divergence: float  # of the answers from the teacher's
+    seconds_per_row: float  # of its distillation
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +55,27 @@ class WorkFolder:
     precision: Precision
     replace: bool
 
+    def read_layers(self) -> tuple[LayerLoss, ...] | None:
+        """What leaving out layers costs, if it was measured; None: it was not."""
+        file = self.path / _LAYERS
+        return records.from_json(_Layers, file.read_bytes(), where=file.name).steps if file.is_file() else None
+
+    def keep_layers(self, steps: tuple[LayerLoss, ...]) -> None:
+        """Keep what leaving out layers costs."""
+        replace_text(self.path / _LAYERS, records.to_json(_Layers(steps=steps)))
+
     def trial(self, candidate: str, rung: int) -> Path:
         """Folder of the checkpoint of a trial."""
         return self.path / _TRIALS / f"{candidate}-{rung}"
 
-    def read_trial(self, candidate: str, rung: int) -> float | None:
-        """The divergence that a finished trial ended with; None where it is not finished."""
+    def read_trial(self, candidate: str, rung: int) -> TrialOutcome | None:
+        """What a finished trial ended with; None where it is not finished."""
         file = self._trial_file(candidate, rung)
-        return float(file.read_text("utf-8")) if file.is_file() else None
+        return records.from_json(TrialOutcome, file.read_bytes(), where=file.name) if file.is_file() else None
 
-    def finish_trial(self, candidate: str, rung: int, divergence: float) -> None:
-        """Remember the divergence of a trial; the weights that it started from are not needed any more."""
-        replace_text(self._trial_file(candidate, rung), f"{divergence!r}\n")
+    def finish_trial(self, candidate: str, rung: int, outcome: TrialOutcome) -> None:
+        """Remember what a trial ended with; the weights that it started from are not needed any more."""
+        replace_text(self._trial_file(candidate, rung), records.to_json(outcome))
         if rung:
             shutil.rmtree(self.trial(candidate, rung - 1), ignore_errors=True)
 
@@ -70,7 +85,7 @@ class WorkFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _trial_file(self, candidate: str, rung: int) -> Path:
-        return self.path / _TRIALS / f"{candidate}-{rung}.divergence"
+        return self.path / _TRIALS / f"{candidate}-{rung}.json"
 
     def checkpoint(self, candidate: str) -> Path:
         """Folder of a student's checkpoint."""
@@ -80,16 +95,37 @@ class WorkFolder:
         """Folder of a student's bundle, or of the teacher's."""
         return self.path / candidate / "bundle"
 
+    def is_exported(self, candidate: str) -> bool:
+        """Whether its bundle is finished."""
+        return (self.bundle(candidate) / MANIFEST_NAME).is_file()
+
+    @contextmanager
+    def note_how_to_continue(self) -> Iterator[None]:
+        """Say of whatever ends the compression early how to continue it, in place of what its stages say."""
+        try:
+            yield
+        except BaseException as error:
+            error.__notes__ = ["what is finished is kept; the same command with --resume, not --force, continues"]
+            raise
+
     def finish(self) -> None:
-        """Remove what only a compression that goes on needs, and move the rest to its place."""
+        """Move all to its place, and remove what only a compression that goes on needs.
+
+        In this order: until the move has succeeded, the record says that there is something to resume.
+        """
         shutil.rmtree(self.path / _TRIALS, ignore_errors=True)
-        for name in (_RECORD, _CLOCK):
-            (self.path / name).unlink(missing_ok=True)
         move_folder(self.path, self.target, replace=self.replace, advice=f"the students are complete in {self.path}")
+        for name in (COMPRESSION_RECORD, _CLOCK, _LAYERS):
+            (self.target / name).unlink(missing_ok=True)
 
 
 def open_work_folder(
-    target: Path, inputs: CompressionInputs, *, precision: Precision, resume: bool, force: bool
+    target: Path,
+    inputs: CompressionInputs,
+    *,
+    choose_precision: Callable[[], Precision],
+    resume: bool,
+    force: bool,
 ) -> WorkFolder:
     """Continue the unfinished compression that writes to ``target``, or start one.
 
@@ -98,41 +134,43 @@ def open_work_folder(
             another teacher, other files or other options.
         MtlError: ``target`` exists and may not be replaced, or is a link.
     """
-    check_folder(target, replace=force)
     folder = run_folder_path(target)
     refuse_link(folder)
-    if (folder / _RECORD).is_file() and not force:
+    if (folder / COMPRESSION_RECORD).is_file() and not force:
         if not resume:
             raise CheckpointError(
                 f"{folder} holds an unfinished compression; continue it with --resume, or discard it with --force"
             )
-        record = _read(folder / _RECORD)
+        record = _read(folder / COMPRESSION_RECORD)
         if record.inputs != inputs:
             raise CheckpointError(
-                "cannot resume: the checkpoint, its data, --texts, --budget or --speed changed since the compression "
-                "was started; use --force to start again"
+                f"cannot resume: {_CHANGED} since the compression was started; use --force to start again"
             )
-        return WorkFolder(folder, target, record.precision, force)
+        check_folder(target, replace=record.replace)
+        return WorkFolder(folder, target, record.precision, record.replace)
+    check_folder(target, replace=force)
+    if not force:
+        check_no_unfinished_run(target)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    replace_text(folder / _RECORD, records.to_json(_Record(inputs=inputs, precision=precision)))
-    return WorkFolder(folder, target, precision, force)
+    record = _Record(inputs=inputs, precision=choose_precision(), replace=force)
+    replace_text(folder / COMPRESSION_RECORD, records.to_json(record))
+    return WorkFolder(folder, target, record.precision, record.replace)
 
 
-def finished_record(target: Path, *, teacher: str, budget: float, speed: float) -> StudentsRecord | None:
-    """What a finished compression wrote to ``target``; None where there is none.
+def finished_record(target: Path, inputs: CompressionInputs) -> StudentsRecord | None:
+    """What a finished compression wrote to ``target``; None where there is none, or an unfinished one would replace it.
 
     Raises:
-        CheckpointError: it was of another teacher, or with other options.
+        CheckpointError: it was of another teacher, or with other files or options.
     """
     file = target / RECORD_NAME
-    if not file.is_file():
+    if not file.is_file() or (run_folder_path(target) / COMPRESSION_RECORD).is_file():
         return None
     record = records.from_json(StudentsRecord, file.read_bytes(), where=str(file))
-    if (record.teacher, record.budget, record.speed) != (teacher, budget, speed):
+    if record.inputs != inputs:
         raise CheckpointError(
-            f"{target} has students of another checkpoint, or with another --budget or --speed; name another output, "
-            f"or replace it with --force"
+            f"{target} has other students: {_CHANGED} since; name another output, or replace it with --force"
         )
     return record
 

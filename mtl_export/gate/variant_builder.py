@@ -150,7 +150,12 @@ class VariantBuilder:
         compared = {} if self.teacher is None else self._compare_with_teacher(name, self.teacher, outputs, fitted)
         return BuiltVariant(
             self._calibrated(spec, fitted.tasks),
-            dataclasses.replace(evidence, operators=operators, teacher=compared),
+            dataclasses.replace(
+                evidence,
+                operators=operators,
+                teacher=compared,
+                exceeds_teacher_budget=any(one.outcome == "exceeded" for one in compared.values()),
+            ),
         )
 
     def _compare_with_teacher(

@@ -1,4 +1,4 @@
-"""family -> the modules of one of its layers that can be narrowed: attention by heads, feed-forward by columns.
+"""family -> the modules of one of its layers that can be narrowed: attention by heads, feed-forward by neurons.
 
 The width of a feed-forward is a number in the encoder's config. The number of heads is not: in these families the size
 of a head follows from it. So an encoder with fewer heads is built with its config and then narrowed.
@@ -14,7 +14,7 @@ from torch import nn
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder import encoder_layers
 
-__all__ = ["LayerParts", "find_layer_parts", "narrow_attention", "select_columns", "select_heads"]
+__all__ = ["LayerParts", "find_layer_parts", "narrow_attention", "select_heads", "select_neurons"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class LayerParts:
 
     to_heads: Mapping[str, int]  # query, key and value, and what else has a row for each element of each head
     from_heads: str  # reads the heads' outputs, one column for each element of each head
-    to_columns: Mapping[str, int]
-    from_columns: str
+    to_neurons: Mapping[str, int]
+    from_neurons: str
     width_key: str = "intermediate_size"  # of the feed-forward, in the encoder's config
     head_counter: str = ""  # path of the module that has the number of heads as an attribute; "": none needs it
 
@@ -43,8 +43,8 @@ class LayerParts:
 _BERT = LayerParts(
     to_heads={"attention.self.query": 1, "attention.self.key": 1, "attention.self.value": 1},
     from_heads="attention.output.dense",
-    to_columns={"intermediate.dense": 1},
-    from_columns="output.dense",
+    to_neurons={"intermediate.dense": 1},
+    from_neurons="output.dense",
 )
 _PARTS: Mapping[str, LayerParts] = {
     "bert": _BERT,
@@ -56,18 +56,18 @@ _PARTS: Mapping[str, LayerParts] = {
     "distilbert": LayerParts(
         to_heads={"attention.q_lin": 1, "attention.k_lin": 1, "attention.v_lin": 1},
         from_heads="attention.out_lin",
-        to_columns={"ffn.lin1": 1},
-        from_columns="ffn.lin2",
+        to_neurons={"ffn.lin1": 1},
+        from_neurons="ffn.lin2",
         width_key="hidden_dim",
     ),
     "modernbert": LayerParts(
-        to_heads={"attn.Wqkv": 3}, from_heads="attn.Wo", to_columns={"mlp.Wi": 2}, from_columns="mlp.Wo"
+        to_heads={"attn.Wqkv": 3}, from_heads="attn.Wo", to_neurons={"mlp.Wi": 2}, from_neurons="mlp.Wo"
     ),
     "deberta-v2": LayerParts(
         to_heads={f"attention.self.{name}_proj": 1 for name in ("query", "key", "value", "pos_key", "pos_query")},
         from_heads="attention.output.dense",
-        to_columns={"intermediate.dense": 1},
-        from_columns="output.dense",
+        to_neurons={"intermediate.dense": 1},
+        from_neurons="output.dense",
         head_counter="attention.self",
     ),
 }
@@ -104,12 +104,12 @@ def select_heads(layer: nn.Module, parts: LayerParts, heads: Sequence[int], *, s
         counter.all_head_size = len(elements)
 
 
-def select_columns(layer: nn.Module, parts: LayerParts, columns: Sequence[int]) -> None:
-    """Leave the feed-forward columns numbered ``columns`` in ``layer``, in place."""
-    numbers = torch.tensor(list(columns))
-    for path, count in parts.to_columns.items():
+def select_neurons(layer: nn.Module, parts: LayerParts, neurons: Sequence[int]) -> None:
+    """Leave the feed-forward neurons numbered ``neurons`` in ``layer``, in place."""
+    numbers = torch.tensor(list(neurons))
+    for path, count in parts.to_neurons.items():
         _select_outputs(parts.of(layer, path), numbers, count)
-    _select_inputs(parts.of(layer, parts.from_columns), numbers)
+    _select_inputs(parts.of(layer, parts.from_neurons), numbers)
 
 
 def _select_outputs(linear: nn.Linear, rows: torch.Tensor, count: int) -> None:

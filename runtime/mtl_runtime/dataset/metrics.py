@@ -20,6 +20,7 @@ __all__ = [
     "best_thresholds",
     "f1_by_label",
     "label_indicators",
+    "pearson",
     "score",
     "task_metrics",
 ]
@@ -203,7 +204,7 @@ def _regression(task: TaskSpec, targets: Targets, logits: NDArray[np.float32]) -
     values = {
         "mse": float(np.mean(error**2)) if len(error) else 0.0,
         "mae": float(np.mean(np.abs(error))) if len(error) else 0.0,
-        "pearson": _pearson(truth, predicted),
+        "pearson": pearson(truth, predicted),
     }
     return TaskMetrics(rows=len(targets), values=values)
 
@@ -216,7 +217,8 @@ def _macro_f1(hits: NDArray[np.int64], support: NDArray[np.int64], predictions: 
     return float(np.mean(2 * hits[occurs] / (support + predictions)[occurs]))
 
 
-def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def pearson(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Correlation of two series (N,); 0 where one is constant or has fewer than two values."""
     if len(a) < 2 or a.std() == 0 or b.std() == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])

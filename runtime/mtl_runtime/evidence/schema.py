@@ -16,6 +16,7 @@ from mtl_runtime.evidence.summary import SCHEMA_VERSION, Estimate
 from mtl_runtime.providers.execution_config import ExecutionConfig
 
 __all__ = [
+    "BUDGETED",
     "GOLDEN_REFERENCE",
     "SCHEMA_VERSION",
     "Bin",
@@ -117,7 +118,13 @@ class TaskEvidence:
         return {**data, **without, "majority_accuracy": metrics["majority"]}
 
 
-# Of a budget for what a student may lose: certain: the worse end of the interval holds it. uncertain: the estimate
+# The metrics that a budget for what a student may lose is about.
+BUDGETED: Mapping[Kind, tuple[str, ...]] = {
+    "single_label": ("accuracy", "macro_f1"),
+    "multi_label": ("accuracy", "macro_f1"),
+    "regression": ("pearson",),
+}
+# Of such a budget: certain: the worse end of the interval holds it. uncertain: the estimate
 # does, and more sentences could tell. exceeded: the estimate does not.
 BudgetOutcome = Literal["certain", "uncertain", "exceeded"]
 
@@ -143,6 +150,15 @@ class TeacherComparison:
     budget: float  # points of 100 that accuracy, macro-F1 or correlation may lose
     outcome: BudgetOutcome
     sentences_needed: int | None = None  # where uncertain: about so many would make it certain, if nothing else changes
+    # Without labels: points of 100 by which the answers differ; of a regression, 100 times what its correlation with
+    # the teacher lacks to 1.
+    unlabelled_difference: float | None = field(default=None, metadata=records.if_set())
+
+    @property
+    def loss(self) -> float:
+        """Points of 100: the largest drop of a metric that the budget is about; without labels, the difference."""
+        drops = [-100 * self.changes[name].change for name in BUDGETED[self.answers.kind] if name in self.changes]
+        return max(drops) if drops else self.unlabelled_difference or 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +217,8 @@ class VariantEvidence:
     operators: Mapping[str, int] = field(default_factory=dict)
     repair: Repair | None = None
     problems: tuple[str, ...] = ()  # of the variant as a whole; why it is not verified
+    # Whether a task of a student exceeds the budget of what it may lose compared with its teacher.
+    exceeds_teacher_budget: bool = field(default=False, metadata=records.if_set())
     # Of a student, by task.
     teacher: Mapping[str, TeacherComparison] = field(default_factory=dict, metadata=records.if_set())
 

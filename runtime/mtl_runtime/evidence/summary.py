@@ -35,6 +35,7 @@ class VariantSummary:
     status: str
     execution: ExecutionConfig | None = field(default=None, metadata=records.keys("pace"))
     speed: Estimate | None = None
+    exceeds_teacher_budget: bool = False  # of a student: it loses more than it may, compared with its teacher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,24 +10,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.bundle.manifest import Kind, TaskSpec
+from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.core.intervals import share_bound, trials_needed
 from mtl_runtime.dataset.examples import Example
+from mtl_runtime.dataset.metrics import pearson
 from mtl_runtime.dataset.resampling import resample_metrics
 from mtl_runtime.dataset.targets import Targets, has_label
-from mtl_runtime.evidence.schema import BudgetOutcome, MetricChange, TaskEvidence, TeacherComparison
+from mtl_runtime.evidence.schema import BUDGETED, BudgetOutcome, MetricChange, TaskEvidence, TeacherComparison
 from mtl_runtime.gate.agreement import TaskOutputs, measure_agreement
 from mtl_runtime.gate.calibration import encode_targets
 
-__all__ = ["BUDGETED", "compare_with_teacher", "fewest_sentences", "worst_outcome"]
+__all__ = ["compare_with_teacher", "fewest_sentences", "worst_outcome"]
 
 ERROR = 0.05
-# The metrics that a budget is about.
-BUDGETED: Mapping[Kind, tuple[str, ...]] = {
-    "single_label": ("accuracy", "macro_f1"),
-    "multi_label": ("accuracy", "macro_f1"),
-    "regression": ("pearson",),
-}
 _ENDS = (2.5, 97.5)  # percentiles
 _GRAVITY: Sequence[BudgetOutcome] = ("certain", "uncertain", "exceeded")
 
@@ -61,12 +56,15 @@ def compare_with_teacher(
         targets = encode_targets(after.task, examples)
         answers = measure_agreement(texts, teacher[name], after, targets, tie=tie)
         changes, f1_changes = _changes(after.task, targets, teacher[name].at_thresholds, after.at_thresholds, answers)
-        comparisons[name] = _judge(answers, changes, f1_changes, budget=budget[name], tasks=max(1, decided))
+        unlabelled = None if changes else _difference(teacher[name], after, answers)
+        comparisons[name] = _judge(answers, changes, f1_changes, unlabelled, budget=budget[name], tasks=max(1, decided))
     return comparisons
 
 
-def fewest_sentences(budget: float, tasks: int) -> int:
+def fewest_sentences(budget: float, tasks: int) -> int | None:
     """Sentences without which no student can be certain to hold a budget, even if it never answers otherwise.
+
+    None: no number of them suffices, because the budget is 0.
 
     Where at most a share of the answers differs, accuracy is at most that share lower. The error is divided among the
     tasks (C. E. Bonferroni, 1936).
@@ -75,7 +73,9 @@ def fewest_sentences(budget: float, tasks: int) -> int:
         budget: points of 100.
         tasks: that are judged together.
     """
-    return trials_needed(budget / 100, error=ERROR / tasks)
+    if budget <= 0:
+        return None
+    return trials_needed(budget / 100, error=ERROR / tasks) if budget < 100 else 1
 
 
 def worst_outcome(outcomes: Sequence[BudgetOutcome]) -> BudgetOutcome:
@@ -109,6 +109,15 @@ def _changes(
     return changes, f1_changes
 
 
+def _difference(before: TaskOutputs, after: TaskOutputs, answers: TaskEvidence) -> float:
+    """Without labels, points by which the student differs from the teacher: other answers, or missing correlation."""
+    if answers.kind != "regression":
+        return 100 * (1 - answers.agreement)
+    finite = np.where(np.isfinite(after.logits), after.logits, 0.0)
+    correlation = pearson(before.logits[:, 0], finite[:, 0])
+    return 100 * (1 - correlation)
+
+
 def _change(change: float, resampled: NDArray[np.float64]) -> MetricChange:
     low, high = np.percentile(resampled, _ENDS)
     return MetricChange(change=change, low=min(float(low), change), high=max(float(high), change))
@@ -118,6 +127,7 @@ def _judge(
     answers: TaskEvidence,
     changes: Mapping[str, MetricChange],
     f1_changes: Mapping[str, MetricChange],
+    unlabelled: float | None,
     *,
     budget: float,
     tasks: int,
@@ -126,13 +136,14 @@ def _judge(
     bound = share_bound(answers.flips, answers.sentences, error=ERROR / tasks) if decides else 0.0
     proven = decides and bound <= budget / 100  # then accuracy cannot have lost more, whatever the labels are
     least = fewest_sentences(budget, tasks)
+    enough = not decides or (least is not None and answers.labelled >= least)
     judged = {name: changes[name] for name in BUDGETED[answers.kind] if name in changes}
     outcomes = {
         name: "certain"
         if proven and name == "accuracy"
-        else _judge_change(change, answers, budget=budget, enough=not decides or answers.labelled >= least)
+        else _judge_change(change, answers, budget=budget, enough=enough)
         for name, change in judged.items()
-    } or {"agreement": "certain" if proven else "uncertain"}
+    } or {"agreement": _judge_difference(unlabelled or 0.0, answers, budget=budget, proven=proven)}
     outcome = worst_outcome(list(outcomes.values()))
     needed = [
         _sentences_needed(judged[name], budget, answers.labelled)
@@ -147,7 +158,10 @@ def _judge(
         differing_bound=bound,
         budget=budget,
         outcome=outcome,
-        sentences_needed=max([least, *known]) if outcome == "uncertain" and known == needed and judged else None,
+        sentences_needed=max([least, *known])
+        if least and outcome == "uncertain" and known == needed and judged
+        else None,
+        unlabelled_difference=unlabelled,
     )
 
 
@@ -159,6 +173,13 @@ def _judge_change(change: MetricChange, answers: TaskEvidence, *, budget: float,
     if 100 * change.change < -budget and (answers.kind == "regression" or answers.flips > 1):
         return "exceeded"
     return "uncertain"
+
+
+def _judge_difference(difference: float, answers: TaskEvidence, *, budget: float, proven: bool) -> BudgetOutcome:
+    """Without labels nothing says which of two answers is right, so each that differs counts as a loss."""
+    if proven:
+        return "certain"
+    return "exceeded" if difference > budget and (answers.kind == "regression" or answers.flips > 1) else "uncertain"
 
 
 def _sentences_needed(change: MetricChange, budget: float, sentences: int) -> int | None:

@@ -75,6 +75,8 @@ def choose_variant(
 ) -> VariantChoice:
     """The fastest variant that was verified here, or elsewhere if it gives its golden answers here too.
 
+    A student's variant that loses more than it may, compared with the teacher, is left out wherever that was measured.
+
     cpu-fp32, the one that PyTorch itself vouches for, needs no evidence. Of two int8 variants of a provider, one with
     weights of 7 bits, the processor decides as long as they were not both timed here: docs/adr/0041.
 
@@ -87,7 +89,9 @@ def choose_variant(
         problem: a provider's name -> why it cannot run here; None: it can.
         is_installed: a provider's name -> whether its wheel is here; asked first where no evidence names the variant.
     """
-    candidates = [*_verified_here(evidence), *_verified_elsewhere(evidence, variants, trust)]
+    verified = [*_verified_here(evidence), *_verified_elsewhere(evidence, variants, trust)]
+    lossy = _lossy_variants(evidence)
+    candidates = [candidate for candidate in verified if candidate.name not in lossy]
     # Not measured is not failed: a variant has to be faster than cpu-fp32 to take its place.
     if DEFAULT_VARIANT not in (candidate.name for candidate in candidates):
         candidates.append(_Candidate(DEFAULT_VARIANT, 1.0, _without_evidence(evidence, onnxruntime)))
@@ -101,7 +105,7 @@ def choose_variant(
             distrusted.append(f"{candidate.name} ({candidate.distrust})")
         else:
             distrusted += _never_judged(evidence, variants, problem, is_installed)
-            return _choice(candidate, missing, distrusted)
+            return _choice(candidate, missing, distrusted, lossy)
     raise AssertionError("cpu-fp32 runs wherever onnxruntime is")
 
 
@@ -140,11 +144,25 @@ def _absence(name: str, variants: Mapping[str, VariantSpec], problem: Callable[[
     return problem(variants[name].provider) if name in variants else "not in the bundle"
 
 
-def _choice(candidate: _Candidate, missing: Sequence[str], distrusted: Sequence[str]) -> VariantChoice:
+def _lossy_variants(evidence: KnownEvidence) -> list[str]:
+    """Those over a student's budget; none where cpu-fp32 is over it, since then the student is, in whatever form."""
+    summaries = (*evidence.here, *evidence.elsewhere)
+    lossy = {name for one in summaries for name, variant in one.variants.items() if variant.exceeds_teacher_budget}
+    return [] if DEFAULT_VARIANT in lossy else sorted(lossy)
+
+
+def _choice(
+    candidate: _Candidate, missing: Sequence[str], distrusted: Sequence[str], lossy: Sequence[str]
+) -> VariantChoice:
     fallback = None
     if distrusted:
         fallback = f"not trusted here: {'; '.join(distrusted)}; `mtl verify` measures them on this machine"
-    parts = [candidate.reason, f"faster ones cannot run here: {'; '.join(missing)}" if missing else None, fallback]
+    parts = [
+        candidate.reason,
+        f"faster ones cannot run here: {'; '.join(missing)}" if missing else None,
+        f"left out, because it loses more than its teacher's budget allows: {', '.join(lossy)}" if lossy else None,
+        fallback,
+    ]
     reason = "; ".join(part for part in parts if part)
     return VariantChoice(candidate.name, reason, fallback, candidate.needs_self_test)
 

@@ -12,11 +12,11 @@ from mtl_bench.results.files import read_report, read_results
 from mtl_bench.results.schema import AnswerScores, SystemResult
 from mtl_bench.studies.compression import picture
 from mtl_bench.studies.compression.command import main
-from mtl_bench.studies.compression.picture import Mark, draw_picture, marks_of_run, static_embeddings
+from mtl_bench.studies.compression.picture import Mark, draw_picture, mark_points, mark_static_embeddings
 from mtl_bench.studies.compression.results import CompressionResults
 from mtl_bench.studies.compression.tables import page_tables
 from mtl_export.compression.compress import compress
-from tests.export.compression.lessons import train_teacher
+from tests.export.compression.tiny_teacher import train_teacher
 from tests.export.tiny import rows, write_csv
 
 BENCH = Path(__file__).parents[3] / "benchmarks" / "results" / "bench" / "amd-epyc-2c-avx512-vnni.json"
@@ -69,7 +69,7 @@ def test_the_picture_has_a_panel_for_each_run_and_a_marker_for_each_point(result
     document = ElementTree.fromstring(draw_picture(results, {"small": Mark("Model2Vec", "another model", 16.0, -3.5)}))
     titles = [element.text for element in document.iter(f"{SVG}title")]
     assert "Model2Vec: 16.00 times, -3.50 points" in titles
-    for mark in marks_of_run(results.runs["small"]):
+    for mark in mark_points(results.runs["small"]):
         assert titles.count(f"{mark.name}: {mark.speed:.2f} times, {mark.change:+.2f} points") == 2
     words = [element.text for element in document.iter(f"{SVG}text")]
     assert {"few rows", "the same once more", "16x", "taken", "another model"} <= set(words)
@@ -80,9 +80,9 @@ def test_what_was_taken_and_the_teacher_are_told_apart(results):
     of_teacher = next(index for index, point in enumerate(run.found.points) if point.model == "teacher")
     choice = dataclasses.replace(run.found.choice, model="nothing")
     other = dataclasses.replace(run, found=dataclasses.replace(run.found, choice=choice))
-    assert marks_of_run(other)[of_teacher].series == "teacher"
+    assert mark_points(other)[of_teacher].series == "teacher"
     taken = (run.found.choice.model, run.found.choice.variant)
-    for mark in marks_of_run(run):
+    for mark in mark_points(run):
         assert (mark.series == "taken") == (mark.name == ", ".join(taken))
 
 
@@ -94,20 +94,25 @@ def test_static_embeddings_are_compared_with_the_models_fastest_variant():
     static = dataclasses.replace(
         fastest, kind="peer", answers=AnswerScores(agreement={"sentiment": 0.9, "domain": 0.9}, metrics=metrics)
     )
-    mark = static_embeddings(dataclasses.replace(report, systems={**report.systems, "model2vec": static}))
+    mark = mark_static_embeddings(
+        dataclasses.replace(report, systems={**report.systems, "model2vec": static}), ["cpu-fp32", "cpu-int8"]
+    )
     assert mark == Mark("Model2Vec", "another model", pytest.approx(1.0), pytest.approx(-7.0))
 
 
 def test_static_embeddings_that_were_not_measured_are_not_drawn():
     report = read_report(BENCH)
     failed = SystemResult(title="Model2Vec", kind="peer", command="", error="not installed")
-    assert static_embeddings(dataclasses.replace(report, systems={**report.systems, "model2vec": failed})) is None
+    failing = dataclasses.replace(report, systems={**report.systems, "model2vec": failed})
+    assert mark_static_embeddings(failing, ["cpu-int8"]) is None
     without = {name: system for name, system in report.systems.items() if name != "model2vec"}
-    assert static_embeddings(dataclasses.replace(report, systems=without)) is None
+    assert mark_static_embeddings(dataclasses.replace(report, systems=without), ["cpu-int8"]) is None
 
 
 def test_the_command_writes_the_picture(results_file, tmp_path):
     target = tmp_path / "students.svg"
-    result = CliRunner().invoke(picture.main, [str(results_file), str(BENCH), str(target)], catch_exceptions=False)
+    result = CliRunner().invoke(
+        picture.main, [str(results_file), str(BENCH), str(target), "--bench-run", "small"], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     assert len(re.findall("few rows", target.read_text("utf-8"))) == 1

@@ -12,7 +12,7 @@ from mtl_export.compression.trials import FIRST_ROWS, halve
 from mtl_runtime.evidence.schema import Estimate
 
 MINILM = TeacherSize(
-    layers=6, heads=12, columns=1536, attention=4 * 384 * 384, feed_forward=2 * 384 * 1536, widths_known=True
+    layers=6, heads=12, neurons=1536, attention=4 * 384 * 384, feed_forward=2 * 384 * 1536, widths_known=True
 )
 
 
@@ -31,14 +31,14 @@ def test_a_size_is_reached_by_fewer_layers_by_narrower_ones_and_by_both():
     half = {one.name: one for one in levels[1].candidates}
     assert half["3-layers"].shape == StudentShape(layers=(0, 1, 2))
     assert half["3-layers-spaced"].shape == StudentShape(layers=(0, 2, 4))
-    assert half["6-layers-6-heads-672-columns"].shape == StudentShape(layers=(0, 1, 2, 3, 4, 5), heads=6, columns=672)
-    both = half["4-layers-8-heads-1056-columns"]
+    assert half["6-layers-6-heads-672-neurons"].shape == StudentShape(layers=(0, 1, 2, 3, 4, 5), heads=6, neurons=672)
+    both = half["4-layers-8-heads-1056-neurons"]
     assert both.shape.layers == (0, 1, 2, 3)
     assert both.work == pytest.approx(levels[1].work, abs=0.01)
 
 
 def test_a_family_whose_widths_are_not_known_has_candidates_with_fewer_layers_alone():
-    size = TeacherSize(layers=6, heads=1, columns=1, attention=0, feed_forward=1, widths_known=False)
+    size = TeacherSize(layers=6, heads=1, neurons=1, attention=0, feed_forward=1, widths_known=False)
     levels = plan_levels(size, steps_of(6), speed=2.0)
     assert {one.shape.heads for level in levels for one in level.candidates} == {None}
     assert [len(level.candidates) for level in levels] == [2, 2, 2, 1]
@@ -46,14 +46,14 @@ def test_a_family_whose_widths_are_not_known_has_candidates_with_fewer_layers_al
 
 @settings(deadline=None)
 @given(st.integers(1, 24), st.integers(1, 16), st.integers(16, 4096), st.floats(1.01, 16))
-def test_candidates_are_smaller_than_the_teacher_distinct_and_near_their_size(layers, heads, columns, speed):
-    size = TeacherSize(layers=layers, heads=heads, columns=columns, attention=100, feed_forward=200, widths_known=True)
+def test_candidates_are_smaller_than_the_teacher_distinct_and_near_their_size(layers, heads, neurons, speed):
+    size = TeacherSize(layers=layers, heads=heads, neurons=neurons, attention=100, feed_forward=200, widths_known=True)
     levels = plan_levels(size, steps_of(layers), speed=speed)
     every = [one for level in levels for one in level.candidates]
     assert len({one.shape for one in every}) == len({one.name for one in every}) == len(every)
     assert all(0 < one.work < 1 and one.shape.layers[0] == 0 for one in every)
     assert all(one.shape.layers == tuple(sorted(set(one.shape.layers))) for one in every)
-    assert all(1 <= (one.shape.heads or 1) <= heads and 1 <= (one.shape.columns or 1) <= columns for one in every)
+    assert all(1 <= (one.shape.heads or 1) <= heads and 1 <= (one.shape.neurons or 1) <= neurons for one in every)
 
 
 def candidates_of(*names):
@@ -69,20 +69,27 @@ def test_half_of_the_candidates_go_on_with_twice_the_rows_until_one_is_left():
             10 if (candidate.name, rung) == ("b", 1) else 1
         )
 
-    best, trials = halve(candidates_of(*"abcd"), attempt)
+    best, trials = halve(candidates_of(*"abcd"), attempt, all_rows=10_000)
     assert best.name == "c"
     assert calls == [*((name, 0, FIRST_ROWS) for name in "abcd"), *((name, 1, 2 * FIRST_ROWS) for name in "bc")]
     assert [(trial.candidate, trial.rung) for trial in trials] == [(name, rung) for name, rung, _ in calls]
 
 
 def test_a_single_candidate_needs_no_trial():
-    best, trials = halve(candidates_of("a"), lambda *_: pytest.fail("was tried"))
+    best, trials = halve(candidates_of("a"), lambda *_: pytest.fail("was tried"), all_rows=10_000)
     assert (best.name, trials) == ("a", ())
 
 
-def point(model, variant, speed, loss, outcome="uncertain"):
+def test_trials_have_no_more_rows_than_there_are():
+    _, trials = halve(candidates_of(*"abc"), lambda *_: 0.5, all_rows=300)
+    assert {trial.rows for trial in trials} == {300}
+
+
+def point(model, variant, speed, loss, outcome="uncertain", budget=0.5):
     estimate = Estimate(median=speed, low=speed, high=speed, n=9)
-    change = TaskChange(sentences=100, agreement=0.9, metrics={}, changes={}, lows={}, outcome=outcome)
+    change = TaskChange(
+        sentences=100, agreement=0.9, metrics={}, changes={}, lows={}, loss=loss, budget=budget, outcome=outcome
+    )
     return Point(
         model=model,
         variant=variant,
@@ -117,6 +124,17 @@ def test_where_nothing_holds_the_teachers_own_best_variant_is_taken():
     choice = choose(points, budget=0.5, speed=2.0)
     assert (choice.model, choice.variant) == ("teacher", "cpu-int8")
     assert choice.reason.startswith("nothing inside the budget of 0.5 points was found that is faster")
+
+
+def test_a_drop_by_a_single_answer_is_not_certain_and_is_not_taken_either():
+    choice = choose((*TEACHER_POINTS, point("3-layers", "cpu-int8", 1.9, 3.0, "uncertain")), budget=0.5, speed=2.0)
+    assert (choice.model, choice.variant) == ("teacher", "cpu-int8")
+
+
+def test_a_task_with_a_budget_of_its_own_is_judged_and_named_by_it():
+    choice = choose((*TEACHER_POINTS, point("3-layers", "cpu-int8", 1.9, 1.5, budget=2.0)), budget=0.5, speed=1.5)
+    assert choice.model == "3-layers"
+    assert choice.reason.startswith("the fastest inside the budget of 0.5 points (sentiment 2): 1.90 times")
 
 
 @given(st.lists(st.tuples(st.floats(0.1, 9), st.floats(-1, 9)), min_size=1, max_size=12))

@@ -18,11 +18,15 @@ from mtl_export.checkpoint import load_checkpoint
 from mtl_export.compress_command import compress as command
 from mtl_export.compression import students as stages
 from mtl_export.compression.compress import compress as run
+from mtl_export.compression.compress import replace_drop
+from mtl_export.compression.points import CompressionInputs
+from mtl_export.compression.work_folder import finished_record, open_work_folder
 from mtl_export.errors import CheckpointError, ConfigError
 from mtl_export.folder_marks import run_folder_path
+from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget, limits_for
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
-from tests.export.compression.lessons import train_teacher
+from tests.export.compression.tiny_teacher import train_teacher
 from tests.export.tiny import rows, write_csv
 
 # One variant and two sizes: the rest is the same again.
@@ -130,7 +134,7 @@ def test_a_student_over_the_budget_is_never_taken(spoiled):
     assert record.choice.model == "teacher"
     assert "nothing inside the budget of 5 points was found" in record.choice.reason
     assert record.notes[0].startswith(
-        "32 validation sentences cannot make any student certain to hold 5 points: 59 would"
+        "31 validation sentences with a label of sentiment cannot make any student certain to hold 5 points: 59 would"
     )
 
 
@@ -140,6 +144,10 @@ def test_nothing_smaller_is_made_than_a_student_that_certainly_exceeds_the_budge
     assert any(f"was not distilled: {student.name} certainly exceeds the budget" in note for note in record.notes)
     origin = load_checkpoint(output / student.name / "checkpoint").record.training.student
     assert 30 < origin.texts <= 40
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -174,7 +182,15 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
         compress(teacher.path, killed, budget=BUDGET)
     with pytest.raises(CheckpointError, match="cannot resume: the checkpoint, its data"):
         compress(teacher.path, killed, budget=1.0, resume=True)
-    resumed = compress(teacher.path, killed, budget=BUDGET, resume=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtl_export.compression.compress.measure_points", interrupt)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            compress(teacher.path, killed, budget=BUDGET, resume=True)
+    assert stopped.value.__notes__ == [
+        "what is finished is kept; the same command with --resume, not --force, continues"
+    ]
+    # Students that are finished stay in, although no further one would be begun.
+    resumed = compress(teacher.path, killed, budget=BUDGET, resume=True, minutes=0)
     assert bytes_of_students(killed) == bytes_of_students(output)
     assert [dataclasses.replace(one, seconds=0) for one in resumed.students] == [
         dataclasses.replace(one, seconds=0) for one in record.students
@@ -188,15 +204,71 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
 def test_a_finished_compression_is_read_again(teacher, compressed):
     output, record = compressed
     assert compress(teacher.path, output, budget=BUDGET, resume=True) == record
-    with pytest.raises(CheckpointError, match="has students of another checkpoint, or with another --budget"):
+    with pytest.raises(CheckpointError, match="has other students: the checkpoint, its data"):
         compress(teacher.path, output, budget=1.0, resume=True)
+    with pytest.raises(CheckpointError, match="has other students: the checkpoint, its data"):
+        compress(teacher.path, output, budget=BUDGET, resume=True, variants=["cpu-fp32", "cpu-int8"])
     with pytest.raises(MtlError, match="exists already"):
         compress(teacher.path, output, budget=BUDGET)
 
 
+INPUTS = CompressionInputs(teacher="0" * 64, files=(), column=None, variants=("auto",), budget=0.5, speed=2.0, seed=0)
+
+
+def open_folder(target, **options):
+    return open_work_folder(
+        target, INPUTS, choose_precision=lambda: "fp32", **{"resume": False, "force": False, **options}
+    )
+
+
+def test_a_compression_that_replaces_an_older_one_can_be_resumed(compressed, tmp_path):
+    output, record = compressed
+    target = tmp_path / "students"
+    shutil.copytree(output, target)
+    open_folder(target, force=True)
+    assert finished_record(target, record.inputs) is None
+    resumed = open_folder(target, resume=True)
+    (resumed.path / "new").touch()
+    resumed.finish()
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_students_that_could_not_be_moved_are_not_lost(tmp_path):
+    work = open_folder(tmp_path / "students")
+    (work.path / "3-layers").mkdir()
+    (tmp_path / "students").mkdir()
+    (tmp_path / "students" / "somebody").touch()
+    with pytest.raises(MtlError, match="the students are complete in"):
+        work.finish()
+    assert (run_folder_path(tmp_path / "students") / "3-layers").is_dir()
+    with pytest.raises(CheckpointError, match="holds an unfinished compression"):
+        open_folder(tmp_path / "students")
+
+
+def test_an_unfinished_training_is_not_removed(tmp_path):
+    run_folder = run_folder_path(tmp_path / "students")
+    run_folder.mkdir()
+    (run_folder / "run.json").touch()
+    with pytest.raises(CheckpointError, match="holds an unfinished run"):
+        open_folder(tmp_path / "students")
+
+
+def test_the_budget_of_the_command_comes_before_that_of_a_precision_and_after_that_of_a_task():
+    gate = GateConfig(
+        budget=GateBudget(max_metric_drop=9.0, min_agreement=0.5),
+        precisions={"int8": PrecisionBudget(budget=GateBudget(max_metric_drop=2.0, min_agreement=0.9))},
+        tasks={"stars": GateBudget(max_metric_drop=1.0)},
+    )
+    chosen = replace_drop(gate, 0.25)
+    assert limits_for(chosen, "sentiment", "int8").max_metric_drop == 0.25
+    assert limits_for(chosen, "sentiment", "int8").min_agreement == 0.9
+    assert limits_for(chosen, "sentiment", "fp32").max_metric_drop == 0.25
+    assert limits_for(chosen, "stars", "int8").max_metric_drop == 1.0
+
+
 def test_the_command_prints_what_to_take(teacher, compressed):
     output, record = compressed
-    options = ["--budget", str(BUDGET), "--resume"]
+    options = ["--budget", str(BUDGET), "--variants", "cpu-fp32", "--resume"]
     result = CliRunner().invoke(command, [str(teacher.path), "-o", str(output), *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert f"take {output / record.choice.model / 'bundle'}, variant {record.choice.variant}" in result.output

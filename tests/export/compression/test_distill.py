@@ -13,15 +13,16 @@ from torch.nn import functional
 
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint
 from mtl_export.compression.distill import Distillation, distill
-from mtl_export.compression.lesson import prepare_lesson
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.transfer_set import prepare_transfer_set
 from mtl_export.config import TaskConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.model.distillation import DistillationLoss, mean_divergence
+from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.targets import MISSING
-from tests.export.compression.lessons import train_teacher
+from tests.export.compression.tiny_teacher import train_teacher
 from tests.export.tiny import rows, write_csv
 
 TEXTS = [row["text"] for row in rows(60, seed=9)]
@@ -30,12 +31,12 @@ SHAPE = StudentShape(layers=(0, 2))
 
 def distillation_of(teacher, *, epochs=2, seed=0, **changes):
     origin = StudentOrigin(teacher="0" * 64, layers=SHAPE.layers, teacher_layers=4, **changes)
-    return Distillation(origin=origin, base="0" * 64, epochs=epochs, precision="fp32", seed=seed)
+    return Distillation(origin=origin, base="0" * 64, epochs=epochs, precision="fp32", seed=seed, gate=GateConfig())
 
 
-def make(teacher, lesson, target, **changes):
+def make(teacher, transfer_set, target, **changes):
     student = make_student(teacher.model, SHAPE)
-    return distill(student, distillation_of(teacher, **changes), lesson, target)
+    return distill(student, distillation_of(teacher, **changes), transfer_set, target)
 
 
 def bytes_of(folder):
@@ -56,19 +57,19 @@ def teacher(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lesson(teacher):
-    return prepare_lesson(teacher, ())
+def transfer_set(teacher):
+    return prepare_transfer_set(teacher, ())
 
 
 @pytest.fixture(scope="module")
-def student(teacher, lesson):
-    return make(teacher, lesson, teacher.path.with_name("student"))
+def student(teacher, transfer_set):
+    return make(teacher, transfer_set, teacher.path.with_name("student"))
 
 
-def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, lesson):
+def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, transfer_set):
     cut = divergence(teacher, make_student(teacher.model, SHAPE))
     # After two epochs it depends on the processor's rounding how far it has come.
-    distilled = divergence(teacher, make(teacher, lesson, teacher.path.with_name("longer"), epochs=4).model)
+    distilled = divergence(teacher, make(teacher, transfer_set, teacher.path.with_name("longer"), epochs=4).model)
     assert all(distilled[task] < 0.5 * cut[task] for task in cut), (cut, distilled)
 
 
@@ -87,10 +88,10 @@ def test_a_student_is_a_checkpoint_like_any_other(teacher, student):
     )
 
 
-def test_equal_seeds_give_equal_bytes_and_another_seed_gives_others(teacher, lesson, student, tmp_path):
+def test_equal_seeds_give_equal_bytes_and_another_seed_gives_others(teacher, transfer_set, student, tmp_path):
     folder = teacher.path.parent
-    again = make(teacher, lesson, folder / "again")
-    other = make(teacher, lesson, folder / "other", seed=1)
+    again = make(teacher, transfer_set, folder / "again")
+    other = make(teacher, transfer_set, folder / "other", seed=1)
     assert {**bytes_of(again.path), "training.html": b""} == {**bytes_of(student.path), "training.html": b""}
     assert bytes_of(other.path)["model.safetensors"] != bytes_of(student.path)["model.safetensors"]
 
@@ -100,38 +101,38 @@ def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
     validation = [row["text"] for row in rows(32, seed=2, missing=0.1)]
     texts = [*(row["text"] for row in rows(50, seed=77)), validation[0]]
     file = write_csv(folder / "more.csv", [{"text": text} for text in [*texts, texts[0]]])
-    lesson = prepare_lesson(teacher, [file])
-    assert lesson.texts == len({*texts} - {*validation})
-    assert len(lesson.rows.rows) == len(lesson.data.train.rows) + lesson.texts
-    assert not any(row.labels for row in lesson.rows.rows[len(lesson.data.train.rows) :])
-    expected = teacher.model.logits([row.text for row in lesson.rows.rows])
-    assert all(np.allclose(lesson.rows.answers.logits[task], expected[task], atol=1e-5) for task in expected)
-    student = make(teacher, lesson, folder / "with-texts", texts=lesson.texts)
+    transfer_set = prepare_transfer_set(teacher, [file])
+    assert transfer_set.texts == len({*texts} - {*validation})
+    assert len(transfer_set.rows.rows) == len(transfer_set.data.train.rows) + transfer_set.texts
+    assert not any(row.labels for row in transfer_set.rows.rows[len(transfer_set.data.train.rows) :])
+    expected = teacher.model.logits([row.text for row in transfer_set.rows.rows])
+    assert all(np.allclose(transfer_set.rows.answers.logits[task], expected[task], atol=1e-5) for task in expected)
+    student = make(teacher, transfer_set, folder / "with-texts", texts=transfer_set.texts)
     assert "../more.csv" in student.record.training.files
-    assert student.record.training.splits["train"].rows == len(lesson.data.train.rows)
+    assert student.record.training.splits["train"].rows == len(transfer_set.data.train.rows)
 
 
-def test_part_of_a_lesson_keeps_rows_and_answers_together(lesson, teacher):
-    taken = lesson.take(rows=20, validation=8)
+def test_part_of_a_lesson_keeps_rows_and_answers_together(transfer_set, teacher):
+    taken = transfer_set.take(rows=20, validation=8)
     part = taken.rows
     assert len(part.rows) == len(part.answers.embeddings) == 20
     assert len(taken.data.validation.rows) == 8
-    assert taken.data.train == lesson.data.train
+    assert taken.data.train == transfer_set.data.train
     expected = teacher.model.logits([row.text for row in part.rows])
     assert all(np.allclose(part.answers.logits[task], expected[task], atol=1e-5) for task in expected)
 
 
-def test_a_finished_student_is_loaded_and_another_run_there_is_an_error(teacher, lesson, student):
-    assert make(teacher, lesson, student.path).record == student.record
+def test_a_finished_student_is_loaded_and_another_run_there_is_an_error(teacher, transfer_set, student):
+    assert make(teacher, transfer_set, student.path).record == student.record
     with pytest.raises(CheckpointError, match="was trained with another config"):
-        make(teacher, lesson, student.path, heads=2)
+        make(teacher, transfer_set, student.path, heads=2)
 
 
 def test_files_that_changed_since_training_are_an_error(tmp_path):
     teacher = train_teacher(tmp_path, layers=1)
     write_csv(tmp_path / "train.csv", rows(10, seed=1))
     with pytest.raises(CheckpointError, match=r"train file .*train.csv has changed since training; students learn"):
-        prepare_lesson(teacher, ())
+        prepare_transfer_set(teacher, ())
 
 
 SINGLE = TaskSpec(name="single", kind="single_label", labels=("a", "b"))
@@ -213,13 +214,13 @@ def test_a_student_that_agrees_in_all_has_no_loss_left():
     assert loss_of()(outputs, {**labels, **same, "teacher/embedding": outputs["embeddings"]}).abs() < 1e-6
 
 
-def test_a_killed_distillation_continues_and_writes_the_same_bytes(teacher, lesson, student):
+def test_a_killed_distillation_continues_and_writes_the_same_bytes(teacher, transfer_set, student):
     folder = teacher.path.parent
     program = f"""
 import os, signal
 from pathlib import Path
 from mtl_export.checkpoint import load_checkpoint
-from mtl_export.compression.lesson import prepare_lesson
+from mtl_export.compression.transfer_set import prepare_transfer_set
 from mtl_export.training.loop.resume_points import CompletionMark
 from tests.export.compression import test_distill as t
 on_save = CompletionMark.on_save
@@ -228,11 +229,11 @@ def die(self, *a, **k):
     os.kill(os.getpid(), signal.SIGKILL)
 CompletionMark.on_save = die
 teacher = load_checkpoint(Path({str(teacher.path)!r}))
-t.make(teacher, prepare_lesson(teacher, ()), Path({str(folder / "killed")!r}))
+t.make(teacher, prepare_transfer_set(teacher, ()), Path({str(folder / "killed")!r}))
 """
     run = subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=False, capture_output=True)
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()
     assert not (folder / "killed").exists()
-    resumed = make(teacher, lesson, folder / "killed")
+    resumed = make(teacher, transfer_set, folder / "killed")
     assert bytes_of(resumed.path)["model.safetensors"] == bytes_of(student.path)["model.safetensors"]
     assert dataclasses.replace(resumed.record, made_with={}) == dataclasses.replace(student.record, made_with={})

@@ -11,14 +11,15 @@ from mtl_export.bundling.golden_texts import EDGE_TEXTS
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint, weights_digest
 from mtl_export.compression.distill import Distillation, distill
 from mtl_export.compression.fisher import measure_importance
-from mtl_export.compression.lesson import prepare_lesson
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.transfer_set import prepare_transfer_set
 from mtl_export.errors import CheckpointError
+from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.cli.app import main
 from mtl_runtime.core import records
 from mtl_runtime.evidence.schema import Evidence
-from tests.export.compression.lessons import train_teacher
+from tests.export.compression.tiny_teacher import train_teacher
 from tests.export.tiny import rows
 
 
@@ -29,20 +30,22 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def student(teacher):
-    lesson = prepare_lesson(teacher, ())
-    shape = StudentShape(layers=(0, 3), heads=2, columns=32)
+    transfer_set = prepare_transfer_set(teacher, ())
+    shape = StudentShape(layers=(0, 3), heads=2, neurons=32)
     importance = measure_importance(teacher.model, teacher.model.tokenize(["a film", "good soup"]), seed=0)
     origin = StudentOrigin(
         teacher=weights_digest(teacher),
         layers=shape.layers,
         teacher_layers=4,
         heads=2,
-        columns=32,
+        neurons=32,
         teacher_validation=teacher.record.training.validation,
     )
-    distillation = Distillation(origin=origin, base=origin.teacher, epochs=1, precision="fp32", seed=0)
+    distillation = Distillation(
+        origin=origin, base=origin.teacher, epochs=1, precision="fp32", seed=0, gate=GateConfig()
+    )
     narrow = make_student(teacher.model, shape, importance)
-    return distill(narrow, distillation, lesson, teacher.path.with_name("student"))
+    return distill(narrow, distillation, transfer_set, teacher.path.with_name("student"))
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def test_a_students_bundle_is_an_ordinary_bundle_that_names_its_teacher(teacher,
     assert all(abs(answers[task] - expected[task]).max() < 1e-4 for task in expected)
     summary = exported.bundle.manifest.distillation
     assert summary.teacher == weights_digest(teacher)
-    assert summary.method.startswith("2 of 4 layers (0, 3), 2 heads each, 32 feed-forward columns each; distilled with")
+    assert summary.method.startswith("2 of 4 layers (0, 3), 2 heads each, 32 feed-forward neurons each; distilled with")
     card = (exported.bundle.path / "MODEL_CARD.md").read_text("utf-8")
     assert f"From the weights with SHA-256 `{summary.teacher}`: 2 of 4 layers (0, 3), 2 heads each" in card
     measured = student.record.training.validation["sentiment"].values["accuracy"]

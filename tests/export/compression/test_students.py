@@ -1,4 +1,4 @@
-"""Students of many families: which layers, heads and columns they take from their teacher."""
+"""Students of many families: which layers, heads and neurons they take from their teacher."""
 
 import itertools
 import json
@@ -41,16 +41,16 @@ def make_teacher(folder, family, *, pooling="mean", **changes):
     return MultiTaskModel.from_encoder(str(encoder), TASKS, heads=HEADS, pooling=pooling, max_length=40).eval()
 
 
-def silence(teacher, *, heads=(), columns=()):
-    """Let no layer read the output of these heads and columns."""
+def silence(teacher, *, heads=(), neurons=()):
+    """Let no layer read the output of these heads and neurons."""
     parts = find_layer_parts(teacher.spec.encoder.family)
     size = 32 // ATTENTION_HEADS
     with torch.no_grad():
         for layer in encoder_layers(teacher.encoder):
             for head in heads:
                 parts.of(layer, parts.from_heads).weight[:, head * size : (head + 1) * size] = 0
-            for column in columns:
-                parts.of(layer, parts.from_columns).weight[:, column] = 0
+            for column in neurons:
+                parts.of(layer, parts.from_neurons).weight[:, column] = 0
 
 
 def largest_difference(left, right):
@@ -80,12 +80,12 @@ def gradients_of(student, teacher):
 
 
 @pytest.mark.parametrize("family", NARROWED)
-def test_heads_and_columns_that_nothing_reads_are_left_out_without_a_change(tmp_path, family):
+def test_heads_and_neurons_that_nothing_reads_are_left_out_without_a_change(tmp_path, family):
     teacher = make_teacher(tmp_path, family)
-    silence(teacher, heads=(1, 2), columns=range(5, 37))
+    silence(teacher, heads=(1, 2), neurons=range(5, 37))
     importance = measure_importance(teacher, teacher.tokenize(TEXTS), seed=0)
     assert all(heads[1] == heads[2] == 0 < heads[0] for heads in importance.heads)
-    shape = StudentShape(layers=tuple(range(LAYERS)), heads=2, columns=32)
+    shape = StudentShape(layers=tuple(range(LAYERS)), heads=2, neurons=32)
     student = make_student(teacher, shape, importance)
     assert largest_difference(teacher, student) < 1e-5
     assert sum(weight.numel() for weight in student.encoder.parameters()) < sum(
@@ -97,10 +97,10 @@ def test_heads_and_columns_that_nothing_reads_are_left_out_without_a_change(tmp_
 
 
 @pytest.mark.parametrize("family", NARROWED)
-def test_a_student_with_fewer_layers_and_columns_is_an_ordinary_encoder_of_transformers(tmp_path, family):
+def test_a_student_with_fewer_layers_and_neurons_is_an_ordinary_encoder_of_transformers(tmp_path, family):
     teacher = make_teacher(tmp_path, family)
     importance = measure_importance(teacher, teacher.tokenize(TEXTS), seed=0)
-    student = make_student(teacher, StudentShape(layers=(0, 2), columns=24), importance)
+    student = make_student(teacher, StudentShape(layers=(0, 2), neurons=24), importance)
     config = json.loads(json.dumps(student.spec.encoder_config))
     encoder = AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config))
     missing, unknown = encoder.load_state_dict(student.encoder.state_dict(), strict=False)
@@ -117,6 +117,9 @@ def test_a_student_with_fewer_layers_and_columns_is_an_ordinary_encoder_of_trans
 def test_layers_can_be_left_out_in_every_family_with_separate_layers(tmp_path, family):
     encoder = save_encoder(tmp_path / "encoder", family)
     teacher = MultiTaskModel.from_encoder(str(encoder), TASKS[:1], max_length=40).eval()
+    assert TeacherSize.of(teacher).work(StudentShape(layers=(0,))) == pytest.approx(
+        1 / len(encoder_layers(teacher.encoder))
+    )
     student = make_student(teacher, StudentShape(layers=(0,)))
     assert len(encoder_layers(student.encoder)) == 1
     assert np.isfinite(student.logits(TEXTS)["sentiment"]).all()
@@ -143,7 +146,7 @@ def test_widths_that_are_not_known_cannot_change(tmp_path):
     teacher = MultiTaskModel.from_encoder(str(encoder), TASKS[:1], max_length=40)
     assert not TeacherSize.of(teacher).widths_known
     with pytest.raises(EncoderError, match="mpnet cannot have narrower layers"):
-        make_student(teacher, StudentShape(layers=(0,), columns=32))
+        make_student(teacher, StudentShape(layers=(0,), neurons=32))
 
 
 def test_the_work_of_a_student_counts_multiplications_by_weights(tmp_path):
@@ -152,14 +155,14 @@ def test_the_work_of_a_student_counts_multiplications_by_weights(tmp_path):
     assert size.work(StudentShape(layers=(0, 1, 2, 3))) == 1
     assert size.work(StudentShape(layers=(0, 1))) == 0.5
     assert size.work(StudentShape(layers=(0, 1, 2, 3), heads=2)) == 0.75
-    assert size.work(StudentShape(layers=(0, 1), heads=2, columns=32)) == 0.25
+    assert size.work(StudentShape(layers=(0, 1), heads=2, neurons=32)) == 0.25
 
 
 def test_a_layer_that_changes_nothing_is_left_out_first(tmp_path):
     teacher = make_teacher(tmp_path, "modernbert")
     parts, layers = find_layer_parts("modernbert"), encoder_layers(teacher.encoder)
     with torch.no_grad():
-        for path in (parts.from_heads, parts.from_columns):
+        for path in (parts.from_heads, parts.from_neurons):
             parts.of(layers[2], path).weight.zero_()
     steps = measure_layers(teacher, teacher.tokenize(TEXTS))
     assert (steps[0].layer, steps[0].remaining) == (2, (0, 1, 3))
@@ -174,7 +177,7 @@ def test_equal_seeds_give_equal_importance_and_the_teacher_stays_as_it_is(tmp_pa
     teacher = make_teacher(tmp_path, "bert")
     before = {name: weight.clone() for name, weight in teacher.state_dict().items()}
     first, second, other = (measure_importance(teacher, teacher.tokenize(TEXTS), seed=seed) for seed in (3, 3, 4))
-    assert all(torch.equal(*pair) for pair in zip(first.columns, second.columns, strict=True))
-    assert not all(torch.equal(*pair) for pair in zip(first.columns, other.columns, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(first.neurons, second.neurons, strict=True))
+    assert not all(torch.equal(*pair) for pair in zip(first.neurons, other.neurons, strict=True))
     assert all(torch.equal(before[name], weight) for name, weight in teacher.state_dict().items())
     assert all(weight.requires_grad and weight.grad is None for weight in teacher.parameters())

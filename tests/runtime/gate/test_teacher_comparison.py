@@ -120,6 +120,44 @@ def test_one_changed_answer_on_few_sentences_is_not_certain_rather_than_too_much
     assert compare(truth, truth, flip(truth, {3})).outcome == "uncertain"
 
 
+def compare_unlabelled(task, teacher, student, *, budget=0.5):
+    (compared,) = compare_with_teacher(
+        examples_of([None] * len(teacher)),
+        {task.name: TaskOutputs(task, teacher)},
+        {task.name: TaskOutputs(task, student)},
+        budget={task.name: budget},
+        tie=1e-4,
+    ).values()
+    return compared
+
+
+def test_without_labels_every_other_answer_counts_as_a_loss():
+    labels = ["a", "b"] * 350
+    same = compare_unlabelled(SINGLE, logits_of(labels), logits_of(labels))
+    assert (same.outcome, same.loss) == ("certain", 0.0)
+    other = compare_unlabelled(SINGLE, logits_of(labels), logits_of(flip(labels, range(7))))
+    assert (other.outcome, other.loss) == ("exceeded", pytest.approx(1.0))
+    few = compare_unlabelled(SINGLE, logits_of(labels), logits_of(flip(labels, range(3))))
+    assert (few.outcome, few.loss) == ("uncertain", pytest.approx(100 * 3 / 700))
+
+
+def test_without_labels_a_number_is_judged_by_its_correlation_with_the_teachers():
+    teacher = np.random.default_rng(0).normal(size=(200, 1)).astype(np.float32)
+    alike = compare_unlabelled(NUMBER, teacher, 2 * teacher + 1)
+    assert (alike.outcome, alike.loss) == ("uncertain", pytest.approx(0.0, abs=1e-4))
+    opposite = compare_unlabelled(NUMBER, teacher, -teacher)
+    assert (opposite.outcome, opposite.loss) == ("exceeded", pytest.approx(200.0))
+
+
+@pytest.mark.parametrize("budget", [0.0, 100.0, 250.0])
+def test_budgets_at_their_ends_are_judged(budget):
+    labels = ["a", "b"] * 20
+    compared = compare(labels, labels, flip(labels, range(4)), budget=budget)
+    assert compared.outcome == ("exceeded" if budget == 0 else "certain")
+    assert compared.sentences_needed is None
+    assert fewest_sentences(budget, 1) == (None if budget == 0 else 1)
+
+
 def test_changes_are_given_by_label_too():
     truth = ["a", "a", "b", "b"] * 100
     compared = compare(truth, truth, ["a" if label == "a" else "ab"[row % 2] for row, label in enumerate(truth)])

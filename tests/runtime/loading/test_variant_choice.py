@@ -90,6 +90,25 @@ def test_only_verified_variants_are_taken(status):
     assert chosen(evidence(cpu_fp32=variant(speed=1.0), cpu_int8=variant(status, 9.0))).variant == "cpu-fp32"
 
 
+def lossy(**options):
+    return replace(variant(**options), exceeds_teacher_budget=True)
+
+
+@pytest.mark.parametrize("machine", [HERE, ELSEWHERE])
+def test_a_students_variant_over_its_teachers_budget_is_not_taken(machine):
+    measured = [
+        evidence(cpu_fp32=variant(), cpu_int8=variant(speed=3.0)),
+        evidence(machine=machine, cpu_fp32=variant(), cpu_int8=lossy(speed=3.0)),
+    ]
+    choice = chosen(*measured)
+    assert choice.variant == "cpu-fp32"
+    assert "loses more than its teacher's budget allows: cpu-int8" in choice.reason
+
+
+def test_a_student_that_is_over_the_budget_in_every_form_runs_in_its_fastest():
+    assert chosen(evidence(cpu_fp32=lossy(), cpu_int8=lossy(speed=3.0))).variant == "cpu-int8"
+
+
 def test_a_variant_that_failed_once_on_this_kind_of_machine_is_out():
     good, bad = evidence(cpu_int8=variant(speed=3.0)), evidence(cpu_int8=variant("failed"))
     for order in ((good, bad), (bad, good)):

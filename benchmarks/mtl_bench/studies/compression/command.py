@@ -68,7 +68,7 @@ def _test(students: Path, found: StudentsRecord, reference: Reference, sentences
             sentences.examples,
             teacher,
             {task.name: TaskOutputs(task, logits[task.name]) for task in classifier.specs},
-            budget=dict.fromkeys(teacher, found.budget),
+            budget={name: task.budget for name, task in point.tasks.items()},
             tie=DEFAULTS[precision_of(point.variant)].tie,
         )
         yield TestedVariant(

@@ -4,7 +4,7 @@ python -m mtl_bench.studies.compression.picture compression.json bench/PROCESSOR
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,18 +17,27 @@ from mtl_bench.results.schema import AnswerScores, Report
 from mtl_bench.studies.command_line import study_command
 from mtl_bench.studies.compression.results import CompressionResults, CompressionRun
 from mtl_export.compression.points import TEACHER, Point
+from mtl_runtime.bundle.gate_config import precision_of
+from mtl_runtime.evidence.schema import BUDGETED
 from mtl_runtime.report.charts import Plot, Scale, label
 from mtl_runtime.report.html import Markup, tag
 from mtl_runtime.report.markers import MARKERS
 
-__all__ = ["Mark", "draw_picture", "marks_of_run", "static_embeddings"]
+__all__ = ["Mark", "draw_picture", "mark_points", "mark_static_embeddings"]
 
-Series = Literal["teacher", "student, fp32", "student, int8", "taken", "another model"]
+Series = Literal["teacher", "student, fp32", "student, lower precision", "taken", "another model"]
 
 _STATIC, _REFERENCE = "model2vec", "cpu-fp32"  # in the report of `make bench`
-_SHAPES: dict[Series, int] = {"teacher": 3, "student, fp32": 0, "student, int8": 1, "taken": 1, "another model": 2}
+_SHAPES: dict[Series, int] = {
+    "teacher": 3,
+    "student, fp32": 0,
+    "student, lower precision": 1,
+    "taken": 1,
+    "another model": 2,
+}
 _CLASSES: dict[Series, str] = {series: f"series{number}" for number, series in enumerate(_SHAPES)}
-_PANEL, _HEIGHT, _KEY = 300, 250, 34
+_PANEL, _HEIGHT, _KEY = 330, 250, 34
+_BUDGETED = frozenset(metric for metrics in BUDGETED.values() for metric in metrics)
 _LEAST_RANGE = 0.5  # points above and below, so that noise does not fill a panel
 _STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #333; }
@@ -50,7 +59,7 @@ class Mark:
     change: float  # points of 100: of the metric that drops most, on the test split
 
 
-def marks_of_run(run: CompressionRun) -> list[Mark]:
+def mark_points(run: CompressionRun) -> list[Mark]:
     """All points of a run, with their losses on the test split."""
     tested = {(one.model, one.variant): one.loss for one in run.tested}
     return [
@@ -64,20 +73,24 @@ def marks_of_run(run: CompressionRun) -> list[Mark]:
     ]
 
 
-def static_embeddings(report: Report) -> Mark | None:
+def mark_static_embeddings(report: Report, variants: Collection[str]) -> Mark | None:
     """Model2Vec of the bench's peers, compared with the model's fastest variant; None: it was not measured.
 
     Its losses are those against cpu-fp32, whose answers are PyTorch's, on the texts that the bench scores.
+
+    Args:
+        report: of the model that the students were made from.
+        variants: of this model that may be the fastest: those that its students were compared with.
     """
-    static, reference = report.systems.get(_STATIC), report.systems[_REFERENCE]
-    if static is None or static.answers is None or reference.answers is None:
+    static, reference = report.systems.get(_STATIC), report.systems.get(_REFERENCE)
+    if static is None or static.answers is None or reference is None or reference.answers is None:
         return None
     speeds = {
         name: speed.median
-        for name, result in report.systems.items()
-        if result.kind == "ours" and (speed := relative_speed(report, name, _REFERENCE)) is not None
+        for name in variants
+        if name in report.systems and (speed := relative_speed(report, name, _REFERENCE)) is not None
     }
-    fastest = max(speeds, key=lambda name: speeds[name])
+    fastest = max(speeds, key=lambda name: speeds[name], default=_REFERENCE)
     speed = relative_speed(report, _STATIC, fastest)
     if speed is None:
         return None
@@ -92,7 +105,7 @@ def draw_picture(results: CompressionResults, static: dict[str, Mark]) -> str:
         static: a mark more, by the name of a run.
     """
     panels = [
-        _panel(number, run, [*marks_of_run(run), *([static[name]] if name in static else [])])
+        _panel(number, run, [*mark_points(run), *([static[name]] if name in static else [])])
         for number, (name, run) in enumerate(results.runs.items())
     ]
     width = max(2, len(panels)) * _PANEL
@@ -119,7 +132,7 @@ def _series(run: CompressionRun, point: Point) -> Series:
         return "taken"
     if point.model == TEACHER:
         return "teacher"
-    return "student, fp32" if point.variant.endswith("fp32") else "student, int8"
+    return "student, fp32" if precision_of(point.variant) == "fp32" else "student, lower precision"
 
 
 def _largest_drop(reference: AnswerScores, other: AnswerScores) -> float:
@@ -127,6 +140,7 @@ def _largest_drop(reference: AnswerScores, other: AnswerScores) -> float:
         100 * (value - other.metrics[task][metric])
         for task, metrics in reference.metrics.items()
         for metric, value in metrics.items()
+        if metric in _BUDGETED and metric in other.metrics.get(task, {})
     )
 
 
@@ -136,7 +150,7 @@ def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
     budget = -run.found.budget
     up = Scale.around([*(mark.change for mark in marks), budget, _LEAST_RANGE], finest=0.5)
     octaves = [math.log2(mark.speed) for mark in marks]
-    across = Scale(math.floor(min(octaves)), math.ceil(max(octaves)), 1)
+    across = Scale(math.floor(min(octaves)), max(1, math.ceil(max(octaves))), 1)
     height = plot.y(up.share(budget))
     content = [
         label(plot.x(0.5), 18, run.title, class_="title"),
@@ -155,7 +169,7 @@ def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
 
 def _key() -> Iterator[Markup]:
     for number, (series, shape) in enumerate(_SHAPES.items()):
-        x = number * 116
+        x = number * 150
         yield MARKERS[shape](x, 0, _CLASSES[series], series)
         yield label(x + 10, 4, series, anchor="start")
 
@@ -168,9 +182,11 @@ def _key() -> Iterator[Markup]:
 def main(results: Path, bench: Path, target: Path, bench_run: str) -> None:
     """Draw RESULTS, and what BENCH has of Model2Vec, into the file TARGET."""
     with study_command():
-        mark = static_embeddings(read_report(bench))
-        static = {} if mark is None else {bench_run: mark}
-        target.write_text(draw_picture(read_results(CompressionResults, results), static), "utf-8")
+        read = read_results(CompressionResults, results)
+        points = read.runs[bench_run].found.points if bench_run in read.runs else ()
+        own = [point.variant for point in points if point.model == TEACHER]
+        mark = mark_static_embeddings(read_report(bench), own) if own else None
+        target.write_text(draw_picture(read, {} if mark is None else {bench_run: mark}), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""checkpoint (+ unlabelled files) -> what its students learn from: rows, and the teacher's answers to them."""
+"""checkpoint (+ unlabelled files) -> what its students learn from: rows, and the teacher's answers to them.
+
+The term is that of G. Hinton, O. Vinyals and J. Dean, "Distilling the Knowledge in a Neural Network", 2015.
+"""
 
 import dataclasses
 import logging
@@ -23,13 +26,13 @@ from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import Example, find_columns
 
-__all__ = ["Lesson", "prepare_lesson"]
+__all__ = ["TransferSet", "digest_files", "prepare_transfer_set"]
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TransferSet:
     """A teacher's data and answers."""
 
     config: Config  # the teacher's, with absolute paths
@@ -50,7 +53,18 @@ class Lesson:
         )
 
 
-def prepare_lesson(teacher: Checkpoint, texts: Sequence[Path], *, column: str | None = None) -> Lesson:
+def digest_files(teacher: Checkpoint, texts: Sequence[Path]) -> dict[str, FileSpec]:
+    """Size and SHA-256 of all that a transfer set is read from, by absolute path.
+
+    Raises:
+        CheckpointError: a data file of the teacher is missing.
+    """
+    for split in ("train", "validation"):
+        check_data_is_unchanged(teacher, split, way_out="students learn from the same files; bring them back")
+    return {**data_digests(teacher.config), **{str(file.absolute()): FileSpec.of_file(file) for file in texts}}
+
+
+def prepare_transfer_set(teacher: Checkpoint, texts: Sequence[Path], *, column: str | None = None) -> TransferSet:
     """Read the teacher's data and the files ``texts``, and let the teacher answer every text once.
 
     Args:
@@ -66,8 +80,7 @@ def prepare_lesson(teacher: Checkpoint, texts: Sequence[Path], *, column: str | 
         raise CheckpointError(
             f"{teacher.path} was trained by an earlier mtl-export; train again to make students of it"
         )
-    for split in ("train", "validation"):
-        check_data_is_unchanged(teacher, split, way_out="students learn from the same files; bring them back")
+    files = digest_files(teacher, texts)
     configs, config = task_configs(teacher), teacher.config
     labelled = {name: configs[name] for name in config.tasks}
     data = TrainingData.read(config, labelled)
@@ -76,10 +89,10 @@ def prepare_lesson(teacher: Checkpoint, texts: Sequence[Path], *, column: str | 
     extra = _read_texts(teacher, texts, column, without={row.text for row in data.validation.rows})
     rows = (*data.train.rows, *extra)
     _log.info("the teacher answers %d texts, which its students learn from", len(rows))
-    return Lesson(
+    return TransferSet(
         config=config,
         data=data,
-        files={**data_digests(config), **{str(file.absolute()): FileSpec.of_file(file) for file in texts}},
+        files=files,
         rows=DistilledRows(
             rows=rows,
             answers=_answer(teacher.model, [row.text for row in rows]),
