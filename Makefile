@@ -7,7 +7,7 @@ DEMO := build/demo
 SENTENCES := $(if $(QUICK),--sentences 4000,)
 VARIANTS := $(if $(QUICK),cpu-fp32,auto)
 
-.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-base compress-one training-cost quantization-study bulk scale scale-speed runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
+.PHONY: help install demo test check lint types format proto wheel test-wheel test-gpu-wheel test-clients test-engines test-triton test-deploy test-newest test-onnxruntime-versions node-example results results-openvino compare-joint small-data compress-study compress-base compress-one compress-page training-cost quantization-study bulk scale scale-speed runtime-speed peers bench bench-results speed-guard serve-screenshots serve-speed hostile clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1\t/' | expand -t 22
@@ -152,7 +152,7 @@ small-data: install   ## how good is training with 8 rows a class, and with all?
 
 # One data set after another; each part can be repeated alone. COMPRESS="--minutes 90" passes options to `mtl compress`.
 COMPRESSED := build/compression
-compress-study: install   ## how fast may a model become before its answers no longer hold? (over an hour; needs `make demo` first)
+compress-study: install   ## how fast may a model become before it loses accuracy? (two to three hours; needs `make demo` first)
 	mkdir -p $(COMPRESSED)
 	$(BIN)/mtl train examples/trec/config.toml -o $(COMPRESSED)/trec-teacher --force
 	$(BIN)/mtl train examples/vader_trec/config.toml -o $(COMPRESSED)/vader_trec-teacher --force
@@ -160,7 +160,7 @@ compress-study: install   ## how fast may a model become before its answers no l
 	$(MAKE) compress-one NAME=trec TEACHER=$(COMPRESSED)/trec-teacher TEST=$(DEMO)/data/trec_test.csv TITLE="TREC questions"
 	$(MAKE) compress-one NAME=vader_trec TEACHER=$(COMPRESSED)/vader_trec-teacher \
 	  TEST="$(DEMO)/data/test.csv $(DEMO)/data/trec_test.csv" TITLE="VADER and TREC, three tasks, labels missing"
-	$(BIN)/python -m mtl_bench.studies.compression.tables benchmarks/results/compression.json docs/compress.md
+	$(MAKE) compress-page
 
 BASE_ENCODER := build/base
 compress-base: install   ## the same for an encoder of base size, 2.5 times as fast within one point (over 400 MB; needs `make demo` first)
@@ -170,12 +170,16 @@ compress-base: install   ## the same for an encoder of base size, 2.5 times as f
 	$(BIN)/mtl train examples/trec_base/config.toml -o $(COMPRESSED)/trec_base-teacher --force
 	$(MAKE) compress-one NAME=trec_base TEACHER=$(COMPRESSED)/trec_base-teacher TEST=$(DEMO)/data/trec_test.csv \
 	  TITLE="TREC questions, base-size encoder" COMPRESS="--speed 2.5 --budget 1 $(COMPRESS)"
-	$(BIN)/python -m mtl_bench.studies.compression.tables benchmarks/results/compression.json docs/compress.md
+	$(MAKE) compress-page
 
 compress-one: install   ## a part of compress-study: NAME, TEACHER (a checkpoint), TEST (files), TITLE
 	$(BIN)/mtl compress $(TEACHER) -o $(COMPRESSED)/$(NAME) --force $(COMPRESS)
 	$(BIN)/python -m mtl_bench.studies.compression $(NAME) $(TEACHER) $(COMPRESSED)/$(NAME) $(TEST) \
 	  -o benchmarks/results/compression.json --title "$(TITLE)"
+
+compress-page:   ## tables and picture of docs/compress.md from their results files
+	$(BIN)/python -m mtl_bench.studies.compression.tables benchmarks/results/compression.json docs/compress.md
+	$(BIN)/python -m mtl_bench.studies.compression.picture benchmarks/results/compression.json $(BENCH_RESULTS)/$(SHOWN).json docs/students.svg
 
 training-cost: install   ## what does a training step cost beyond its matrix products? (half an hour; needs the data of `make demo`)
 	$(BIN)/python -m mtl_bench.studies.training_cost examples/vader/config.toml -o benchmarks/results/training_cost.json

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from mtl_bench.analysis.conclusions import conclusions
 from mtl_bench.report.markdown import rows_markdown
-from mtl_bench.report.markdown_table import rewrite_page
+from mtl_bench.report.markdown_table import cell, rewrite_page
 from mtl_bench.report.processors_table import processors_markdown
 from mtl_bench.results.by_processor import describe_processor, read_by_processor
 from mtl_bench.results.files import read_report
@@ -20,24 +21,17 @@ from mtl_runtime.errors import MtlError
 __all__ = ["SHORT_ROWS", "all_tables", "main", "short_table"]
 
 _MARKER = "benchmark table"
-# Ours, and of each project what its users start with and the fastest of its systems; those that a report has.
+# Ours, and of each project the fastest of its systems or what its users start with; those that a report has.
 SHORT_ROWS = (
     "cpu-fp32",
     "cpu-int8",
     "cpu-avx2-int8",
     "openvino-bf16-wheel",
     "torch-eager-fp32",
-    "torch-compile-bf16",
     "torchao-int8",
-    "zentorch-bf16",
     "transformers-pipeline",
-    "transformers-onnx",
-    "optimum-fp32",
     "optimum-int8",
-    "sentence-transformers-torch",
-    "sentence-transformers-openvino-bf16",
     "sentence-transformers-openvino-int8",
-    "openvino-api-fp32",
     "openvino-api-int8",
     "ctranslate2-int8",
     "setfit",
@@ -69,9 +63,10 @@ def all_tables(reports: Mapping[str, Report]) -> dict[str, str]:
 
 
 def short_table(report: Report) -> dict[str, str]:
-    """Some rows of one processor, and which one it is, by the name of its markers."""
+    """Some rows of one processor, which one it is, and the verdict on throughput, by the name of its markers."""
     rows = rows_markdown(report, [name for name in SHORT_ROWS if name in report.systems])
-    return {_MARKER: f"{rows}\nMeasured on {describe_processor(report.machine)}.\n"}
+    verdict = " ".join(map(cell, conclusions(report)[:2]))
+    return {_MARKER: f"{rows}\nMeasured on {describe_processor(report.machine)}. {verdict}\n"}
 
 
 if __name__ == "__main__":

@@ -84,7 +84,9 @@ _LONGEST_TITLE = 60
     "ray[:ADDRESS] or spark.",
 )
 @click.option("--processes", type=click.IntRange(min=1), help="Of --on local. Default: cores / threads.")
-@click.option("--shard-rows", type=click.IntRange(min=1), help="Rows of a shard, about. Default: by the files' sizes.")
+@click.option(
+    "--shard-rows", type=click.IntRange(1, 10**12), help="Rows of a shard, about. Default: by the files' sizes."
+)
 @click.option("--attempts", type=click.IntRange(min=1), help="At a shard, until it is given up. Default: 5.")
 @click.option("--status", metavar="FOLDER", help="Show how far the job of this output folder is.")
 @click.option("--check", metavar="FOLDER", help="Compare this output folder with its manifest.")

@@ -14,7 +14,7 @@ from mtl_runtime.cluster.job_folder import JobFolder
 from mtl_runtime.cluster.lease import LEASE_SECONDS, is_gone
 from mtl_runtime.cluster.plan import plan_job
 from mtl_runtime.cluster.request import FilesRequest
-from mtl_runtime.cluster.storage.file_systems import parts_below
+from mtl_runtime.cluster.storage.file_systems import is_url, local_path, parts_below
 from mtl_runtime.cluster.storage.input_files import StoredFile, is_data, list_inputs
 from mtl_runtime.errors import MtlError
 from mtl_runtime.inference.classifier import Classifier
@@ -91,6 +91,8 @@ def _check_places(folder: JobFolder, request: FilesRequest) -> None:
             )
     if request.rejects is not None and parts_below(request.rejects, output) is not None:
         raise MtlError(f"--rejects {name_path(request.rejects)} lies in the output; name another folder")
+    if request.rejects is not None and not is_url(request.rejects) and Path(local_path(request.rejects)).is_file():
+        raise MtlError(f"--rejects {name_path(request.rejects)} is a file; name a folder for the bad rows of all parts")
 
 
 def _check_inputs(folder: JobFolder, files: Sequence[StoredFile]) -> None:

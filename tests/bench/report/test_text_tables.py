@@ -140,6 +140,7 @@ def test_the_readmes_table_is_put_between_its_markers_and_is_then_up_to_date(rep
     assert text.startswith("before\n<!-- benchmark table: start -->\n| system |")
     assert text.endswith("<!-- benchmark table: end -->\nafter\n")
     assert "\nMeasured on Some CPU with " in text
+    assert conclusions(read_report(results))[0] in text
     assert fill_tables(text, readme_table.short_table(read_report(results))) == text
     assert fill_tables(text, readme_table.short_table(noisy_report(2))) != text
 

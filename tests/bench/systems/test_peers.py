@@ -249,7 +249,7 @@ def test_what_a_peer_needs_is_prepared_before_it_and_once():
     known = {peer.name: peer for peer in read_peers(PEERS, BUNDLE)}
     onnx, fast = "sentence-transformers-onnx", "fastembed"
     assert prepare.order_by_needs([fast], known) == [onnx, fast]
-    assert prepare.order_by_needs([fast, onnx, "optimum-o1"], known) == [onnx, fast, "optimum-o1"]
+    assert prepare.order_by_needs([fast, onnx, "optimum-o3"], known) == [onnx, fast, "optimum-o3"]
 
 
 @pytest.mark.parametrize(("works", "code"), [(True, 0), (False, 1)])

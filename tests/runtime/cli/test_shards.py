@@ -70,6 +70,8 @@ def test_a_check_fails_with_the_parts_that_differ(mtl, source, tmp_path):
     ("argv", "message"),
     [
         (["--on", "nomad"], "there is no engine 'nomad'; there are: local, index, ray, spark"),
+        (["--on", "local:3"], "local runs on this machine; write --on local, and --processes for their number"),
+        (["--on", "local", "--shard-rows", str(2**63)], "is not in the range"),
         (["--on", "index"], "neither JOB_COMPLETION_INDEX (Kubernetes) nor SLURM_ARRAY_TASK_ID (Slurm) is set"),
         (["--on", "local", "--resume", "--force"], "choose one"),
     ],
@@ -78,6 +80,17 @@ def test_a_mistake_in_the_command_is_one_line(mtl, source, tmp_path, argv, messa
     result = mtl("predict", TINY_BUNDLE, source, "-o", tmp_path / "out", *argv)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(("engine", "package"), [("ray:head:6379", "ray"), ("spark", "pyspark")])
+def test_an_engine_that_is_not_installed_is_named_before_a_job_is_written(
+    mtl, source, tmp_path, monkeypatch, engine, package
+):
+    monkeypatch.setattr("mtl_runtime.cluster.engines.table.find_spec", lambda _: None)
+    result = mtl("predict", TINY_BUNDLE, source, "-o", tmp_path / "out", "--on", engine)
+    name = engine.partition(":")[0]
+    assert f"--on {name} needs {package}; run `pip install 'mtl-export[{name}]'`" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_kubernetes_must_be_told_the_number_of_processes(mtl, source, tmp_path, monkeypatch):

@@ -100,6 +100,14 @@ def test_bad_rows_are_not_written_among_the_answers(texts, place):
     assert not any((texts / "out").iterdir())
 
 
+def test_a_file_for_the_bad_rows_is_refused_before_the_work(texts):
+    source = write_input(texts / "bad.jsonl", [*make_texts(3), None])
+    (texts / "bad").write_text("mine")
+    with pytest.raises(MtlError, match="is a file; name a folder for the bad rows of all parts"):
+        run([source], texts / "out", rejects=str(texts / "bad"))
+    assert not any((texts / "out").iterdir())
+
+
 def test_bad_rows_of_a_complete_job_are_written_when_they_are_asked_for_later(texts):
     source = write_input(texts / "bad.jsonl", [*make_texts(3), None])
     assert run([source], texts / "out", on_bad_row="skip").bad_rows == 1

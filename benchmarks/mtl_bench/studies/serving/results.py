@@ -91,7 +91,7 @@ class CancellationResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowClientsResult:
-    """Ours beside connections that send slowly or nothing."""
+    """Ours next to connections that send slowly or nothing."""
 
     slow_senders: int
     idle_sockets: int

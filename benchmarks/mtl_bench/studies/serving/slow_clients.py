@@ -1,4 +1,4 @@
-"""Ours beside 200 slow senders and 200 idle sockets -> SlowClientsResult."""
+"""Ours next to 200 slow senders and 200 idle sockets -> SlowClientsResult."""
 
 import asyncio
 import itertools

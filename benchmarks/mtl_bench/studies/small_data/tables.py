@@ -109,7 +109,7 @@ def _difference(own: Sequence[MethodRun], other: Sequence[MethodRun], task: str,
 
 
 def _choices(results: SmallDataResults) -> str:
-    """What the defaults came to. No seconds: trainings of a long study run beside other work."""
+    """What the defaults chose. No seconds: trainings of a long study share the machine with other work."""
     rows = []
     for name, data_set in DATA_SETS.items():
         runs = results.of(name, _OURS)

@@ -14,7 +14,7 @@ __all__ = ["Engine", "EngineOptions", "RunShards"]
 class EngineOptions:
     """Where and how wide shards are run."""
 
-    where: str = ""  # what follows the engine's name: an address, or a number of processes
+    where: str = ""  # what follows the engine's name: an address, or a number of processes of an array
     processes: int | None = None  # None: as many as fit
     threads: int = 1  # of each, that compute
 
@@ -35,3 +35,5 @@ class Engine:
     run: RunShards
     # Of all shards, those of this process, where several are started with the same command; None: it drives all.
     select: Callable[[int, EngineOptions], range] | None = None
+    takes_where: bool = True  # whether an address or a number may follow its name
+    package: str | None = None  # that has to be installed, for which the extra is named after the engine
