@@ -99,7 +99,7 @@ test-engines: install   ## Ray, Spark, an S3-compatible store, arrays of jobs, e
 # torch and pytest are those of .venv, whose folder comes after the new environment's own: pip puts there what has a
 # newer version that pyproject.toml allows. Of the exporter's tests those run again that touch other packages: encoders of
 # all families as they load and train, and attention as it is fused.
-NEWEST := $(addprefix tests/runtime/,text providers inference loading tables server) $(NOT_AGAIN) tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
+NEWEST := $(addprefix tests/runtime/,text providers inference tables server/http server/protocols server/test_predict_api.py) $(NOT_AGAIN) tests/export/test_upstream.py tests/export/model tests/export/training/test_train.py \
   tests/export/training/test_families.py tests/export/graphs/test_fused_attention.py tests/export/bundling/test_labels_of_a_bundle.py
 PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 test-newest: install   ## what touches other packages, with the newest versions that pyproject.toml allows, torch as pinned
