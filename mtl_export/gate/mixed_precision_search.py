@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.core.work import stage_work
+from mtl_runtime.core.work import planned_work, step_work
 from mtl_runtime.evidence.schema import HighPrecisionNode, Repair, RepairStep, VariantEvidence
 
 __all__ = ["search_mixed_precision"]
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 # Sentences on which sensitivities are measured; they have to rank dozens of MatMuls, no more.
 SENSITIVITY_SENTENCES = 64
-_SENSITIVITY_WORK = 120.0  # of one MatMul: another graph is written, opened and asked
+_SENSITIVITY_WORK = 230.0  # of one MatMul: another graph is written, opened and asked
 _MAX_EXCLUDED = 0.5  # share of the MatMuls
 
 Logits = dict[str, NDArray[np.float32]]
@@ -50,6 +50,7 @@ def search_mixed_precision(
         The excluded MatMuls of the first trial inside the budget (None: there is none), and how the search went.
     """
     start = time.perf_counter()
+    _log.info("%s: over its budget%s; it is repaired", variant, _describe_problem(first))
     ranked = _rank_by_sensitivity(variant, _worst_task(first), matmuls, answers, seconds=seconds)
     curve = [_step(frozenset(), first)]
     count, most = 1, max(1, int(len(matmuls) * _MAX_EXCLUDED))
@@ -67,12 +68,17 @@ def search_mixed_precision(
     return solution, record
 
 
+def _describe_problem(evidence: VariantEvidence) -> str:
+    problems = [f"{name}: {text}" for name, task in evidence.tasks.items() for text in task.problems]
+    return f" ({problems[0]})" if problems else ""
+
+
 def _rank_by_sensitivity(
     variant: str, task: str, matmuls: Sequence[str], answers: Callable[[frozenset[str]], Logits], *, seconds: float
 ) -> list[HighPrecisionNode]:
     """Most sensitive first: the mean |logit difference| from fp32 with that MatMul alone quantized."""
-    work = stage_work(len(matmuls) * _SENSITIVITY_WORK, unplanned=True)
-    _log.info("%s: over its budget; measuring the sensitivity of %d MatMuls", variant, len(matmuls), extra=work)
+    work = planned_work(len(matmuls) * _SENSITIVITY_WORK)
+    _log.info("%s: measuring the sensitivity of %d MatMuls", variant, len(matmuls), extra=work)
     everything = frozenset(matmuls)
     exact = answers(everything)[task]
     measured: dict[str, float] = {}
@@ -81,7 +87,7 @@ def _rank_by_sensitivity(
         if time.perf_counter() > deadline:
             _log.info("%s: time is up after %d of %d sensitivities", variant, len(measured), len(matmuls))
             break
-        _log.debug("%s: measuring the sensitivity of MatMul %d of %d", variant, number, len(matmuls))
+        _log.info("sensitivity: MatMul %d of %d", number, len(matmuls), extra=step_work(_SENSITIVITY_WORK))
         measured[name] = float(np.abs(answers(everything - {name})[task] - exact).mean())
     mean = float(np.mean(list(measured.values()))) if measured else 0.0
     nodes = [HighPrecisionNode(node=name, sensitivity=measured.get(name, mean)) for name in matmuls]

@@ -51,7 +51,7 @@ class StageSeconds:
 class StageClock(logging.Handler):
     """Measures the stages that INFO records announce, each from its record to the next one's.
 
-    Many like steps are one stage, named by what their messages begin with.
+    Many like steps are one stage, named by what their messages begin with. A name ends at a semicolon.
     """
 
     def __init__(self) -> None:
@@ -67,8 +67,7 @@ class StageClock(logging.Handler):
         except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
             self.handleError(record)
             return
-        if getattr(record, STEP, False):
-            name = name.partition(":")[0]
+        name = name.partition(":" if getattr(record, STEP, False) else ";")[0]
         if name != self._starts[-1][0]:
             self._starts.append((name, time.perf_counter(), time.process_time()))
 

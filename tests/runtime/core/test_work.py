@@ -28,6 +28,12 @@ def test_a_stage_lasts_from_its_record_to_the_next_one(log):
     assert second.seconds >= 0.02 > second.cpu_seconds
 
 
+def test_what_explains_a_stage_is_no_part_of_its_name(log):
+    logger, clock = log
+    logger.info("auto makes cpu-fp32; no cuda-fp16: there is no GPU")
+    assert clock.stages()[-1].stage == "auto makes cpu-fp32"
+
+
 def test_many_like_steps_are_one_stage_and_other_levels_are_none(log):
     logger, clock = log
     for number in range(3):
