@@ -21,7 +21,7 @@ from mtl_runtime.errors import MtlError
 __all__ = ["SHORT_ROWS", "all_tables", "main", "short_table"]
 
 _MARKER = "benchmark table"
-# Ours, and of each project the fastest of its systems or what its users start with; those that a report has.
+# Ours, what most people start with, and the fastest others, as far as a report has them; docs/benchmarks.md has all.
 SHORT_ROWS = (
     "cpu-fp32",
     "cpu-int8",
