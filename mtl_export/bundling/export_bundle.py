@@ -242,11 +242,11 @@ def _build_all(
 
 
 def _problems(evidence: VariantEvidence) -> list[str]:
-    problems = [f"task {name}: {text}" for name, task in evidence.tasks.items() for text in task.problems]
+    problems = evidence.all_problems
     if evidence.repair is not None:
         steps = f"{len(evidence.repair.curve) - 1} repairs, up to {len(evidence.repair.kept)} MatMuls in fp32"
         problems.append(f"{steps} of {evidence.repair.candidates}, did not bring it inside")
-    return [*problems, *evidence.problems]
+    return problems
 
 
 def _write_manifest(

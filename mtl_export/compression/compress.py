@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
-from mtl_export.compression.candidates import plan_levels
+from mtl_export.compression.candidates import Candidate, Level, plan_levels
 from mtl_export.compression.measure_points import measure_points
 from mtl_export.compression.points import TEACHER, CompressionInputs, StudentsRecord, choose, mark_front
 from mtl_export.compression.stages import Compression, export_model, measure_teacher
@@ -36,7 +36,7 @@ from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
 from mtl_runtime.gate.teacher_comparison import fewest_sentences
 
-__all__ = ["compress", "replace_drop"]
+__all__ = ["compress", "set_metric_budget"]
 
 _log = logging.getLogger(__name__)
 
@@ -83,9 +83,10 @@ def compress(
     check_compression(Path(checkpoint), target, variants=variants, texts=files, resume=resume, force=force)
     teacher = load_checkpoint(checkpoint)
     training = teacher.record.training.config.training
+    digests = digest_files(teacher, files)
     inputs = CompressionInputs(
         teacher=weights_digest(teacher),
-        files=tuple(digest_files(teacher, files).values()),
+        files=tuple(digests.values()),
         column=column,
         variants=tuple(variants),
         budget=budget,
@@ -103,7 +104,10 @@ def compress(
         force=force,
     )
     with work.note_how_to_continue():
-        record = _compress(_prepare(teacher, files, size, inputs, work, minutes=minutes, console=console), inputs)
+        stopwatch = Stopwatch.of(work)
+        transfer_set = prepare_transfer_set(teacher, files, digests, column=column)
+        compression = _prepare(teacher, transfer_set, size, inputs, work, stopwatch, minutes=minutes, console=console)
+        record = _compress(compression, inputs)
         replace_text(work.path / RECORD_NAME, records.to_json(record))
         replace_text(work.path / "students.html", students_page(record, title=target.absolute().name))
     work.finish()
@@ -112,17 +116,16 @@ def compress(
 
 def _prepare(
     teacher: Checkpoint,
-    texts: Sequence[Path],
+    transfer_set: TransferSet,
     size: TeacherSize,
     inputs: CompressionInputs,
     work: WorkFolder,
+    stopwatch: Stopwatch,
     *,
     minutes: float,
     console: Console | None,
 ) -> Compression:
-    """Let the teacher answer all texts, and measure its layers."""
-    stopwatch = Stopwatch.of(work)
-    transfer_set = prepare_transfer_set(teacher, texts, column=inputs.column)
+    """Measure the teacher's layers."""
     return Compression(
         teacher=teacher,
         digest=inputs.teacher,
@@ -132,7 +135,7 @@ def _prepare(
         work=work,
         stopwatch=stopwatch,
         minutes=minutes,
-        gate=replace_drop(teacher.record.training.config.gate, inputs.budget),
+        gate=set_metric_budget(teacher.record.training.config.gate, inputs.budget),
         variants=inputs.variants,
         seed=inputs.seed,
         console=console,
@@ -158,12 +161,21 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
         students=students.records,
         points=points,
         choice=choose(points, budget=inputs.budget, speed=inputs.speed),
-        notes=(*notes, *students.notes),
+        notes=(*notes, *_note_untried(compression, levels, finalists), *students.notes),
         seconds=compression.stopwatch.seconds,
     )
 
 
-def replace_drop(gate: GateConfig, points: float) -> GateConfig:
+def _note_untried(compression: Compression, levels: Sequence[Level], finalists: Sequence[Candidate]) -> tuple[str, ...]:
+    untried = len(levels) - len(finalists)
+    if not untried:
+        return ()
+    return (
+        f"the smallest sizes, {untried} of {len(levels)}, were not tried: the {compression.minutes:g} minutes are over",
+    )
+
+
+def set_metric_budget(gate: GateConfig, points: float) -> GateConfig:
     """``gate`` in which metrics may drop by so many points of 100, in all tasks that have no budget of their own."""
     # A precision's budget comes before that of a task in all precisions, which would otherwise be lost.
     precisions = {

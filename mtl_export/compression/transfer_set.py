@@ -57,30 +57,31 @@ def digest_files(teacher: Checkpoint, texts: Sequence[Path]) -> dict[str, FileSp
     """Size and SHA-256 of all that a transfer set is read from, by absolute path.
 
     Raises:
-        CheckpointError: a data file of the teacher is missing.
-    """
-    for split in ("train", "validation"):
-        check_data_is_unchanged(teacher, split, way_out="students learn from the same files; bring them back")
-    return {**data_digests(teacher.config), **{str(file.absolute()): FileSpec.of_file(file) for file in texts}}
-
-
-def prepare_transfer_set(teacher: Checkpoint, texts: Sequence[Path], *, column: str | None = None) -> TransferSet:
-    """Read the teacher's data and the files ``texts``, and let the teacher answer every text once.
-
-    Args:
-        teacher: its data files must be those that it was trained with.
-        texts: files of sentences; labels in them are not read. A text that is in the validation split is left out.
-        column: of the sentences in ``texts``; default: as in training, if a file has such a column, else "text".
-
-    Raises:
         CheckpointError: a data file is missing or has changed, or the checkpoint is of an earlier format.
-        TableError: a file cannot be read.
     """
     if teacher.record.format_version == 1:
         raise CheckpointError(
             f"{teacher.path} was trained by an earlier mtl-export; train again to make students of it"
         )
-    files = digest_files(teacher, texts)
+    for split in ("train", "validation"):
+        check_data_is_unchanged(teacher, split, way_out="students learn from the same files; bring them back")
+    return {**data_digests(teacher.config), **{str(file.absolute()): FileSpec.of_file(file) for file in texts}}
+
+
+def prepare_transfer_set(
+    teacher: Checkpoint, texts: Sequence[Path], files: Mapping[str, FileSpec], *, column: str | None = None
+) -> TransferSet:
+    """Read the teacher's data and the files ``texts``, and let the teacher answer every text once.
+
+    Args:
+        teacher: whose data files are read.
+        texts: files of sentences; labels in them are not read. A text that is in the validation split is left out.
+        files: of :func:`digest_files`, which checks them.
+        column: of the sentences in ``texts``; default: as in training, if a file has such a column, else "text".
+
+    Raises:
+        TableError: a file cannot be read.
+    """
     configs, config = task_configs(teacher), teacher.config
     labelled = {name: configs[name] for name in config.tasks}
     data = TrainingData.read(config, labelled)

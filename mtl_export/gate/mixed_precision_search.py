@@ -50,7 +50,7 @@ def search_mixed_precision(
         The excluded MatMuls of the first trial inside the budget (None: there is none), and how the search went.
     """
     start = time.perf_counter()
-    _log.info("%s: over its budget%s; it is repaired", variant, _describe_problem(first))
+    _log.info("%s: over its budget (%s); it is repaired", variant, "; ".join(first.all_problems[:1]))
     ranked = _rank_by_sensitivity(variant, _worst_task(first), matmuls, answers, seconds=seconds)
     curve = [_step(frozenset(), first)]
     count, most = 1, max(1, int(len(matmuls) * _MAX_EXCLUDED))
@@ -66,11 +66,6 @@ def search_mixed_precision(
     shown = ranked[: len(solution) if solution else most]
     record = Repair(candidates=len(matmuls), kept=tuple(shown), curve=tuple(curve), seconds=time.perf_counter() - start)
     return solution, record
-
-
-def _describe_problem(evidence: VariantEvidence) -> str:
-    problems = [f"{name}: {text}" for name, task in evidence.tasks.items() for text in task.problems]
-    return f" ({problems[0]})" if problems else ""
 
 
 def _rank_by_sensitivity(

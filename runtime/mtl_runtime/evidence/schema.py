@@ -222,6 +222,12 @@ class VariantEvidence:
     # Of a student, by task.
     teacher: Mapping[str, TeacherComparison] = field(default_factory=dict, metadata=records.if_set())
 
+    @property
+    def all_problems(self) -> list[str]:
+        """Those of its tasks, each with the task's name, then those of the variant as a whole."""
+        of_tasks = [f"task {name}: {text}" for name, task in self.tasks.items() for text in task.problems]
+        return [*of_tasks, *self.problems]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:

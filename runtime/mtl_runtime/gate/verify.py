@@ -148,7 +148,7 @@ def _gate_checks(evidence: Evidence) -> Iterator[Check]:
     for name, variant in evidence.variants.items():
         if variant.status == "unverified":
             continue
-        problems = [*variant.problems, *(f"{task}: {p}" for task, t in variant.tasks.items() for p in t.problems)]
+        problems = variant.all_problems
         agreement = ", ".join(f"{task} {100 * t.agreement:.4g} %" for task, t in variant.tasks.items())
         detail = "; ".join(problems) or f"agreement with {evidence.reference}: {agreement}"
         yield Check(f"{name}: gate", not problems, detail)

@@ -18,7 +18,7 @@ from mtl_export.checkpoint import load_checkpoint
 from mtl_export.compress_command import compress as command
 from mtl_export.compression import students as stages
 from mtl_export.compression.compress import compress as run
-from mtl_export.compression.compress import replace_drop
+from mtl_export.compression.compress import set_metric_budget
 from mtl_export.compression.points import CompressionInputs
 from mtl_export.compression.work_folder import finished_record, open_work_folder
 from mtl_export.errors import CheckpointError, ConfigError
@@ -201,6 +201,13 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
     assert any("was not distilled: the 0 minutes are over" in note for note in shorter.notes)
 
 
+def test_without_time_one_size_is_tried_and_one_student_made(teacher):
+    record = compress(teacher.path, teacher.path.with_name("no-time"), budget=BUDGET, minutes=0)
+    assert len(record.students) == 1
+    assert {trial.candidate for trial in record.trials} >= {record.students[0].name}
+    assert "the smallest sizes, 1 of 2, were not tried: the 0 minutes are over" in record.notes
+
+
 def test_a_finished_compression_is_read_again(teacher, compressed):
     output, record = compressed
     assert compress(teacher.path, output, budget=BUDGET, resume=True) == record
@@ -259,7 +266,7 @@ def test_the_budget_of_the_command_comes_before_that_of_a_precision_and_after_th
         precisions={"int8": PrecisionBudget(budget=GateBudget(max_metric_drop=2.0, min_agreement=0.9))},
         tasks={"stars": GateBudget(max_metric_drop=1.0)},
     )
-    chosen = replace_drop(gate, 0.25)
+    chosen = set_metric_budget(gate, 0.25)
     assert limits_for(chosen, "sentiment", "int8").max_metric_drop == 0.25
     assert limits_for(chosen, "sentiment", "int8").min_agreement == 0.9
     assert limits_for(chosen, "sentiment", "fp32").max_metric_drop == 0.25

@@ -15,7 +15,7 @@ from mtl_export.checkpoint import StudentOrigin, load_checkpoint
 from mtl_export.compression.distill import Distillation, distill
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
-from mtl_export.compression.transfer_set import prepare_transfer_set
+from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
 from mtl_export.config import TaskConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.model.distillation import DistillationLoss, mean_divergence
@@ -58,7 +58,7 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def transfer_set(teacher):
-    return prepare_transfer_set(teacher, ())
+    return prepare_transfer_set(teacher, (), digest_files(teacher, ()))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
     validation = [row["text"] for row in rows(32, seed=2, missing=0.1)]
     texts = [*(row["text"] for row in rows(50, seed=77)), validation[0]]
     file = write_csv(folder / "more.csv", [{"text": text} for text in [*texts, texts[0]]])
-    transfer_set = prepare_transfer_set(teacher, [file])
+    transfer_set = prepare_transfer_set(teacher, [file], digest_files(teacher, [file]))
     assert transfer_set.texts == len({*texts} - {*validation})
     assert len(transfer_set.rows.rows) == len(transfer_set.data.train.rows) + transfer_set.texts
     assert not any(row.labels for row in transfer_set.rows.rows[len(transfer_set.data.train.rows) :])
@@ -132,7 +132,7 @@ def test_files_that_changed_since_training_are_an_error(tmp_path):
     teacher = train_teacher(tmp_path, layers=1)
     write_csv(tmp_path / "train.csv", rows(10, seed=1))
     with pytest.raises(CheckpointError, match=r"train file .*train.csv has changed since training; students learn"):
-        prepare_transfer_set(teacher, ())
+        prepare_transfer_set(teacher, (), digest_files(teacher, ()))
 
 
 SINGLE = TaskSpec(name="single", kind="single_label", labels=("a", "b"))
@@ -220,7 +220,7 @@ def test_a_killed_distillation_continues_and_writes_the_same_bytes(teacher, tran
 import os, signal
 from pathlib import Path
 from mtl_export.checkpoint import load_checkpoint
-from mtl_export.compression.transfer_set import prepare_transfer_set
+from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
 from mtl_export.training.loop.resume_points import CompletionMark
 from tests.export.compression import test_distill as t
 on_save = CompletionMark.on_save
@@ -229,7 +229,7 @@ def die(self, *a, **k):
     os.kill(os.getpid(), signal.SIGKILL)
 CompletionMark.on_save = die
 teacher = load_checkpoint(Path({str(teacher.path)!r}))
-t.make(teacher, prepare_transfer_set(teacher, ()), Path({str(folder / "killed")!r}))
+t.make(teacher, prepare_transfer_set(teacher, (), digest_files(teacher, ())), Path({str(folder / "killed")!r}))
 """
     run = subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=False, capture_output=True)
     assert run.returncode == -signal.SIGKILL, run.stderr.decode()

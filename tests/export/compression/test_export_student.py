@@ -13,7 +13,7 @@ from mtl_export.compression.distill import Distillation, distill
 from mtl_export.compression.fisher import measure_importance
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
-from mtl_export.compression.transfer_set import prepare_transfer_set
+from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.cli.app import main
@@ -30,7 +30,7 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def student(teacher):
-    transfer_set = prepare_transfer_set(teacher, ())
+    transfer_set = prepare_transfer_set(teacher, (), digest_files(teacher, ()))
     shape = StudentShape(layers=(0, 3), heads=2, neurons=32)
     importance = measure_importance(teacher.model, teacher.model.tokenize(["a film", "good soup"]), seed=0)
     origin = StudentOrigin(

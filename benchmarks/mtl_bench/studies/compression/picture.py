@@ -91,10 +91,8 @@ def mark_static_embeddings(report: Report, variants: Collection[str]) -> Mark | 
         if name in report.systems and (speed := relative_speed(report, name, _REFERENCE)) is not None
     }
     fastest = max(speeds, key=lambda name: speeds[name], default=_REFERENCE)
-    speed = relative_speed(report, _STATIC, fastest)
-    if speed is None:
-        return None
-    return Mark("Model2Vec", "another model", speed.median, -_largest_drop(reference.answers, static.answers))
+    speed, drop = relative_speed(report, _STATIC, fastest), _largest_drop(reference.answers, static.answers)
+    return None if speed is None or drop is None else Mark("Model2Vec", "another model", speed.median, -drop)
 
 
 def draw_picture(results: CompressionResults, static: dict[str, Mark]) -> str:
@@ -135,13 +133,15 @@ def _series(run: CompressionRun, point: Point) -> Series:
     return "student, fp32" if precision_of(point.variant) == "fp32" else "student, lower precision"
 
 
-def _largest_drop(reference: AnswerScores, other: AnswerScores) -> float:
-    return max(
+def _largest_drop(reference: AnswerScores, other: AnswerScores) -> float | None:
+    """In points of 100; None: the report's texts had no labels."""
+    drops = [
         100 * (value - other.metrics[task][metric])
         for task, metrics in reference.metrics.items()
         for metric, value in metrics.items()
         if metric in _BUDGETED and metric in other.metrics.get(task, {})
-    )
+    ]
+    return max(drops, default=None)
 
 
 def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
