@@ -7,7 +7,7 @@ characters; it cannot find each.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer as HfTokenizer
@@ -26,9 +26,10 @@ _MOST_SECONDS = 5.0  # for a text of max_text_bytes
 _MOST_BYTES = 2**17  # of that text; short runs do not show what longer ones take
 # Characters in a run; each length is tried only if the one before was quick. The square shows in the last two.
 _LENGTHS = (8, 24, 48, 128, 512)
-_CERTAIN_LENGTHS = (512, 2048)  # where a square may be noise
-# Seconds below which something else may have taken the time.
-_DISTURBED, _DISTURBED_LAST = 0.05, 0.005
+# Tried where those show too much of a square, which a processor that slows down in between does too. At 8,192, a
+# square that takes 5 s for 128 KiB takes 20 ms, and what grows with the length alone about 4.
+_LONGER = (2_048, 8_192)
+_DISTURBED = 0.05  # seconds below which something else may have taken the time
 _ORDINARY = ("a", "A", "aA", "1", "a1", " ", "a ", "\n", " \n", "\t", ".", "-", "'", "_", "é", "中", "\u0301")
 _OWN_CHARACTERS = 12  # of the patterns, each of which is repeated too
 _END = "\ue000"  # after a run, so that what needs another character there fails
@@ -102,19 +103,23 @@ def _find_readers(tokenizer: HfTokenizer) -> Iterator[tuple[list[str], Callable[
 
 
 def _measure(read: Callable[[str], object], run: str, size: int) -> _Cost:
+    cost = _measure_lengths(read, run, size, _LENGTHS, tries=1)
+    if cost.seconds(size) > _MOST_SECONDS and cost.square:
+        cost = _measure_lengths(read, run, size, _LONGER, tries=3)
+    return cost
+
+
+def _measure_lengths(read: Callable[[str], object], run: str, size: int, lengths: Sequence[int], tries: int) -> _Cost:
+    """The cost by the last two lengths, or by the first that alone takes too much for its share of ``size``."""
     seconds: dict[int, float] = {}
-    for length in _LENGTHS:
+    for length in lengths:
         bearable = _MOST_SECONDS * length / size
-        seconds[length] = _time(read, run, length)
+        seconds[length] = _least_time(read, run, length, tries)
         if bearable < seconds[length] < _DISTURBED:
-            seconds[length] = _least_time(read, run, length)
+            seconds[length] = _least_time(read, run, length, 3)
         if seconds[length] > bearable:
             return _Cost(seconds[length] / length)
-    cost = _fit(seconds, *_LENGTHS[-2:])
-    if cost.seconds(size) > _MOST_SECONDS and seconds[_LENGTHS[-1]] < _DISTURBED_LAST:
-        certain = {length: _least_time(read, run, length) for length in _CERTAIN_LENGTHS}
-        cost = _fit(certain, *_CERTAIN_LENGTHS)
-    return cost
+    return _fit(seconds, *lengths[-2:])
 
 
 def _fit(seconds: Mapping[int, float], short: int, long: int) -> _Cost:
@@ -123,8 +128,8 @@ def _fit(seconds: Mapping[int, float], short: int, long: int) -> _Cost:
     return _Cost(seconds[long] / long - square * long, square)
 
 
-def _least_time(read: Callable[[str], object], run: str, length: int) -> float:
-    return min(_time(read, run, length) for _ in range(3))
+def _least_time(read: Callable[[str], object], run: str, length: int, tries: int) -> float:
+    return min(_time(read, run, length) for _ in range(tries))
 
 
 def _time(read: Callable[[str], object], run: str, length: int) -> float:

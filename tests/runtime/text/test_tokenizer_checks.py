@@ -9,6 +9,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Regex
+from tokenizers import Tokenizer as HfTokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from mtl_runtime.bundle.manifest import EncoderSpec
 from mtl_runtime.core.silent_thread import run_silently
@@ -56,7 +60,31 @@ def test_an_expression_that_takes_the_square_of_a_length_is_accepted_for_short_t
     build(slow, max_text_bytes=int(bearable) // 4)
 
 
-@pytest.mark.parametrize("delay", [0.002, 0.04])
+SLOWER = st.lists(st.floats(1, 2), min_size=1, max_size=50)
+
+
+def check_time(seconds, slower):
+    """Check a tokenizer to which a text of n bytes takes ``seconds(n)``, times the factors of ``slower`` in turn."""
+    tokenizer = HfTokenizer(WordLevel({}, unk_token=""))
+    tokenizer.pre_tokenizer = Split(Regex(r"\s+$"), "isolated")
+    factors = itertools.cycle(slower)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizer_cost, "_time", lambda read, run, length: next(factors) * seconds(length))
+        tokenizer_cost.check_time(tokenizer, max_text_bytes=2**17)
+
+
+@given(slower=SLOWER)
+def test_a_processor_that_slows_down_by_half_does_not_make_a_square_of_a_linear_time(slower):
+    check_time(lambda size: 1e-6 * size, slower)
+
+
+@given(slower=SLOWER)
+def test_a_processor_that_slows_down_by_half_does_not_hide_a_square(slower):
+    with pytest.raises(TokenizerError, match=r"5 s is the limit"):
+        check_time(lambda size: 13 * (size / 2**17) ** 2, slower)
+
+
+@pytest.mark.parametrize("delay", [0.002, 0.01, 0.04])
 def test_a_time_that_something_else_disturbed_is_measured_again(content, monkeypatch, delay):
     content["pre_tokenizer"] = split(" ")
     readings = itertools.count()
