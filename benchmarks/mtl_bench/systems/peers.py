@@ -77,6 +77,8 @@ class _PeersFile:
             if row.environment not in self.environment:
                 known = ", ".join(self.environment)
                 raise RecordError(f"peer.{name}.environment", f"{row.environment!r} is none of {known}")
+            if row.kind == "ours" and "variant" not in row.settings:
+                raise RecordError(f"peer.{name}.settings", "a variant of ours has its name there, as variant")
             for key in ("driver", "prepare"):
                 function = getattr(row, key)
                 if function is not None and function.count(":") != 1:
@@ -103,12 +105,13 @@ def read_peers(table: Path, bundle: Path, *, preparing: bool = False) -> tuple[P
         environments=(file.parent / content.environments).resolve(),
         bundle=bundle.resolve(),
     )
-    kit_problem = _problem_of_kit(folders.kit, Bundle.open(bundle).digest)
+    opened = Bundle.open(bundle)
+    kit_problem = _problem_of_kit(folders.kit, opened.digest)
 
     def problem(name: str, row: _PeerRow) -> str | None:
         return (
             _problem_of_environment(folders.environments, row.environment)
-            or (kit_problem if row.kind == "peer" else None)
+            or (kit_problem if row.kind == "peer" else _problem_of_variant(opened, row.settings["variant"]))
             or (None if preparing or row.kind == "ours" else _problem_of_peer(folders.kit, name, row.prepare))
         )
 
@@ -176,6 +179,12 @@ def _problem_of_kit(kit: Path, digest: str) -> str | None:
     if records.parse_json(facts.read_bytes(), where=str(facts)).get("bundle") != digest:
         return f"{kit} was made for another bundle; run benchmarks/peers/kit.py and prepare.py with this one"
     return None
+
+
+def _problem_of_variant(bundle: Bundle, variant: Setting) -> str | None:
+    if variant in bundle.manifest.variants:
+        return None
+    return f"the bundle has no variant {variant}; export it with --variants auto,{variant}"
 
 
 def _problem_of_peer(kit: Path, name: str, prepare: str | None) -> str | None:

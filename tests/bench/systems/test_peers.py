@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from mtl_bench.studies.serving.servers import SERVERS
 from mtl_bench.systems.peers import read_peers
+from mtl_bench.systems.systems import peer_systems
 from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.config import Config
@@ -70,6 +71,7 @@ title = "ours"
 kind = "ours"
 environment = "one"
 driver = "mtl_bench.systems.mtl_system:open"
+settings = { bundle = "{bundle}", variant = "cpu-fp32" }
 precision = "fp32"
 docs = "https://example.org"
 """
@@ -178,11 +180,22 @@ def test_a_peers_problem_is_known_and_one_of_the_kit_alone_is_no_problem_of_ours
     assert all("could not be made: ERROR: no matching distribution" in problem for problem in problems())
 
 
+def test_a_variant_that_the_bundle_does_not_have_is_the_problem_of_its_row_alone(table, tmp_path):
+    ready(table)
+    (table / "peers.toml").write_text(TABLE.replace("cpu-fp32", "openvino-bf16"))
+    peers = read_peers(table, BUNDLE)
+    problem = "the bundle has no variant openvino-bf16; export it with --variants auto,openvino-bf16"
+    assert [peer.problem for peer in peers] == [None, problem]
+    row = peer_systems(peers, Bundle.open(BUNDLE), tmp_path / "worker")["ours"]
+    assert (row.problem, row.kind, row.size_bytes) == (problem, "ours", None)
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
         ("precision", "precison", "unknown key; did you mean 'precision'"),
         ('kind = "ours"', 'kind = "theirs"', "'theirs' is not one of"),
+        (', variant = "cpu-fp32"', "", "a variant of ours has its name there"),
         ('environment = "one"', 'environment = "two"', "'two' is none of one"),
         ("[peer.a-peer]", '[peer."a/peer"]', "small letters, digits and hyphens only"),
         ('driver = "driver:open"', 'driver = "driver:open"\nneeds = ["b"]', "there is no peer 'b'"),
