@@ -89,7 +89,8 @@ def fit(
         config=config,
         plan=run.plan,
         tasks=data.specs,
-        model=TrainedModule(model, _build_loss(data, rows, config, run.plan, distilled)),
+        # A student imitates what its teacher answers without dropout: noise in its own answers would only slow it.
+        model=TrainedModule(model, _build_loss(data, rows, config, run.plan, distilled), dropout=distilled is None),
         args=training_arguments(config, run.plan, run.folder, processes=processes),
         data_collator=partial(collate, model),
         train_dataset=rows,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -25,12 +25,25 @@ __all__ = ["MultiTaskTrainer", "TrainedModule", "training_arguments"]
 
 
 class TrainedModule(nn.Module):
-    """The model with its loss, as a single module: so learnt loss weights are trained, saved and synchronized too."""
+    """The model with its loss, as a single module: so learnt loss weights are trained, saved and synchronized too.
 
-    def __init__(self, model: MultiTaskModel, loss: MultiTaskLoss) -> None:
+    Args:
+        model: is trained in place.
+        loss: of a step.
+        dropout: as the model's config says; without it, the model stays in evaluation mode while it learns.
+    """
+
+    def __init__(self, model: MultiTaskModel, loss: MultiTaskLoss, *, dropout: bool = True) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
+        self.dropout = dropout
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch between training and evaluation."""
+        super().train(mode)
+        self.model.train(mode and self.dropout)
+        return self
 
     def forward(
         self,
