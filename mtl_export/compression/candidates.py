@@ -65,8 +65,9 @@ def _ways(size: TeacherSize, by_count: dict[int, tuple[int, ...]], work: float) 
     total = size.layers
     layers = {**by_count, total: tuple(range(total))}
     count = max(1, min(total, _round_half_down(work * total)))
-    yield f"{count}-layers", StudentShape(layers=layers[count])
-    yield f"{count}-layers-spaced", StudentShape(layers=tuple(number * total // count for number in range(count)))
+    fewer = _counted(count, "layer")
+    yield fewer, StudentShape(layers=layers[count])
+    yield f"{fewer}-spaced", StudentShape(layers=tuple(number * total // count for number in range(count)))
     if not size.widths_known:
         return
     more = max(1, min(total, round(total * work**0.5)))
@@ -86,7 +87,11 @@ def _narrow(size: TeacherSize, layers: tuple[int, ...], share: float) -> tuple[s
         heads=heads if heads < size.heads else None,
         neurons=neurons if neurons < size.neurons else None,
     )
-    return f"{len(layers)}-layers-{heads}-heads-{neurons}-neurons", shape
+    return "-".join((_counted(len(layers), "layer"), _counted(heads, "head"), _counted(neurons, "neuron"))), shape
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number}-{noun}" if number == 1 else f"{number}-{noun}s"
 
 
 def _round_half_down(value: float) -> int:

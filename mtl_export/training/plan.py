@@ -11,6 +11,7 @@ import torch
 from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import TrainingConfig
 from mtl_export.training.precision import choose_precision
+from mtl_runtime.report.number_format import plural
 
 __all__ = ["log_plan", "plan_training", "planned_epochs", "training_device"]
 
@@ -68,10 +69,9 @@ def plan_training(
 def log_plan(plan: TrainingPlan) -> None:
     """Say in one line what a run is about to do."""
     _log.info(
-        "plan: %d epochs of %d steps, batches of %d, learning rates %.2g (encoder) and %.2g (heads), "
-        "contrastive weight %g, %s",
-        plan.epochs,
-        plan.steps // plan.epochs,
+        "plan: %s of %s, batches of %d, learning rates %.2g (encoder) and %.2g (heads), contrastive weight %g, %s",
+        plural(plan.epochs, "epoch"),
+        plural(plan.steps // plan.epochs, "step"),
         plan.batch_size,
         plan.encoder_learning_rate,
         plan.head_learning_rate,

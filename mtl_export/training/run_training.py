@@ -62,7 +62,8 @@ def run_training(
     rows = len(distilled.rows if distilled else data.train.rows)
     make_plan = partial(_plan, inputs, rows, model)
     run = open_run(target, inputs, make_plan=make_plan, resume=resume, force=force, leader=_is_first())
-    _log_start(run, resume=resume)
+    # Whoever compresses has not asked for a student to be resumed: that is how its run always begins.
+    _log_start(run, resume=resume and distilled is None)
     with note_how_to_continue(run.folder) if _is_first() else nullcontext():
         result = fit(model, data, run, new_heads=new_heads, console=console, distilled=distilled)
         record = build_checkpoint_record(target, run, data, model, result, about_data)

@@ -12,6 +12,7 @@ from mtl_bench.results.by_processor import describe_processor, processor_file, r
 from mtl_bench.results.files import read_report, read_results, write_results
 from mtl_bench.results.schema import Report
 from mtl_bench.studies.bulk_files import BulkFilesResults
+from mtl_bench.studies.compression.results import CompressionResults
 from mtl_bench.studies.hostile.results import HostileResults
 from mtl_bench.studies.joint_training import JointTrainingResults
 from mtl_bench.studies.quantization.results import QuantizationResults
@@ -32,6 +33,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 RECORDED = sorted((ROOT / "tests" / "bench" / "compare" / "data").glob("*/*.json"))
 KINDS = {
     "bulk.json": BulkFilesResults,
+    "compression.json": CompressionResults,
     "demo_evidence.json": Evidence,
     "demo_evidence_openvino.json": Evidence,
     "first_load.json": FirstLoadResults,

@@ -60,8 +60,12 @@ def test_the_tables_show_what_was_taken_and_the_ways_that_lost(results):
     tables = page_tables(results)
     choice = results.runs["small"].found.choice
     assert f"**{choice.model}**" in tables["students"]
+    lines = tables["trials"].splitlines()
     for trial in results.runs["small"].found.trials:
-        assert trial.candidate in tables["trials"]
+        (line,) = [
+            line for line in lines if "few rows" in line and trial.candidate in line.replace("*", "").split(" | ")
+        ]
+        assert f"{trial.divergence:.4f}" in line
     assert "bert, 4 layers of 32" in tables["circumstances"]
 
 
@@ -73,6 +77,16 @@ def test_the_picture_has_a_panel_for_each_run_and_a_marker_for_each_point(result
         assert titles.count(f"{mark.name}: {mark.speed:.2f} times, {mark.change:+.2f} points") == 2
     words = [element.text for element in document.iter(f"{SVG}text")]
     assert {"few rows", "the same once more", "16x", "taken", "another model"} <= set(words)
+    assert document.get("viewBox") == "0 0 740 284"
+
+
+def test_three_panels_do_not_stand_abreast(results):
+    run = results.runs["small"]
+    three = dataclasses.replace(results, runs={"one": run, "two": run, "three": run})
+    document = ElementTree.fromstring(draw_picture(three, {}))
+    panels = [element.get("transform") for element in document.iter(f"{SVG}g")]
+    assert panels[:3] == ["translate(0 0)", "translate(370 0)", "translate(0 250)"]
+    assert document.get("viewBox") == "0 0 740 534"
 
 
 def test_what_was_taken_and_the_teacher_are_told_apart(results):

@@ -36,7 +36,8 @@ _SHAPES: dict[Series, int] = {
     "another model": 2,
 }
 _CLASSES: dict[Series, str] = {series: f"series{number}" for number, series in enumerate(_SHAPES)}
-_PANEL, _HEIGHT, _KEY = 330, 250, 34
+_PANEL, _HEIGHT, _KEY = 370, 250, 34
+_ABREAST = 2  # panels, so that their text can be read on a page
 _BUDGETED = frozenset(metric for metrics in BUDGETED.values() for metric in metrics)
 _LEAST_RANGE = 0.5  # points above and below, so that noise does not fill a panel
 _STYLE = """
@@ -106,19 +107,19 @@ def draw_picture(results: CompressionResults, static: dict[str, Mark]) -> str:
         _panel(number, run, [*mark_points(run), *([static[name]] if name in static else [])])
         for number, (name, run) in enumerate(results.runs.items())
     ]
-    width = max(2, len(panels)) * _PANEL
+    width, height = _ABREAST * _PANEL, math.ceil(len(panels) / _ABREAST) * _HEIGHT
     words = "Speed of students and what they lose on a test split; docs/compress.md has the figures."
     picture = tag(
         "svg",
         tag("title", words),
         tag("style", Markup(_STYLE)),
-        tag("rect", width=width, height=_HEIGHT + _KEY, class_="back"),
+        tag("rect", width=width, height=height + _KEY, class_="back"),
         panels,
-        tag("g", list(_key()), transform=f"translate(20 {_HEIGHT + 14})"),
+        tag("g", list(_key()), transform=f"translate(20 {height + 14})"),
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width} {_HEIGHT + _KEY}",
+        viewBox=f"0 0 {width} {height + _KEY}",
         width=width,
-        height=_HEIGHT + _KEY,
+        height=height + _KEY,
         role="img",
     )
     return f"{picture}\n"
@@ -152,6 +153,7 @@ def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
     octaves = [math.log2(mark.speed) for mark in marks]
     across = Scale(math.floor(min(octaves)), max(1, math.ceil(max(octaves))), 1)
     height = plot.y(up.share(budget))
+    row, column = divmod(number, _ABREAST)
     content = [
         label(plot.x(0.5), 18, run.title, class_="title"),
         *(plot.across(up.share(tick), f"{tick:+.{up.digits}f}") for tick in up.ticks),
@@ -164,12 +166,12 @@ def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
         words = f"{mark.name}: {mark.speed:.2f} times, {mark.change:+.2f} points"
         x, y = plot.x(across.share(octave)), plot.y(up.share(mark.change))
         content.append(MARKERS[_SHAPES[mark.series]](x, y, _CLASSES[mark.series], words))
-    return tag("g", content, transform=f"translate({number * _PANEL} 0)")
+    return tag("g", content, transform=f"translate({column * _PANEL} {row * _HEIGHT})")
 
 
 def _key() -> Iterator[Markup]:
     for number, (series, shape) in enumerate(_SHAPES.items()):
-        x = number * 150
+        x = number * _PANEL * _ABREAST // len(_SHAPES)
         yield MARKERS[shape](x, 0, _CLASSES[series], series)
         yield label(x + 10, 4, series, anchor="start")
 

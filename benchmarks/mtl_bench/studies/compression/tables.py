@@ -71,14 +71,19 @@ def _by_task(variant: TestedVariant) -> str:
 
 
 def _trials(results: CompressionResults) -> str:
-    """Each candidate after its short distillations."""
+    """A row for each candidate, in the order in which they were tried, a column for each round."""
+    counts = sorted({trial.rows for run in results.runs.values() for trial in run.found.trials})
     rows = []
     for run in results.runs.values():
         made = {student.name for student in run.found.students}
+        measured: dict[str, dict[int, float]] = {}
         for trial in run.found.trials:
-            name = f"**{trial.candidate}**" if trial.candidate in made else trial.candidate
-            rows.append([run.title, name, str(trial.rung + 1), f"{trial.rows:,}", f"{trial.divergence:.4f}"])
-    return markdown_table(["data", "candidate", "round", "rows", "divergence"], rows, "llrrr")
+            measured.setdefault(trial.candidate, {})[trial.rows] = trial.divergence
+        for name, by_count in measured.items():
+            cells = [f"{by_count[count]:.4f}" if count in by_count else "" for count in counts]
+            rows.append([run.title, f"**{name}**" if name in made else name, *cells])
+    header = ["data", "candidate", *(f"{count:,} rows" for count in counts)]
+    return markdown_table(header, rows, "ll" + "r" * len(counts))
 
 
 def _circumstances(results: CompressionResults) -> str:

@@ -21,7 +21,7 @@ from mtl_runtime.cli.app import main
 from tests.export.tiny import project
 
 NUMBER = r"\d\.\d{4}"
-PLAN = "plan: 1 epochs of 96 steps, batches of 4, learning rates .*, contrastive weight 1, fp32"
+PLAN = "plan: 1 epoch of 96 steps, batches of 4, learning rates .*, contrastive weight 1, fp32"
 TOKENIZER = "encoder: tokenizer.json is used; without a tokenizer_class, AutoTokenizer reads it as a BertTokenizer"
 ENCODER = r"encoder: bert, pooling mean \(default\), max_length 40 \(config\)"
 LOADING = "loading torch and transformers, which takes a few seconds"
