@@ -67,6 +67,7 @@ def test_the_tables_show_what_was_taken_and_the_ways_that_lost(results):
         ]
         assert f"{trial.divergence:.4f}" in line
     assert "bert, 4 layers of 32" in tables["circumstances"]
+    assert "macro-F1 0." in tables["students"]
 
 
 def test_the_picture_has_a_panel_for_each_run_and_a_marker_for_each_point(results):
@@ -78,6 +79,15 @@ def test_the_picture_has_a_panel_for_each_run_and_a_marker_for_each_point(result
     words = [element.text for element in document.iter(f"{SVG}text")]
     assert {"few rows", "the same once more", "16x", "taken", "another model"} <= set(words)
     assert document.get("viewBox") == "0 0 740 284"
+
+
+def test_another_model_far_below_leaves_the_students_their_room(results):
+    def labels(mark):
+        document = ElementTree.fromstring(draw_picture(results, {"small": mark}))
+        return [element.text for element in document.iter(f"{SVG}text")]
+
+    far, near = (labels(Mark("Model2Vec", "another model", 2.0, change)) for change in (-80.0, 0.0))
+    assert set(far) - set(near) == {"Model2Vec: -80.0"}
 
 
 def test_three_panels_do_not_stand_abreast(results):

@@ -38,6 +38,7 @@ _SHAPES: dict[Series, int] = {
 _CLASSES: dict[Series, str] = {series: f"series{number}" for number, series in enumerate(_SHAPES)}
 _PANEL, _HEIGHT, _KEY = 370, 250, 34
 _ABREAST = 2  # panels, so that their text can be read on a page
+_LETTER = 6.0  # about the width of one
 _BUDGETED = frozenset(metric for metrics in BUDGETED.values() for metric in metrics)
 _LEAST_RANGE = 0.5  # points above and below, so that noise does not fill a panel
 _STYLE = """
@@ -146,34 +147,44 @@ def _largest_drop(reference: AnswerScores, other: AnswerScores) -> float | None:
 
 
 def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
-    """Points of 100 upwards, speed across in octaves: from 1 to 2 is as far as from 2 to 4."""
+    """Points of 100 upwards, speed across in octaves: from 1 to 2 is as far as from 2 to 4.
+
+    Another model that loses much more stands at the lower edge, with its figure, and leaves the students their room.
+    """
     plot = Plot(left=48, top=34, width=_PANEL - 68, height=160)
     budget = -run.found.budget
-    up = Scale.around([*(mark.change for mark in marks), budget, _LEAST_RANGE], finest=0.5)
+    own = [mark.change for mark in marks if mark.series != "another model"]
+    up = Scale.around([*own, budget, _LEAST_RANGE], finest=0.5)
     octaves = [math.log2(mark.speed) for mark in marks]
     across = Scale(math.floor(min(octaves)), max(1, math.ceil(max(octaves))), 1)
     height = plot.y(up.share(budget))
     row, column = divmod(number, _ABREAST)
     content = [
-        label(plot.x(0.5), 18, run.title, class_="title"),
+        label(plot.x(0.5), 14, run.title, class_="title"),
+        label(plot.x(0), 28, "points of the metric that drops most", anchor="start"),
         *(plot.across(up.share(tick), f"{tick:+.{up.digits}f}") for tick in up.ticks),
         *(plot.below(across.share(tick), f"{2**tick:g}x") for tick in across.ticks),
         plot.title_below("texts a second, times the teacher's fastest"),
         tag("line", x1=plot.x(0), x2=plot.x(1), y1=height, y2=height, class_="budget"),
-        label(plot.x(1), height - 4, f"budget: {run.found.budget:g} points", anchor="end"),
+        label(plot.x(0), height + 12, f"budget: {run.found.budget:g} points", anchor="start"),
     ]
-    for mark, octave in zip(marks, octaves, strict=True):
+    # What was taken is drawn last, on top of what is as good.
+    for mark, octave in sorted(zip(marks, octaves, strict=True), key=lambda pair: pair[0].series == "taken"):
         words = f"{mark.name}: {mark.speed:.2f} times, {mark.change:+.2f} points"
-        x, y = plot.x(across.share(octave)), plot.y(up.share(mark.change))
+        share = up.share(mark.change)
+        x, y = plot.x(across.share(octave)), plot.y(max(0.0, share))
         content.append(MARKERS[_SHAPES[mark.series]](x, y, _CLASSES[mark.series], words))
+        if share < 0:
+            content.append(label(x - 8, y - 4, f"{mark.name}: {mark.change:+.1f}", anchor="end"))
     return tag("g", content, transform=f"translate({column * _PANEL} {row * _HEIGHT})")
 
 
 def _key() -> Iterator[Markup]:
-    for number, (series, shape) in enumerate(_SHAPES.items()):
-        x = number * _PANEL * _ABREAST // len(_SHAPES)
+    x = 0.0
+    for series, shape in _SHAPES.items():
         yield MARKERS[shape](x, 0, _CLASSES[series], series)
         yield label(x + 10, 4, series, anchor="start")
+        x += 36 + _LETTER * len(series)
 
 
 @click.command()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mtl_bench.report.markdown_table import markdown_table, tables_command
 from mtl_bench.studies.compression.results import CompressionResults, CompressionRun, TestedVariant
 from mtl_export.compression.points import Point
+from mtl_runtime.report.comparison import METRICS
 
 __all__ = ["page_tables"]
 
@@ -62,7 +63,7 @@ def _by_task(variant: TestedVariant) -> str:
     parts = []
     for name, task in variant.tasks.items():
         metrics = [
-            f"{metric.replace('_', '-')} {value:.3f} ({100 * task.changes[metric]:+.2f})"
+            f"{METRICS[metric][0]} {value:.3f} ({100 * task.changes[metric]:+.2f})"
             for metric, value in task.metrics.items()
             if metric in ("accuracy", "macro_f1", "pearson")
         ]
@@ -72,18 +73,18 @@ def _by_task(variant: TestedVariant) -> str:
 
 def _trials(results: CompressionResults) -> str:
     """A row for each candidate, in the order in which they were tried, a column for each round."""
-    counts = sorted({trial.rows for run in results.runs.values() for trial in run.found.trials})
+    rounds = sorted({trial.rung for run in results.runs.values() for trial in run.found.trials})
     rows = []
     for run in results.runs.values():
         made = {student.name for student in run.found.students}
         measured: dict[str, dict[int, float]] = {}
         for trial in run.found.trials:
-            measured.setdefault(trial.candidate, {})[trial.rows] = trial.divergence
-        for name, by_count in measured.items():
-            cells = [f"{by_count[count]:.4f}" if count in by_count else "" for count in counts]
+            measured.setdefault(trial.candidate, {})[trial.rung] = trial.divergence
+        for name, by_round in measured.items():
+            cells = [f"{by_round[number]:.4f}" if number in by_round else "" for number in rounds]
             rows.append([run.title, f"**{name}**" if name in made else name, *cells])
-    header = ["data", "candidate", *(f"{count:,} rows" for count in counts)]
-    return markdown_table(header, rows, "ll" + "r" * len(counts))
+    header = ["data", "candidate", *(f"round {number + 1}" for number in rounds)]
+    return markdown_table(header, rows, "ll" + "r" * len(rounds))
 
 
 def _circumstances(results: CompressionResults) -> str:
