@@ -10,7 +10,8 @@ from mtl_runtime.report.html import Content, Markup, tag
 
 __all__ = ["PLOT", "Point", "Series", "draw_frame", "line_chart"]
 
-PLOT = Plot(left=58, top=30, width=296, height=196)
+# To the right there is room for half of a label such as 100,000.
+PLOT = Plot(left=58, top=30, width=288, height=196)
 WIDTH, HEIGHT = 372, 268
 
 
