@@ -78,7 +78,10 @@ class _PeersFile:
                 known = ", ".join(self.environment)
                 raise RecordError(f"peer.{name}.environment", f"{row.environment!r} is none of {known}")
             if row.kind == "ours" and "variant" not in row.settings:
-                raise RecordError(f"peer.{name}.settings", "a variant of ours has its name there, as variant")
+                raise RecordError(
+                    f"peer.{name}.settings",
+                    'kind = "ours" needs the name of the variant here, such as variant = "cpu-int8"',
+                )
             for key in ("driver", "prepare"):
                 function = getattr(row, key)
                 if function is not None and function.count(":") != 1:

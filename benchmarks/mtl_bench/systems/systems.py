@@ -109,10 +109,10 @@ def peer_systems(peers: Iterable[Peer], bundle: Bundle, folder: Path) -> dict[st
 def _peer_system(peer: Peer, bundle: Bundle, worker: Path) -> System:
     # A variant of ours on another wheel has this whole package installed there.
     path: Sequence[Path] = () if peer.kind == "ours" else (worker, peer.folder)
-    is_here = peer.kind == "ours" and peer.settings["variant"] in bundle.manifest.variants
+    has_variant = peer.kind == "ours" and peer.settings["variant"] in bundle.manifest.variants
     own_fields = {"settings": peer.settings, "size_bytes": peer.size_bytes()}
     return System(
-        **(_variant_fields(bundle, peer.settings["variant"]) if is_here else own_fields),
+        **(_variant_fields(bundle, peer.settings["variant"]) if has_variant else own_fields),
         title=peer.title,
         kind=peer.kind,
         driver=peer.driver,

@@ -104,6 +104,7 @@ def _find_readers(tokenizer: HfTokenizer) -> Iterator[tuple[list[str], Callable[
 
 def _measure(read: Callable[[str], object], run: str, size: int) -> _Cost:
     cost = _measure_lengths(read, run, size, _LENGTHS, tries=1)
+    # Without a square, a single length took more than its share, which needs no longer one.
     if cost.seconds(size) > _MOST_SECONDS and cost.square:
         cost = _measure_lengths(read, run, size, _LONGER, tries=3)
     return cost

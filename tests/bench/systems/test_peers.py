@@ -195,7 +195,7 @@ def test_a_variant_that_the_bundle_does_not_have_is_the_problem_of_its_row_alone
     [
         ("precision", "precison", "unknown key; did you mean 'precision'"),
         ('kind = "ours"', 'kind = "theirs"', "'theirs' is not one of"),
-        (', variant = "cpu-fp32"', "", "a variant of ours has its name there"),
+        (', variant = "cpu-fp32"', "", 'kind = "ours" needs the name of the variant here'),
         ('environment = "one"', 'environment = "two"', "'two' is none of one"),
         ("[peer.a-peer]", '[peer."a/peer"]', "small letters, digits and hyphens only"),
         ('driver = "driver:open"', 'driver = "driver:open"\nneeds = ["b"]', "there is no peer 'b'"),

@@ -161,7 +161,7 @@ def _panel(number: int, run: CompressionRun, marks: Sequence[Mark]) -> Markup:
     row, column = divmod(number, _ABREAST)
     content = [
         label(plot.x(0.5), 14, run.title, class_="title"),
-        label(plot.x(0), 28, "points of the metric that drops most", anchor="start"),
+        label(plot.x(0), 28, "change of the worst metric on the test split, in points", anchor="start"),
         *(plot.across(up.share(tick), f"{tick:+.{up.digits}f}") for tick in up.ticks),
         *(plot.below(across.share(tick), f"{2**tick:g}x") for tick in across.ticks),
         plot.title_below("texts a second, times the teacher's fastest"),

@@ -1,8 +1,6 @@
 """prepared csv files -> the study's data sets: train, validation and test files by set and seed.
 
-    python -m mtl_bench.studies.small_data.data_sets PREPARED OUTPUT
-
-PREPARED is the folder ``data`` that examples/vader/prepare.py writes.
+The prepared files are those in the folder ``data`` that examples/vader/prepare.py writes.
 """
 
 import csv
