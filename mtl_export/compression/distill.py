@@ -8,14 +8,18 @@ from transformers import set_seed
 
 from mtl_export.checkpoint import Checkpoint, StudentOrigin
 from mtl_export.compression.transfer_set import TransferSet
-from mtl_export.config import Auto, Config, Precision
+from mtl_export.config import Config, Precision
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.findings import find_data_problems
+from mtl_export.training.plan import planned_epochs
 from mtl_export.training.run_folder import RunInputs
 from mtl_export.training.run_training import count_processes, finished_checkpoint, run_training
 from mtl_runtime.bundle.gate_config import GateConfig
 
-__all__ = ["Distillation", "distill"]
+__all__ = ["Distillation", "distill", "full_epochs"]
+
+# Longer than labels are learned: a teacher's answers can be imitated ever more closely (Beyer et al., CVPR 2022).
+_LEAST_STEPS, _LEAST_EPOCHS = 1000, 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +28,15 @@ class Distillation:
 
     origin: StudentOrigin
     base: str  # SHA-256 of the weights that it starts from: those of the teacher, or of an earlier run
-    epochs: int | Auto
+    epochs: int
     precision: Precision
     seed: int
     gate: GateConfig  # of the student: what it may lose
+
+
+def full_epochs(rows: int) -> int:
+    """How often a student that is no trial reads a transfer set of ``rows``."""
+    return planned_epochs(rows, least_steps=_LEAST_STEPS, least_epochs=_LEAST_EPOCHS)
 
 
 def distill(

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from mtl_export.bundling.export_bundle import Exported
 from mtl_export.bundling.summarize_distillation import describe_student
 from mtl_export.checkpoint import Checkpoint, StudentOrigin, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import Candidate, Level
-from mtl_export.compression.distill import Distillation, distill
+from mtl_export.compression.distill import Distillation, distill, full_epochs
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.points import StudentRecord
 from mtl_export.compression.stages import Compression, export_model
@@ -22,7 +21,6 @@ from mtl_export.compression.transfer_set import TransferSet
 from mtl_export.compression.trials import Trial, halve
 from mtl_export.compression.work_folder import TrialOutcome
 from mtl_export.model.distillation import mean_divergence
-from mtl_export.training.plan import planned_epochs
 from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.schema import BUDGETED, Evidence
@@ -129,7 +127,8 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
 def _make_student(compression: Compression, candidate: Candidate, rung: int) -> tuple[StudentRecord, Exported]:
     start = time.monotonic()
     target = compression.work.checkpoint(candidate.name)
-    checkpoint = _distil(compression, candidate, rung, compression.transfer_set, target, epochs="auto")
+    epochs = full_epochs(len(compression.transfer_set.rows.rows))
+    checkpoint = _distil(compression, candidate, rung, compression.transfer_set, target, epochs=epochs)
     exported = export_model(compression, candidate.name, checkpoint)
     compression.stopwatch.save()
     origin = checkpoint.record.training.student
@@ -145,7 +144,7 @@ def _distil(
     transfer_set: TransferSet,
     target: Path,
     *,
-    epochs: int | Literal["auto"],
+    epochs: int,
 ) -> Checkpoint:
     """Distil a candidate further: as it was cut in rung 0, then from the weights of its trial before."""
     start = time.monotonic()
@@ -176,20 +175,16 @@ def _distil(
     checkpoint = distill(model, distillation, transfer_set, target, console=compression.console)
     if not finished:
         seconds = time.monotonic() - start
-        compression.seconds_per_row[candidate.name] = seconds / _rows_read(distillation, len(transfer_set.rows.rows))
+        compression.seconds_per_row[candidate.name] = seconds / (epochs * len(transfer_set.rows.rows))
     compression.stopwatch.save()
     return checkpoint
-
-
-def _rows_read(distillation: Distillation, rows: int) -> int:
-    return rows * (planned_epochs(rows) if distillation.epochs == "auto" else distillation.epochs)
 
 
 def _estimate(compression: Compression, candidate: Candidate) -> float:
     """Seconds that its last distillation takes, by its trials; without one, by the slowest candidate's."""
     rows, known = len(compression.transfer_set.rows.rows), compression.seconds_per_row
     per_row = known.get(candidate.name, max(known.values(), default=0.0))
-    return per_row * rows * planned_epochs(rows)
+    return per_row * rows * full_epochs(rows)
 
 
 def _why_not(compression: Compression, candidate: Candidate) -> str | None:

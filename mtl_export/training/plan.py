@@ -100,10 +100,10 @@ def _batch_size(rows: int, processes: int) -> int:
     return math.ceil(size / processes) * processes
 
 
-def planned_epochs(rows: int) -> int:
-    """How often "auto" reads a training split of ``rows`` in batches of the default size."""
-    return _epochs(math.ceil(rows / _batch_size(rows, 1)))
+def planned_epochs(rows: int, *, least_steps: int, least_epochs: int) -> int:
+    """Epochs over ``rows``, in batches of the default size, that make so many steps: at least so many, at most 40."""
+    return _epochs(math.ceil(rows / _batch_size(rows, 1)), least_steps, least_epochs)
 
 
-def _epochs(steps_per_epoch: int) -> int:
-    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, math.ceil(_LEAST_STEPS / steps_per_epoch)))
+def _epochs(steps_per_epoch: int, least_steps: int = _LEAST_STEPS, least_epochs: int = _LEAST_EPOCHS) -> int:
+    return max(least_epochs, min(_MOST_EPOCHS, math.ceil(least_steps / steps_per_epoch)))

@@ -1,6 +1,7 @@
-"""The supervised contrastive loss: against the formula, and what it must not depend on."""
+"""The contrastive loss: against the formula, and what it must not depend on."""
 
-import math
+import itertools
+import statistics
 
 import pytest
 import torch
@@ -19,24 +20,18 @@ STARS = TaskSpec(name="stars", kind="regression")
 
 
 def by_the_formula(embeddings, target):
-    """L_out of the paper, one pair after the other."""
-    rows = [row for row, label in enumerate(target.tolist()) if label != MISSING]
-    losses = []
-    for row in rows:
-        partners = [other for other in rows if other != row and target[other] == target[row]]
-        exponentials = {
-            other: math.exp(float(functional.cosine_similarity(embeddings[row], embeddings[other], dim=0)) / 0.1)
-            for other in rows
-            if other != row
-        }
-        if partners:
-            shares = [exponentials[other] / sum(exponentials.values()) for other in partners]
-            losses.append(-sum(map(math.log, shares)) / len(shares))
-    return sum(losses) / len(losses) if losses else 0.0
+    """One pair after the other."""
+    errors = {True: [], False: []}  # by whether the labels are the same
+    for one, other in itertools.combinations(range(len(target)), 2):
+        if MISSING not in (target[one], target[other]):
+            same = bool(target[one] == target[other])
+            cosine = float(functional.cosine_similarity(embeddings[one], embeddings[other], dim=0))
+            errors[same].append((same - cosine) ** 2)
+    return sum(statistics.mean(kind) / 2 for kind in errors.values() if kind)
 
 
 @given(target=st.lists(st.sampled_from([0, 1, 2, MISSING]), min_size=1, max_size=10), seed=st.integers(0, 99))
-def test_it_is_the_papers_formula(target, seed):
+def test_pairs_with_one_label_and_other_pairs_count_equally_much(target, seed):
     embeddings = torch.randn(len(target), 5, generator=torch.Generator().manual_seed(seed))
     target = torch.tensor(target)
     expected = by_the_formula(embeddings, target)
@@ -49,7 +44,7 @@ def test_only_the_direction_of_an_embedding_counts():
     torch.testing.assert_close(contrastive_loss(scaled, target), contrastive_loss(embeddings, target))
 
 
-@pytest.mark.parametrize("target", [[0, 1, 2], [MISSING] * 3, [0, MISSING, 1]])
+@pytest.mark.parametrize("target", [[MISSING] * 3, [0, MISSING, MISSING]])
 def test_without_any_pair_it_is_zero_and_has_zero_gradients(target):
     embeddings = torch.randn(3, 5, requires_grad=True)
     loss = contrastive_loss(embeddings, torch.tensor(target))
@@ -58,7 +53,7 @@ def test_without_any_pair_it_is_zero_and_has_zero_gradients(target):
     assert not embeddings.grad.any()
 
 
-def test_following_its_gradient_brings_equal_labels_together():
+def test_following_its_gradient_brings_equal_labels_together_and_parts_others():
     generator = torch.Generator().manual_seed(0)
     embeddings = torch.randn(8, 5, generator=generator, requires_grad=True)
     target = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
@@ -70,7 +65,7 @@ def test_following_its_gradient_brings_equal_labels_together():
     unit = functional.normalize(embeddings.detach(), dim=1)
     similarity = unit @ unit.T
     assert similarity[:4, :4].min() > 0.8
-    assert similarity[:4, 4:].max() < 0
+    assert similarity[:4, 4:].abs().max() < 0.2
 
 
 def test_each_single_label_task_adds_its_pairs_with_the_weight():
