@@ -14,6 +14,7 @@ from mtl_bench.worker.system import Labels, SystemDriver
 
 Logits = Mapping[str, Any]  # float (B, width) by task
 SIZES = (8, 16, 32, 64, 128)  # texts of a batch
+GPU_SIZES = (32, 128, 512, 2048)
 DEFAULT_SIZE = 32
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from driver_kit import Kit, PeerError, Task, cores, make_system, versions
+from driver_kit import GPU_SIZES, SIZES, Kit, PeerError, Task, cores, make_system, versions
 
 from mtl_bench.worker.system import Labels, SystemDriver
 
@@ -47,9 +47,16 @@ def prepare(
 
 
 def open(
-    *, kit: str, backend: str, precision: str, folder: str | None = None, file: str | None = None, **_: Any
+    *,
+    kit: str,
+    backend: str,
+    precision: str,
+    folder: str | None = None,
+    file: str | None = None,
+    device: str = "cpu",
+    **_: Any,
 ) -> SystemDriver:
-    """One encoder on all allowed cores; it sorts texts by length itself.
+    """One encoder on all allowed cores, or on a GPU; it sorts texts by length itself.
 
     Args:
         kit: folder that kit.py wrote.
@@ -57,6 +64,7 @@ def open(
         folder: that :func:`prepare` wrote; None: the kit's own, which torch reads.
         file: graph in it.
         precision: torch's name of its weights' type, or OpenVINO's of what it computes in; onnx: as the graph.
+        device: torch's name of it.
 
     Raises:
         PeerError: the kit's pooling or a head cannot be expressed.
@@ -67,19 +75,19 @@ def open(
     torch.set_num_threads(cores())
     read = Kit.read(kit)
     model = SentenceTransformer(
-        folder or _source(read), backend=backend, device="cpu", model_kwargs=_arguments(backend, file, precision)
+        folder or _source(read), backend=backend, device=device, model_kwargs=_arguments(backend, file, precision)
     )
     heads = {task.name: sklearn_head(read, task) for task in read.tasks}
 
     def answer(texts: Sequence[str], size: int | None) -> Labels:
         # bfloat16 has no numpy type, and scikit-learn computes in double precision anyway.
         tensor = model.encode(list(texts), batch_size=size or 32, show_progress_bar=False, convert_to_tensor=True)
-        embeddings = tensor.float().numpy()
+        embeddings = tensor.float().cpu().numpy()
         return {name: head(embeddings) for name, head in heads.items()}
 
     library = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}[backend]
     facts = {"threads": str(cores()), **versions("sentence-transformers", library, "scikit-learn", "transformers")}
-    return make_system(answer, facts)
+    return make_system(answer, facts, sizes=SIZES if device == "cpu" else GPU_SIZES)
 
 
 def _source(kit: Kit) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtl_bench.effort import FULL, FULL_WITH_PEERS, QUICK, QUICK_WITH_PEERS, Effort
+from mtl_bench.effort import FULL, FULL_WITH_PEERS, QUICK, QUICK_WITH_PEERS, Effort, for_gpu
 from mtl_bench.report.document import report_page
 from mtl_bench.report.markdown import report_markdown
 from mtl_bench.report.terminal import print_report
@@ -21,6 +21,8 @@ from mtl_runtime.cli.terminal import print_json, print_line
 from mtl_runtime.core import records
 from mtl_runtime.core.outputs import check_folder, move_folder, refuse_link
 from mtl_runtime.errors import MtlError
+from mtl_runtime.providers.registry import PROVIDERS
+from mtl_runtime.providers.session import provider_problem
 
 __all__ = ["bench"]
 
@@ -75,7 +77,7 @@ def bench(
     stays 0.
     """
     opened = Bundle.open(bundle.absolute())
-    effort = _EFFORTS[quick, peers is not None]
+    effort = _effort(opened, quick=quick, peers=peers)
     names = [name for part in systems.split(",") if (name := part.strip())]
     options = _option_words(data, column, peers, quick=quick, p99=p99)
     config = BenchConfig(
@@ -97,6 +99,13 @@ def bench(
     _write(report, output, force=force)
     if not (as_json or markdown):
         print_line(f"report: {output / _PAGE}")
+
+
+def _effort(bundle: Bundle, *, quick: bool, peers: Path | None) -> Effort:
+    effort = _EFFORTS[quick, peers is not None]
+    providers = {spec.provider for spec in bundle.manifest.variants.values()}
+    on_gpu = any(PROVIDERS[name].cuda_library and provider_problem(name) is None for name in providers)
+    return for_gpu(effort) if on_gpu else effort
 
 
 def _workload(bundle: Bundle, data: Path | None, column: str | None, effort: Effort) -> Workload:

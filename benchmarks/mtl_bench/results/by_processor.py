@@ -36,9 +36,9 @@ def processor_file(machine: MachineFacts) -> str:
 
 
 def describe_processor(machine: MachineFacts) -> str:
-    """The same in words: ``AMD EPYC with AVX-512 VNNI, 2 cores``."""
+    """The same in words: ``AMD EPYC with AVX-512 VNNI, 2 cores``, and the GPUs."""
     cores = "1 core" if machine.cores_allowed == 1 else f"{machine.cores_allowed} cores"
-    return f"{machine.cpu} with {_instructions(machine)[1]}, {cores}"
+    return ", ".join([f"{machine.cpu} with {_instructions(machine)[1]}", cores, *machine.gpus])
 
 
 def read_by_processor(folder: Path) -> dict[str, Report]:

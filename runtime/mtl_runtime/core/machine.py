@@ -46,14 +46,17 @@ class MachineFacts:
 
     @property
     def name(self) -> str:
-        """Short name, safe in a file name, of machines that should measure alike: processor and allowed cores."""
-        cpu = "-".join("".join(c if c.isalnum() else " " for c in self.cpu.lower()).split()) or "unknown-cpu"
-        return f"{cpu}-{self.cores_allowed}c"
+        """Short name, safe in a file name, of machines that should measure alike: processor, allowed cores and GPUs."""
+        return "-".join([_hyphenate(self.cpu) or "unknown-cpu", f"{self.cores_allowed}c", *map(_hyphenate, self.gpus)])
 
     @property
     def saturates_int8(self) -> bool:
         """Whether sums of uint8 x int8 products may saturate at 16 bits: on x86 without VNNI, or with unknown flags."""
         return self.architecture.lower() in _X86 and not _VNNI & set(self.cpu_flags)
+
+
+def _hyphenate(model: str) -> str:
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in model.lower()).split())
 
 
 def machine_facts() -> MachineFacts:

@@ -35,6 +35,7 @@ KINDS = {
     "bulk.json": BulkFilesResults,
     "compression.json": CompressionResults,
     "demo_evidence.json": Evidence,
+    "demo_evidence_cuda.json": Evidence,
     "demo_evidence_openvino.json": Evidence,
     "first_load.json": FirstLoadResults,
     "golden_differences.json": GoldenDifferences,

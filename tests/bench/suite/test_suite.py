@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import mtl_bench
 from mtl_bench.analysis.summary import flatten, relative_speed, summarize
 from mtl_bench.commands import bench as command
-from mtl_bench.effort import Effort
+from mtl_bench.effort import QUICK, Effort
 from mtl_bench.extras.scaling import core_counts
 from mtl_bench.processes.reply_checks import check_labels
 from mtl_bench.processes.worker_process import Environment, WorkerError, start_worker
@@ -385,6 +385,14 @@ def run(monkeypatch):
     smallest = {quick: dataclasses.replace(EFFORT, extras=not quick) for quick in (False, True)}
     monkeypatch.setattr(command, "_EFFORTS", {key: smallest[key[0]] for key in command._EFFORTS})
     return lambda *arguments: CliRunner().invoke(command.bench, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(("provider", "problem", "times"), [("cuda", None, 8), ("cuda", "no GPU", 1), ("cpu", None, 1)])
+def test_a_pass_has_more_texts_where_a_variant_runs_on_a_gpu(monkeypatch, provider, problem, times):
+    monkeypatch.setattr(command, "provider_problem", lambda _: problem)
+    variants = {"cpu-fp32": SimpleNamespace(provider="cpu"), "other": SimpleNamespace(provider=provider)}
+    bundle = SimpleNamespace(manifest=SimpleNamespace(variants=variants))
+    assert command._effort(bundle, quick=True, peers=None).timed_texts == times * QUICK.timed_texts
 
 
 def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path):

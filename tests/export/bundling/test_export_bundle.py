@@ -40,7 +40,7 @@ from mtl_runtime.core.work import PLANNED, STAGE
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.gate.verify import verify
 from mtl_runtime.inference.classifier import Classifier
-from mtl_runtime.providers.session import Session
+from mtl_runtime.providers.session import Session, provider_problem
 from tests.export.tiny import CONFIG, SMALL_LOGITS, VOCABULARY, project, rows, write_csv
 from tests.runtime.bundle.hub_layout import snapshot_of
 
@@ -319,7 +319,8 @@ def test_each_verified_variant_keeps_its_own_golden_answers(checkpoint, tmp_path
     assert {name: spec.golden_answers for name, spec in specs.items()} == {
         "cpu-fp32": "golden.cpu-fp32.json",
         "cpu-int8": "golden.cpu-int8.json",
-        "cuda-fp32": None,  # emulated: these would be another provider's answers
+        # Emulated, they would be another provider's answers.
+        "cuda-fp32": None if provider_problem("cuda") else "golden.cuda-fp32.json",
     }
     golden = parse_golden(bundle.read("golden.jsonl"))
     answers = golden_answers(bundle.path, "cpu-int8")

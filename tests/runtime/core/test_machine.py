@@ -1,5 +1,7 @@
 """Cores that a process may really use, read from fake cgroup files."""
 
+import dataclasses
+
 import pytest
 
 from mtl_runtime.core.machine import allowed_cores, cgroup_quota, machine_facts
@@ -57,7 +59,13 @@ def test_at_least_one_core_is_allowed_and_never_more_than_the_machine_has():
     assert 1 <= allowed_cores() == facts.cores_allowed <= facts.cores
 
 
-def test_the_machines_name_is_safe_in_a_file_name():
-    name = machine_facts().name
-    assert name
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+@pytest.mark.parametrize(
+    ("cpu", "gpus", "name"),
+    [
+        ("Intel(R) Xeon(R) Processor", (), "intel-r-xeon-r-processor-2c"),
+        ("AMD EPYC", ("NVIDIA H100 80GB HBM3",) * 2, "amd-epyc-2c-nvidia-h100-80gb-hbm3-nvidia-h100-80gb-hbm3"),
+        ("处理器", (), "unknown-cpu-2c"),
+    ],
+)
+def test_the_machines_name_is_safe_in_a_file_name_and_tells_gpus_apart(cpu, gpus, name):
+    assert dataclasses.replace(machine_facts(), cpu=cpu, gpus=gpus, cores_allowed=2).name == name
