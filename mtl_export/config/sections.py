@@ -141,7 +141,7 @@ class TrainingConfig:
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0
     loss_weighting: LossWeighting = "static"
-    contrastive_weight: float | Auto = "auto"  # of the supervised contrastive loss; 0: none
+    contrastive_weight: float | Auto = "auto"  # of the loss of pairs of sentences; 0: none
     freeze_encoder: bool = False
     freeze_layers: int = 0  # embeddings and the lowest k layers
     early_stopping: int | None = None  # evaluations without a better validation score; None: never
