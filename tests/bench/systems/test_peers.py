@@ -112,8 +112,9 @@ def ready(folder):
     (folder / "kit" / "kit.json").write_text(json.dumps({"bundle": Bundle.open(BUNDLE).digest}))
 
 
-def test_every_peer_of_the_table_has_a_driver_and_every_environment_its_requirements():
-    peers = read_peers(PEERS, BUNDLE)
+def test_every_peer_of_the_tables_has_a_driver_and_every_environment_its_requirements():
+    peers = [peer for table in sorted(PEERS.glob("*.toml")) for peer in read_peers(table, BUNDLE)]
+    assert {peer.settings.get("device") for peer in peers} == {None, "cuda"}
     requirements = {file.stem for file in (PEERS / "requirements").glob("*.txt")}
     servers = {server.packages.name for server in SERVERS.values() if server.packages}
     assert {peer.environment for peer in peers} | servers == requirements
@@ -320,6 +321,16 @@ def test_pytorch_gives_the_answers_of_the_bundle_whatever_the_heads_and_the_pool
             # A logit may lie within a rounding of its threshold.
             assert sum(a != b for a, b in zip(labels[task], expected[task], strict=True)) <= 1
     assert {task: len(answers) for task, answers in system.answer(texts[:1], None).items()} == dict.fromkeys(labels, 1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
+def test_pytorch_gives_the_same_answers_on_a_gpu_in_larger_batches(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path))
+    settings = {"kit": str(trained / "kit"), "models": "one", "precision": "float32", "order": "by length"}
+    cpu, gpu = (import_module("torch_peer").open(**settings, device=device) for device in ("cpu", "cuda"))
+    texts = [row["text"] for row in rows(40, seed=7)]
+    assert gpu.answer(texts, None)["topic"] == cpu.answer(texts, None)["topic"]
+    assert max(gpu.sizes) > max(cpu.sizes)
 
 
 def test_heads_in_numpy_are_those_of_pytorch_and_one_that_is_not_linear_cannot_be_one_of_scikit_learn(trained):
