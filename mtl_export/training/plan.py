@@ -24,6 +24,7 @@ _SMALL_DATA = 2000  # rows; below it, smaller batches make more of them
 _SMALL_BATCH, _BATCH = 16, 32
 # Wide encoders take smaller steps, as their authors' recipes do: 1e-4 at 384 (MiniLM), 5e-5 at 768 (BERT base).
 _LEARNING_RATE_TIMES_WIDTH = 0.0384
+_SMALL_DATA_RATE = 0.5  # of it: few rows are read many times
 _HEAD_LEARNING_RATE = 1e-3
 _CONTRASTIVE_WEIGHT = 1.0  # of small data
 _EVALUATIONS = 10  # at most so many where epochs are short
@@ -56,7 +57,7 @@ def plan_training(
     return TrainingPlan(
         epochs=epochs,
         batch_size=batch,
-        encoder_learning_rate=_or_auto(training.encoder_learning_rate, _encoder_learning_rate(hidden_size)),
+        encoder_learning_rate=_or_auto(training.encoder_learning_rate, _encoder_learning_rate(rows, hidden_size)),
         head_learning_rate=_or_auto(training.head_learning_rate, _HEAD_LEARNING_RATE),
         warmup=training.warmup,
         contrastive_weight=0.0 if encoder_frozen else contrastive,
@@ -85,9 +86,10 @@ def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _encoder_learning_rate(hidden_size: int) -> float:
+def _encoder_learning_rate(rows: int, hidden_size: int) -> float:
     """Two digits are enough, and read well."""
-    return float(f"{_LEARNING_RATE_TIMES_WIDTH / hidden_size:.2g}")
+    share = _SMALL_DATA_RATE if rows < _SMALL_DATA else 1.0
+    return float(f"{share * _LEARNING_RATE_TIMES_WIDTH / hidden_size:.2g}")
 
 
 def _or_auto(value: float | str, automatic: float) -> float:

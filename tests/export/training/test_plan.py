@@ -67,14 +67,18 @@ def test_few_rows_also_learn_from_pairs_unless_the_encoder_is_frozen():
 def test_a_wider_encoder_takes_smaller_steps():
     rates = [plan(400, hidden_size=width).encoder_learning_rate for width in (384, 768, 1024)]
     assert rates == sorted(rates, reverse=True)
-    assert rates[:2] == [1e-4, 5e-5]
+    assert rates[:2] == [5e-5, 2.5e-5]
+
+
+def test_few_rows_that_are_read_many_times_take_smaller_steps():
+    assert plan(1_999).encoder_learning_rate == plan(2_000).encoder_learning_rate / 2
 
 
 def test_the_plan_is_logged_in_one_line(caplog):
     with caplog.at_level(logging.INFO, "mtl_export"):
         log_plan(plan(400))
     assert [record.message for record in caplog.records] == [
-        "plan: 12 epochs of 25 steps, batches of 16, learning rates 0.0001 (encoder) and 0.001 (heads), "
+        "plan: 12 epochs of 25 steps, batches of 16, learning rates 5e-05 (encoder) and 0.001 (heads), "
         "contrastive weight 1, fp32"
     ]
 
