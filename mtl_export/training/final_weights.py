@@ -49,8 +49,9 @@ def keep_best_weights(
 ) -> int:
     """Load the weights that the model keeps into it, and return their step; 0 is the start.
 
-    They never score lower on the validation split than the start. Where validation is too small to tell the best step
-    from the last, the last is tried first.
+    They score no lower on the validation split than the start, as far as it can tell (see
+    :func:`mtl_export.training.loop.selection.is_as_good`). Where it is too small to tell the best step from the last,
+    the last is tried first.
 
     Args:
         trainer: after its last step.
@@ -67,7 +68,7 @@ def keep_best_weights(
         for step in _candidates(trainer, best):
             weights = load_file(folder / f"{RESUME_POINT_PREFIX}{step}" / "model.safetensors")
             trainer.trained.load_state_dict(weights, strict=False)
-            if _fit_heads_again(model, again) >= start.score:
+            if is_as_good(_fit_heads_again(model, again), [start.score], rows=trainer.validation_rows):
                 return step
     model.load_state_dict(start.weights, strict=False)
     return 0

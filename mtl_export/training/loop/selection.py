@@ -18,8 +18,8 @@ def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows
     """Whether an evaluation's weights replace those kept so far.
 
     They do if no earlier score is higher. With fewer than 200 validation rows, the later of two evaluations counts as
-    the better one as long as its score lies in the 95 % interval of the highest: it has seen more. Weights that score
-    lower than the start are never the best.
+    the better one as long as its score lies in the 95 % interval of the highest: it has seen more. The start counts as
+    an evaluation before all others.
 
     Args:
         score: of this evaluation.
@@ -27,7 +27,7 @@ def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows
         start: score before the first step; None: not measured.
         rows: labelled validation rows of the task that has the fewest.
     """
-    return is_as_good(score, earlier, rows=rows) and (start is None or score >= start)
+    return is_as_good(score, [*earlier, *([] if start is None else [start])], rows=rows)
 
 
 def is_as_good(score: float, others: Sequence[float], *, rows: int) -> bool:

@@ -68,9 +68,11 @@ def test_heads_that_score_lower_when_fitted_again_stay_as_they_were_trained(run)
     assert run(SCORES, scores) == (10, LAST, LAST)
 
 
-def test_last_weights_below_the_start_leave_the_best(run):
-    scores = {(LAST, 0.0): 0.4, (LAST, REFITTED): 0.45, (BEST, 0.0): 0.7, (BEST, REFITTED): 0.6}
+def test_last_weights_that_are_clearly_below_the_start_leave_the_best(run):
+    scores = {(LAST, 0.0): 0.2, (LAST, REFITTED): 0.15, (BEST, 0.0): 0.7, (BEST, REFITTED): 0.6}
     assert run(SCORES, scores) == (5, BEST, BEST)
+    slightly = {**scores, (LAST, 0.0): 0.45}
+    assert run(SCORES, slightly) == (10, LAST, LAST)
 
 
 def test_last_weights_that_are_clearly_worse_are_not_tried(run):
@@ -81,8 +83,8 @@ def test_last_weights_that_are_clearly_worse_are_not_tried(run):
 
 @pytest.mark.parametrize("again", [True, False])
 def test_where_nothing_reaches_the_start_the_model_is_as_it_was_then(run, again):
-    scores = {(LAST, 0.0): 0.4, (LAST, REFITTED): 0.45}
-    assert run([0.4, 0.45, 0.4], scores, best=START, again=again) == (0, START, START)
+    scores = {(LAST, 0.0): 0.1, (LAST, REFITTED): 0.15}
+    assert run([0.1, 0.15, 0.1], scores, best=START, again=again) == (0, START, START)
 
 
 def test_without_another_fit_the_best_weights_stay(run):
