@@ -98,6 +98,17 @@ def test_a_time_that_something_else_disturbed_is_measured_again(content, monkeyp
     assert next(readings) > 100
 
 
+def test_a_delay_at_a_short_length_does_not_hide_a_square(monkeypatch):
+    delays = itertools.chain.from_iterable(itertools.repeat([1e-3, 0.0]))
+    monkeypatch.setattr(
+        tokenizer_cost,
+        "_time",
+        lambda read, run, length: 20 * (length / 2**17) ** 2 + (next(delays) if length == 128 else 0.0),
+    )
+    cost = tokenizer_cost._measure(None, "a", 2**17)
+    assert cost.seconds(2**17) == pytest.approx(20, rel=0.01)
+
+
 def test_a_tokenizer_with_dropout_gives_a_text_the_same_tokens_each_time(content):
     letters = {letter: index for index, letter in enumerate("abcdefgh")}
     merges = [["a", "b"], ["c", "d"], ["e", "f"], ["g", "h"]]
