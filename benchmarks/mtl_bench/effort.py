@@ -15,7 +15,7 @@ __all__ = [
     "SMALL_DATA_STUDY",
     "TRAINING_COST_STUDY",
     "Effort",
-    "for_gpu",
+    "extend_for_gpu",
 ]
 
 
@@ -79,7 +79,7 @@ FULL_WITH_PEERS = replace(FULL, launches=3, rounds=2, timed_texts=192, server_st
 QUICK_WITH_PEERS = replace(QUICK, launches=3, rounds=3)
 
 
-def for_gpu(effort: Effort) -> Effort:
+def extend_for_gpu(effort: Effort) -> Effort:
     """The same with all texts scored, and eight times the texts in a pass, which a GPU answers in milliseconds."""
     return replace(effort, timed_texts=8 * effort.timed_texts, sweep_texts=16 * effort.sweep_texts, scored_texts=None)
 

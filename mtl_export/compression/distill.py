@@ -16,7 +16,7 @@ from mtl_export.training.run_folder import RunInputs
 from mtl_export.training.run_training import count_processes, finished_checkpoint, run_training
 from mtl_runtime.bundle.gate_config import GateConfig
 
-__all__ = ["Distillation", "distill", "full_epochs"]
+__all__ = ["Distillation", "distill", "plan_student_epochs"]
 
 # Longer than labels are learned: a teacher's answers can be imitated ever more closely (Beyer et al., CVPR 2022).
 _LEAST_STEPS, _LEAST_EPOCHS = 1000, 4
@@ -34,7 +34,7 @@ class Distillation:
     gate: GateConfig  # of the student: what it may lose
 
 
-def full_epochs(rows: int) -> int:
+def plan_student_epochs(rows: int) -> int:
     """How often a student that is no trial reads a transfer set of ``rows``."""
     return planned_epochs(rows, least_steps=_LEAST_STEPS, least_epochs=_LEAST_EPOCHS)
 

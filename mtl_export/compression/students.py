@@ -13,7 +13,7 @@ from mtl_export.bundling.export_bundle import Exported
 from mtl_export.bundling.summarize_distillation import describe_student
 from mtl_export.checkpoint import Checkpoint, StudentOrigin, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import Candidate, Level
-from mtl_export.compression.distill import Distillation, distill, full_epochs
+from mtl_export.compression.distill import Distillation, distill, plan_student_epochs
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.points import StudentRecord
 from mtl_export.compression.stages import Compression, export_model
@@ -127,7 +127,7 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
 def _make_student(compression: Compression, candidate: Candidate, rung: int) -> tuple[StudentRecord, Exported]:
     start = time.monotonic()
     target = compression.work.checkpoint(candidate.name)
-    epochs = full_epochs(len(compression.transfer_set.rows.rows))
+    epochs = plan_student_epochs(len(compression.transfer_set.rows.rows))
     checkpoint = _distil(compression, candidate, rung, compression.transfer_set, target, epochs=epochs)
     exported = export_model(compression, candidate.name, checkpoint)
     compression.stopwatch.save()
@@ -184,7 +184,7 @@ def _estimate(compression: Compression, candidate: Candidate) -> float:
     """Seconds that its last distillation takes, by its trials; without one, by the slowest candidate's."""
     rows, known = len(compression.transfer_set.rows.rows), compression.seconds_per_row
     per_row = known.get(candidate.name, max(known.values(), default=0.0))
-    return per_row * rows * full_epochs(rows)
+    return per_row * rows * plan_student_epochs(rows)
 
 
 def _why_not(compression: Compression, candidate: Candidate) -> str | None:

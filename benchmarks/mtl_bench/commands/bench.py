@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mtl_bench.effort import FULL, FULL_WITH_PEERS, QUICK, QUICK_WITH_PEERS, Effort, for_gpu
+from mtl_bench.effort import FULL, FULL_WITH_PEERS, QUICK, QUICK_WITH_PEERS, Effort, extend_for_gpu
 from mtl_bench.report.document import report_page
 from mtl_bench.report.markdown import report_markdown
 from mtl_bench.report.terminal import print_report
@@ -77,7 +77,7 @@ def bench(
     stays 0.
     """
     opened = Bundle.open(bundle.absolute())
-    effort = _effort(opened, quick=quick, peers=peers)
+    effort = _choose_effort(opened, quick=quick, peers=peers)
     names = [name for part in systems.split(",") if (name := part.strip())]
     options = _option_words(data, column, peers, quick=quick, p99=p99)
     config = BenchConfig(
@@ -101,11 +101,11 @@ def bench(
         print_line(f"report: {output / _PAGE}")
 
 
-def _effort(bundle: Bundle, *, quick: bool, peers: Path | None) -> Effort:
+def _choose_effort(bundle: Bundle, *, quick: bool, peers: Path | None) -> Effort:
     effort = _EFFORTS[quick, peers is not None]
     providers = {spec.provider for spec in bundle.manifest.variants.values()}
     on_gpu = any(PROVIDERS[name].cuda_library and provider_problem(name) is None for name in providers)
-    return for_gpu(effort) if on_gpu else effort
+    return extend_for_gpu(effort) if on_gpu else effort
 
 
 def _workload(bundle: Bundle, data: Path | None, column: str | None, effort: Effort) -> Workload:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mtl_export.checkpoint import Evaluation
 from mtl_export.config import TaskConfig
+from mtl_export.training.loop.selection import is_as_good
 from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.bundle.training_summary import NOTABLE, Finding
 from mtl_runtime.core.intervals import accuracy_interval
@@ -61,9 +62,13 @@ def worse_than_probe(
         metric = HEADLINE[spec.kind]
         ours, theirs = model[spec.name].values[metric], probe[spec.name].values[metric]
         if theirs - ours >= NOTABLE:
+            rows = model[spec.name].rows
+            advice = "freeze_encoder = true trains such a model"
+            if is_as_good(ours, [theirs], rows=rows):
+                advice = f"{plural(rows, 'validation row')} cannot tell them apart"
             text = (
                 f"task {spec.name} is worse than a linear probe on the frozen encoder: {_NAMES[metric]} {ours:.3f} "
-                f"against {theirs:.3f}; freeze_encoder = true trains such a model"
+                f"against {theirs:.3f}; {advice}"
             )
             yield Finding(problem="worse_than_probe", task=spec.name, text=text)
 

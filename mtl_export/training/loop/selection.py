@@ -8,30 +8,22 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from mtl_export.training.loop.history import SCORE
 from mtl_runtime.core.intervals import wilson_interval
 
-__all__ = ["EarlyStopping", "is_as_good", "is_best", "read_scores"]
+__all__ = ["EarlyStopping", "is_as_good", "read_scores"]
 
 # With fewer validation rows the score of an evaluation is mostly luck.
 _FEW_ROWS = 200
 
 
-def is_best(score: float, earlier: Sequence[float], *, start: float | None, rows: int) -> bool:
-    """Whether an evaluation's weights replace those kept so far.
+def is_as_good(score: float, others: Sequence[float], *, rows: int) -> bool:
+    """Whether no score of ``others`` is higher; with fewer than 200 validation rows, whether none is clearly higher.
 
-    They do if no earlier score is higher. With fewer than 200 validation rows, the later of two evaluations counts as
-    the better one as long as its score lies in the 95 % interval of the highest: it has seen more. The start counts as
-    an evaluation before all others.
+    There it is enough that ``score`` lies in the 95 % interval of the highest.
 
     Args:
-        score: of this evaluation.
-        earlier: scores of the evaluations before it.
-        start: score before the first step; None: not measured.
+        score: of an evaluation.
+        others: of evaluations before it, that of the model before the first step among them.
         rows: labelled validation rows of the task that has the fewest.
     """
-    return is_as_good(score, [*earlier, *([] if start is None else [start])], rows=rows)
-
-
-def is_as_good(score: float, others: Sequence[float], *, rows: int) -> bool:
-    """Whether no score of ``others`` is clearly higher; from 200 validation rows on, whether none is higher at all."""
     highest = max(others, default=score)
     # As if the score were a share of the rows: macro-F1 and Pearson's correlation have wider intervals, if anything.
     bound = wilson_interval(round(highest * rows), rows)[0] if 0 < rows < _FEW_ROWS and highest >= 0 else highest

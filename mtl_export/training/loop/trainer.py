@@ -15,7 +15,7 @@ from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss
 from mtl_export.training.loop.history import LOSS, SCORE, SELECTION
 from mtl_export.training.loop.sampler import MixedLengthSampler
-from mtl_export.training.loop.selection import is_best, read_scores
+from mtl_export.training.loop.selection import is_as_good, read_scores
 from mtl_export.upstream import TRAINER_OVERRIDES, check_overrides
 from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.dataset.metrics import TaskMetrics, score, task_metrics
@@ -136,12 +136,9 @@ class MultiTaskTrainer(Trainer):
     def _evaluate_predictions(self, prediction: EvalPrediction) -> dict[str, float]:
         logits, targets = cast(tuple[Any, Any], (prediction.predictions, prediction.label_ids))
         values = self.flat_metrics(logits, targets)
-        best = is_best(
-            values[SCORE],
-            read_scores(self.state.log_history),
-            start=self.start_score,
-            rows=self.validation_rows,
-        )
+        start = () if self.start_score is None else (self.start_score,)
+        # Of evaluations that are as good the later one is kept: it has seen more.
+        best = is_as_good(values[SCORE], [*start, *read_scores(self.state.log_history)], rows=self.validation_rows)
         return {**values, SELECTION: float(self.state.global_step) if best else -1.0}
 
     def flat_metrics(self, predictions: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, float]:

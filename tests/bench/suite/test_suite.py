@@ -392,7 +392,7 @@ def test_a_pass_has_more_texts_where_a_variant_runs_on_a_gpu(monkeypatch, provid
     monkeypatch.setattr(command, "provider_problem", lambda _: problem)
     variants = {"cpu-fp32": SimpleNamespace(provider="cpu"), "other": SimpleNamespace(provider=provider)}
     bundle = SimpleNamespace(manifest=SimpleNamespace(variants=variants))
-    assert command._effort(bundle, quick=True, peers=None).timed_texts == times * QUICK.timed_texts
+    assert command._choose_effort(bundle, quick=True, peers=None).timed_texts == times * QUICK.timed_texts
 
 
 def test_the_command_writes_results_and_a_page_and_prints_a_table(run, tmp_path):

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint
-from mtl_export.compression.distill import Distillation, distill, full_epochs
+from mtl_export.compression.distill import Distillation, distill, plan_student_epochs
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
 from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
@@ -69,7 +69,7 @@ def student(teacher, transfer_set):
 
 @pytest.mark.parametrize(("rows", "epochs"), [(192, 40), (500, 32), (4_295, 8), (18_785, 4), (1_000_000, 4)])
 def test_a_student_reads_few_rows_more_often_than_a_model_that_learns_labels(rows, epochs):
-    assert full_epochs(rows) == epochs
+    assert plan_student_epochs(rows) == epochs
 
 
 def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, transfer_set):

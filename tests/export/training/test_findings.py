@@ -212,6 +212,13 @@ def test_a_task_that_the_probe_does_better_is_named_and_one_within_half_a_point_
     assert without_size(findings_of(BALANCED, worse, probe=worse)) == ()
 
 
+def test_few_rows_that_do_not_tell_a_model_from_the_probe_are_no_reason_to_freeze_the_encoder():
+    right = repeat("ab", 12)
+    few, worse = data_of(TONE, repeat("ab", 400), right), ["b", *right[1:]]
+    (finding,) = (text for text in findings_of(few, worse, probe=right) if "probe" in text)
+    assert finding.endswith("against 1.000; 12 validation rows cannot tell them apart")
+
+
 def test_validation_texts_that_are_training_texts_are_counted_with_those_of_another_label():
     train = [[f"text {number}", "ab"[number % 2]] for number in range(100)]
     validation = [[text, "a" if number < 20 else label] for number, (text, label) in enumerate(train[:40])]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtl_export.training.loop.selection import EarlyStopping, is_best, read_scores
+from mtl_export.training.loop.selection import EarlyStopping, is_as_good, read_scores
 from mtl_runtime.core.intervals import wilson_interval
 
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=8)
@@ -16,7 +16,7 @@ def kept(scores, *, start, rows):
     """Index of the evaluation whose weights are kept at the end; None: those of the start."""
     best = None
     for index, score in enumerate(scores):
-        if is_best(score, scores[:index], start=start, rows=rows):
+        if is_as_good(score, [*([] if start is None else [start]), *scores[:index]], rows=rows):
             best = index
     return best
 
