@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mtl_runtime.cluster.job_folder import LEASE, JobFolder
+from mtl_runtime.cluster.processes import is_gone
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError, RecordError
 
-__all__ = ["LEASE_SECONDS", "hold_lease", "is_gone", "read_lease"]
+__all__ = ["LEASE_SECONDS", "hold_lease", "read_lease"]
 
 _log = logging.getLogger(__name__)
 
@@ -40,17 +41,6 @@ class Lease:
         if self.until < time.time():
             return True
         return is_gone(self.host, self.pid)
-
-
-def is_gone(host: str, pid: int) -> bool:
-    """Whether a process has ended, as far as can be known from here: of another host it cannot."""
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except OSError as error:  # or it is another user's
-        return isinstance(error, ProcessLookupError)
-    return False
 
 
 def read_lease(folder: JobFolder) -> Lease | None:

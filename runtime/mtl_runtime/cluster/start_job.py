@@ -11,8 +11,9 @@ from mtl_runtime.bulk.request import PredictJob
 from mtl_runtime.bulk.row_predictions import PredictionColumns
 from mtl_runtime.cluster.job import ShardedJob, ShardedSpec
 from mtl_runtime.cluster.job_folder import JobFolder
-from mtl_runtime.cluster.lease import LEASE_SECONDS, is_gone
+from mtl_runtime.cluster.lease import LEASE_SECONDS
 from mtl_runtime.cluster.plan import plan_job
+from mtl_runtime.cluster.processes import is_gone
 from mtl_runtime.cluster.request import FilesRequest
 from mtl_runtime.cluster.storage.file_systems import is_url, local_path, parts_below
 from mtl_runtime.cluster.storage.input_files import StoredFile, is_data, list_inputs

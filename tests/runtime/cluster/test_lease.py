@@ -60,7 +60,7 @@ def test_two_drivers_that_pass_the_lease_lose_and_double_nothing(tmp_path, monke
         thread.start()
     for thread in threads:
         thread.join()
-    # A driver may have swept away what another was staging; nothing that is listed was touched.
+    # A driver may have forgotten a note that another was writing; nothing that is listed was touched.
     run([source], tmp_path / "out", resume=True)
     names = {path.name for path in (tmp_path / "plain").iterdir() if path.is_file()}
     assert {name: (tmp_path / "out" / name).read_bytes() for name in names} == {

@@ -52,6 +52,21 @@ def test_files_are_read_as_they_were_written(store, tmp_path):
     assert store.list() == store.list("_mtl") == {}
 
 
+def test_a_file_that_another_writer_has_just_replaced_is_replaced(store, monkeypatch):
+    store.write("_SUCCESS", b"one")
+    if isinstance(store, RemoteStore):
+        remove = type(store.system).rm_file
+
+        def remove_after_another(system, path):
+            remove(system, path)
+            if path.endswith("/_SUCCESS"):
+                raise FileNotFoundError(path)
+
+        monkeypatch.setattr(type(store.system), "rm_file", remove_after_another)
+    store.write("_SUCCESS", b"two!")
+    assert store.read("_SUCCESS") == b"two!"
+
+
 def test_of_many_that_create_a_file_one_does(store):
     created = []
     threads = [

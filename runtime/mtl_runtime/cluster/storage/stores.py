@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from mtl_runtime.cluster.storage.file_systems import is_url, local_path, open_remote
+from mtl_runtime.cluster.storage.staging import remove_abandoned, staging_prefix
 from mtl_runtime.core.outputs import create_file, os_errors_as_mtl_errors, refuse_link, sync
 
 __all__ = ["LocalStore", "RemoteStore", "Store", "open_store"]
 
 # Where a file appears complete, with its last byte; elsewhere it is written under another name and renamed.
 _APPEARS_COMPLETE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "memory"}
-_STAGING = ".mtl-"  # how names start of what is being written
 
 
 class Store(Protocol):
@@ -45,7 +45,7 @@ class Store(Protocol):
         """Context of a local folder for a file that is written before it is placed."""
 
     def remove_staging(self) -> None:
-        """Remove what other processes, killed since, left half-written in the folder."""
+        """Remove what processes that were killed left half-written; of one that may be at work nothing is removed."""
 
     def list(self, folder: str = "") -> Mapping[str, int]:
         """Names, without those of folders, and sizes of the files in a folder of the store."""
@@ -113,7 +113,7 @@ class LocalStore:
     def _stage(self, data: bytes) -> Path:
         with os_errors_as_mtl_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            staged = self.folder / f"{_own_staging()}{os.urandom(8).hex()}"
+            staged = self.folder / f"{staging_prefix()}{os.urandom(8).hex()}"
             staged.write_bytes(data)
         return staged
 
@@ -129,20 +129,14 @@ class LocalStore:
     def staging(self) -> Iterator[Path]:
         with os_errors_as_mtl_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(dir=self.folder, prefix=_own_staging()))
+            folder = Path(tempfile.mkdtemp(dir=self.folder, prefix=staging_prefix()))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def remove_staging(self) -> None:
-        for path in self.folder.glob(f"{_STAGING}*"):
-            if path.name.startswith(_own_staging()):  # a thread may be writing it
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        remove_abandoned(self.folder)
 
     def list(self, folder: str = "") -> Mapping[str, int]:
         try:
@@ -164,11 +158,6 @@ class LocalStore:
 
     def remove_folder(self, folder: str) -> None:
         shutil.rmtree(self.folder / folder, ignore_errors=True)
-
-
-def _own_staging() -> str:
-    """How names start of what this process is writing."""
-    return f"{_STAGING}{os.getpid()}-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +207,7 @@ class RemoteStore:
             temporary = self._at(f"{name.rpartition('/')[0]}/.{staged.parent.name}-{staged.name}".lstrip("/"))
             self.system.makedirs(target.rpartition("/")[0], exist_ok=True)
             self.system.put_file(str(staged), temporary)
-            if self.system.exists(target):
-                self.system.rm_file(target)
+            self._remove(target)
             self.system.mv(temporary, target)
 
     @property
@@ -254,8 +242,11 @@ class RemoteStore:
 
     def remove(self, *names: str) -> None:
         for name in names:
-            with suppress(FileNotFoundError):
-                self.system.rm_file(self._at(name))
+            self._remove(self._at(name))
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self.system.rm_file(path)
 
     def remove_folder(self, folder: str) -> None:
         self.system.invalidate_cache()
