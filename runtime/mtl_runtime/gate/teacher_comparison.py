@@ -24,6 +24,7 @@ __all__ = ["compare_with_teacher", "fewest_sentences", "worst_outcome"]
 
 ERROR = 0.05
 _ENDS = (2.5, 97.5)  # percentiles
+_MOST_SENTENCES = 1_000_000  # that somebody may have labelled
 _GRAVITY: Sequence[BudgetOutcome] = ("certain", "uncertain", "exceeded")
 
 
@@ -183,8 +184,13 @@ def _judge_difference(difference: float, answers: TaskEvidence, *, budget: float
 
 
 def _sentences_needed(change: MetricChange, budget: float, sentences: int) -> int | None:
-    """With so many the interval's lower end would hold the budget: its width falls with the root of their number."""
+    """With so many the interval's lower end would hold the budget: its width falls with the root of their number.
+
+    Two digits of it are known at best. None where the change is so close to the budget that nobody has so many.
+    """
     room = change.change + budget / 100
     if room <= 0:
         return None
-    return math.ceil(sentences * ((change.change - change.low) / room) ** 2)
+    needed = math.ceil(sentences * ((change.change - change.low) / room) ** 2)
+    unit = int(10 ** max(0, len(str(needed)) - 2))
+    return -(-needed // unit) * unit if needed <= _MOST_SENTENCES else None

@@ -96,6 +96,20 @@ def test_answers_that_change_for_better_and_worse_lose_nothing_and_are_not_certa
     assert {(flipped.reference, flipped.candidate) for flipped in compared.answers.flipped} <= {("a", "b"), ("b", "a")}
 
 
+def test_a_drop_just_inside_the_budget_asks_for_no_number_of_sentences_that_nobody_has():
+    truth = ["a", "b"] * 1000
+    compared = compare(truth, flip(truth, range(200)), flip(truth, range(100, 309)))
+    assert compared.changes["accuracy"].change == pytest.approx(-0.0045)
+    assert (compared.outcome, compared.sentences_needed) == ("uncertain", None)
+    assert describe_outcome(compared) == "not certain to hold 0.5 points with 2,000 sentences"
+
+
+def test_the_number_of_sentences_has_two_digits_since_no_more_are_known():
+    truth = ["a", "b"] * 500
+    needed = compare(truth, flip(truth, range(100)), flip(truth, range(60, 160))).sentences_needed
+    assert needed % 1000 == 0
+
+
 def test_the_interval_of_a_paired_difference_is_that_of_its_normal_approximation():
     truth = ["a", "b"] * 1000
     compared = compare(truth, truth, flip(truth, range(100)))

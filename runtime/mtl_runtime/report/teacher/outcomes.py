@@ -25,16 +25,10 @@ def describe_outcome(compared: TeacherComparison) -> str:
     words = f"not certain to hold {budget} with {number_format.plural(sentences, 'sentence')}"
     if compared.sentences_needed is None:
         return words
-    return f"{words}; about {number_format.count(_round_up(compared.sentences_needed))} would be needed"
+    return f"{words}; about {number_format.count(compared.sentences_needed)} would be needed"
 
 
 def outcome_badge(outcome: BudgetOutcome) -> Markup:
     """Show the outcome as a mark and a word."""
     mark, class_, word = _BADGES[outcome]
     return tag("span", tag("span", mark, aria_hidden="true"), " ", word, class_=f"b {class_}")
-
-
-def _round_up(count: int) -> int:
-    """To two digits: more are not known."""
-    unit = int(10 ** max(0, len(str(count)) - 2))
-    return -(-count // unit) * unit
