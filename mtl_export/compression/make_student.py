@@ -17,7 +17,7 @@ from mtl_export.compression.student_shape import StudentShape
 from mtl_export.errors import EncoderError
 from mtl_export.model import ModelSpec, MultiTaskModel
 from mtl_export.model.encoder import encoder_layers
-from mtl_export.model.layer_parts import LayerParts, find_layer_parts, select_heads, select_neurons
+from mtl_export.model.layer_parts import LayerParts, find_layer_parts, select_biases, select_heads, select_neurons
 
 __all__ = ["make_student"]
 
@@ -42,8 +42,7 @@ def make_student(teacher: MultiTaskModel, shape: StudentShape, importance: Impor
     for number in sorted(set(range(len(layers))) - set(shape.layers), reverse=True):
         del layers[number]
     if parts is not None and importance is not None:
-        config: Any = cut.encoder.config
-        _narrow(layers, shape, parts, importance, head_size=config.hidden_size // config.num_attention_heads)
+        _narrow(cut.encoder, layers, shape, parts, importance)
     student = MultiTaskModel.rebuild(_student_spec(teacher, shape, parts), teacher.tokenizer)
     try:
         student.load_state_dict(cut.state_dict(), strict=True)
@@ -55,13 +54,20 @@ def make_student(teacher: MultiTaskModel, shape: StudentShape, importance: Impor
 
 
 def _narrow(
-    layers: nn.ModuleList, shape: StudentShape, parts: LayerParts, importance: Importance, *, head_size: int
+    encoder: nn.Module, layers: nn.ModuleList, shape: StudentShape, parts: LayerParts, importance: Importance
 ) -> None:
-    for number, layer in zip(shape.layers, layers, strict=True):
+    config: Any = encoder.config
+    size = config.hidden_size // config.num_attention_heads
+    heads = [importance.heads[number] for number in shape.layers]
+    if parts.head_biases:
+        heads = [torch.stack(heads).sum(dim=0)] * len(heads)
+    for number, layer, values in zip(shape.layers, layers, heads, strict=True):
         if shape.heads:
-            select_heads(layer, parts, _largest(importance.heads[number], shape.heads), size=head_size)
+            select_heads(layer, parts, _largest(values, shape.heads), size=size)
         if shape.neurons:
             select_neurons(layer, parts, _largest(importance.neurons[number], shape.neurons))
+    if shape.heads:
+        select_biases(encoder, parts, _largest(heads[0], shape.heads))
 
 
 def _largest(values: torch.Tensor, count: int) -> list[int]:

@@ -14,7 +14,7 @@ from torch import nn
 from mtl_export.errors import EncoderError
 from mtl_export.model.encoder import encoder_layers
 
-__all__ = ["LayerParts", "find_layer_parts", "narrow_attention", "select_heads", "select_neurons"]
+__all__ = ["LayerParts", "find_layer_parts", "narrow_attention", "select_biases", "select_heads", "select_neurons"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,9 @@ class LayerParts:
     from_neurons: str
     width_key: str = "intermediate_size"  # of the feed-forward, in the encoder's config
     head_counter: str = ""  # path of the module that has the number of heads as an attribute; "": none needs it
+    # Path below the encoder of an embedding of distances, with a column for each head, that all layers share: the same
+    # heads are left in all of them. "": there is none, and each layer has its own choice.
+    head_biases: str = ""
 
     def of(self, layer: nn.Module, path: str) -> nn.Linear:
         """The linear layer at ``path``; a KeyError where this encoder has none there."""
@@ -70,6 +73,14 @@ _PARTS: Mapping[str, LayerParts] = {
         from_neurons="output.dense",
         head_counter="attention.self",
     ),
+    "mpnet": LayerParts(
+        to_heads={f"attention.attn.{name}": 1 for name in "qkv"},
+        from_heads="attention.attn.o",
+        to_neurons={"intermediate.dense": 1},
+        from_neurons="output.dense",
+        head_counter="attention.attn",
+        head_biases="encoder.relative_attention_bias",
+    ),
 }
 
 
@@ -90,6 +101,15 @@ def narrow_attention(encoder: nn.Module, heads: int) -> None:
         raise EncoderError(f"{config.model_type} cannot have fewer heads: the parts of its layers are not known")
     for layer in encoder_layers(encoder):
         select_heads(layer, parts, range(heads), size=config.hidden_size // config.num_attention_heads)
+    select_biases(encoder, parts, range(heads))
+
+
+def select_biases(encoder: nn.Module, parts: LayerParts, heads: Sequence[int]) -> None:
+    """Leave what all layers of ``encoder`` share for the heads numbered ``heads``, in place, if they share anything."""
+    if parts.head_biases:
+        biases: Any = encoder.get_submodule(parts.head_biases)
+        biases.weight = nn.Parameter(biases.weight.detach()[:, list(heads)].clone())
+        biases.embedding_dim = len(heads)
 
 
 def select_heads(layer: nn.Module, parts: LayerParts, heads: Sequence[int], *, size: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
-from mtl_export.compression.fisher import measure_importance
+from mtl_export.compression.fisher import Importance, measure_importance
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.sensitivity import measure_layers
 from mtl_export.compression.student_shape import StudentShape, TeacherSize
@@ -24,7 +24,7 @@ from mtl_runtime.dataset.targets import MISSING
 from tests.export.families import FAMILIES
 from tests.export.tiny import rows, save_encoder
 
-NARROWED = ("bert", "roberta", "distilbert", "electra", "modernbert", "deberta-v2")
+NARROWED = ("bert", "roberta", "distilbert", "electra", "modernbert", "deberta-v2", "mpnet")
 TASKS = (
     TaskSpec(name="sentiment", kind="single_label", labels=("negative", "neutral", "positive")),
     TaskSpec(name="tags", kind="multi_label", labels=("film", "food"), thresholds=(0.5, 0.5)),
@@ -141,11 +141,29 @@ def test_a_family_whose_layers_share_their_weights_has_no_students(tmp_path):
         TeacherSize.of(teacher)
 
 
+def test_layers_that_share_biases_of_their_heads_leave_the_same_heads(tmp_path):
+    teacher = make_teacher(tmp_path, "mpnet")
+    # Each layer has its own favourite, and head 3 matters most in the sum of those that are left.
+    heads = ((9.0, 0.0, 0.0, 5.0), (0.0, 50.0, 0.0, 0.0), (0.0, 0.0, 9.0, 5.0), (0.0, 60.0, 0.0, 0.0))
+    importance = Importance(
+        tuple(torch.tensor(values, dtype=torch.float64) for values in heads),
+        tuple(torch.ones(COLUMNS, dtype=torch.float64) for _ in heads),
+    )
+    student = make_student(teacher, StudentShape(layers=(0, 2), heads=1), importance)
+    biases = [model.encoder.encoder.relative_attention_bias.weight for model in (teacher, student)]
+    assert torch.equal(biases[1], biases[0][:, 3:])
+    size = 32 // ATTENTION_HEADS
+    for mine, theirs in zip((0, 2), encoder_layers(student.encoder), strict=True):
+        query = encoder_layers(teacher.encoder)[mine].attention.attn.q.weight
+        assert torch.equal(theirs.attention.attn.q.weight, query[3 * size :])
+    check_trace(student)
+
+
 def test_widths_that_are_not_known_cannot_change(tmp_path):
-    encoder = save_encoder(tmp_path / "encoder", "mpnet")
+    encoder = save_encoder(tmp_path / "encoder", "convbert")
     teacher = MultiTaskModel.from_encoder(str(encoder), TASKS[:1], max_length=40)
     assert not TeacherSize.of(teacher).widths_known
-    with pytest.raises(EncoderError, match="mpnet cannot have narrower layers"):
+    with pytest.raises(EncoderError, match="convbert cannot have narrower layers"):
         make_student(teacher, StudentShape(layers=(0,), neurons=32))
 
 
