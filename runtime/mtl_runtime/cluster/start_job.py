@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,8 @@ def _check_unused(folder: JobFolder) -> None:
     """Refuse to start over while processes of an array, which hold no lease, work on the job."""
     for running in folder.read_running():
         is_fresh = time.time() - running.updated < LEASE_SECONDS
-        if is_fresh and running.pid != os.getpid() and not is_gone(running.host, running.pid):
+        is_this = (running.host, running.pid) == (socket.gethostname(), os.getpid())
+        if is_fresh and not is_this and not is_gone(running.host, running.pid):
             raise MtlError(
                 f"process {running.pid} on {running.host} works on {folder.name}; stop it, and start over "
                 f"{LEASE_SECONDS:g} seconds later"

@@ -158,3 +158,12 @@ def test_a_job_on_which_an_array_works_is_not_replaced(texts):
         folder.note_running(note)
         other.kill()
     assert run([texts / "in"], texts / "out", overwrite=True).is_complete
+
+
+def test_a_process_of_another_machine_with_this_ones_number_is_at_work(texts):
+    """In containers both are often number 1."""
+    run([texts / "in"], texts / "out")
+    note = RunningRecord(shard=0, host="node-7", pid=os.getpid(), rows=0, updated=time.time())
+    JobFolder.open(str(texts / "out")).note_running(note)
+    with pytest.raises(MtlError, match=rf"process {os.getpid()} on node-7 works on .*out; stop it"):
+        run([texts / "in"], texts / "out", overwrite=True)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -94,6 +95,23 @@ def test_two_processes_that_complete_a_job_in_the_same_moment_both_succeed(tmp_p
     first.finish(b"{}", b"digest")
     assert first.store.read(SUCCESS) == b"digest"
     assert first.is_complete
+
+
+def test_a_file_that_vanishes_while_a_folder_is_listed_hides_no_other(tmp_path, monkeypatch):
+    store = LocalStore(tmp_path)
+    store.write("part-000001.csv", b"text\n")
+    (tmp_path / ".mtl-staged").write_bytes(b"{}")
+    scan = os.scandir
+
+    @contextmanager
+    def scan_before_a_move(folder):
+        with scan(folder) as entries:
+            found = list(entries)
+        (tmp_path / ".mtl-staged").unlink()
+        yield iter(found)
+
+    monkeypatch.setattr("os.scandir", scan_before_a_move)
+    assert store.list() == {"part-000001.csv": 5}
 
 
 def test_a_process_that_cannot_be_known_to_have_ended_is_not_gone(ended, monkeypatch):

@@ -139,11 +139,13 @@ class LocalStore:
         remove_abandoned(self.folder)
 
     def list(self, folder: str = "") -> Mapping[str, int]:
-        try:
-            with os.scandir(self.folder / folder) as entries:
-                return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
-        except FileNotFoundError:
-            return {}
+        sizes = {}
+        with suppress(FileNotFoundError), os.scandir(self.folder / folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # its writer has just moved it
+                    if entry.is_file():
+                        sizes[entry.name] = entry.stat().st_size
+        return sizes
 
     def list_folders(self) -> Sequence[str]:
         try:
