@@ -180,9 +180,9 @@ def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float
     others = f" ({', '.join(f'{name} {points:g}' for name, points in own.items())})" if own else ""
     limit = f"the budget of {budget:g} points{others}"
     if best.model == TEACHER:
-        exceeded = sum(point.model != TEACHER for point in points)
+        variants = sum(point.model != TEACHER for point in points)
         return (
-            f"nothing inside {limit} was found that is faster: none of {exceeded} variants of students is; this is the "
+            f"nothing inside {limit} was found that is faster: none of {variants} variants of students is; this is the "
             f"fastest variant of the teacher itself"
         )
     certainty = "and that is certain" if best.outcome == "certain" else _uncertain(best)
@@ -194,9 +194,10 @@ def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float
 
 
 def _uncertain(point: Point) -> str:
-    sentences = min(task.sentences for task in point.tasks.values())
-    needed = [task.sentences_needed for task in point.tasks.values() if task.outcome == "uncertain"]
-    more = f", about {max(filter(None, needed)):,} would be needed" if needed and None not in needed else ""
+    uncertain = [task for task in point.tasks.values() if task.outcome == "uncertain"]
+    sentences = min(task.sentences for task in uncertain)
+    needed = [task.sentences_needed for task in uncertain]
+    more = f", about {max(filter(None, needed)):,} would be needed" if None not in needed else ""
     return f"which is not certain with {sentences:,} sentences{more}"
 
 

@@ -135,7 +135,10 @@ def _judge(
 ) -> TeacherComparison:
     decides = answers.kind != "regression"
     bound = share_bound(answers.flips, answers.sentences, error=ERROR / tasks) if decides else 0.0
-    proven = decides and bound <= budget / 100  # then accuracy cannot have lost more, whatever the labels are
+    # Where so few answers differ, accuracy cannot have lost more, whatever the labels are. It is that of the labelled
+    # sentences, which may be of another kind than the others: at worst all that differ are among them.
+    counted = answers.labelled or answers.sentences
+    proven = decides and share_bound(min(answers.flips, counted), counted, error=ERROR / tasks) <= budget / 100
     least = fewest_sentences(budget, tasks)
     enough = not decides or (least is not None and answers.labelled >= least)
     judged = {name: changes[name] for name in BUDGETED[answers.kind] if name in changes}

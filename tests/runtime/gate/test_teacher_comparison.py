@@ -129,6 +129,16 @@ def test_a_student_below_the_budget_exceeds_it():
     assert compare(truth, truth, flip(truth, range(20)), budget=4.0).outcome == "certain"
 
 
+def test_answers_to_sentences_without_labels_prove_nothing_about_the_accuracy_of_the_others():
+    labels = ["a", "b"] * 300
+    truth = labels + [None] * 19_400
+    answers = labels + ["a"] * 19_400
+    compared = compare(truth, answers, flip(answers, range(4)))
+    assert compared.differing_bound <= 0.005
+    assert compared.changes["accuracy"].change == pytest.approx(-4 / 600)
+    assert compared.outcome == "exceeded"
+
+
 def test_one_changed_answer_on_few_sentences_is_not_certain_rather_than_too_much():
     truth = ["a", "b"] * 20
     assert compare(truth, truth, flip(truth, {3})).outcome == "uncertain"

@@ -1,4 +1,4 @@
-"""Names of what is being written to a folder on disk, which say who writes it; and the removal of what nobody does.
+"""Names of half-written files on disk, which say who writes them; and the removal of files whose writer is gone.
 
 Processes of an array hold no lease: while one marks the job as complete, another may be about to do the same. So
 nothing is removed that may still be moved to its place.
@@ -15,7 +15,7 @@ from mtl_runtime.cluster.processes import is_gone
 __all__ = ["remove_abandoned", "staging_prefix"]
 
 _STAGING = ".mtl-"
-_SECONDS_OF_SILENCE = 3600.0  # after which even a process of another machine is taken to have ended
+_SECONDS_OF_SILENCE = 3600.0  # after which any writer is taken to have ended
 
 
 def staging_prefix() -> str:

@@ -45,7 +45,7 @@ class Store(Protocol):
         """Context of a local folder for a file that is written before it is placed."""
 
     def remove_staging(self) -> None:
-        """Remove what processes that were killed left half-written; of one that may be at work nothing is removed."""
+        """Remove half-written files whose writer has ended, or has written nothing for an hour."""
 
     def list(self, folder: str = "") -> Mapping[str, int]:
         """Names, without those of folders, and sizes of the files in a folder of the store."""
