@@ -11,8 +11,8 @@ __all__ = ["Candidate", "Level", "plan_levels"]
 # Of the wanted speed: from what should be easy to what may be too much.
 _SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
 # Of a pass of the teacher, what no student saves: tokenizer, embeddings, norms, pooling, heads. By the measured speeds
-# of int8 students it is 0.11 to 0.23 of a MiniLM of 6 layers of 384, and 0.03 to 0.06 of an encoder of 12 layers of 768,
-# whose students come out smaller and faster than was wanted; all on one processor.
+# of int8 students it is 0.11 to 0.23 of a MiniLM of 6 layers of 384, and 0.03 to 0.06 of an encoder of 12 layers of
+# 768, whose students come out smaller and faster than was wanted; all on one processor.
 _FIXED_SHARE = 0.14
 # Columns are left in steps of a sixteenth, which kernels divide evenly.
 _NEURON_STEPS = 16
