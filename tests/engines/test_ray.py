@@ -11,7 +11,6 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pyarrow.parquet
 import pytest
 import ray
@@ -23,6 +22,7 @@ from mtl_runtime.cluster.job_folder import JobFolder
 from mtl_runtime.cluster.manifest import check_output, read_manifest
 from mtl_runtime.errors import MtlError
 from mtl_runtime.tables.row_chunks import ChunkLimits
+from tests.engines.descendants import find_descendants, kill_process
 from tests.engines.serve_load import Clients
 from tests.runtime.cluster.sharded_jobs import TINY_BUNDLE, contents, make_texts, run, write_input
 from tests.runtime.cluster.test_kills import mtl
@@ -71,14 +71,14 @@ def expected(inputs, tmp_path_factory):
 
 def workers_of(cluster):
     """Processes of this cluster's nodes that run tasks, or wait for some."""
-    raylets = [process.process.pid for node in cluster.list_all_nodes() for process in node.all_processes["raylet"]]
-    found = [child for pid in raylets for child in psutil.Process(pid).children(recursive=True)]
-    names = []
-    for process in found:
-        with suppress(psutil.Error):
-            names.append((process, " ".join(process.cmdline())))
     # A raylet ends with its agents, and a driver with the raylet of its node.
-    return [process for process, name in names if "default_worker.py" in name or _is_task(name)]
+    return [one.process for one in started_by(cluster) if "default_worker.py" in one.command or _is_task(one.command)]
+
+
+def started_by(cluster):
+    """What the raylets of a cluster's nodes have started."""
+    raylets = [process.process.pid for node in cluster.list_all_nodes() for process in node.all_processes["raylet"]]
+    return [one for pid in raylets for one in find_descendants(pid)]
 
 
 def _is_task(name):
@@ -121,8 +121,7 @@ def wait_for_parts(output, count, driver):
 
 
 def kill_a_worker(cluster):
-    for process in workers_of(cluster)[:1]:
-        process.kill()
+    any(kill_process(process) for process in workers_of(cluster))  # the first one that still lives
 
 
 def kill_a_node(cluster):
@@ -239,11 +238,7 @@ def check():
 
 
 def replicas_of(cluster):
-    found = []
-    for node in cluster.list_all_nodes():
-        for raylet in node.all_processes["raylet"]:
-            found += psutil.Process(raylet.process.pid).children(recursive=True)
-    return [process for process in found if "ServeReplica" in " ".join(process.cmdline())]
+    return [one.process for one in started_by(cluster) if "ServeReplica" in one.command]
 
 
 def test_a_deployment_answers_as_the_library_does(served, check):

@@ -9,7 +9,6 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from pyspark.sql import SparkSession
 
@@ -18,6 +17,7 @@ from mtl_runtime.cluster.engines.table import ENGINES
 from mtl_runtime.cluster.spark_frames import classify
 from mtl_runtime.errors import MtlError, UnknownTaskError
 from mtl_runtime.tables.row_chunks import ChunkLimits
+from tests.engines.descendants import find_descendants, kill_process
 from tests.runtime.cluster.sharded_jobs import TINY_BUNDLE, contents, make_texts, run, write_input
 from tests.runtime.cluster.test_kills import mtl
 
@@ -65,6 +65,13 @@ def test_a_shard_that_fails_is_given_up_and_the_rest_goes_on(session, tmp_path):
     assert run([source], tmp_path / "out", engine=SPARK, resume=True, on_bad_row="skip").is_complete
 
 
+def python_workers():
+    """Children of Spark's daemon, which Spark would start again."""
+    started = [one for one in find_descendants(os.getpid()) if "pyspark.daemon" in one.command]
+    daemons = {one.process.pid for one in started}
+    return [one.process for one in started if one.parent in daemons]
+
+
 def test_a_job_that_spark_gives_up_keeps_what_is_done(session, tmp_path):
     """As where an executor is lost too often; here each try of a task is its last."""
     source = write_input(tmp_path / "in.jsonl", make_texts(400))  # shards enough that workers die before all are done
@@ -72,17 +79,15 @@ def test_a_job_that_spark_gives_up_keeps_what_is_done(session, tmp_path):
     killed = []
 
     def kill_python_workers(task, shards, options):
-        def kill():
+        def kill_once_parts_are_done():
             give_up = time.monotonic() + 60
             while time.monotonic() < give_up and len(list((tmp_path / "out").glob("part-*"))) < 4:
                 time.sleep(0.02)
-            for process in psutil.Process().children(recursive=True):
-                if "pyspark.daemon" in " ".join(process.cmdline()) and process.parent().name().startswith("python"):
-                    killed.append(process.pid)
-                    process.kill()
+            while time.monotonic() < give_up and not killed:
+                killed.extend(process.pid for process in python_workers() if kill_process(process))
 
         if not killed:
-            threading.Thread(target=kill).start()
+            threading.Thread(target=kill_once_parts_are_done).start()
         yield from SPARK.run(task, shards, options)
 
     run([source], tmp_path / "out", engine=type(SPARK)(run=kill_python_workers), shard_rows=1, attempts=5)

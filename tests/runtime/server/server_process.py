@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mtl_runtime.bundle.bundle import Bundle
@@ -124,4 +124,8 @@ def digest(folder):
 
 def children_of(pid):
     """Process ids of the children of all threads of a process; needs Linux."""
-    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    found = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # of a thread that has ended since
+            found += map(int, file.read_text().split())
+    return found
