@@ -10,10 +10,10 @@ __all__ = ["Candidate", "Level", "plan_levels"]
 
 # Of the wanted speed: from what should be easy to what may be too much.
 _SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
-# Of a pass of the teacher, what no student saves: tokenizer, embeddings, norms, pooling, heads. By the measured speeds
-# of int8 students it is 0.11 to 0.23 of a MiniLM of 6 layers of 384, and 0.03 to 0.06 of an encoder of 12 layers of
-# 768, whose students come out smaller and faster than was wanted; all on one processor.
-_FIXED_SHARE = 0.14
+# What no student saves (tokenizer, embeddings, norms, pooling, heads) costs a token as much as so many multiplications
+# for each column of the hidden size: 0.14 of a pass of a MiniLM of 6 layers of 384, 0.04 of 12 layers of 768. Both are
+# by the measured speeds of int8 students on one processor, 0.11 to 0.23 and 0.03 to 0.06.
+_FIXED_WORK_PER_COLUMN = 4500
 # Columns are left in steps of a sixteenth, which kernels divide evenly.
 _NEURON_STEPS = 16
 
@@ -46,7 +46,7 @@ def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) 
     levels: list[Level] = []
     taken: set[StudentShape] = set()
     for factor in _SPEEDS:
-        work = _work_for(factor * speed)
+        work = _work_for(factor * speed, _fixed_share(size))
         candidates = []
         for name, shape in _ways(size, {len(step.remaining): step.remaining for step in steps}, work):
             if shape not in taken and size.work(shape) < 1.0:
@@ -57,9 +57,15 @@ def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) 
     return tuple(levels)
 
 
-def _work_for(speed: float) -> float:
+def _fixed_share(size: TeacherSize) -> float:
+    """Of a pass of the teacher, what its layers do not cost."""
+    fixed = _FIXED_WORK_PER_COLUMN * size.hidden
+    return fixed / (fixed + size.layers * (size.attention + size.feed_forward))
+
+
+def _work_for(speed: float, fixed_share: float) -> float:
     """The share of the layers' work that gives this speed, as a multiple of the teacher's."""
-    return min(1.0, max(0.0, (1 / speed - _FIXED_SHARE) / (1 - _FIXED_SHARE)))
+    return min(1.0, max(0.0, (1 / speed - fixed_share) / (1 - fixed_share)))
 
 
 def _ways(size: TeacherSize, by_count: dict[int, tuple[int, ...]], work: float) -> Iterator[tuple[str, StudentShape]]:

@@ -28,6 +28,7 @@ class TeacherSize:
     """Layers and widths of an encoder, and the multiplications that a token takes in one of its layers."""
 
     layers: int
+    hidden: int  # size of the vectors between layers
     heads: int
     neurons: int
     attention: int  # multiplications by the weights of one layer's attention
@@ -45,11 +46,15 @@ class TeacherSize:
         config: Any = model.encoder.config
         parts = find_layer_parts(model.spec.encoder.family)
         total = _count_weights(layers[0].modules())
+        depth, hidden = len(layers), model.spec.encoder.hidden_size
         if parts is None:
-            return cls(layers=len(layers), heads=1, neurons=1, attention=0, feed_forward=total, widths_known=False)
+            return cls(
+                layers=depth, hidden=hidden, heads=1, neurons=1, attention=0, feed_forward=total, widths_known=False
+            )
         feed_forward = _count_weights(parts.of(layers[0], path) for path in (*parts.to_neurons, parts.from_neurons))
         return cls(
-            layers=len(layers),
+            layers=depth,
+            hidden=hidden,
             heads=model.spec.attention_heads or config.num_attention_heads,
             neurons=parts.of(layers[0], parts.from_neurons).in_features,
             attention=total - feed_forward,

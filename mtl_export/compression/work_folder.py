@@ -111,12 +111,12 @@ class WorkFolder:
     def finish(self) -> None:
         """Move all to its place, and remove what only a compression that goes on needs.
 
-        In this order: until the move has succeeded, the record says that there is something to resume.
+        In this order: until the move has succeeded there is something to resume, which needs no trial to be made again.
         """
-        shutil.rmtree(self.path / _TRIALS, ignore_errors=True)
         move_folder(self.path, self.target, replace=self.replace, advice=f"the students are complete in {self.path}")
         for name in (COMPRESSION_RECORD, _CLOCK, _LAYERS):
             (self.target / name).unlink(missing_ok=True)
+        shutil.rmtree(self.target / _TRIALS, ignore_errors=True)
 
 
 def open_work_folder(

@@ -13,7 +13,7 @@ from mtl_export.config import TrainingConfig
 from mtl_export.training.precision import choose_precision
 from mtl_runtime.report.number_format import plural
 
-__all__ = ["log_plan", "plan_training", "planned_epochs", "training_device"]
+__all__ = ["log_plan", "plan_training", "planned_epochs", "planned_learning_rate", "training_device"]
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def plan_training(
     return TrainingPlan(
         epochs=epochs,
         batch_size=batch,
-        encoder_learning_rate=_or_auto(training.encoder_learning_rate, _encoder_learning_rate(rows, hidden_size)),
+        encoder_learning_rate=_or_auto(training.encoder_learning_rate, planned_learning_rate(rows, hidden_size)),
         head_learning_rate=_or_auto(training.head_learning_rate, _HEAD_LEARNING_RATE),
         warmup=training.warmup,
         contrastive_weight=0.0 if encoder_frozen else contrastive,
@@ -86,8 +86,8 @@ def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _encoder_learning_rate(rows: int, hidden_size: int) -> float:
-    """Two digits are enough, and read well."""
+def planned_learning_rate(rows: int, hidden_size: int) -> float:
+    """Of an encoder that learns from so many rows; two digits are enough, and read well."""
     share = _SMALL_DATA_RATE if rows < _SMALL_DATA else 1.0
     return float(f"{share * _LEARNING_RATE_TIMES_WIDTH / hidden_size:.2g}")
 

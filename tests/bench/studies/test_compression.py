@@ -16,7 +16,7 @@ from mtl_bench.studies.compression.picture import Mark, draw_picture, mark_point
 from mtl_bench.studies.compression.results import CompressionResults
 from mtl_bench.studies.compression.tables import page_tables
 from mtl_export.compression.compress import compress
-from tests.export.compression.tiny_teacher import train_teacher
+from tests.export.compression.tiny_teacher import plan_sizes, train_teacher
 from tests.export.tiny import rows, write_csv
 
 BENCH = Path(__file__).parents[3] / "benchmarks" / "results" / "bench" / "amd-epyc-2c-avx512-vnni.json"
@@ -29,7 +29,7 @@ def results_file(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     teacher = train_teacher(folder, tasks={"sentiment": {}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0,))
+        plan_sizes(patch, 1.0)
         compress(teacher.path, folder / "students", budget=50.0, variants=["cpu-fp32"])
     test = write_csv(folder / "test.csv", rows(60, seed=77))
     output = folder / "compression.json"

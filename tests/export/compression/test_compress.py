@@ -20,13 +20,13 @@ from mtl_export.compression import students as stages
 from mtl_export.compression.compress import compress as run
 from mtl_export.compression.compress import set_metric_budget
 from mtl_export.compression.points import CompressionInputs
-from mtl_export.compression.work_folder import finished_record, open_work_folder
+from mtl_export.compression.work_folder import TrialOutcome, finished_record, open_work_folder
 from mtl_export.errors import CheckpointError, ConfigError
 from mtl_export.folder_marks import run_folder_path
 from mtl_runtime.bundle.gate_config import GateBudget, GateConfig, PrecisionBudget, limits_for
 from mtl_runtime.core import records
 from mtl_runtime.errors import MtlError
-from tests.export.compression.tiny_teacher import train_teacher
+from tests.export.compression.tiny_teacher import plan_sizes, train_teacher
 from tests.export.tiny import rows, write_csv
 
 # One variant and two sizes: the rest is the same again.
@@ -36,7 +36,7 @@ BUDGET = 50.0
 
 @pytest.fixture(autouse=True)
 def two_sizes(monkeypatch):
-    monkeypatch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0, 2.0))
+    plan_sizes(monkeypatch, 1.0, 2.0)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def teacher(tmp_path_factory):
 @pytest.fixture(scope="module")
 def compressed(teacher):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0, 2.0))
+        plan_sizes(patch, 1.0, 2.0)
         output = teacher.path.with_name("students")
         return output, compress(teacher.path, output, budget=BUDGET)
 
@@ -120,7 +120,7 @@ def spoiled(teacher, tmp_path_factory):
         return load_checkpoint(checkpoint.path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtl_export.compression.candidates._SPEEDS", (1.0, 2.0))
+        plan_sizes(patch, 1.0, 2.0)
         patch.setattr(stages, "distill", spoil)
         output = folder / "students"
         return output, compress(teacher.path, output, budget=5.0, texts=[texts])
@@ -159,7 +159,7 @@ import os, signal
 from mtl_export.compression import candidates
 from mtl_export.compression.compress import compress
 from mtl_runtime.core import atomic_folder, outputs
-candidates._SPEEDS = (1.0, 2.0)
+candidates._SPEEDS, candidates._FIXED_WORK_PER_COLUMN = (1.0, 2.0), 0
 move = outputs.move_folder
 def die(staging, target, **options):
     move(staging, target, **options)
@@ -238,6 +238,23 @@ def test_a_compression_that_replaces_an_older_one_can_be_resumed(compressed, tmp
     (resumed.path / "new").touch()
     resumed.finish()
     assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_trials_are_kept_until_the_students_are_in_their_place(tmp_path):
+    """Else a compression that is resumed would make them again, as far as its minutes reach."""
+    target = tmp_path / "students"
+    work = open_folder(target)
+    work.trial("3-layers", 0).mkdir(parents=True)
+    work.finish_trial("3-layers", 0, TrialOutcome(divergence=0.1, seconds_per_row=0.2))
+    target.mkdir()
+    (target / "somebody").touch()
+    with pytest.raises(MtlError):
+        work.finish()
+    shutil.rmtree(target)
+    resumed = open_folder(target, resume=True)
+    assert resumed.read_trial("3-layers", 0) is not None
+    resumed.finish()
+    assert list(target.iterdir()) == []
 
 
 def test_students_that_could_not_be_moved_are_not_lost(tmp_path):

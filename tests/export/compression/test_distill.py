@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint
-from mtl_export.compression.distill import Distillation, distill, plan_student_epochs
+from mtl_export.compression.distill import Distillation, distill, plan_student_epochs, plan_student_learning_rate
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
 from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
@@ -70,6 +70,17 @@ def student(teacher, transfer_set):
 @pytest.mark.parametrize(("rows", "epochs"), [(192, 40), (500, 32), (4_295, 8), (18_785, 4), (1_000_000, 4)])
 def test_a_student_reads_few_rows_more_often_than_a_model_that_learns_labels(rows, epochs):
     assert plan_student_epochs(rows) == epochs
+
+
+@pytest.mark.parametrize(("hidden_size", "rate"), [(128, 3e-4), (384, 1e-4), (768, 1e-4), (1024, 1e-4)])
+def test_students_of_wide_encoders_take_no_smaller_steps(hidden_size, rate):
+    assert plan_student_learning_rate(4_295, hidden_size) == rate
+    assert plan_student_learning_rate(1_000, hidden_size) == rate / 2
+
+
+def test_a_learning_rate_of_the_teachers_config_is_the_students_too(teacher, student):
+    chosen = teacher.record.training.config.training.encoder_learning_rate
+    assert student.record.training.config.training.encoder_learning_rate == chosen != "auto"
 
 
 def test_a_student_learns_the_teachers_answers_to_all_tasks(teacher, transfer_set):

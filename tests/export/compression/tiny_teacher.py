@@ -24,3 +24,9 @@ def train_teacher(
     encoder = {**CONFIG["encoder"], "pooling": pooling}
     config = {**CONFIG, "tasks": tasks, "encoder": encoder, "data": {**CONFIG["data"], **data}}
     return train(Config.from_dict(config, folder=folder), folder / "teacher")
+
+
+def plan_sizes(patch, *speeds):
+    """Of a tiny encoder, whose layers are no more than a quarter of a pass: as if they were all of it."""
+    patch.setattr("mtl_export.compression.candidates._SPEEDS", speeds)
+    patch.setattr("mtl_export.compression.candidates._FIXED_WORK_PER_COLUMN", 0)
