@@ -60,7 +60,7 @@ _OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out firs
     default=60.0,
     show_default=True,
     callback=finite,
-    help="After so many, no further student is begun.",
+    help="When they are up, no further student is started.",
 )
 @click.option("--resume", is_flag=True, help="Continue the unfinished compression of this output; else start one.")
 @click.option("--force", is_flag=True, help="Replace the output, and discard an unfinished compression.")

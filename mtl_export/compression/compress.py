@@ -69,7 +69,7 @@ def compress(
         texts: files of sentences without labels, to learn the teacher's answers from.
         column: of the sentences in ``texts``; default: as in training, if a file has such a column, else "text".
         variants: of each student, and of the teacher; as in ``export_bundle``.
-        minutes: after so many, no further student is begun. One is made in any case.
+        minutes: once they are up, no further student is started. One is made in any case.
         resume: continue an unfinished compression. Where there is none, start one; where it is finished, return what
             it found.
         force: replace ``output`` and discard an unfinished compression.
@@ -171,7 +171,7 @@ def _note_untried(compression: Compression, levels: Sequence[Level], finalists: 
     if not untried:
         return ()
     return (
-        f"the smallest sizes, {untried} of {len(levels)}, were not tried: the {compression.minutes:g} minutes are over",
+        f"the smallest sizes, {untried} of {len(levels)}, were not tried: the {compression.minutes:g} minutes were up",
     )
 
 
@@ -188,17 +188,22 @@ def set_metric_budget(gate: GateConfig, points: float) -> GateConfig:
 
 def _warn_of_few_sentences(transfer_set: TransferSet, gate: GateConfig) -> tuple[str, ...]:
     """A note for each task whose validation rows cannot make any student certain to hold its budget."""
-    specs = [spec for spec in transfer_set.rows.specs if spec.kind != "regression"]
+    specs, rows = transfer_set.rows.specs, transfer_set.data.validation.rows
+    decided = sum(spec.kind != "regression" for spec in specs)
     notes = []
     for spec in specs:
         budget = limits_for(gate, spec.name, precision_of(DEFAULT_VARIANT)).max_metric_drop
-        needed = fewest_sentences(budget, len(specs))
-        labelled = sum(row.labels.get(spec.name) is not None for row in transfer_set.data.validation.rows)
-        if needed is None or labelled < needed:
+        labelled = sum(row.labels.get(spec.name) is not None for row in rows)
+        # Without labels the teacher's answers to all sentences are compared, and a correlation proves nothing.
+        needed = fewest_sentences(budget, decided, kind=spec.kind) if labelled or spec.kind != "regression" else None
+        if needed is None or (labelled or len(rows)) < needed:
+            which = (
+                f"{labelled:,} validation sentences with" if labelled else f"{len(rows):,} validation sentences without"
+            )
             enough = "no number would" if needed is None else f"{needed:,} would be needed"
             notes.append(
-                f"{labelled:,} validation sentences with a label of {spec.name} cannot make any student certain to "
-                f"hold {budget:g} points: {enough}, even if no answer changed"
+                f"{which} a label of {spec.name} cannot make any student certain to hold {budget:g} points: {enough}, "
+                "even if no answer changed"
             )
     for note in notes:
         _log.warning("%s; students are chosen by estimates alone", note)

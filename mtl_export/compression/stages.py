@@ -56,7 +56,7 @@ class Compression:
 
     @property
     def seconds_left(self) -> float:
-        """Until no further student is begun."""
+        """Until no further student is started."""
         return 60 * self.minutes - self.stopwatch.seconds
 
 

@@ -75,7 +75,7 @@ def try_candidates(
     for number, level in enumerate(levels, 1):
         if finalists and compression.seconds_left <= 0 and not _is_tried(compression, level):
             _log.info(
-                "%d smaller sizes are not tried: the %g minutes are over", len(levels) - number + 1, compression.minutes
+                "%d smaller sizes are not tried: the %g minutes are up", len(levels) - number + 1, compression.minutes
             )
             break
         names = ", ".join(one.name for one in level.candidates)
@@ -102,7 +102,7 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
         if (
             students.records
             and not compression.work.is_exported(candidate.name)
-            and (reason := _why_not(compression, candidate))
+            and (reason := _skip_reason(compression, candidate))
         ):
             students = _with_note(students, f"{candidate.name} was not distilled: {reason}")
             continue
@@ -117,9 +117,11 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
         )
         lost = _certainly_lost(exported.evidence, number < len(finalists))
         if lost is not None:
-            rest = ", ".join(one.name for one in finalists[number:])
+            rest = [one.name for one in finalists[number:]]
+            were = "was" if len(rest) == 1 else "were"
             return _with_note(
-                students, f"{rest} was not distilled: {candidate.name} certainly exceeds the budget ({lost})"
+                students,
+                f"{', '.join(rest)} {were} not distilled: {candidate.name} certainly exceeds the budget ({lost})",
             )
     return students
 
@@ -187,10 +189,11 @@ def _estimate(compression: Compression, candidate: Candidate) -> float:
     return per_row * rows * plan_student_epochs(rows)
 
 
-def _why_not(compression: Compression, candidate: Candidate) -> str | None:
+def _skip_reason(compression: Compression, candidate: Candidate) -> str | None:
+    """Why there is no time to distil it; None: there is."""
     needed, left = _estimate(compression, candidate), compression.seconds_left
     if left <= 0:
-        return f"the {compression.minutes:g} minutes are over"
+        return f"the {compression.minutes:g} minutes were up"
     if needed > left:
         time_left = spoken_duration(left)
         return f"it takes about {spoken_duration(needed)}, and {time_left} of {compression.minutes:g} minutes are left"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.bundle.manifest import TaskSpec
+from mtl_runtime.bundle.manifest import Kind, TaskSpec
 from mtl_runtime.core.intervals import share_bound, trials_needed
 from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.metrics import pearson
@@ -24,6 +24,8 @@ __all__ = ["compare_with_teacher", "fewest_sentences", "worst_outcome"]
 
 ERROR = 0.05
 _ENDS = (2.5, 97.5)  # percentiles
+# Intervals of the bootstrap are too narrow where there are few values to draw from.
+_FEWEST_NUMBERS = 100
 _MOST_SENTENCES = 1_000_000  # that somebody may have labelled
 _GRAVITY: Sequence[BudgetOutcome] = ("certain", "uncertain", "exceeded")
 
@@ -62,18 +64,22 @@ def compare_with_teacher(
     return comparisons
 
 
-def fewest_sentences(budget: float, tasks: int) -> int | None:
+def fewest_sentences(budget: float, tasks: int, *, kind: Kind = "single_label") -> int | None:
     """Sentences without which no student can be certain to hold a budget, even if it never answers otherwise.
 
     None: no number of them suffices, because the budget is 0.
 
     Where at most a share of the answers differs, accuracy is at most that share lower. The error is divided among the
-    tasks (C. E. Bonferroni, 1936).
+    tasks (C. E. Bonferroni, 1936). Of a regression no answers are counted; below 100 values the interval of its
+    correlation is not relied on.
 
     Args:
         budget: points of 100.
-        tasks: that are judged together.
+        tasks: that decide and are judged together; regressions are none of them.
+        kind: of the task.
     """
+    if kind == "regression":
+        return _FEWEST_NUMBERS
     if budget <= 0:
         return None
     return trials_needed(budget / 100, error=ERROR / tasks) if budget < 100 else 1
@@ -139,8 +145,8 @@ def _judge(
     # sentences, which may be of another kind than the others: at worst all that differ are among them.
     counted = answers.labelled or answers.sentences
     proven = decides and share_bound(min(answers.flips, counted), counted, error=ERROR / tasks) <= budget / 100
-    least = fewest_sentences(budget, tasks)
-    enough = not decides or (least is not None and answers.labelled >= least)
+    least = fewest_sentences(budget, tasks, kind=answers.kind)
+    enough = least is not None and answers.labelled >= least
     judged = {name: changes[name] for name in BUDGETED[answers.kind] if name in changes}
     outcomes = {
         name: "certain"

@@ -198,14 +198,14 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
     # When the time is up one student is there, and the others are named.
     shorter = compress(teacher.path, in_time, budget=BUDGET, resume=True, minutes=0)
     assert [one.name for one in shorter.students] == [record.students[0].name]
-    assert any("was not distilled: the 0 minutes are over" in note for note in shorter.notes)
+    assert any("was not distilled: the 0 minutes were up" in note for note in shorter.notes)
 
 
 def test_without_time_one_size_is_tried_and_one_student_made(teacher):
     record = compress(teacher.path, teacher.path.with_name("no-time"), budget=BUDGET, minutes=0)
     assert len(record.students) == 1
     assert {trial.candidate for trial in record.trials} >= {record.students[0].name}
-    assert "the smallest sizes, 1 of 2, were not tried: the 0 minutes are over" in record.notes
+    assert "the smallest sizes, 1 of 2, were not tried: the 0 minutes were up" in record.notes
 
 
 def test_a_finished_compression_is_read_again(teacher, compressed):

@@ -189,19 +189,27 @@ def test_changes_are_given_by_label_too():
     assert all(moved.low <= moved.change <= moved.high for moved in compared.f1_changes.values())
 
 
-def test_a_number_is_judged_by_its_correlation():
-    truth = np.linspace(-1, 1, 400)
-    noise = np.random.default_rng(1).normal(size=400)
-    for spread, outcome in ((1e-4, "certain"), (1.0, "exceeded")):
-        (compared,) = compare_with_teacher(
-            examples_of(truth.tolist(), "number"),
-            {"number": TaskOutputs(NUMBER, truth.astype(np.float32)[:, None])},
-            {"number": TaskOutputs(NUMBER, (truth + spread * noise).astype(np.float32)[:, None])},
-            budget={"number": 0.5},
-            tie=1e-4,
-        ).values()
-        assert compared.outcome == outcome
-        assert compared.changes["mae"].change > 0
+@pytest.mark.parametrize(
+    ("rows", "spread", "outcome", "needed"),
+    [
+        (400, 1e-4, "certain", None),
+        (400, 1.0, "exceeded", None),
+        (100, 1e-4, "certain", None),
+        (99, 1e-4, "uncertain", 100),  # intervals of the bootstrap say too little there
+    ],
+)
+def test_a_number_is_judged_by_its_correlation_where_there_are_enough_of_them(rows, spread, outcome, needed):
+    truth = np.linspace(-1, 1, rows)
+    noise = np.random.default_rng(1).normal(size=rows)
+    (compared,) = compare_with_teacher(
+        examples_of(truth.tolist(), "number"),
+        {"number": TaskOutputs(NUMBER, truth.astype(np.float32)[:, None])},
+        {"number": TaskOutputs(NUMBER, (truth + spread * noise).astype(np.float32)[:, None])},
+        budget={"number": 0.5},
+        tie=1e-4,
+    ).values()
+    assert (compared.outcome, compared.sentences_needed) == (outcome, needed)
+    assert compared.changes["mae"].change > 0
 
 
 def test_a_row_that_is_not_finite_is_a_flip():
