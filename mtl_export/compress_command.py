@@ -15,6 +15,7 @@ from mtl_runtime.cli.options import column_option, finite, json_option
 from mtl_runtime.cli.terminal import print_json, print_line, print_table
 from mtl_runtime.core import records
 from mtl_runtime.report.number_format import change
+from mtl_runtime.report.teacher.outcomes import OUTCOME_WORDS
 
 if TYPE_CHECKING:
     from mtl_export.compression.points import Point, StudentsRecord
@@ -23,7 +24,7 @@ __all__ = ["compress"]
 
 _log = logging.getLogger(__name__)
 
-_COLUMNS = ("model", "variant", "work", "texts/s", "speed", "p50, ms", "loss, points", "budget", "same answer", "")
+_COLUMNS = ("model", "variant", "work", "texts/s", "speed", "p50, ms", "worst change", "budget", "same answer", "")
 _OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out first
 
 
@@ -36,7 +37,7 @@ _OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out firs
     default=0.5,
     show_default=True,
     callback=finite,
-    help="Points of 100 that accuracy and macro-F1 of each task may drop.",
+    help="Largest drop of accuracy and macro-F1 (regression: correlation) that each task may have, in points of 100.",
 )
 @click.option(
     "--speed",
@@ -44,7 +45,7 @@ _OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out firs
     default=2.0,
     show_default=True,
     callback=finite,
-    help="Wanted speed, times the teacher's: sizes around it are tried.",
+    help="Target speed, as a multiple of the teacher's fastest variant; sizes around it are tried.",
 )
 @click.option(
     "--texts",
@@ -60,7 +61,7 @@ _OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out firs
     default=60.0,
     show_default=True,
     callback=finite,
-    help="When they are up, no further student is started.",
+    help="No new student is started after this many minutes.",
 )
 @click.option("--resume", is_flag=True, help="Continue the unfinished compression of this output; else start one.")
 @click.option("--force", is_flag=True, help="Replace the output, and discard an unfinished compression.")
@@ -78,9 +79,9 @@ def compress(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Make smaller, faster students of CHECKPOINT, and name the fastest whose answers hold."""
+    """Distill CHECKPOINT into smaller, faster students, and pick the fastest one inside the accuracy budget."""
     names = [name.strip() for name in variants.split(",") if name.strip()]
-    check_compression(checkpoint, output, variants=names, texts=texts, resume=resume, force=force)
+    check_compression(checkpoint, output, variants=names, texts=texts, column=column, resume=resume, force=force)
     let_threads_sleep()
     leave_garbage_at_exit()
     with log_to_console(Console(stderr=True)) as bar:
@@ -120,8 +121,9 @@ def _print(record: "StudentsRecord", output: Path) -> None:
 
 
 def _rows(record: "StudentsRecord") -> Iterator[tuple[str, ...]]:
-    for point in sorted(record.points, key=lambda point: -point.speed.median):
-        agreement = min((task.agreement for task in point.tasks.values()), default=1.0)
+    for point in record.fastest_first:
+        # A regression has no answers that are the same or not.
+        decided = [task.agreement for task in point.tasks.values() if "accuracy" in task.metrics]
         yield (
             point.model,
             point.variant,
@@ -130,12 +132,11 @@ def _rows(record: "StudentsRecord") -> Iterator[tuple[str, ...]]:
             f"{point.speed.median:.2f}x",
             f"{point.p50_milliseconds:.2f}",
             change(-point.loss),
-            {"certain": "holds", "uncertain": "not certain", "exceeded": "exceeded"}[point.outcome],
-            f"{100 * agreement:.2f} %",
+            OUTCOME_WORDS[point.outcome],
+            f"{100 * min(decided):.2f} %" if decided else "",
             _remarks(record, point),
         )
 
 
 def _remarks(record: "StudentsRecord", point: "Point") -> str:
-    taken = (record.choice.model, record.choice.variant) == (point.model, point.variant)
-    return ", ".join([*(["taken"] if taken else []), *(["front"] if point.on_front else [])])
+    return ", ".join([*(["taken"] if record.is_taken(point) else []), *(["front"] if point.on_front else [])])

@@ -14,7 +14,9 @@ from mtl_export.folder_marks import check_is_checkpoint, check_no_unfinished_run
 from mtl_export.variant_names import check_variant_names
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.outputs import check_folder
+from mtl_runtime.errors import MtlError
 from mtl_runtime.tables.table import FORMATS, check_can_read_twice, format_of
+from mtl_runtime.wording import name_path
 
 __all__ = [
     "check_compression",
@@ -22,6 +24,7 @@ __all__ = [
     "check_data_files",
     "check_encoder_name",
     "check_export",
+    "check_holds_none_of",
     "check_training",
     "encoder_of",
 ]
@@ -62,9 +65,10 @@ def check_training(config: Config, output: Path, *, base: Path | None, resume: b
         check_is_checkpoint(base)
     else:
         encoder_of(config)
-    check_data_files(
-        Path(file) for source in config.data.sources for file in (*source.train, *source.validation, *source.test)
-    )
+    sources = config.data.sources
+    data = [Path(file) for source in sources for file in (*source.train, *source.validation, *source.test)]
+    check_data_files(data)
+    check_holds_none_of(output, data)
 
 
 def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], data: Iterable[Path], force: bool) -> None:
@@ -81,15 +85,24 @@ def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], dat
         ConfigError, CheckpointError, TableError: the message says what to do.
         MtlError: the output may not be written, or SOURCE_DATE_EPOCH is no number of seconds.
     """
+    files = tuple(data)
     check_folder(output, replace=force)
+    check_holds_none_of(output, (checkpoint, *files))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
-    check_data_files(data)
+    check_data_files(files)
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH
 
 
 def check_compression(
-    checkpoint: Path, output: Path, *, variants: Sequence[str], texts: Iterable[Path], resume: bool, force: bool
+    checkpoint: Path,
+    output: Path,
+    *,
+    variants: Sequence[str],
+    texts: Sequence[Path],
+    column: str | None,
+    resume: bool,
+    force: bool,
 ) -> None:
     """Check what ``compress`` is called with.
 
@@ -98,6 +111,7 @@ def check_compression(
         output: folder of the students.
         variants: names, "auto" among them or not.
         texts: files of sentences without labels.
+        column: of these sentences.
         resume: continue an unfinished compression.
         force: replace the output and discard an unfinished one.
 
@@ -109,10 +123,27 @@ def check_compression(
         raise ConfigError("--resume continues a compression and --force starts it over; choose one")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("`mtl compress` is one process; start it without torchrun (it uses a GPU if there is one)")
+    if column is not None and not texts:
+        raise ConfigError("--column is that of --texts; give both or neither")
     check_folder(output, replace=force or resume)
+    check_holds_none_of(output, (checkpoint, *texts))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
     check_data_files(texts)
+
+
+def check_holds_none_of(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output folder whose replacement would remove what is read.
+
+    Raises:
+        MtlError: one of ``inputs`` is that folder, or is in it.
+    """
+    folder = output.resolve()
+    for path in inputs:
+        if path.resolve().is_relative_to(folder):
+            whole = path.resolve() == folder
+            what = "is what is read" if whole else f"holds {name_path(path)}, which is read"
+            raise MtlError(f"{name_path(output)} {what}; name another output")
 
 
 def check_data_files(files: Iterable[Path]) -> None:

@@ -3,11 +3,12 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from mtl_export.bundling.export_bundle import Exported
 from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import Candidate, Level, plan_levels
 from mtl_export.compression.measure_points import measure_points
@@ -80,7 +81,9 @@ def compress(
         GateError: a graph does not answer as its PyTorch model does.
     """
     target, files = Path(output), tuple(map(Path, texts))
-    check_compression(Path(checkpoint), target, variants=variants, texts=files, resume=resume, force=force)
+    check_compression(
+        Path(checkpoint), target, variants=variants, texts=files, column=column, resume=resume, force=force
+    )
     teacher = load_checkpoint(checkpoint)
     training = teacher.record.training.config.training
     digests = digest_files(teacher, files)
@@ -149,8 +152,9 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
     levels = plan_levels(compression.size, compression.measures.layers, speed=inputs.speed)
     finalists, trials = try_candidates(compression, levels)
     students = make_students(compression, finalists, trials)
+    bundles = {TEACHER: own, **students.bundles}
     sentences = [row.text for row in compression.transfer_set.data.validation.rows]
-    points = mark_front(measure_points({TEACHER: own, **students.bundles}, {TEACHER: 1.0, **students.work}, sentences))
+    points = mark_front(measure_points(bundles, {TEACHER: 1.0, **students.work}, sentences))
     return StudentsRecord(
         inputs=inputs,
         sentences=len(sentences),
@@ -161,7 +165,7 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
         students=students.records,
         points=points,
         choice=choose(points, budget=inputs.budget, speed=inputs.speed),
-        notes=(*notes, *_note_untried(compression, levels, finalists), *students.notes),
+        notes=(*notes, *_note_untried(compression, levels, finalists), *students.notes, *_note_left_out(bundles)),
         seconds=compression.stopwatch.seconds,
     )
 
@@ -173,6 +177,18 @@ def _note_untried(compression: Compression, levels: Sequence[Level], finalists: 
     return (
         f"the smallest sizes, {untried} of {len(levels)}, were not tried: the {compression.minutes:g} minutes were up",
     )
+
+
+def _note_left_out(bundles: Mapping[str, Exported]) -> tuple[str, ...]:
+    """Variants that are no points: those that the gate refuses, and those that cannot run here."""
+    notes = []
+    for model, exported in bundles.items():
+        refused = exported.evidence.refused.items()
+        notes += [f"{model}: {name} was refused: {'; '.join(one.all_problems)}" for name, one in refused]
+        for name, one in exported.evidence.variants.items():
+            if one.status != "verified":
+                notes.append(f"{model}: {name} was not compared, since it cannot be verified on this machine")
+    return tuple(notes)
 
 
 def set_metric_budget(gate: GateConfig, points: float) -> GateConfig:

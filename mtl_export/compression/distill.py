@@ -37,9 +37,9 @@ class Distillation:
     gate: GateConfig  # of the student: what it may lose
 
 
-def plan_student_epochs(rows: int) -> int:
+def plan_student_epochs(training: TrainingConfig, rows: int) -> int:
     """How often a student that is no trial reads a transfer set of ``rows``."""
-    return planned_epochs(rows, least_steps=_LEAST_STEPS, least_epochs=_LEAST_EPOCHS)
+    return planned_epochs(training, rows, least_steps=_LEAST_STEPS, least_epochs=_LEAST_EPOCHS)
 
 
 def plan_student_learning_rate(rows: int, hidden_size: int) -> float:

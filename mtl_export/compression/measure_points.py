@@ -1,6 +1,7 @@
 """bundles of a teacher and its students -> a point for each variant that may run here, timed in the same rounds."""
 
 import logging
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from mtl_export.bundling.export_bundle import Exported
 from mtl_export.compression.points import TEACHER, Point, point_of
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.evidence.schema import Estimate
-from mtl_runtime.gate.speed import median_ratio, time_rounds
+from mtl_runtime.gate.speed import SPEED_TEXTS, median_ratio, time_rounds
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load
+from mtl_runtime.providers.execution_config import OptimizeFor
 
 __all__ = ["measure_points"]
 
@@ -25,19 +27,23 @@ _ALONE = 48  # texts that are answered one by one, in each round
 
 
 @dataclass(frozen=True, slots=True)
-class _Runner:
+class _Timed:
     """A variant that is timed."""
 
     model: str
     variant: str
     exported: Exported
-    classifier: Classifier
+
+    def load(self, optimize_for: OptimizeFor) -> Classifier:
+        return load(self.exported.bundle.path, variant=self.variant, optimize_for=optimize_for)
 
 
 def measure_points(
     bundles: Mapping[str, Exported], work: Mapping[str, float], texts: Sequence[str], *, rounds: int = _ROUNDS
 ) -> tuple[Point, ...]:
-    """Time all verified variants of all bundles, interleaved; speed is a multiple of the teacher's fastest variant.
+    """Time all variants of all bundles, interleaved; speed is a multiple of the teacher's fastest variant.
+
+    Those that are not verified are left out, and those that were made for other processors, which `load` does not take.
 
     Args:
         bundles: by name; that of the teacher is :data:`mtl_export.compression.points.TEACHER`.
@@ -45,32 +51,32 @@ def measure_points(
         texts: sentences of the kind that will come.
         rounds: in which each answers the same sentences once.
     """
-    runners = [
-        _Runner(name, variant, exported, load(exported.bundle.path, variant=variant))
+    timed = [
+        _Timed(name, variant, exported)
         for name, exported in bundles.items()
         for variant, evidence in exported.evidence.variants.items()
-        if evidence.status == "verified"
+        if evidence.status == "verified" and evidence.not_timed is None
     ]
     by_length = sorted(texts, key=len)
-    sample, alone = evenly_spaced(by_length, _TEXTS), evenly_spaced(by_length, _ALONE)
-    _log.info("timing %d variants in turn, %d rounds of %d sentences", len(runners), rounds, len(sample))
-    seconds = time_rounds([runner.classifier for runner in runners], sample, rounds=rounds)
-    single = _time_single_texts(runners, alone, rounds)
+    alone = evenly_spaced(by_length, _ALONE)
+    sample = evenly_spaced(by_length * math.ceil(SPEED_TEXTS / len(by_length)), _TEXTS)
+    _log.info("timing %d variants in turn, %d rounds of %d sentences", len(timed), rounds, len(sample))
+    seconds = time_rounds([one.load("throughput") for one in timed], sample, rounds=rounds)
+    single = _time_single_texts([one.load("latency") for one in timed], alone, rounds)
     fastest = min(
-        (taken for runner, taken in zip(runners, seconds, strict=True) if runner.model == TEACHER),
-        key=statistics.median,
+        (taken for one, taken in zip(timed, seconds, strict=True) if one.model == TEACHER), key=statistics.median
     )
     return tuple(
         point_of(
-            runner.model,
-            runner.variant,
-            runner.exported.evidence.variants[runner.variant],
-            work=work[runner.model],
+            one.model,
+            one.variant,
+            one.exported.evidence.variants[one.variant],
+            work=work[one.model],
             speed=median_ratio([base / own for base, own in zip(fastest, taken, strict=True)]),
             texts_per_second=_rate(taken, len(sample)),
             p50_milliseconds=1000 * latency,
         )
-        for runner, taken, latency in zip(runners, seconds, single, strict=True)
+        for one, taken, latency in zip(timed, seconds, single, strict=True)
     )
 
 
@@ -78,11 +84,8 @@ def _rate(seconds: Sequence[float], texts: int) -> Estimate:
     return median_ratio([texts / taken for taken in seconds])
 
 
-def _time_single_texts(runners: Sequence[_Runner], texts: Sequence[str], rounds: int) -> list[float]:
+def _time_single_texts(classifiers: Sequence[Classifier], texts: Sequence[str], rounds: int) -> list[float]:
     """Median seconds of a text alone, all cores on it, in turn as well."""
-    classifiers = [
-        load(runner.exported.bundle.path, variant=runner.variant, optimize_for="latency") for runner in runners
-    ]
     taken: list[list[float]] = [[] for _ in classifiers]
     for text in texts:
         for index, seconds in enumerate(time_rounds(classifiers, [text], rounds=rounds)):

@@ -9,6 +9,7 @@ from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import BudgetOutcome, Estimate, TeacherComparison, VariantEvidence
 from mtl_runtime.gate.teacher_comparison import worst_outcome
+from mtl_runtime.report.number_format import plural
 
 __all__ = [
     "TEACHER",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 TEACHER = "teacher"
+_ERRORS = ("mse", "mae")  # metrics that are worse when they are higher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class TaskChange:
     budget: float  # points of 100
     outcome: BudgetOutcome
     sentences_needed: int | None = None
+    difference: float | None = None  # points, without labels: other answers, or what a correlation lacks to 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,15 @@ class StudentsRecord:
         """SHA-256 of its weights."""
         return self.inputs.teacher
 
+    def is_taken(self, point: Point) -> bool:
+        """Whether it is the variant to take."""
+        return (self.choice.model, self.choice.variant) == (point.model, point.variant)
+
+    @property
+    def fastest_first(self) -> tuple[Point, ...]:
+        """All points, by their speed."""
+        return tuple(sorted(self.points, key=_median_speed, reverse=True))
+
     @property
     def budget(self) -> float:
         """Points of 100 that a metric may drop, unless its task has a budget of its own."""
@@ -165,14 +177,27 @@ def mark_front(points: Sequence[Point]) -> tuple[Point, ...]:
 
 
 def choose(points: Sequence[Point], *, budget: float, speed: float) -> Choice:
-    """The fastest point inside the budgets of all tasks; the teacher's own if no student is inside.
+    """The fastest point inside the budgets of all tasks; the teacher's own if no student inside is certainly faster.
 
     Where a single answer differs, a metric's drop says little, so that its outcome is uncertain; here it counts.
     """
-    inside = [point for point in points if all(task.loss <= task.budget for task in point.tasks.values())]
     own = [point for point in points if point.model == TEACHER]
-    best = max(inside or own, key=lambda point: point.speed.median)
+    unchanged = max(filter(_is_inside, own), key=_median_speed, default=min(own, key=lambda point: point.loss))
+    faster = [
+        point
+        for point in points
+        if point.model != TEACHER and _is_inside(point) and point.speed.low > unchanged.speed.median
+    ]
+    best = max(faster, key=_median_speed, default=unchanged)
     return Choice(model=best.model, variant=best.variant, reason=_reason(best, points, budget=budget, speed=speed))
+
+
+def _is_inside(point: Point) -> bool:
+    return all(task.loss <= task.budget for task in point.tasks.values())
+
+
+def _median_speed(point: Point) -> float:
+    return point.speed.median
 
 
 def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float) -> str:
@@ -180,12 +205,10 @@ def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float
     others = f" ({', '.join(f'{name} {points:g}' for name, points in own.items())})" if own else ""
     limit = f"the budget of {budget:g} points{others}"
     if best.model == TEACHER:
-        variants = sum(point.model != TEACHER for point in points)
-        return (
-            f"nothing inside {limit} was found that is faster: none of {variants} variants of students is; this is the "
-            f"fastest variant of the teacher itself"
-        )
-    certainty = "and that is certain" if best.outcome == "certain" else _uncertain(best)
+        variants = plural(sum(point.model != TEACHER for point in points), "variant")
+        taken = "the teacher's fastest variant inside it" if _is_inside(best) else "the teacher's most accurate variant"
+        return f"nothing inside {limit} was found that is faster, among {variants} of students; this is {taken}"
+    certainty = "with 95 % confidence" if best.outcome == "certain" else _uncertain(best)
     reached = "" if best.speed.median >= speed else f"; the wanted {speed:g} times was not reached"
     return (
         f"the fastest inside {limit}: {best.speed.median:.2f} times as many texts a second as the teacher's fastest "
@@ -197,8 +220,8 @@ def _uncertain(point: Point) -> str:
     uncertain = [task for task in point.tasks.values() if task.outcome == "uncertain"]
     sentences = min(task.sentences for task in uncertain)
     needed = [task.sentences_needed for task in uncertain]
-    more = f", about {max(filter(None, needed)):,} would be needed" if None not in needed else ""
-    return f"which is not certain with {sentences:,} sentences{more}"
+    more = f"; about {max(filter(None, needed)):,} would be enough" if None not in needed else ""
+    return f"which {sentences:,} sentences are too few to be certain of{more}"
 
 
 def task_change(compared: TeacherComparison) -> TaskChange:
@@ -209,9 +232,10 @@ def task_change(compared: TeacherComparison) -> TaskChange:
         agreement=answers.agreement,
         metrics=answers.metrics,
         changes={name: moved.change for name, moved in compared.changes.items()},
-        lows={name: moved.low for name, moved in compared.changes.items()},
+        lows={name: moved.high if name in _ERRORS else moved.low for name, moved in compared.changes.items()},
         loss=compared.loss,
         budget=compared.budget,
         outcome=compared.outcome,
         sentences_needed=compared.sentences_needed,
+        difference=compared.unlabelled_difference,
     )

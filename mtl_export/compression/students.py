@@ -115,13 +115,13 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
             {**students.work, candidate.name: candidate.work},
             students.notes,
         )
-        lost = _certainly_lost(exported.evidence, number < len(finalists))
+        lost = _clear_loss(exported.evidence, number < len(finalists))
         if lost is not None:
             rest = [one.name for one in finalists[number:]]
             were = "was" if len(rest) == 1 else "were"
             return _with_note(
                 students,
-                f"{', '.join(rest)} {were} not distilled: {candidate.name} certainly exceeds the budget ({lost})",
+                f"{', '.join(rest)} {were} not distilled: {candidate.name} clearly exceeds the budget ({lost})",
             )
     return students
 
@@ -129,8 +129,9 @@ def make_students(compression: Compression, finalists: Sequence[Candidate], tria
 def _make_student(compression: Compression, candidate: Candidate, rung: int) -> tuple[StudentRecord, Exported]:
     start = time.monotonic()
     target = compression.work.checkpoint(candidate.name)
-    epochs = plan_student_epochs(len(compression.transfer_set.rows.rows))
-    checkpoint = _distil(compression, candidate, rung, compression.transfer_set, target, epochs=epochs)
+    transfer_set = compression.transfer_set
+    epochs = plan_student_epochs(transfer_set.config.training, len(transfer_set.rows.rows))
+    checkpoint = _distil(compression, candidate, rung, transfer_set, target, epochs=epochs)
     exported = export_model(compression, candidate.name, checkpoint)
     compression.stopwatch.save()
     origin = checkpoint.record.training.student
@@ -184,9 +185,10 @@ def _distil(
 
 def _estimate(compression: Compression, candidate: Candidate) -> float:
     """Seconds that its last distillation takes, by its trials; without one, by the slowest candidate's."""
-    rows, known = len(compression.transfer_set.rows.rows), compression.seconds_per_row
+    transfer_set, known = compression.transfer_set, compression.seconds_per_row
+    rows = len(transfer_set.rows.rows)
     per_row = known.get(candidate.name, max(known.values(), default=0.0))
-    return per_row * rows * plan_student_epochs(rows)
+    return per_row * rows * plan_student_epochs(transfer_set.config.training, rows)
 
 
 def _skip_reason(compression: Compression, candidate: Candidate) -> str | None:
@@ -196,7 +198,7 @@ def _skip_reason(compression: Compression, candidate: Candidate) -> str | None:
         return f"the {compression.minutes:g} minutes were up"
     if needed > left:
         time_left = spoken_duration(left)
-        return f"it takes about {spoken_duration(needed)}, and {time_left} of {compression.minutes:g} minutes are left"
+        return f"it needs about {spoken_duration(needed)}, and {time_left} of {compression.minutes:g} minutes were left"
     return None
 
 
@@ -207,7 +209,7 @@ def _time_left(compression: Compression, finalists: Sequence[Candidate]) -> str:
     return f", about {spoken_duration(seconds)} of distillation left" if seconds >= 5 else ""
 
 
-def _certainly_lost(evidence: Evidence, smaller_left: bool) -> str | None:
+def _clear_loss(evidence: Evidence, smaller_left: bool) -> str | None:
     """The drop of a metric that even the better end of its interval puts over the budget; None: there is none."""
     if not smaller_left:
         return None

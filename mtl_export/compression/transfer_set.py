@@ -75,7 +75,8 @@ def prepare_transfer_set(
 
     Args:
         teacher: whose data files are read.
-        texts: files of sentences; labels in them are not read. A text that is in the validation split is left out.
+        texts: files of sentences; labels in them are not read. Texts that the teacher's splits have are left out:
+            those of the training split are learnt from anyway, and the others are what students are judged by.
         files: of :func:`digest_files`, which checks them.
         column: of the sentences in ``texts``; default: as in training, if a file has such a column, else "text".
 
@@ -87,7 +88,7 @@ def prepare_transfer_set(
     data = TrainingData.read(config, labelled)
     known = {spec.name: spec for spec in teacher.record.model.tasks}
     data = dataclasses.replace(data, specs=tuple(known[spec.name] for spec in data.specs))
-    extra = _read_texts(teacher, texts, column, without={row.text for row in data.validation.rows})
+    extra = _read_texts(teacher, texts, column, without=_known_texts(config, data)) if texts else []
     rows = (*data.train.rows, *extra)
     _log.info("the teacher answers %d texts, which its students learn from", len(rows))
     return TransferSet(
@@ -106,22 +107,36 @@ def prepare_transfer_set(
 
 def _read_texts(teacher: Checkpoint, files: Sequence[Path], column: str | None, *, without: set[str]) -> list[Example]:
     """The distinct texts of ``files``, as rows of a further source."""
-    config = teacher.record.training.config.data
+    config = teacher.config
     found: dict[str, Example] = {}
     for file in files:
-        text, _ = find_columns(file, trained=teacher.text_columns, asked=column, max_row_bytes=config.max_row_bytes)
-        examples = read_examples(
-            [SourceFiles(text=text, files=(str(file),), tasks=())],
-            {},
-            bad_rows=config.bad_rows,
-            max_text_bytes=config.max_text_bytes,
-            max_row_bytes=config.max_row_bytes,
+        text, _ = find_columns(
+            file, trained=teacher.text_columns, asked=column, max_row_bytes=config.data.max_row_bytes
         )
-        source = len(config.sources)
-        found |= {row.text: dataclasses.replace(row, source=source) for row in examples.rows if row.text not in without}
-    if files:
-        _log.info("%d distinct texts without labels", len(found))
+        rows = _read_unlabelled(config, [SourceFiles(text=text, files=(str(file),), tasks=())])
+        source = len(config.data.sources)
+        found |= {row.text: dataclasses.replace(row, source=source) for row in rows if row.text not in without}
+    _log.info("%d distinct texts without labels, besides those of the teacher's data", len(found))
     return list(found.values())
+
+
+def _known_texts(config: Config, data: TrainingData) -> set[str]:
+    """Of all splits."""
+    tested = [
+        SourceFiles(text=source.text, files=source.test, tasks=()) for source in config.data.sources if source.test
+    ]
+    splits = (data.train.rows, data.validation.rows, _read_unlabelled(config, tested))
+    return {row.text for rows in splits for row in rows}
+
+
+def _read_unlabelled(config: Config, sources: Sequence[SourceFiles]) -> Sequence[Example]:
+    return read_examples(
+        sources,
+        {},
+        bad_rows=config.data.bad_rows,
+        max_text_bytes=config.data.max_text_bytes,
+        max_row_bytes=config.data.max_row_bytes,
+    ).rows
 
 
 def _answer(model: MultiTaskModel, texts: list[str]) -> TeacherAnswers:

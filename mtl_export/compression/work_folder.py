@@ -1,5 +1,6 @@
 """The folder of an unfinished compression, next to its output: what was started there, and the time that it took."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +21,21 @@ from mtl_runtime.errors import RecordError
 
 __all__ = ["RECORD_NAME", "Stopwatch", "TrialOutcome", "WorkFolder", "finished_record", "open_work_folder"]
 
+_log = logging.getLogger(__name__)
+
 RECORD_NAME = "students.json"
 
 _CLOCK, _LAYERS, _TRIALS = "seconds.json", "layers.json", "trials"
-_CHANGED = "the checkpoint, its data, --texts, --column, --variants, --budget or --speed changed"
+# Of what decides the students, as the subject of a sentence.
+_INPUTS = {
+    "teacher": "the checkpoint",
+    "files": "its data or --texts",
+    "column": "--column",
+    "variants": "--variants",
+    "budget": "--budget",
+    "speed": "--speed",
+    "seed": "the seed",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +113,18 @@ class WorkFolder:
 
     @contextmanager
     def note_how_to_continue(self) -> Iterator[None]:
-        """Say of whatever ends the compression early how to continue it, in place of what its stages say."""
+        """Say of whatever ends the compression early how to continue it, in place of what its stages say.
+
+        Where nothing is finished yet, remove the folder: a mistake can be mended, and the command given again.
+        """
         try:
             yield
         except BaseException as error:
-            error.__notes__ = ["what is finished is kept; the same command with --resume, not --force, continues"]
+            if self.read_layers() is None:
+                shutil.rmtree(self.path, ignore_errors=True)
+                error.__notes__ = ["nothing was finished yet; the same command starts again"]
+            else:
+                error.__notes__ = ["what is finished is kept; the same command with --resume, not --force, continues"]
             raise
 
     def finish(self) -> None:
@@ -114,9 +133,7 @@ class WorkFolder:
         In this order: until the move has succeeded there is something to resume, which needs no trial to be made again.
         """
         move_folder(self.path, self.target, replace=self.replace, advice=f"the students are complete in {self.path}")
-        for name in (COMPRESSION_RECORD, _CLOCK, _LAYERS):
-            (self.target / name).unlink(missing_ok=True)
-        shutil.rmtree(self.target / _TRIALS, ignore_errors=True)
+        _remove_leftovers(self.target)
 
 
 def open_work_folder(
@@ -143,9 +160,8 @@ def open_work_folder(
             )
         record = _read(folder / COMPRESSION_RECORD)
         if record.inputs != inputs:
-            raise CheckpointError(
-                f"cannot resume: {_CHANGED} since the compression was started; use --force to start again"
-            )
+            changed = _describe_change(record.inputs, inputs)
+            raise CheckpointError(f"cannot resume: {changed} since it was started; use --force to start again")
         check_folder(target, replace=record.replace)
         return WorkFolder(folder, target, record.precision, record.replace)
     check_folder(target, replace=force)
@@ -170,9 +186,25 @@ def finished_record(target: Path, inputs: CompressionInputs) -> StudentsRecord |
     record = records.from_json(StudentsRecord, file.read_bytes(), where=str(file))
     if record.inputs != inputs:
         raise CheckpointError(
-            f"{target} has other students: {_CHANGED} since; name another output, or replace it with --force"
+            f"{target} has other students: {_describe_change(record.inputs, inputs)} since; name another output, or "
+            "replace it with --force"
         )
+    _remove_leftovers(target)
+    _log.info("%s is finished, and nothing is left to resume; --force makes other students", target)
     return record
+
+
+def _describe_change(before: CompressionInputs, now: CompressionInputs) -> str:
+    """Such as "--budget and --speed changed"."""
+    changed = [words for name, words in _INPUTS.items() if getattr(before, name) != getattr(now, name)]
+    return f"{' and '.join(changed)} changed"
+
+
+def _remove_leftovers(target: Path) -> None:
+    """What only a compression that goes on needs."""
+    for name in (COMPRESSION_RECORD, _CLOCK, _LAYERS):
+        (target / name).unlink(missing_ok=True)
+    shutil.rmtree(target / _TRIALS, ignore_errors=True)
 
 
 def _read(file: Path) -> _Record:

@@ -49,8 +49,8 @@ def plan_training(
         processes: that train together.
         encoder_frozen: the whole encoder stays as it is.
     """
-    batch = _batch_size(rows, processes) if training.batch_size == "auto" else training.batch_size
-    steps_per_epoch = math.ceil(math.ceil(rows / batch) / training.gradient_accumulation)
+    batch = _chosen_batch_size(training, rows, processes)
+    steps_per_epoch = _steps_per_epoch(training, rows, batch)
     epochs = _epochs(steps_per_epoch) if training.epochs == "auto" else training.epochs
     # The contrastive loss teaches the encoder alone.
     contrastive = _or_auto(training.contrastive_weight, _CONTRASTIVE_WEIGHT if rows < _SMALL_DATA else 0.0)
@@ -96,15 +96,23 @@ def _or_auto(value: float | str, automatic: float) -> float:
     return automatic if isinstance(value, str) else value
 
 
+def _chosen_batch_size(training: TrainingConfig, rows: int, processes: int) -> int:
+    return _batch_size(rows, processes) if training.batch_size == "auto" else training.batch_size
+
+
+def _steps_per_epoch(training: TrainingConfig, rows: int, batch: int) -> int:
+    return math.ceil(math.ceil(rows / batch) / training.gradient_accumulation)
+
+
 def _batch_size(rows: int, processes: int) -> int:
     """A multiple of the processes."""
     size = _SMALL_BATCH if rows < _SMALL_DATA else _BATCH
     return math.ceil(size / processes) * processes
 
 
-def planned_epochs(rows: int, *, least_steps: int, least_epochs: int) -> int:
-    """Epochs over ``rows``, in batches of the default size, that make so many steps: at least so many, at most 40."""
-    return _epochs(math.ceil(rows / _batch_size(rows, 1)), least_steps, least_epochs)
+def planned_epochs(training: TrainingConfig, rows: int, *, least_steps: int, least_epochs: int) -> int:
+    """Epochs over ``rows`` that make so many steps of one process: at least so many epochs, and at most 40."""
+    return _epochs(_steps_per_epoch(training, rows, _chosen_batch_size(training, rows, 1)), least_steps, least_epochs)
 
 
 def _epochs(steps_per_epoch: int, least_steps: int = _LEAST_STEPS, least_epochs: int = _LEAST_EPOCHS) -> int:

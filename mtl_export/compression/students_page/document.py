@@ -60,7 +60,7 @@ def _glossary() -> Markup:
     entries = (
         ("speed", "Texts a second as a multiple of the teacher's fastest variant, in the same rounds; the median."),
         ("p50", "Median time of a text alone, with all cores on it."),
-        ("loss", "The largest drop of a metric that the budget is about, over all tasks, in points of 100."),
+        ("worst change", "Of the metrics that the budget is about, over all tasks, in points of 100."),
         ("front", "No other variant is faster and loses less."),
         (
             "not certain",

@@ -39,13 +39,16 @@ def _figures(record: StudentsRecord, task: str, axis: _Axis) -> Iterator[Markup]
         if metric in first.metrics:
             before = first.metrics[metric] - first.changes[metric]  # the teacher's, in PyTorch
             values = [100 * point.tasks[task].metrics[metric] for point in record.points]
-            yield _figure(record, f"{task}: {METRICS[metric][0]}", axis, values, 100 * before - record.budget)
-    yield _figure(
-        record, f"{task}: same answer", axis, [100 * point.tasks[task].agreement for point in record.points], None
-    )
+            yield _figure(record, task, METRICS[metric][0], axis, values, 100 * before - first.budget)
+    if "pearson" not in first.metrics:
+        agreement = [100 * point.tasks[task].agreement for point in record.points]
+        yield _figure(record, task, "same answer", axis, agreement, None)
 
 
-def _figure(record: StudentsRecord, title: str, axis: _Axis, values: Sequence[float], budget: float | None) -> Markup:
+def _figure(
+    record: StudentsRecord, task: str, metric: str, axis: _Axis, values: Sequence[float], budget: float | None
+) -> Markup:
+    title = f"{task}: {metric}"
     plot = Plot(left=56, width=260, height=170)
     places = [axis.value(point) for point in record.points]
     across = Scale.up_to(1.08 * max(places))
@@ -61,10 +64,12 @@ def _figure(record: StudentsRecord, title: str, axis: _Axis, values: Sequence[fl
             tag("line", x1=plot.x(0), x2=plot.x(1), y1=height, y2=height, class_="ideal"),
             label(plot.x(1), height - 4, "budget", anchor="end"),
         ]
-    content.append(_front(record, plot, [(across.share(x), up.share(y)) for x, y in zip(places, values, strict=True)]))
+    if axis is _THROUGHPUT and budget is not None:
+        shares = [(across.share(x), up.share(y)) for x, y in zip(places, values, strict=True)]
+        content.append(_front(plot, shares))
     for point, x, y in zip(record.points, places, values, strict=True):
         words = f"{point.model}, {point.variant}: {x:,.4g} {axis.name}, {y:.2f}"
-        content.append(_draw(point)(plot.x(across.share(x)), plot.y(up.share(y)), _class(record, point), words))
+        content.append(_draw(point)(plot.x(across.share(x)), plot.y(up.share(y)), _class(record, point, task), words))
     description = "; ".join(
         f"{point.model} {point.variant}: {x:,.4g}, {y:.2f}"
         for point, x, y in zip(record.points, places, values, strict=True)
@@ -73,10 +78,13 @@ def _figure(record: StudentsRecord, title: str, axis: _Axis, values: Sequence[fl
     return tag("figure", chart, tag("figcaption", f"{title}, against {axis.name}"))
 
 
-def _front(record: StudentsRecord, plot: Plot, places: Sequence[tuple[float, float]]) -> Markup:
-    """A line through the points that no other beats."""
-    on_front = sorted(place for point, place in zip(record.points, places, strict=True) if point.on_front)
-    path = " ".join(f"{plot.x(x):.2f},{plot.y(y):.2f}" for x, y in on_front)
+def _front(plot: Plot, shares: Sequence[tuple[float, float]]) -> Markup:
+    """A line through the points that no other beats in both: from right to left, each higher than all before."""
+    front: list[tuple[float, float]] = []
+    for x, y in sorted(shares, reverse=True):
+        if not front or y > front[-1][1]:
+            front.append((x, y))
+    path = " ".join(f"{plot.x(x):.2f},{plot.y(y):.2f}" for x, y in reversed(front))
     return tag("polyline", points=path, class_="line s0")
 
 
@@ -87,10 +95,9 @@ def _draw(point: Point) -> Callable[[float, float, str, str], Markup]:
     return MARKERS[0] if point.variant.endswith("fp32") else MARKERS[1]
 
 
-def _class(record: StudentsRecord, point: Point) -> str:
-    taken = (record.choice.model, record.choice.variant) == (point.model, point.variant)
-    colour = "s1" if taken else "s2" if point.model == TEACHER else "s0"
-    return f"{colour} {'misses' if point.outcome == 'exceeded' else 'holds'}"
+def _class(record: StudentsRecord, point: Point, task: str) -> str:
+    colour = "s1" if record.is_taken(point) else "s2" if point.model == TEACHER else "s0"
+    return f"{colour} {'misses' if point.tasks[task].outcome == 'exceeded' else 'holds'}"
 
 
 def _legend() -> Markup:

@@ -1,6 +1,8 @@
 """StudentsRecord -> the tables of its page."""
 
-from mtl_export.compression.points import Point, StudentsRecord
+from collections.abc import Iterator
+
+from mtl_export.compression.points import Point, StudentsRecord, TaskChange
 from mtl_runtime.report import number_format
 from mtl_runtime.report.comparison import METRICS
 from mtl_runtime.report.html import Content, Markup, join, table, tag
@@ -11,7 +13,7 @@ __all__ = ["points_table", "students_table", "tasks_table", "trials_table"]
 
 def points_table(record: StudentsRecord) -> Markup:
     """Each variant of teacher and students, the fastest first."""
-    head = ("model", "variant", "work", "texts/s", "speed", "p50, ms", "loss, points", "budget", "")
+    head = ("model", "variant", "work", "texts/s", "speed", "p50, ms", "worst change, points", "budget", "")
     rows = [
         (
             point.model,
@@ -24,14 +26,13 @@ def points_table(record: StudentsRecord) -> Markup:
             outcome_badge(point.outcome),
             _remarks(record, point),
         )
-        for point in sorted(record.points, key=lambda point: -point.speed.median)
+        for point in record.fastest_first
     ]
     return table("Measured in interleaved rounds on this machine, text to logits", head, rows, words=(1, 7, 8))
 
 
 def _remarks(record: StudentsRecord, point: Point) -> Content:
-    taken = (record.choice.model, record.choice.variant) == (point.model, point.variant)
-    return ", ".join([*(["taken"] if taken else []), *(["front"] if point.on_front else [])])
+    return ", ".join([*(["taken"] if record.is_taken(point) else []), *(["front"] if point.on_front else [])])
 
 
 def tasks_table(record: StudentsRecord) -> Markup:
@@ -40,34 +41,33 @@ def tasks_table(record: StudentsRecord) -> Markup:
     rows: list[tuple[Content, ...]] = []
     for point in record.points:
         for task, change in point.tasks.items():
-            for number, (metric, moved) in enumerate(change.changes.items()):
-                name, is_share = METRICS[metric]
-                scale, digits = (100.0, 2) if is_share else (1.0, 3)
-                first = not number
-                rows.append(
-                    (
-                        point.model,
-                        point.variant,
-                        task,
-                        number_format.count(change.sentences) if first else "",
-                        number_format.percent(change.agreement) if first else "",
-                        name,
-                        number_format.share(change.metrics[metric]),
-                        number_format.change(scale * moved, digits),
-                        number_format.change(scale * change.lows[metric], digits),
-                        outcome_badge(change.outcome) if first else "",
-                    )
-                )
+            agreement = number_format.percent(change.agreement) if "pearson" not in change.metrics else ""
+            first = (point.model, point.variant, task, number_format.count(change.sentences), agreement)
+            further = (point.model, point.variant, task, "", "")
+            for number, metric in enumerate(_metric_cells(change)):
+                outcome = "" if number else outcome_badge(change.outcome)
+                rows.append((*(further if number else first), *metric, outcome))
     caption = (
         "Compared with the teacher in PyTorch on the validation split; worse end: of the 95 % interval of the change"
     )
     return table(caption, head, rows, words=(1, 2, 5, 9))
 
 
+def _metric_cells(change: TaskChange) -> Iterator[tuple[str, ...]]:
+    """Name, value, change and its worse end of each metric; without labels, what differs from the teacher."""
+    if change.difference is not None:
+        yield "differs from the teacher", number_format.change(change.difference), "", ""
+    for metric, moved in change.changes.items():
+        name, is_share = METRICS[metric]
+        scale, digits = (100.0, 2) if is_share else (1.0, 3)
+        ends = (number_format.change(scale * value, digits) for value in (moved, change.lows[metric]))
+        yield name, number_format.share(change.metrics[metric]), *ends
+
+
 def students_table(record: StudentsRecord) -> Markup:
     """What is left of the teacher in each student."""
     rows = [(one.name, one.method, f"{one.seconds:,.0f}") for one in record.students]
-    return table("Distilled to their end", ("student", "what is left of the teacher", "seconds"), rows, words=(1,))
+    return table("Fully distilled students", ("student", "what is left of the teacher", "seconds"), rows, words=(1,))
 
 
 def trials_table(record: StudentsRecord) -> Markup:

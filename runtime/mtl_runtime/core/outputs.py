@@ -74,9 +74,12 @@ def check_folder(target: Path, *, replace: bool) -> None:
     """Fail early if the folder ``target`` could not be written in the end; an empty one is no obstacle.
 
     Raises:
-        MtlError: it exists and ``replace`` is not set, or it is a link or not a folder.
+        MtlError: it exists and ``replace`` is not set, it is a link or not a folder, or it has no name of its own,
+            such as ".".
     """
     refuse_link(target)
+    if target.name in ("", ".."):
+        raise MtlError(f"{name_path(target)} is no name of a folder to write; name another output")
     exists = _exists(target)
     if exists and not target.is_dir():
         raise MtlError(f"{name_path(target)} is not a folder; name another output")

@@ -75,7 +75,8 @@ def choose_variant(
 ) -> VariantChoice:
     """The fastest variant that was verified here, or elsewhere if it gives its golden answers here too.
 
-    A student's variant that loses more than it may, compared with the teacher, is left out wherever that was measured.
+    A student's variant that loses more than it may, compared with the teacher, is left out wherever that was measured,
+    unless they all do. cpu-fp32, which runs everywhere, is then the last resort.
 
     cpu-fp32, the one that PyTorch itself vouches for, needs no evidence. Of two int8 variants of a provider, one with
     weights of 7 bits, the processor decides as long as they were not both timed here: docs/adr/0041.
@@ -91,21 +92,24 @@ def choose_variant(
     """
     verified = [*_verified_here(evidence), *_verified_elsewhere(evidence, variants, trust)]
     lossy = _lossy_variants(evidence)
-    candidates = [candidate for candidate in verified if candidate.name not in lossy]
+    all_lossy = DEFAULT_VARIANT in lossy and all(candidate.name in lossy for candidate in verified)
+    left_out = [] if all_lossy else [name for name in lossy if name != DEFAULT_VARIANT]
+    candidates = [candidate for candidate in verified if candidate.name not in left_out]
     # Not measured is not failed: a variant has to be faster than cpu-fp32 to take its place.
     if DEFAULT_VARIANT not in (candidate.name for candidate in candidates):
         candidates.append(_Candidate(DEFAULT_VARIANT, 1.0, _without_evidence(evidence, onnxruntime)))
     ranks = {candidate.name: _rank(candidate, candidates, variants, saturates=saturates) for candidate in candidates}
     missing: list[str] = []
     distrusted: list[str] = []
-    for candidate in sorted(candidates, key=lambda candidate: ranks[candidate.name]):
+    last_resort = {DEFAULT_VARIANT} & set(lossy) if not all_lossy else set()
+    for candidate in sorted(candidates, key=lambda one: (one.name in last_resort, ranks[one.name])):
         if (why := _absence(candidate.name, variants, problem)) is not None:
             missing.append(f"{candidate.name} ({why})")
         elif candidate.distrust is not None:
             distrusted.append(f"{candidate.name} ({candidate.distrust})")
         else:
             distrusted += _never_judged(evidence, variants, problem, is_installed)
-            return _choice(candidate, missing, distrusted, lossy)
+            return _choice(candidate, missing, distrusted, left_out, is_lossy=candidate.name in lossy)
     raise AssertionError("cpu-fp32 runs wherever onnxruntime is")
 
 
@@ -145,22 +149,29 @@ def _absence(name: str, variants: Mapping[str, VariantSpec], problem: Callable[[
 
 
 def _lossy_variants(evidence: KnownEvidence) -> list[str]:
-    """Those over a student's budget; none where cpu-fp32 is over it, since then the student is, in whatever form."""
+    """Those over a student's budget."""
     summaries = (*evidence.here, *evidence.elsewhere)
-    lossy = {name for one in summaries for name, variant in one.variants.items() if variant.exceeds_teacher_budget}
-    return [] if DEFAULT_VARIANT in lossy else sorted(lossy)
+    return sorted(
+        {name for one in summaries for name, variant in one.variants.items() if variant.exceeds_teacher_budget}
+    )
 
 
 def _choice(
-    candidate: _Candidate, missing: Sequence[str], distrusted: Sequence[str], lossy: Sequence[str]
+    candidate: _Candidate,
+    missing: Sequence[str],
+    distrusted: Sequence[str],
+    left_out: Sequence[str],
+    *,
+    is_lossy: bool,
 ) -> VariantChoice:
     fallback = None
     if distrusted:
         fallback = f"not trusted here: {'; '.join(distrusted)}; `mtl verify` measures them on this machine"
     parts = [
         candidate.reason,
+        "it loses more than its teacher's budget allows, as do all that run here" if is_lossy else None,
         f"faster ones cannot run here: {'; '.join(missing)}" if missing else None,
-        f"left out, because it loses more than its teacher's budget allows: {', '.join(lossy)}" if lossy else None,
+        f"left out, since more is lost than the teacher's budget allows: {', '.join(left_out)}" if left_out else None,
         fallback,
     ]
     reason = "; ".join(part for part in parts if part)

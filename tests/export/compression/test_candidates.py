@@ -1,5 +1,7 @@
 """Candidates, trials and the choice: pure decisions."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -147,7 +149,7 @@ def test_the_fastest_inside_the_budget_is_taken_and_what_exceeds_it_never():
     choice = choose(points, budget=0.5, speed=2.0)
     assert (choice.model, choice.variant) == ("3-layers", "cpu-int8")
     assert "1.90 times as many texts a second" in choice.reason
-    assert "not certain with 100 sentences" in choice.reason
+    assert "100 sentences are too few to be certain of" in choice.reason
     assert "the wanted 2 times was not reached" in choice.reason
 
 
@@ -156,6 +158,21 @@ def test_where_nothing_holds_the_teachers_own_best_variant_is_taken():
     choice = choose(points, budget=0.5, speed=2.0)
     assert (choice.model, choice.variant) == ("teacher", "cpu-int8")
     assert choice.reason.startswith("nothing inside the budget of 0.5 points was found that is faster")
+
+
+def test_a_student_that_is_faster_by_less_than_noise_is_not_taken():
+    student = point("5-layers", "cpu-int8", 1.03, 0.1)
+    noisy = dataclasses.replace(student, speed=Estimate(median=1.03, low=0.98, high=1.1, n=9))
+    assert choose((*TEACHER_POINTS, noisy), budget=0.5, speed=2.0).model == "teacher"
+
+
+def test_a_teachers_variant_outside_the_budget_is_not_taken_either():
+    points = (point("teacher", "cpu-fp32", 0.4, 0.0), point("teacher", "cpu-int8", 1.0, 0.7, "exceeded"))
+    choice = choose((*points, point("5-layers", "cpu-int8", 0.9, 0.8, "exceeded")), budget=0.5, speed=2.0)
+    assert (choice.model, choice.variant) == ("teacher", "cpu-fp32")
+    assert "the teacher's fastest variant inside it" in choice.reason
+    # A student that is slower than the refused variant is faster than what is left of the teacher.
+    assert choose((*points, point("5-layers", "cpu-int8", 0.9, 0.2)), budget=0.5, speed=2.0).model == "5-layers"
 
 
 def test_a_drop_by_a_single_answer_is_not_certain_and_is_not_taken_either():

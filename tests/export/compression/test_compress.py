@@ -20,6 +20,7 @@ from mtl_export.compression import students as stages
 from mtl_export.compression.compress import compress as run
 from mtl_export.compression.compress import set_metric_budget
 from mtl_export.compression.points import CompressionInputs
+from mtl_export.compression.students_page.document import students_page
 from mtl_export.compression.work_folder import TrialOutcome, finished_record, open_work_folder
 from mtl_export.errors import CheckpointError, ConfigError
 from mtl_export.folder_marks import run_folder_path
@@ -141,7 +142,7 @@ def test_a_student_over_the_budget_is_never_taken(spoiled):
 def test_nothing_smaller_is_made_than_a_student_that_certainly_exceeds_the_budget(spoiled):
     output, record = spoiled
     (student,) = record.students
-    assert any(f"was not distilled: {student.name} certainly exceeds the budget" in note for note in record.notes)
+    assert any(f"was not distilled: {student.name} clearly exceeds the budget" in note for note in record.notes)
     origin = load_checkpoint(output / student.name / "checkpoint").record.training.student
     assert 30 < origin.texts <= 40
 
@@ -180,7 +181,7 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
     shutil.copytree(run_folder_path(killed), run_folder_path(in_time))
     with pytest.raises(CheckpointError, match="holds an unfinished compression; continue it with --resume"):
         compress(teacher.path, killed, budget=BUDGET)
-    with pytest.raises(CheckpointError, match="cannot resume: the checkpoint, its data"):
+    with pytest.raises(CheckpointError, match="cannot resume: --budget changed since it was started"):
         compress(teacher.path, killed, budget=1.0, resume=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mtl_export.compression.compress.measure_points", interrupt)
@@ -211,9 +212,9 @@ def test_without_time_one_size_is_tried_and_one_student_made(teacher):
 def test_a_finished_compression_is_read_again(teacher, compressed):
     output, record = compressed
     assert compress(teacher.path, output, budget=BUDGET, resume=True) == record
-    with pytest.raises(CheckpointError, match="has other students: the checkpoint, its data"):
+    with pytest.raises(CheckpointError, match="has other students: --budget changed since"):
         compress(teacher.path, output, budget=1.0, resume=True)
-    with pytest.raises(CheckpointError, match="has other students: the checkpoint, its data"):
+    with pytest.raises(CheckpointError, match="has other students: --variants changed since"):
         compress(teacher.path, output, budget=BUDGET, resume=True, variants=["cpu-fp32", "cpu-int8"])
     with pytest.raises(MtlError, match="exists already"):
         compress(teacher.path, output, budget=BUDGET)
@@ -313,3 +314,38 @@ def test_mistakes_show_before_torch_is_imported(tmp_path, teacher):
         compress(tmp_path / "nowhere", tmp_path / "s")
     with pytest.raises(ConfigError, match="cannot be read"):
         compress(teacher.path, tmp_path / "s", texts=[tmp_path / "missing.csv"])
+    with pytest.raises(ConfigError, match="give both or neither"):
+        compress(teacher.path, tmp_path / "s", column="body")
+
+
+@pytest.mark.parametrize("above", [0, 1, 2])
+def test_a_checkpoint_is_never_replaced_by_its_students(teacher, above):
+    output = [teacher.path, *teacher.path.parents][above]
+    with pytest.raises(MtlError, match="is read; name another output"):
+        compress(teacher.path, output, force=True)
+    assert (teacher.path / "model.safetensors").is_file()
+
+
+def test_a_mistake_in_texts_leaves_nothing_to_resume(tmp_path, teacher):
+    texts = write_csv(tmp_path / "more.csv", [{"body": row["text"]} for row in rows(20, seed=8)])
+    with pytest.raises(MtlError) as wrong:
+        compress(teacher.path, tmp_path / "s", texts=[texts], column="bodies")
+    assert wrong.value.__notes__ == ["nothing was finished yet; the same command starts again"]
+    assert [path.name for path in tmp_path.iterdir()] == ["more.csv"]
+
+
+def test_a_task_without_labels_has_a_row_on_the_page(compressed):
+    _, record = compressed
+    change = dataclasses.replace(record.points[0].tasks["sentiment"], metrics={}, changes={}, lows={}, difference=2.5)
+    point = dataclasses.replace(record.points[0], tasks={"sentiment": change})
+    page = students_page(dataclasses.replace(record, points=(point,)), title="students")
+    assert "differs from the teacher" in page
+    assert "+2.50" in page
+
+
+def test_the_worse_end_of_an_error_is_the_higher_one(compressed):
+    _, record = compressed
+    for point in record.points:
+        stars = point.tasks["stars"]
+        assert stars.lows["mae"] >= stars.changes["mae"]
+        assert stars.lows["pearson"] <= stars.changes["pearson"]

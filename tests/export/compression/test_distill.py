@@ -16,7 +16,7 @@ from mtl_export.compression.distill import Distillation, distill, plan_student_e
 from mtl_export.compression.make_student import make_student
 from mtl_export.compression.student_shape import StudentShape
 from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
-from mtl_export.config import TaskConfig
+from mtl_export.config import TaskConfig, TrainingConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.model.distillation import DistillationLoss, mean_divergence
 from mtl_export.training.loop.trainer import TrainedModule
@@ -28,6 +28,7 @@ from tests.export.tiny import rows, write_csv
 
 TEXTS = [row["text"] for row in rows(60, seed=9)]
 SHAPE = StudentShape(layers=(0, 2))
+SPLITS = ((192, 1), (32, 2), (32, 3))  # rows and seeds of the teacher's
 
 
 def distillation_of(teacher, *, epochs=2, seed=0, **changes):
@@ -69,7 +70,12 @@ def student(teacher, transfer_set):
 
 @pytest.mark.parametrize(("rows", "epochs"), [(192, 40), (500, 32), (4_295, 8), (18_785, 4), (1_000_000, 4)])
 def test_a_student_reads_few_rows_more_often_than_a_model_that_learns_labels(rows, epochs):
-    assert plan_student_epochs(rows) == epochs
+    assert plan_student_epochs(TrainingConfig(), rows) == epochs
+
+
+def test_a_student_makes_as_many_steps_in_batches_of_the_teachers_config():
+    assert plan_student_epochs(TrainingConfig(batch_size=128), 4_295) == 30
+    assert plan_student_epochs(TrainingConfig(batch_size=32, gradient_accumulation=4), 4_295) == 30
 
 
 @pytest.mark.parametrize(("hidden_size", "rate"), [(128, 3e-4), (384, 1e-4), (768, 1e-4), (1024, 1e-4)])
@@ -129,11 +135,12 @@ def test_equal_seeds_give_equal_bytes_and_another_seed_gives_others(teacher, tra
 
 def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
     folder = teacher.path.parent
-    validation = [row["text"] for row in rows(32, seed=2, missing=0.1)]
-    texts = [*(row["text"] for row in rows(50, seed=77)), validation[0]]
+    of_splits = [{row["text"] for row in rows(count, seed=seed, missing=0.1)} for count, seed in SPLITS]
+    new = [f"{row['text']} {number}" for number, row in enumerate(rows(50, seed=77))]
+    texts = [*new, *(min(split) for split in of_splits)]
     file = write_csv(folder / "more.csv", [{"text": text} for text in [*texts, texts[0]]])
     transfer_set = prepare_transfer_set(teacher, [file], digest_files(teacher, [file]))
-    assert transfer_set.texts == len({*texts} - {*validation})
+    assert transfer_set.texts == 50
     assert len(transfer_set.rows.rows) == len(transfer_set.data.train.rows) + transfer_set.texts
     assert not any(row.labels for row in transfer_set.rows.rows[len(transfer_set.data.train.rows) :])
     expected = teacher.model.logits([row.text for row in transfer_set.rows.rows])

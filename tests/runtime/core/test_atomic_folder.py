@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +95,12 @@ def test_a_file_is_never_replaced_by_a_folder(tmp_path, force):
     with pytest.raises(MtlError, match="is not a folder; name another output"):
         check_folder(file, replace=force)
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", [".", "..", "/", "a/.."])
+def test_a_target_without_a_name_of_its_own_is_refused(target):
+    with pytest.raises(MtlError, match="name another output"):
+        check_folder(Path(target), replace=True)
 
 
 def test_a_target_that_is_free_passes_the_check(tmp_path):

@@ -12,7 +12,7 @@ import click
 from mtl_bench.results.files import read_results, write_results
 from mtl_bench.studies.command_line import study_command
 from mtl_bench.studies.compression.results import CompressionResults, CompressionRun, TestedVariant
-from mtl_export.checkpoint import Checkpoint, load_checkpoint
+from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.compression.points import StudentsRecord, task_change, worst_loss
 from mtl_export.compression.work_folder import RECORD_NAME
 from mtl_export.gate.comparison_data import ComparisonData, Sentences, data_from_checkpoint, data_from_files
@@ -21,6 +21,7 @@ from mtl_runtime.bundle.gate_config import DEFAULTS, precision_of
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
+from mtl_runtime.errors import MtlError
 from mtl_runtime.gate.agreement import TaskOutputs
 from mtl_runtime.gate.gate_variant import Reference
 from mtl_runtime.gate.teacher_comparison import compare_with_teacher, worst_outcome
@@ -39,9 +40,11 @@ def measure_students(teacher: Checkpoint, students: Path, files: Sequence[Path],
         title: of the data set, in tables.
 
     Raises:
-        MtlError: the folder has no record, or a file cannot be read.
+        MtlError: the folder has no record or is of another teacher, or a file cannot be read.
     """
     found = read_results(StudentsRecord, students / RECORD_NAME)
+    if found.teacher != weights_digest(teacher):
+        raise MtlError(f"the students in {students} are of another teacher than {teacher.path}; make them again")
     sentences = data_from_files(teacher, files)
     reference = ask_teacher(teacher, ComparisonData(sentences, (), data_from_checkpoint(teacher, "validation")))
     config: Any = teacher.model.encoder.config

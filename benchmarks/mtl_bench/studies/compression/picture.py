@@ -127,8 +127,7 @@ def draw_picture(results: CompressionResults, static: dict[str, Mark]) -> str:
 
 
 def _series(run: CompressionRun, point: Point) -> Series:
-    choice = run.found.choice
-    if (choice.model, choice.variant) == (point.model, point.variant):
+    if run.found.is_taken(point):
         return "taken"
     if point.model == TEACHER:
         return "teacher"

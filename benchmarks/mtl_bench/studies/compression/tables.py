@@ -9,10 +9,9 @@ from mtl_bench.report.markdown_table import markdown_table, tables_command
 from mtl_bench.studies.compression.results import CompressionResults, CompressionRun, TestedVariant
 from mtl_export.compression.points import Point
 from mtl_runtime.report.comparison import METRICS
+from mtl_runtime.report.teacher.outcomes import OUTCOME_WORDS
 
 __all__ = ["page_tables"]
-
-_WORDS = {"certain": "holds", "uncertain": "not certain", "exceeded": "exceeded"}
 
 
 def page_tables(results: CompressionResults) -> dict[str, str]:
@@ -33,9 +32,8 @@ def _students(results: CompressionResults) -> str:
 
 def _rows(run: CompressionRun) -> Iterator[list[str]]:
     tested = {(one.model, one.variant): one for one in run.tested}
-    choice = run.found.choice
-    for point in sorted(run.found.points, key=lambda point: -point.speed.median):
-        taken = (choice.model, choice.variant) == (point.model, point.variant)
+    for point in run.found.fastest_first:
+        taken = run.found.is_taken(point)
         if not (taken or point.on_front):
             continue
         mark = "**" if taken else ""
@@ -48,8 +46,8 @@ def _rows(run: CompressionRun) -> Iterator[list[str]]:
             f"{point.texts_per_second.median:,.0f}",
             _speed(point),
             f"{point.p50_milliseconds:.2f}",
-            f"{-point.loss:+.2f}, {_WORDS[point.outcome]}",
-            f"{-on_test.loss:+.2f}, {_WORDS[on_test.outcome]}",
+            f"{-point.loss:+.2f}, {OUTCOME_WORDS[point.outcome]}",
+            f"{-on_test.loss:+.2f}, {OUTCOME_WORDS[on_test.outcome]}",
             _by_task(on_test),
         ]
 

@@ -4,13 +4,14 @@ from mtl_runtime.evidence.schema import BudgetOutcome, TeacherComparison
 from mtl_runtime.report import number_format
 from mtl_runtime.report.html import Markup, tag
 
-__all__ = ["describe_outcome", "outcome_badge"]
+__all__ = ["OUTCOME_WORDS", "describe_outcome", "outcome_badge"]
 
-# Mark, class of the badge, and word.
-_BADGES: dict[BudgetOutcome, tuple[str, str, str]] = {
-    "certain": ("✓", "verified", "holds"),
-    "uncertain": ("≈", "emulated", "not certain"),
-    "exceeded": ("✕", "failed", "exceeded"),
+OUTCOME_WORDS: dict[BudgetOutcome, str] = {"certain": "holds", "uncertain": "not certain", "exceeded": "exceeded"}
+# Mark, and class of the badge.
+_BADGES: dict[BudgetOutcome, tuple[str, str]] = {
+    "certain": ("✓", "verified"),
+    "uncertain": ("≈", "emulated"),
+    "exceeded": ("✕", "failed"),
 }
 
 
@@ -30,5 +31,5 @@ def describe_outcome(compared: TeacherComparison) -> str:
 
 def outcome_badge(outcome: BudgetOutcome) -> Markup:
     """Show the outcome as a mark and a word."""
-    mark, class_, word = _BADGES[outcome]
-    return tag("span", tag("span", mark, aria_hidden="true"), " ", word, class_=f"b {class_}")
+    mark, class_ = _BADGES[outcome]
+    return tag("span", tag("span", mark, aria_hidden="true"), " ", OUTCOME_WORDS[outcome], class_=f"b {class_}")
