@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mtl_export.compression.sensitivity import LayerLoss
 from mtl_export.compression.student_shape import StudentShape, TeacherSize
 
-__all__ = ["Candidate", "Level", "plan_levels"]
+__all__ = ["Candidate", "Level", "plan_levels", "speed_limit"]
 
 # Of the wanted speed: from what should be easy to what may be too much.
 _SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
@@ -55,6 +55,11 @@ def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) 
         if candidates:
             levels.append(Level(work, tuple(candidates)))
     return tuple(levels)
+
+
+def speed_limit(size: TeacherSize) -> float:
+    """What the speed would be without any layer, as a multiple of the teacher's, by an estimate."""
+    return 1 / _fixed_share(size)
 
 
 def _fixed_share(size: TeacherSize) -> float:

@@ -1,17 +1,22 @@
 """checkpoint -> folder of students: made, tried, distilled, exported, compared and timed; one is taken."""
 
 import dataclasses
-import logging
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from mtl_export.bundling.export_bundle import Exported
 from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
-from mtl_export.compression.candidates import Candidate, Level, plan_levels
+from mtl_export.compression.candidates import plan_levels
 from mtl_export.compression.measure_points import measure_points
+from mtl_export.compression.notes import (
+    note_few_sentences,
+    note_left_out,
+    note_speed_limit,
+    note_untried_sizes,
+)
 from mtl_export.compression.points import TEACHER, CompressionInputs, StudentsRecord, choose, mark_front
 from mtl_export.compression.stages import Compression, export_model, measure_teacher
 from mtl_export.compression.student_shape import TeacherSize
@@ -25,21 +30,18 @@ from mtl_export.compression.work_folder import (
     finished_record,
     open_work_folder,
 )
+from mtl_export.errors import ConfigError
 from mtl_export.preflight import check_compression
 from mtl_export.training.plan import training_device
 from mtl_export.training.precision import choose_precision
 from mtl_export.variant_names import AUTO
-from mtl_runtime.bundle.gate_config import GateConfig, limits_for, precision_of
-from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
+from mtl_runtime.bundle.gate_config import GateConfig
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.installed_packages import installed_versions
 from mtl_runtime.core.machine import machine_facts
-from mtl_runtime.gate.teacher_comparison import fewest_sentences
 
 __all__ = ["compress", "set_metric_budget"]
-
-_log = logging.getLogger(__name__)
 
 
 def compress(
@@ -78,9 +80,12 @@ def compress(
 
     Raises:
         CheckpointError, ConfigError, EncoderError, TableError: the message says what to do.
+        MtlError: the output may not be written.
         GateError: a graph does not answer as its PyTorch model does.
     """
     target, files = Path(output), tuple(map(Path, texts))
+    if not (0 < budget < 100 and 1 < speed < math.inf):
+        raise ConfigError(f"budget is {budget:g} and speed {speed:g}; write points above 0, and a multiple above 1")
     check_compression(
         Path(checkpoint), target, variants=variants, texts=files, column=column, resume=resume, force=force
     )
@@ -128,7 +133,7 @@ def _prepare(
     minutes: float,
     console: Console | None,
 ) -> Compression:
-    """Measure the teacher's layers."""
+    """What the stages share; the teacher is measured for it."""
     return Compression(
         teacher=teacher,
         digest=inputs.teacher,
@@ -147,7 +152,7 @@ def _prepare(
 
 def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRecord:
     compression.stopwatch.save()
-    notes = _warn_of_few_sentences(compression.transfer_set, compression.gate)
+    notes = note_few_sentences(compression.transfer_set, compression.gate)
     own = export_model(compression, TEACHER, compression.teacher)
     levels = plan_levels(compression.size, compression.measures.layers, speed=inputs.speed)
     finalists, trials = try_candidates(compression, levels)
@@ -165,30 +170,15 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
         students=students.records,
         points=points,
         choice=choose(points, budget=inputs.budget, speed=inputs.speed),
-        notes=(*notes, *_note_untried(compression, levels, finalists), *students.notes, *_note_left_out(bundles)),
+        notes=(
+            *notes,
+            *note_speed_limit(compression.size, inputs.speed),
+            *note_untried_sizes(levels, finalists, minutes=compression.minutes),
+            *students.notes,
+            *note_left_out(bundles),
+        ),
         seconds=compression.stopwatch.seconds,
     )
-
-
-def _note_untried(compression: Compression, levels: Sequence[Level], finalists: Sequence[Candidate]) -> tuple[str, ...]:
-    untried = len(levels) - len(finalists)
-    if not untried:
-        return ()
-    return (
-        f"the smallest sizes, {untried} of {len(levels)}, were not tried: the {compression.minutes:g} minutes were up",
-    )
-
-
-def _note_left_out(bundles: Mapping[str, Exported]) -> tuple[str, ...]:
-    """Variants that are no points: those that the gate refuses, and those that cannot run here."""
-    notes = []
-    for model, exported in bundles.items():
-        refused = exported.evidence.refused.items()
-        notes += [f"{model}: {name} was refused: {'; '.join(one.all_problems)}" for name, one in refused]
-        for name, one in exported.evidence.variants.items():
-            if one.status != "verified":
-                notes.append(f"{model}: {name} was not compared, since it cannot be verified on this machine")
-    return tuple(notes)
 
 
 def set_metric_budget(gate: GateConfig, points: float) -> GateConfig:
@@ -200,27 +190,3 @@ def set_metric_budget(gate: GateConfig, points: float) -> GateConfig:
     }
     budget = dataclasses.replace(gate.budget, max_metric_drop=points)
     return dataclasses.replace(gate, budget=budget, precisions=precisions)
-
-
-def _warn_of_few_sentences(transfer_set: TransferSet, gate: GateConfig) -> tuple[str, ...]:
-    """A note for each task whose validation rows cannot make any student certain to hold its budget."""
-    specs, rows = transfer_set.rows.specs, transfer_set.data.validation.rows
-    decided = sum(spec.kind != "regression" for spec in specs)
-    notes = []
-    for spec in specs:
-        budget = limits_for(gate, spec.name, precision_of(DEFAULT_VARIANT)).max_metric_drop
-        labelled = sum(row.labels.get(spec.name) is not None for row in rows)
-        # Without labels the teacher's answers to all sentences are compared, and a correlation proves nothing.
-        needed = fewest_sentences(budget, decided, kind=spec.kind) if labelled or spec.kind != "regression" else None
-        if needed is None or (labelled or len(rows)) < needed:
-            which = (
-                f"{labelled:,} validation sentences with" if labelled else f"{len(rows):,} validation sentences without"
-            )
-            enough = "no number would" if needed is None else f"{needed:,} would be needed"
-            notes.append(
-                f"{which} a label of {spec.name} cannot make any student certain to hold {budget:g} points: {enough}, "
-                "even if no answer changed"
-            )
-    for note in notes:
-        _log.warning("%s; students are chosen by estimates alone", note)
-    return tuple(notes)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from mtl_export.errors import EncoderError
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.encoder import encoder_layers
 from mtl_export.model.layer_parts import find_layer_parts
@@ -40,13 +41,16 @@ class TeacherSize:
         """Measure the encoder of ``model``.
 
         Raises:
-            EncoderError: its layers share their weights or are not a plain list, so that none can be left out.
+            EncoderError: its layers share their weights or are not a plain list, so that none can be left out, or there
+                is a single one whose parts are not known.
         """
         layers = encoder_layers(model.encoder)
         config: Any = model.encoder.config
         parts = find_layer_parts(model.spec.encoder.family)
         total = _count_weights(layers[0].modules())
         depth, hidden = len(layers), model.spec.encoder.hidden_size
+        if parts is None and depth == 1:
+            raise EncoderError("the encoder has a single layer, whose parts are not known: nothing can be left out")
         if parts is None:
             return cls(
                 layers=depth, hidden=hidden, heads=1, neurons=1, attention=0, feed_forward=total, widths_known=False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtl_export.compression.candidates import Candidate, plan_levels
+from mtl_export.compression.candidates import Candidate, plan_levels, speed_limit
 from mtl_export.compression.points import Point, TaskChange, choose, mark_front
 from mtl_export.compression.sensitivity import LayerLoss
 from mtl_export.compression.student_shape import StudentShape, TeacherSize
@@ -54,6 +54,11 @@ def test_a_size_is_reached_by_fewer_layers_by_narrower_ones_and_by_both():
 def test_the_share_that_no_student_saves_falls_with_the_work_of_the_layers():
     levels = plan_levels(size_of(layers=12, hidden=768), steps_of(12), speed=2.5)
     assert [0.039 + 0.961 * level.work for level in levels] == pytest.approx([0.6, 0.4, 4 / 15, 0.2], abs=1e-3)
+
+
+@pytest.mark.parametrize(("layers", "hidden", "limit"), [(6, 384, 7.1), (12, 768, 25.6), (2, 128, 1.7)])
+def test_no_student_is_faster_than_what_is_left_without_layers(layers, hidden, limit):
+    assert speed_limit(size_of(layers, hidden)) == pytest.approx(limit, abs=0.05)
 
 
 def test_where_layers_are_less_than_half_of_a_pass_what_is_smallest_is_tried():

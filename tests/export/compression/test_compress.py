@@ -135,7 +135,8 @@ def test_a_student_over_the_budget_is_never_taken(spoiled):
     assert record.choice.model == "teacher"
     assert "nothing inside the budget of 5 points was found" in record.choice.reason
     assert record.notes[0].startswith(
-        "31 validation sentences with a label of sentiment cannot make any student certain to hold 5 points: 59 would"
+        "task sentiment: 31 labelled validation sentences are too few to be certain of 5 points, even if no answer "
+        "changed; at least 59 would be needed"
     )
 
 
@@ -160,7 +161,7 @@ import os, signal
 from mtl_export.compression import candidates
 from mtl_export.compression.compress import compress
 from mtl_runtime.core import atomic_folder, outputs
-candidates._SPEEDS, candidates._FIXED_WORK_PER_COLUMN = (1.0, 2.0), 0
+candidates._SPEEDS, candidates._FIXED_WORK_PER_COLUMN = (1.0, 2.0), 1
 move = outputs.move_folder
 def die(staging, target, **options):
     move(staging, target, **options)
@@ -314,6 +315,9 @@ def test_mistakes_show_before_torch_is_imported(tmp_path, teacher):
         compress(tmp_path / "nowhere", tmp_path / "s")
     with pytest.raises(ConfigError, match="cannot be read"):
         compress(teacher.path, tmp_path / "s", texts=[tmp_path / "missing.csv"])
+    for budget, speed in ((0.0, 2.0), (0.5, 1.0), (0.5, float("inf")), (float("nan"), 2.0)):
+        with pytest.raises(ConfigError, match="write points above 0, and a multiple above 1"):
+            run(teacher.path, tmp_path / "s", budget=budget, speed=speed)
     with pytest.raises(ConfigError, match="give both or neither"):
         compress(teacher.path, tmp_path / "s", column="body")
 

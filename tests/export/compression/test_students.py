@@ -167,6 +167,13 @@ def test_widths_that_are_not_known_cannot_change(tmp_path):
         make_student(teacher, StudentShape(layers=(0,), neurons=32))
 
 
+def test_of_a_single_layer_whose_widths_are_not_known_nothing_can_be_left_out(tmp_path):
+    encoder = save_encoder(tmp_path / "encoder", "convbert", num_hidden_layers=1)
+    teacher = MultiTaskModel.from_encoder(str(encoder), TASKS[:1], max_length=40)
+    with pytest.raises(EncoderError, match="a single layer, whose parts are not known: nothing can be left out"):
+        TeacherSize.of(teacher)
+
+
 def test_the_work_of_a_student_counts_multiplications_by_weights(tmp_path):
     size = TeacherSize.of(make_teacher(tmp_path, "bert"))
     assert (size.attention, size.feed_forward) == (4 * 32 * 32, 2 * 32 * 64)
