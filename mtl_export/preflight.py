@@ -24,7 +24,6 @@ __all__ = [
     "check_data_files",
     "check_encoder_name",
     "check_export",
-    "check_holds_none_of",
     "check_training",
     "encoder_of",
 ]
@@ -63,12 +62,15 @@ def check_training(config: Config, output: Path, *, base: Path | None, resume: b
         check_no_unfinished_run(output)
     if base is not None:
         check_is_checkpoint(base)
+        # A checkpoint may be replaced by what is trained from it.
+        start = [] if base.resolve() == output.resolve() else [base]
     else:
-        encoder_of(config)
+        model = Path(encoder_of(config).model)
+        start = [model] if model.is_absolute() else []
     sources = config.data.sources
     data = [Path(file) for source in sources for file in (*source.train, *source.validation, *source.test)]
     check_data_files(data)
-    check_holds_none_of(output, data)
+    _check_holds_none_of(output, (*data, *start))
 
 
 def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], data: Iterable[Path], force: bool) -> None:
@@ -87,7 +89,7 @@ def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], dat
     """
     files = tuple(data)
     check_folder(output, replace=force)
-    check_holds_none_of(output, (checkpoint, *files))
+    _check_holds_none_of(output, (checkpoint, *files))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
     check_data_files(files)
@@ -126,13 +128,13 @@ def check_compression(
     if column is not None and not texts:
         raise ConfigError("--column is that of --texts; give both or neither")
     check_folder(output, replace=force or resume)
-    check_holds_none_of(output, (checkpoint, *texts))
+    _check_holds_none_of(output, (checkpoint, *texts))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
     check_data_files(texts)
 
 
-def check_holds_none_of(output: Path, inputs: Iterable[Path]) -> None:
+def _check_holds_none_of(output: Path, inputs: Iterable[Path]) -> None:
     """Refuse an output folder whose replacement would remove what is read.
 
     Raises:

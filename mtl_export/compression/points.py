@@ -45,6 +45,11 @@ class TaskChange:
     sentences_needed: int | None = None
     difference: float | None = None  # points, without labels: other answers, or what a correlation lacks to 1
 
+    @property
+    def is_regression(self) -> bool:
+        """Whether its answers are numbers, of which none is the same or another; not known without labels."""
+        return "pearson" in self.metrics
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:

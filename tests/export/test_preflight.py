@@ -40,6 +40,8 @@ def folder(tmp_path):
     (tmp_path / "pipe.toml").write_text(CONFIG.replace("train.csv", "pipe.csv"), "utf-8")
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "no_encoder.toml").write_text(CONFIG.replace('"encoder"', '"./none"'), "utf-8")
+    (tmp_path / "inside.toml").write_text(CONFIG.replace("train.csv", "there/train.csv"), "utf-8")
+    (tmp_path / "encoder_inside.toml").write_text(CONFIG.replace('"encoder"', '"./there/encoder"'), "utf-8")
     (tmp_path / "headless.toml").write_text(CONFIG[CONFIG.index("[tasks") :], "utf-8")
     for name in ("train.csv", "train.xlsx"):
         (tmp_path / name).write_text("text,topic\ngood film,film\nbad soup,food\n", "utf-8")
@@ -53,6 +55,10 @@ def folder(tmp_path):
         (tmp_path / name).mkdir()
         if file:
             (tmp_path / name / file).write_text("{}", "utf-8")
+    (tmp_path / "there" / "train.csv").write_text("text,topic\ngood film,film\nbad soup,food\n", "utf-8")
+    for name, file in (("encoder", "config.json"), ("checkpoint", "checkpoint.json")):
+        (tmp_path / "there" / name).mkdir()
+        (tmp_path / "there" / name / file).write_text("{}", "utf-8")
     (tmp_path / "bundle").symlink_to(TINY_BUNDLE)
     return tmp_path
 
@@ -82,6 +88,13 @@ def folder(tmp_path):
         ("export none -o new", "none is not a folder; give the folder that `mtl train` wrote"),
         ("export empty -o new", "empty holds no checkpoint.json, so it is not a checkpoint"),
         ("export bundle -o new", "bundle is a bundle, not a checkpoint; give the folder that `mtl train` wrote"),
+        ("train config.toml -o . --force", ". is no name of a folder to write; name another output"),
+        ("train inside.toml -o there --force", "train.csv, which is read; name another output"),
+        ("train encoder_inside.toml -o there --force", "encoder, which is read; name another output"),
+        (
+            "train config.toml -o there --from there/checkpoint --force",
+            "checkpoint, which is read; name another output",
+        ),
         ("export checkpoint -o checkpoint --force", "checkpoint is what is read; name another output"),
         ("export checkpoint -o . --force", ". is no name of a folder to write; name another output"),
         ("compress checkpoint -o checkpoint --force", "checkpoint is what is read; name another output"),

@@ -40,7 +40,7 @@ def _figures(record: StudentsRecord, task: str, axis: _Axis) -> Iterator[Markup]
             before = first.metrics[metric] - first.changes[metric]  # the teacher's, in PyTorch
             values = [100 * point.tasks[task].metrics[metric] for point in record.points]
             yield _figure(record, task, METRICS[metric][0], axis, values, 100 * before - first.budget)
-    if "pearson" not in first.metrics:
+    if not first.is_regression:
         agreement = [100 * point.tasks[task].agreement for point in record.points]
         yield _figure(record, task, "same answer", axis, agreement, None)
 

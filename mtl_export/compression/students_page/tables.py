@@ -41,7 +41,7 @@ def tasks_table(record: StudentsRecord) -> Markup:
     rows: list[tuple[Content, ...]] = []
     for point in record.points:
         for task, change in point.tasks.items():
-            agreement = number_format.percent(change.agreement) if "pearson" not in change.metrics else ""
+            agreement = number_format.percent(change.agreement) if not change.is_regression else ""
             first = (point.model, point.variant, task, number_format.count(change.sentences), agreement)
             further = (point.model, point.variant, task, "", "")
             for number, metric in enumerate(_metric_cells(change)):

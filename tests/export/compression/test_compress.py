@@ -140,7 +140,7 @@ def test_a_student_over_the_budget_is_never_taken(spoiled):
     )
 
 
-def test_nothing_smaller_is_made_than_a_student_that_certainly_exceeds_the_budget(spoiled):
+def test_nothing_smaller_is_made_than_a_student_that_clearly_exceeds_the_budget(spoiled):
     output, record = spoiled
     (student,) = record.students
     assert any(f"was not distilled: {student.name} clearly exceeds the budget" in note for note in record.notes)
