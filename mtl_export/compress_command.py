@@ -61,7 +61,7 @@ _OPTIONAL = ("work", "p50, ms", "same answer")  # the first one is left out firs
     default=60.0,
     show_default=True,
     callback=finite,
-    help="No new student is started after this many minutes.",
+    help="No further size is begun after this many minutes.",
 )
 @click.option("--resume", is_flag=True, help="Continue the unfinished compression of this output; else start one.")
 @click.option("--force", is_flag=True, help="Replace the output, and discard an unfinished compression.")

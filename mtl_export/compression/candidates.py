@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mtl_export.compression.sensitivity import LayerLoss
-from mtl_export.compression.student_shape import StudentShape, TeacherSize
+from mtl_export.compression.pruning.sensitivity import LayerLoss
+from mtl_export.compression.pruning.student_shape import StudentShape, TeacherSize
 
 __all__ = ["Candidate", "Level", "plan_levels", "speed_limit"]
 
-# Of the wanted speed: from what should be easy to what may be too much.
-_SPEEDS = (2 / 3, 1.0, 1.5, 2.0)
+# Of the wanted speed, in the order in which they are tried: the wanted one, one that should be easy, two that may be
+# too much.
+_SPEEDS = (1.0, 2 / 3, 1.5, 2.0)
 # What no student saves (tokenizer, embeddings, norms, pooling, heads) costs a token as much as so many multiplications
 # for each column of the hidden size: 0.14 of a pass of a MiniLM of 6 layers of 384, 0.04 of 12 layers of 768. Both are
 # by the measured speeds of int8 students on one processor, 0.11 to 0.23 and 0.03 to 0.06.
@@ -36,16 +37,17 @@ class Level:
 
 
 def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) -> tuple[Level, ...]:
-    """Plan sizes around the wanted speed, the largest first.
+    """Plan sizes around the wanted speed, the one that should reach it first.
 
     Args:
         size: of the teacher.
         steps: its layers in the order in which they may be left out.
         speed: wanted, as a multiple of the teacher's.
     """
-    levels: list[Level] = []
+    levels: dict[float, Level] = {}
     taken: set[StudentShape] = set()
-    for factor in _SPEEDS:
+    # The largest first: a shape that is the nearest to several sizes counts as one of the largest of them.
+    for factor in sorted(_SPEEDS):
         work = _work_for(factor * speed, _fixed_share(size))
         candidates = []
         for name, shape in _ways(size, {len(step.remaining): step.remaining for step in steps}, work):
@@ -53,8 +55,8 @@ def plan_levels(size: TeacherSize, steps: Sequence[LayerLoss], *, speed: float) 
                 taken.add(shape)
                 candidates.append(Candidate(name, shape, size.work(shape)))
         if candidates:
-            levels.append(Level(work, tuple(candidates)))
-    return tuple(levels)
+            levels[factor] = Level(work, tuple(candidates))
+    return tuple(levels[factor] for factor in _SPEEDS if factor in levels)
 
 
 def speed_limit(size: TeacherSize) -> float:

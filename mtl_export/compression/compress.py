@@ -15,12 +15,11 @@ from mtl_export.compression.notes import (
     note_few_sentences,
     note_left_out,
     note_speed_limit,
-    note_untried_sizes,
 )
 from mtl_export.compression.points import TEACHER, CompressionInputs, StudentsRecord, choose, mark_front
+from mtl_export.compression.pruning.student_shape import TeacherSize
 from mtl_export.compression.stages import Compression, export_model, measure_teacher
-from mtl_export.compression.student_shape import TeacherSize
-from mtl_export.compression.students import make_students, try_candidates
+from mtl_export.compression.students import make_students
 from mtl_export.compression.students_page.document import students_page
 from mtl_export.compression.transfer_set import TransferSet, digest_files, prepare_transfer_set
 from mtl_export.compression.work_folder import (
@@ -72,7 +71,7 @@ def compress(
         texts: files of sentences without labels, to learn the teacher's answers from.
         column: of the sentences in ``texts``; default: as in training, if a file has such a column, else "text".
         variants: of each student, and of the teacher; as in ``export_bundle``.
-        minutes: once they are up, no further student is started. One is made in any case.
+        minutes: once they are up, or too few for it, no further size is begun. One student is made in any case.
         resume: continue an unfinished compression. Where there is none, start one; where it is finished, return what
             it found.
         force: replace ``output`` and discard an unfinished compression.
@@ -155,8 +154,7 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
     notes = note_few_sentences(compression.transfer_set, compression.gate)
     own = export_model(compression, TEACHER, compression.teacher)
     levels = plan_levels(compression.size, compression.measures.layers, speed=inputs.speed)
-    finalists, trials = try_candidates(compression, levels)
-    students = make_students(compression, finalists, trials)
+    students = make_students(compression, levels)
     bundles = {TEACHER: own, **students.bundles}
     sentences = [row.text for row in compression.transfer_set.data.validation.rows]
     points = mark_front(measure_points(bundles, {TEACHER: 1.0, **students.work}, sentences))
@@ -166,14 +164,13 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
         machine=machine_facts(),
         made_with=installed_versions(),
         layers={" ".join(map(str, step.remaining)): step.loss for step in compression.measures.layers},
-        trials=trials,
+        trials=students.trials,
         students=students.records,
         points=points,
         choice=choose(points, budget=inputs.budget, speed=inputs.speed),
         notes=(
             *notes,
             *note_speed_limit(compression.size, inputs.speed),
-            *note_untried_sizes(levels, finalists, minutes=compression.minutes),
             *students.notes,
             *note_left_out(bundles),
         ),

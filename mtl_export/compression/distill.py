@@ -61,7 +61,7 @@ def distill(
     give equal bytes on one machine.
 
     Args:
-        student: see :func:`mtl_export.compression.make_student.make_student`.
+        student: see :func:`mtl_export.compression.pruning.make_student.make_student`.
         distillation: seed, epochs, and what the checkpoint's record says of its origin.
         transfer_set: the teacher's data and answers.
         target: of the checkpoint; the folder of its run is next to it.

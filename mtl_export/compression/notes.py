@@ -1,17 +1,17 @@
 """What whoever reads the result of a compression should know of it, as sentences of its record."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mtl_export.bundling.export_bundle import Exported
-from mtl_export.compression.candidates import Candidate, Level, speed_limit
-from mtl_export.compression.student_shape import TeacherSize
+from mtl_export.compression.candidates import speed_limit
+from mtl_export.compression.pruning.student_shape import TeacherSize
 from mtl_export.compression.transfer_set import TransferSet
 from mtl_runtime.bundle.gate_config import GateConfig, limits_for, precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.gate.teacher_comparison import fewest_sentences
 
-__all__ = ["note_few_sentences", "note_left_out", "note_speed_limit", "note_untried_sizes"]
+__all__ = ["note_few_sentences", "note_left_out", "note_speed_limit"]
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +42,6 @@ def note_speed_limit(size: TeacherSize, speed: float) -> tuple[str, ...]:
     if speed <= fastest:
         return ()
     return (f"a speed of {speed:g} is out of reach: without any layer it would be about {fastest:.1f}",)
-
-
-def note_untried_sizes(levels: Sequence[Level], finalists: Sequence[Candidate], *, minutes: float) -> tuple[str, ...]:
-    """Sizes that nothing was tried of."""
-    untried = len(levels) - len(finalists)
-    if not untried:
-        return ()
-    return (f"the smallest sizes, {untried} of {len(levels)}, were not tried: the {minutes:g} minutes were up",)
 
 
 def note_left_out(bundles: Mapping[str, Exported]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.pruning.student_shape import StudentShape
 from mtl_export.compression.trials import Trial
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core.machine import MachineFacts

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from mtl_export.bundling.export_bundle import Exported, export_bundle
 from mtl_export.checkpoint import Checkpoint
-from mtl_export.compression.fisher import Importance, measure_importance
-from mtl_export.compression.sensitivity import LayerLoss, measure_layers
-from mtl_export.compression.student_shape import TeacherSize
+from mtl_export.compression.candidates import Candidate
+from mtl_export.compression.pruning.fisher import Importance, measure_importance
+from mtl_export.compression.pruning.sensitivity import LayerLoss, measure_layers
+from mtl_export.compression.pruning.student_shape import TeacherSize
 from mtl_export.compression.transfer_set import TransferSet
 from mtl_export.compression.work_folder import Stopwatch, WorkFolder
 from mtl_export.training.plan import training_device
@@ -52,11 +53,11 @@ class Compression:
     variants: tuple[str, ...]  # that each model is exported to
     seed: int
     console: Console | None = None
-    seconds_per_row: dict[str, float] = field(default_factory=dict)  # of a candidate's distillation, as measured
+    seconds_per_row: dict[Candidate, float] = field(default_factory=dict)  # of its distillation, as measured
 
     @property
     def seconds_left(self) -> float:
-        """Until no further student is started."""
+        """Until no further size is begun."""
         return 60 * self.minutes - self.stopwatch.seconds
 
 

@@ -5,17 +5,16 @@ All candidates of a size are distilled on a few rows, the better half goes on wi
 """
 
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtl_export.compression.candidates import Candidate
 
-__all__ = ["Trial", "halve"]
+__all__ = ["FIRST_ROWS", "Trial", "count_trial_rows", "halve"]
 
 _log = logging.getLogger(__name__)
 
-FIRST_ROWS = 2048  # of a trial; each further one has twice as many
+FIRST_ROWS = 2048  # of a trial in the first round; in each further one there are twice as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,22 @@ def halve(
     """
     trials: list[Trial] = []
     left = list(candidates)
-    for rung in range(math.ceil(math.log2(len(left)))):
-        rows = min(all_rows, FIRST_ROWS * 2**rung)
+    for rung, (_, rows) in enumerate(_rungs(len(candidates), all_rows)):
         measured: Mapping[str, float] = {one.name: attempt(one, rung, rows) for one in left}
         trials += [Trial(name, rung, rows, divergence) for name, divergence in measured.items()]
         left = sorted(left, key=lambda one: (measured[one.name], one.name))[: (len(left) + 1) // 2]
         _log.info("after %d rows each: %s", rows, ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
     return left[0], tuple(trials)
+
+
+def count_trial_rows(candidates: int, all_rows: int) -> int:
+    """Rows that so many candidates learn in all their trials together."""
+    return sum(count * rows for count, rows in _rungs(candidates, all_rows))
+
+
+def _rungs(candidates: int, all_rows: int) -> Iterator[tuple[int, int]]:
+    """Of each round, how many candidates are in it and how many rows each of them learns."""
+    rows = FIRST_ROWS
+    while candidates > 1:
+        yield candidates, min(all_rows, rows)
+        candidates, rows = (candidates + 1) // 2, 2 * rows

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtl_export.compression.points import CompressionInputs, StudentsRecord
-from mtl_export.compression.sensitivity import LayerLoss
+from mtl_export.compression.pruning.sensitivity import LayerLoss
 from mtl_export.config import Precision
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import COMPRESSION_RECORD, check_no_unfinished_run, run_folder_path

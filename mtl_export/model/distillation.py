@@ -96,14 +96,22 @@ class DistillationLoss(MultiTaskLoss):
         return _HARD_WEIGHT * hard + loss / totals[-1].to(loss.device).float()
 
 
-def mean_divergence(kind: Kind, logits: torch.Tensor, answers: torch.Tensor) -> float:
-    """How far a task's logits (N, width) are from a teacher's, the mean over the texts.
+def mean_divergence(
+    tasks: Sequence[TaskSpec],
+    logits: Mapping[str, NDArray[np.float32]],
+    answers: Mapping[str, NDArray[np.float32]],
+) -> float:
+    """How far logits (N, width) by task are from a teacher's, the mean over the texts of each task, then over tasks.
 
     single_label and multi_label: the Kullback-Leibler divergence at temperature 2, times its square, so that gradients
     do not shrink with the temperature; of multi_label the mean over the labels. regression: the squared difference of
     the logits.
     """
-    return float(_DIVERGENCE[kind](logits, answers).mean())
+    by_task = [
+        _DIVERGENCE[task.kind](torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name])).mean()
+        for task in tasks
+    ]
+    return float(torch.stack(by_task).double().mean())
 
 
 def _label_divergence(logits: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from mtl_export.compression.candidates import Candidate, plan_levels, speed_limit
 from mtl_export.compression.points import Point, TaskChange, choose, mark_front
-from mtl_export.compression.sensitivity import LayerLoss
-from mtl_export.compression.student_shape import StudentShape, TeacherSize
-from mtl_export.compression.trials import FIRST_ROWS, halve
+from mtl_export.compression.pruning.sensitivity import LayerLoss
+from mtl_export.compression.pruning.student_shape import StudentShape, TeacherSize
+from mtl_export.compression.trials import FIRST_ROWS, count_trial_rows, halve
 from mtl_runtime.evidence.schema import Estimate
 
 
@@ -32,28 +32,25 @@ MINILM = size_of(layers=6, hidden=384)
 
 def steps_of(layers):
     """Layers taken out from the top."""
-    return [
-        LayerLoss(layer=count, remaining=tuple(range(count)), loss=1.0, by_task={})
-        for count in range(layers - 1, 0, -1)
-    ]
+    return [LayerLoss(layer=count, remaining=tuple(range(count)), loss=1.0) for count in range(layers - 1, 0, -1)]
 
 
-def test_a_size_is_reached_by_fewer_layers_by_narrower_ones_and_by_both():
+def test_the_wanted_size_comes_first_and_is_reached_by_fewer_layers_by_narrower_ones_and_by_both():
     levels = plan_levels(MINILM, steps_of(6), speed=2.0)
     # What no student saves is a share of 0.14 of a pass: the layers have to be faster than the whole.
-    assert [0.14 + 0.86 * level.work for level in levels] == pytest.approx([0.75, 0.5, 1 / 3, 0.25], abs=1e-3)
-    half = {one.name: one for one in levels[1].candidates}
+    assert [0.14 + 0.86 * level.work for level in levels] == pytest.approx([0.5, 0.75, 1 / 3, 0.25], abs=1e-3)
+    half = {one.name: one for one in levels[0].candidates}
     assert half["3-layers"].shape == StudentShape(layers=(0, 1, 2))
     assert half["3-layers-spaced"].shape == StudentShape(layers=(0, 2, 4))
     assert half["6-layers-5-heads-672-neurons"].shape == StudentShape(layers=(0, 1, 2, 3, 4, 5), heads=5, neurons=672)
     both = half["4-layers-8-heads-960-neurons"]
     assert both.shape.layers == (0, 1, 2, 3)
-    assert both.work == pytest.approx(levels[1].work, abs=0.01)
+    assert both.work == pytest.approx(levels[0].work, abs=0.01)
 
 
 def test_the_share_that_no_student_saves_falls_with_the_work_of_the_layers():
     levels = plan_levels(size_of(layers=12, hidden=768), steps_of(12), speed=2.5)
-    assert [0.039 + 0.961 * level.work for level in levels] == pytest.approx([0.6, 0.4, 4 / 15, 0.2], abs=1e-3)
+    assert [0.039 + 0.961 * level.work for level in levels] == pytest.approx([0.4, 0.6, 4 / 15, 0.2], abs=1e-3)
 
 
 @pytest.mark.parametrize(("layers", "hidden", "limit"), [(6, 384, 7.1), (12, 768, 25.6), (2, 128, 1.7)])
@@ -63,7 +60,7 @@ def test_no_student_is_faster_than_what_is_left_without_layers(layers, hidden, l
 
 def test_where_layers_are_less_than_half_of_a_pass_what_is_smallest_is_tried():
     levels = plan_levels(size_of(layers=2, hidden=128), steps_of(2), speed=2.0)
-    assert {one.name for one in levels[-1].candidates} == {"1-layer-1-head-32-neurons", "2-layers-1-head-32-neurons"}
+    assert {one.name for one in levels[0].candidates} == {"1-layer-1-head-32-neurons", "2-layers-1-head-32-neurons"}
 
 
 def test_a_family_whose_widths_are_not_known_has_candidates_with_fewer_layers_alone():
@@ -122,6 +119,12 @@ def test_a_single_candidate_needs_no_trial():
 def test_trials_have_no_more_rows_than_there_are():
     _, trials = halve(candidates_of(*"abc"), lambda *_: 0.5, all_rows=300)
     assert {trial.rows for trial in trials} == {300}
+
+
+@given(st.integers(1, 9), st.integers(1, 50_000))
+def test_the_rows_of_trials_are_known_beforehand(candidates, all_rows):
+    _, trials = halve(candidates_of(*"abcdefghi"[:candidates]), lambda *_: 0.5, all_rows=all_rows)
+    assert count_trial_rows(candidates, all_rows) == sum(trial.rows for trial in trials)
 
 
 def point(model, variant, speed, loss, outcome="uncertain", budget=0.5):

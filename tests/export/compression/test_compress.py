@@ -4,6 +4,7 @@ import dataclasses
 import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 import mtl_runtime
 from mtl_export.checkpoint import load_checkpoint
 from mtl_export.compress_command import compress as command
-from mtl_export.compression import students as stages
+from mtl_export.compression import distill_candidate
 from mtl_export.compression.compress import compress as run
 from mtl_export.compression.compress import set_metric_budget
 from mtl_export.compression.points import CompressionInputs
@@ -106,7 +107,7 @@ def spoiled(teacher, tmp_path_factory):
     """A compression whose students all answer sentiment at random."""
     folder = tmp_path_factory.mktemp("spoiled")
     texts = write_csv(folder / "more.csv", [{"text": row["text"]} for row in rows(40, seed=31)])
-    distil = stages.distill
+    distil = distill_candidate.distill
 
     def spoil(student, *arguments, **options):
         checkpoint = distil(student, *arguments, **options)
@@ -121,8 +122,8 @@ def spoiled(teacher, tmp_path_factory):
         return load_checkpoint(checkpoint.path)
 
     with pytest.MonkeyPatch.context() as patch:
-        plan_sizes(patch, 1.0, 2.0)
-        patch.setattr(stages, "distill", spoil)
+        plan_sizes(patch, 1.0, 0.67, 2.0)
+        patch.setattr(distill_candidate, "distill", spoil)
         output = folder / "students"
         return output, compress(teacher.path, output, budget=5.0, texts=[texts])
 
@@ -140,11 +141,14 @@ def test_a_student_over_the_budget_is_never_taken(spoiled):
     )
 
 
-def test_nothing_smaller_is_made_than_a_student_that_clearly_exceeds_the_budget(spoiled):
+def test_nothing_smaller_is_made_than_a_student_that_clearly_exceeds_the_budget_but_what_is_larger(spoiled):
     output, record = spoiled
-    (student,) = record.students
-    assert any(f"was not distilled: {student.name} clearly exceeds the budget" in note for note in record.notes)
-    origin = load_checkpoint(output / student.name / "checkpoint").record.training.student
+    work = {point.model: point.work for point in record.points}
+    wanted, larger = record.students
+    assert work[wanted.name] < work[larger.name] < 1
+    (note,) = [note for note in record.notes if "were not made" in note]
+    assert re.search(rf"of the work were not made: {larger.name} clearly exceeds the budget \(.* of sentiment", note)
+    origin = load_checkpoint(output / wanted.name / "checkpoint").record.training.student
     assert 30 < origin.texts <= 40
 
 
@@ -200,14 +204,20 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
     # When the time is up one student is there, and the others are named.
     shorter = compress(teacher.path, in_time, budget=BUDGET, resume=True, minutes=0)
     assert [one.name for one in shorter.students] == [record.students[0].name]
-    assert any("was not distilled: the 0 minutes were up" in note for note in shorter.notes)
+    assert any("of the work were not made: the 0 minutes were up" in note for note in shorter.notes)
 
 
-def test_without_time_one_size_is_tried_and_one_student_made(teacher):
-    record = compress(teacher.path, teacher.path.with_name("no-time"), budget=BUDGET, minutes=0)
-    assert len(record.students) == 1
-    assert {trial.candidate for trial in record.trials} >= {record.students[0].name}
-    assert "the smallest sizes, 1 of 2, were not tried: the 0 minutes were up" in record.notes
+def test_without_time_one_student_of_the_wanted_size_is_made(teacher):
+    with pytest.MonkeyPatch.context() as patch:
+        plan_sizes(patch, 1.0, 2 / 3, 1.5, 2.0)
+        record = compress(teacher.path, teacher.path.with_name("no-time"), budget=BUDGET, minutes=0)
+    (student,) = record.students
+    assert {trial.candidate for trial in record.trials} >= {student.name}
+    (work,) = [point.work for point in record.points if point.model == student.name]
+    assert work == pytest.approx(0.5, abs=0.05)  # half of the work is twice the speed, where all of a pass is layers
+    assert [note for note in record.notes if "the 0 minutes were up" in note] == [
+        f"students of about {percent} % of the work were not made: the 0 minutes were up" for percent in (75, 33, 25)
+    ]
 
 
 def test_a_finished_compression_is_read_again(teacher, compressed):

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint
 from mtl_export.compression.distill import Distillation, distill, plan_student_epochs, plan_student_learning_rate
-from mtl_export.compression.make_student import make_student
-from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.pruning.make_student import make_student
+from mtl_export.compression.pruning.student_shape import StudentShape
 from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
 from mtl_export.config import TaskConfig, TrainingConfig
 from mtl_export.errors import CheckpointError
@@ -47,10 +47,7 @@ def bytes_of(folder):
 
 def divergence(teacher, model):
     answers, logits = teacher.model.logits(TEXTS), model.logits(TEXTS)
-    return {
-        task.name: mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
-        for task in teacher.model.spec.tasks
-    }
+    return {task.name: mean_divergence([task], logits, answers) for task in teacher.model.spec.tasks}
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from mtl_export.bundling.export_bundle import export_bundle
 from mtl_export.bundling.golden_texts import EDGE_TEXTS
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint, weights_digest
 from mtl_export.compression.distill import Distillation, distill
-from mtl_export.compression.fisher import measure_importance
-from mtl_export.compression.make_student import make_student
-from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.pruning.fisher import measure_importance
+from mtl_export.compression.pruning.make_student import make_student
+from mtl_export.compression.pruning.student_shape import StudentShape
 from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
 from mtl_export.errors import CheckpointError
 from mtl_runtime.bundle.gate_config import GateConfig

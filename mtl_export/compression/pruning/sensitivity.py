@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from mtl_export.compression.make_student import make_student
-from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.pruning.make_student import make_student
+from mtl_export.compression.pruning.student_shape import StudentShape
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.distillation import mean_divergence
 from mtl_export.model.encoder import encoder_layers
@@ -33,7 +32,6 @@ class LayerLoss:
     layer: int
     remaining: tuple[int, ...]  # layers that are left without it
     loss: float  # divergence of the answers from the teacher's, the mean over tasks, without any training
-    by_task: Mapping[str, float]
 
 
 def measure_layers(teacher: MultiTaskModel, texts: Sequence[TokenizedText]) -> tuple[LayerLoss, ...]:
@@ -66,8 +64,5 @@ def _without(
     left = tuple(number for number in remaining if number != layer)
     student = make_student(teacher, StudentShape(layers=left)).to(next(teacher.parameters()).device)
     logits = student.logits_of_tokens(texts)
-    by_task = {
-        task.name: mean_divergence(task.kind, torch.from_numpy(logits[task.name]), torch.from_numpy(answers[task.name]))
-        for task in teacher.spec.tasks
-    }
-    return LayerLoss(layer=layer, remaining=left, loss=float(np.mean(list(by_task.values()))), by_task=by_task)
+    loss = mean_divergence(teacher.spec.tasks, logits, answers)
+    return LayerLoss(layer=layer, remaining=left, loss=loss)

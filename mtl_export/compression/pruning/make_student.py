@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_export.compression.fisher import Importance
-from mtl_export.compression.student_shape import StudentShape
+from mtl_export.compression.pruning.fisher import Importance
+from mtl_export.compression.pruning.student_shape import StudentShape
 from mtl_export.errors import EncoderError
 from mtl_export.model import ModelSpec, MultiTaskModel
 from mtl_export.model.encoder import encoder_layers
