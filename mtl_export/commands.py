@@ -119,7 +119,7 @@ def export(
 ) -> None:
     """Export CHECKPOINT to a bundle, and compare it with PyTorch before it is let out."""
     names = [name.strip() for name in variants.split(",") if name.strip()]
-    check_export(checkpoint, output, variants=names, data=(*data, *calibration), force=force)
+    check_export(checkpoint, output, variants=names, data=(*data, *calibration), reference=reference, force=force)
     budgets = read_gate(gate) if gate else None
     let_threads_sleep()
     leave_garbage_at_exit()

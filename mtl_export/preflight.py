@@ -10,7 +10,12 @@ from pathlib import Path
 
 from mtl_export.config import Config, EncoderConfig
 from mtl_export.errors import ConfigError, EncoderError
-from mtl_export.folder_marks import check_is_checkpoint, check_no_unfinished_run
+from mtl_export.folder_marks import (
+    check_is_checkpoint,
+    check_no_unfinished_run,
+    check_run_folder,
+    run_folder_path,
+)
 from mtl_export.variant_names import check_variant_names
 from mtl_runtime.core.clock import utc_timestamp
 from mtl_runtime.core.outputs import check_folder
@@ -24,6 +29,7 @@ __all__ = [
     "check_data_files",
     "check_encoder_name",
     "check_export",
+    "check_holds_none_of",
     "check_training",
     "encoder_of",
 ]
@@ -58,6 +64,7 @@ def check_training(config: Config, output: Path, *, base: Path | None, resume: b
     if resume and force:
         raise ConfigError("--resume continues a run and --force starts it over; choose one")
     check_folder(output, replace=force or resume)
+    check_run_folder(output)
     if not (resume or force) and os.environ.get("RANK", "0") == "0":  # under torchrun the first process starts the run
         check_no_unfinished_run(output)
     if base is not None:
@@ -70,10 +77,19 @@ def check_training(config: Config, output: Path, *, base: Path | None, resume: b
     sources = config.data.sources
     data = [Path(file) for source in sources for file in (*source.train, *source.validation, *source.test)]
     check_data_files(data)
-    _check_holds_none_of(output, (*data, *start))
+    check_holds_none_of(output, (*data, *start))
+    check_holds_none_of(run_folder_path(output), (*data, *start))
 
 
-def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], data: Iterable[Path], force: bool) -> None:
+def check_export(
+    checkpoint: Path,
+    output: Path,
+    *,
+    variants: Sequence[str],
+    data: Iterable[Path],
+    reference: Path | None,
+    force: bool,
+) -> None:
     """Check what ``export_bundle`` is called with.
 
     Args:
@@ -81,17 +97,19 @@ def check_export(checkpoint: Path, output: Path, *, variants: Sequence[str], dat
         output: folder of the bundle.
         variants: names, "auto" among them or not.
         data: files of sentences.
+        reference: folder of another checkpoint, that this one is compared with.
         force: replace the output.
 
     Raises:
         ConfigError, CheckpointError, TableError: the message says what to do.
         MtlError: the output may not be written, or SOURCE_DATE_EPOCH is no number of seconds.
     """
-    files = tuple(data)
+    files, checkpoints = tuple(data), (checkpoint, *([reference] if reference is not None else []))
     check_folder(output, replace=force)
-    _check_holds_none_of(output, (checkpoint, *files))
+    check_holds_none_of(output, (*checkpoints, *files))
     check_variant_names(variants)
-    check_is_checkpoint(checkpoint)
+    for folder in checkpoints:
+        check_is_checkpoint(folder)
     check_data_files(files)
     utc_timestamp()  # a wrong SOURCE_DATE_EPOCH
 
@@ -128,14 +146,16 @@ def check_compression(
     if column is not None and not texts:
         raise ConfigError("--column is that of --texts; give both or neither")
     check_folder(output, replace=force or resume)
-    _check_holds_none_of(output, (checkpoint, *texts))
+    check_run_folder(output)
+    check_holds_none_of(output, (checkpoint, *texts))
+    check_holds_none_of(run_folder_path(output), (checkpoint, *texts))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
     check_data_files(texts)
 
 
-def _check_holds_none_of(output: Path, inputs: Iterable[Path]) -> None:
-    """Refuse an output folder whose replacement would remove what is read.
+def check_holds_none_of(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output folder, or that of an unfinished run, whose replacement would remove what is read.
 
     Raises:
         MtlError: one of ``inputs`` is that folder, or is in it.

@@ -15,7 +15,6 @@ from mtl_export.bundling.summarize_distillation import summarize_distillation
 from mtl_export.bundling.summarize_training import summarize_training
 from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.errors import ConfigError, ExportError, GateError
-from mtl_export.folder_marks import check_is_checkpoint
 from mtl_export.gate.comparison_data import (
     ComparisonData,
     data_from_checkpoint,
@@ -30,7 +29,7 @@ from mtl_export.graphs.passes import save
 from mtl_export.graphs.recipes import PORTABLE_GRAPH, RECIPES, AutoVariants, Recipe, auto_variants, resolve_recipes
 from mtl_export.graphs.trace import check_finite_weights
 from mtl_export.model.encoder import count_embedded_tokens
-from mtl_export.preflight import check_export
+from mtl_export.preflight import check_export, check_holds_none_of
 from mtl_export.variant_names import AUTO
 from mtl_runtime.bundle.bundle import Bundle, write_manifest
 from mtl_runtime.bundle.gate_config import GateConfig
@@ -110,12 +109,18 @@ def export_bundle(
         GateError: a variant does not give PyTorch's answers; no bundle is written, and the message names it.
     """
     target, files, calibration_files = Path(output), tuple(map(Path, data)), tuple(map(Path, calibration))
-    check_export(Path(checkpoint), target, variants=variants, data=(*files, *calibration_files), force=force)
-    if reference is not None:
-        check_is_checkpoint(Path(reference))
+    check_export(
+        Path(checkpoint),
+        target,
+        variants=variants,
+        data=(*files, *calibration_files),
+        reference=Path(reference) if reference is not None else None,
+        force=force,
+    )
     asked = frozenset(variants) - {AUTO}
     recipes = resolve_recipes([*(_log_auto(auto_variants(), asked) if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
+    check_holds_none_of(target, trained.data_files)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
     _require_known_tasks(budgets, trained)

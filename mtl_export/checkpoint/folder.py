@@ -21,9 +21,11 @@ from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
 from mtl_export.folder_marks import CHECKPOINT_RECORD, check_is_checkpoint
 from mtl_export.model import MultiTaskModel
+from mtl_export.upstream import is_failed_write
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_folder import atomic_folder
+from mtl_runtime.core.outputs import os_errors_as_mtl_errors
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.text.tokenizer import Tokenizer
 
@@ -61,6 +63,11 @@ class Checkpoint:
         )
         return dataclasses.replace(source, train=train, validation=validation, test=test)
 
+    @property
+    def data_files(self) -> tuple[Path, ...]:
+        """Absolute paths of all data files that it was trained with, those of the test split included."""
+        return tuple(map(self.data_path, self.record.training.files))
+
     def data_path(self, name: str) -> Path:
         """Absolute path of a data file that the config names relative to the checkpoint folder."""
         return Path(os.path.normpath(self.path.absolute() / name))
@@ -79,11 +86,16 @@ def save_checkpoint(
         force: replace an existing folder.
 
     Raises:
-        MtlError: ``path`` exists and ``force`` is not set, or it is a link.
+        MtlError: ``path`` exists and ``force`` is not set, it is a link, or cannot be written.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_folder(path, replace=force) as staging:
-        safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
+    with atomic_folder(path, replace=force) as staging, os_errors_as_mtl_errors(path):
+        try:
+            safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
+        except SafetensorError as error:
+            if not is_failed_write(error):
+                raise
+            raise OSError(str(error)) from error
         (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
         (staging / CHECKPOINT_RECORD).write_text(records.to_json(record), "utf-8")
         (staging / PAGE_NAME).write_text(page, "utf-8")

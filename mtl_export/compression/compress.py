@@ -14,27 +14,31 @@ from mtl_export.compression.measure_points import measure_points
 from mtl_export.compression.notes import (
     note_few_sentences,
     note_left_out,
+    note_no_candidates,
     note_speed_limit,
 )
 from mtl_export.compression.points import TEACHER, CompressionInputs, StudentsRecord, choose, mark_front
 from mtl_export.compression.pruning.student_shape import TeacherSize
 from mtl_export.compression.stages import Compression, export_model, measure_teacher
+from mtl_export.compression.stopwatch import Stopwatch
 from mtl_export.compression.students import make_students
 from mtl_export.compression.students_page.document import students_page
 from mtl_export.compression.transfer_set import TransferSet, digest_files, prepare_transfer_set
 from mtl_export.compression.work_folder import (
     RECORD_NAME,
-    Stopwatch,
     WorkFolder,
     finished_record,
     open_work_folder,
 )
 from mtl_export.errors import ConfigError
-from mtl_export.preflight import check_compression
+from mtl_export.folder_marks import CHECKPOINT_RECORD, lock_run, run_folder_path
+from mtl_export.graphs.trace import check_finite_weights
+from mtl_export.preflight import check_compression, check_holds_none_of
 from mtl_export.training.plan import training_device
 from mtl_export.training.precision import choose_precision
 from mtl_export.variant_names import AUTO
 from mtl_runtime.bundle.gate_config import GateConfig
+from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.installed_packages import installed_versions
@@ -78,8 +82,8 @@ def compress(
         console: draw progress bars here.
 
     Raises:
-        CheckpointError, ConfigError, EncoderError, TableError: the message says what to do.
-        MtlError: the output may not be written.
+        CheckpointError, ConfigError, EncoderError, ExportError, TableError: the message says what to do.
+        MtlError: the output may not be written, or another process is writing it.
         GateError: a graph does not answer as its PyTorch model does.
     """
     target, files = Path(output), tuple(map(Path, texts))
@@ -89,10 +93,14 @@ def compress(
         Path(checkpoint), target, variants=variants, texts=files, column=column, resume=resume, force=force
     )
     teacher = load_checkpoint(checkpoint)
+    for folder in (target, run_folder_path(target)):
+        check_holds_none_of(folder, teacher.data_files)
+    check_finite_weights(teacher.model)
     training = teacher.record.training.config.training
     digests = digest_files(teacher, files)
     inputs = CompressionInputs(
         teacher=weights_digest(teacher),
+        record=FileSpec.of_file(teacher.path / CHECKPOINT_RECORD),
         files=tuple(digests.values()),
         column=column,
         variants=tuple(variants),
@@ -103,21 +111,24 @@ def compress(
     if resume and (finished := finished_record(target, inputs)) is not None:
         return finished
     size = TeacherSize.of(teacher.model)
-    work = open_work_folder(
-        target,
-        inputs,
-        choose_precision=lambda: choose_precision(training.precision, training_device()),
-        resume=resume,
-        force=force,
-    )
-    with work.note_how_to_continue():
-        stopwatch = Stopwatch.of(work)
-        transfer_set = prepare_transfer_set(teacher, files, digests, column=column)
-        compression = _prepare(teacher, transfer_set, size, inputs, work, stopwatch, minutes=minutes, console=console)
-        record = _compress(compression, inputs)
-        replace_text(work.path / RECORD_NAME, records.to_json(record))
-        replace_text(work.path / "students.html", students_page(record, title=target.absolute().name))
-    work.finish()
+    with lock_run(target):
+        work = open_work_folder(
+            target,
+            inputs,
+            choose_precision=lambda: choose_precision(training.precision, training_device()),
+            resume=resume,
+            force=force,
+        )
+        with work.note_how_to_continue():
+            stopwatch = Stopwatch.in_folder(work.path)
+            transfer_set = prepare_transfer_set(teacher, files, digests, column=column)
+            compression = _prepare(
+                teacher, transfer_set, size, inputs, work, stopwatch, minutes=minutes, console=console
+            )
+            record = _compress(compression, inputs)
+            replace_text(work.path / RECORD_NAME, records.to_json(record))
+            replace_text(work.path / "students.html", students_page(record, title=target.absolute().name))
+        work.finish()
     return record
 
 
@@ -170,6 +181,7 @@ def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRe
         choice=choose(points, budget=inputs.budget, speed=inputs.speed),
         notes=(
             *notes,
+            *note_no_candidates(levels),
             *note_speed_limit(compression.size, inputs.speed),
             *students.notes,
             *note_left_out(bundles),

@@ -16,6 +16,7 @@ from mtl_runtime.gate.speed import SPEED_TEXTS, median_ratio, time_rounds
 from mtl_runtime.inference.classifier import Classifier
 from mtl_runtime.loading.load import load
 from mtl_runtime.providers.execution_config import OptimizeFor
+from mtl_runtime.report.number_format import plural
 
 __all__ = ["measure_points"]
 
@@ -60,7 +61,7 @@ def measure_points(
     by_length = sorted(texts, key=len)
     alone = evenly_spaced(by_length, _ALONE)
     sample = evenly_spaced(by_length * math.ceil(SPEED_TEXTS / len(by_length)), _TEXTS)
-    _log.info("timing %d variants in turn, %d rounds of %d sentences", len(timed), rounds, len(sample))
+    _log.info("timing %s in turn, %d rounds of %d sentences", plural(len(timed), "variant"), rounds, len(sample))
     seconds = time_rounds([one.load("throughput") for one in timed], sample, rounds=rounds)
     single = _time_single_texts([one.load("latency") for one in timed], alone, rounds)
     fastest = min(

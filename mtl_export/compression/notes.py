@@ -1,17 +1,18 @@
 """What whoever reads the result of a compression should know of it, as sentences of its record."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mtl_export.bundling.export_bundle import Exported
-from mtl_export.compression.candidates import speed_limit
+from mtl_export.compression.candidates import Level, speed_limit
 from mtl_export.compression.pruning.student_shape import TeacherSize
 from mtl_export.compression.transfer_set import TransferSet
 from mtl_runtime.bundle.gate_config import GateConfig, limits_for, precision_of
 from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.gate.teacher_comparison import fewest_sentences
+from mtl_runtime.report.number_format import plural
 
-__all__ = ["note_few_sentences", "note_left_out", "note_speed_limit"]
+__all__ = ["note_few_sentences", "note_left_out", "note_no_candidates", "note_speed_limit"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,13 +28,19 @@ def note_few_sentences(transfer_set: TransferSet, gate: GateConfig) -> tuple[str
         # Without labels the teacher's answers to all sentences are compared, and a correlation proves nothing.
         needed = fewest_sentences(budget, decided, kind=spec.kind) if labelled or spec.kind != "regression" else None
         if needed is None or (labelled or len(rows)) < needed:
-            which = f"{labelled:,} labelled" if labelled else f"{len(rows):,} unlabelled"
+            count = labelled or len(rows)
+            which = plural(count, f"{'labelled' if labelled else 'unlabelled'} validation sentence")
             enough = "no number would be enough" if needed is None else f"at least {needed:,} would be needed"
-            too_few = f"{which} validation sentences are too few to be certain of {budget:g} points"
+            too_few = f"{which} {'is' if count == 1 else 'are'} too few to be certain of {budget:g} points"
             notes.append(f"task {spec.name}: {too_few}, even if no answer changed; {enough}")
     for note in notes:
         _log.warning("%s; students are chosen by estimates alone", note)
     return tuple(notes)
+
+
+def note_no_candidates(levels: Sequence[Level]) -> tuple[str, ...]:
+    """That nothing of a teacher can be left out."""
+    return () if levels else ("there are no students: the encoder has nothing left that could be taken out",)
 
 
 def note_speed_limit(size: TeacherSize, speed: float) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from mtl_export.compression.pruning.student_shape import StudentShape
 from mtl_export.compression.trials import Trial
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core import records
 from mtl_runtime.core.machine import MachineFacts
 from mtl_runtime.evidence.schema import BudgetOutcome, Estimate, TeacherComparison, VariantEvidence
 from mtl_runtime.gate.teacher_comparison import worst_outcome
@@ -93,6 +94,7 @@ class CompressionInputs:
     """What decides the students that a compression ends with."""
 
     teacher: str  # SHA-256 of its weights
+    record: FileSpec | None = field(default=None, metadata=records.if_set())  # its checkpoint.json, with its budgets
     files: tuple[FileSpec, ...]  # of training and validation, then those of texts without labels
     column: str | None  # of the latter
     variants: tuple[str, ...]
@@ -208,11 +210,12 @@ def _median_speed(point: Point) -> float:
 def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float) -> str:
     own = {name: task.budget for name, task in best.tasks.items() if task.budget != budget}
     others = f" ({', '.join(f'{name} {points:g}' for name, points in own.items())})" if own else ""
-    limit = f"the budget of {budget:g} points{others}"
+    limit = f"the budget of {budget:g} {'point' if budget == 1 else 'points'}{others}"
     if best.model == TEACHER:
         variants = plural(sum(point.model != TEACHER for point in points), "variant")
         taken = "the teacher's fastest variant inside it" if _is_inside(best) else "the teacher's most accurate variant"
-        return f"nothing inside {limit} was found that is faster, among {variants} of students; this is {taken}"
+        found = f"nothing inside {limit} was found that is faster by more than noise, among {variants} of students"
+        return f"{found}; this is {taken}"
     certainty = "with 95 % confidence" if best.outcome == "certain" else _uncertain(best)
     reached = "" if best.speed.median >= speed else f"; the wanted {speed:g} times was not reached"
     return (
@@ -226,7 +229,8 @@ def _uncertain(point: Point) -> str:
     sentences = min(task.sentences for task in uncertain)
     needed = [task.sentences_needed for task in uncertain]
     more = f"; about {max(filter(None, needed)):,} would be enough" if None not in needed else ""
-    return f"which {sentences:,} sentences are too few to be certain of{more}"
+    few = "sentence is" if sentences == 1 else "sentences are"
+    return f"which {sentences:,} {few} too few to be certain of{more}"
 
 
 def task_change(compared: TeacherComparison) -> TaskChange:

@@ -115,18 +115,25 @@ def _read_texts(teacher: Checkpoint, files: Sequence[Path], column: str | None, 
         )
         rows = _read_unlabelled(config, [SourceFiles(text=text, files=(str(file),), tasks=())])
         source = len(config.data.sources)
-        found |= {row.text: dataclasses.replace(row, source=source) for row in rows if row.text not in without}
+        found |= {
+            row.text: dataclasses.replace(row, source=source) for row in rows if _squeeze(row.text) not in without
+        }
     _log.info("%d distinct texts without labels, besides those of the teacher's data", len(found))
     return list(found.values())
 
 
 def _known_texts(config: Config, data: TrainingData) -> set[str]:
-    """Of all splits."""
+    """Of all splits, with single spaces."""
     tested = [
         SourceFiles(text=source.text, files=source.test, tasks=()) for source in config.data.sources if source.test
     ]
     splits = (data.train.rows, data.validation.rows, _read_unlabelled(config, tested))
-    return {row.text for rows in splits for row in rows}
+    return {_squeeze(row.text) for rows in splits for row in rows}
+
+
+def _squeeze(text: str) -> str:
+    """The text with single spaces: one that differs in spaces alone is the same sentence."""
+    return " ".join(text.split())
 
 
 def _read_unlabelled(config: Config, sources: Sequence[SourceFiles]) -> Sequence[Example]:

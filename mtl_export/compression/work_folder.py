@@ -2,33 +2,50 @@
 
 import logging
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from mtl_export.compression.points import CompressionInputs, StudentsRecord
 from mtl_export.compression.pruning.sensitivity import LayerLoss
+from mtl_export.compression.stopwatch import CLOCK_NAME
 from mtl_export.config import Precision
 from mtl_export.errors import CheckpointError
-from mtl_export.folder_marks import COMPRESSION_RECORD, check_no_unfinished_run, run_folder_path
+from mtl_export.folder_marks import (
+    COMPRESSION_RECORD,
+    check_no_unfinished_run,
+    check_run_folder,
+    remove_run_folder,
+    run_folder_path,
+)
 from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.outputs import check_folder, move_folder, refuse_link
 from mtl_runtime.errors import RecordError
 
-__all__ = ["RECORD_NAME", "Stopwatch", "TrialOutcome", "WorkFolder", "finished_record", "open_work_folder"]
+__all__ = [
+    "RECORD_NAME",
+    "DamagedWorkError",
+    "TrialOutcome",
+    "WorkFolder",
+    "finished_record",
+    "open_work_folder",
+]
 
 _log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 RECORD_NAME = "students.json"
 
-_CLOCK, _LAYERS, _TRIALS = "seconds.json", "layers.json", "trials"
+_LAYERS, _TRIALS = "layers.json", "trials"
 # Of what decides the students, as the subject of a sentence.
 _INPUTS = {
     "teacher": "the checkpoint",
+    "record": "its checkpoint.json",
     "files": "its data or --texts",
     "column": "--column",
     "variants": "--variants",
@@ -36,6 +53,10 @@ _INPUTS = {
     "speed": "--speed",
     "seed": "the seed",
 }
+
+
+class DamagedWorkError(CheckpointError):
+    """Something that an unfinished compression needs to continue is gone or damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +90,8 @@ class WorkFolder:
 
     def read_layers(self) -> tuple[LayerLoss, ...] | None:
         """What leaving out layers costs, if it was measured; None: it was not."""
-        file = self.path / _LAYERS
-        return records.from_json(_Layers, file.read_bytes(), where=file.name).steps if file.is_file() else None
+        kept = _read_kept(_Layers, self.path / _LAYERS)
+        return kept.steps if kept else None
 
     def keep_layers(self, steps: tuple[LayerLoss, ...]) -> None:
         """Keep what leaving out layers costs."""
@@ -82,8 +103,7 @@ class WorkFolder:
 
     def read_trial(self, candidate: str, rung: int) -> TrialOutcome | None:
         """What a finished trial ended with; None where it is not finished."""
-        file = self._trial_file(candidate, rung)
-        return records.from_json(TrialOutcome, file.read_bytes(), where=file.name) if file.is_file() else None
+        return _read_kept(TrialOutcome, self._trial_file(candidate, rung))
 
     def finish_trial(self, candidate: str, rung: int, outcome: TrialOutcome) -> None:
         """Remember what a trial ended with; the weights that it started from are not needed any more."""
@@ -119,9 +139,12 @@ class WorkFolder:
         """
         try:
             yield
+        except DamagedWorkError as error:
+            error.__notes__ = []
+            raise
         except BaseException as error:
             if self.read_layers() is None:
-                shutil.rmtree(self.path, ignore_errors=True)
+                remove_run_folder(self.path)
                 error.__notes__ = ["nothing was finished yet; the same command starts again"]
             else:
                 error.__notes__ = ["what is finished is kept; the same command with --resume, not --force, continues"]
@@ -165,9 +188,10 @@ def open_work_folder(
         check_folder(target, replace=record.replace)
         return WorkFolder(folder, target, record.precision, record.replace)
     check_folder(target, replace=force)
+    check_run_folder(target)
     if not force:
         check_no_unfinished_run(target)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_run_folder(folder)
     folder.mkdir(parents=True)
     record = _Record(inputs=inputs, precision=choose_precision(), replace=force)
     replace_text(folder / COMPRESSION_RECORD, records.to_json(record))
@@ -189,9 +213,30 @@ def finished_record(target: Path, inputs: CompressionInputs) -> StudentsRecord |
             f"{target} has other students: {_describe_change(record.inputs, inputs)} since; name another output, or "
             "replace it with --force"
         )
+    _require_complete(record, target)
     _remove_leftovers(target)
     _log.info("%s is finished, and nothing is left to resume; --force makes other students", target)
     return record
+
+
+def _require_complete(record: StudentsRecord, target: Path) -> None:
+    """Refuse a finished compression that has lost something, or whose record was edited."""
+    points = {(point.model, point.variant): point for point in record.points}
+    folders = [target / model / "bundle" for model, _ in points]
+    missing = next((folder for folder in folders if not (folder / MANIFEST_NAME).is_file()), None)
+    if (record.choice.model, record.choice.variant) not in points:
+        missing = target / RECORD_NAME
+    if missing is not None:
+        raise CheckpointError(f"{missing} is missing or damaged; make the students again with --force")
+
+
+def _read_kept(kind: type[_T], file: Path) -> _T | None:
+    """What a finished step has kept; None where it is not finished, or its file is damaged: then it is repeated."""
+    try:
+        return records.from_json(kind, file.read_bytes(), where=file.name) if file.is_file() else None
+    except RecordError as error:
+        _log.warning("%s is damaged, and made again: %s", file, error)
+        return None
 
 
 def _describe_change(before: CompressionInputs, now: CompressionInputs) -> str:
@@ -201,10 +246,11 @@ def _describe_change(before: CompressionInputs, now: CompressionInputs) -> str:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """What only a compression that goes on needs."""
-    for name in (COMPRESSION_RECORD, _CLOCK, _LAYERS):
+    """What only a compression that goes on needs, and what killed processes had begun to write."""
+    for name in (COMPRESSION_RECORD, CLOCK_NAME, _LAYERS):
         (target / name).unlink(missing_ok=True)
-    shutil.rmtree(target / _TRIALS, ignore_errors=True)
+    for folder in (target / _TRIALS, *target.glob("*/.*-new-*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(file: Path) -> _Record:
@@ -212,31 +258,3 @@ def _read(file: Path) -> _Record:
         return records.from_json(_Record, file.read_bytes(), where=file.name)
     except RecordError as error:
         raise CheckpointError(f"{file} is damaged: {error}; use --force to start again") from error
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Seconds that a compression has taken, those before it was interrupted included.
-
-    Args:
-        file: where they are kept.
-    """
-
-    file: Path
-    before: float = 0.0
-    start: float = field(default_factory=time.monotonic)
-
-    @classmethod
-    def of(cls, work: WorkFolder) -> "Stopwatch":
-        """The stopwatch of an unfinished compression, or a new one."""
-        file = work.path / _CLOCK
-        return cls(file, float(file.read_text("utf-8")) if file.is_file() else 0.0)
-
-    @property
-    def seconds(self) -> float:
-        """Up to now."""
-        return self.before + time.monotonic() - self.start
-
-    def save(self) -> None:
-        """Keep the seconds up to now, for a compression that is resumed."""
-        replace_text(self.file, f"{self.seconds:.1f}\n")

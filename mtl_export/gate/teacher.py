@@ -5,6 +5,7 @@ import logging
 from mtl_export.checkpoint import Checkpoint
 from mtl_export.errors import CheckpointError
 from mtl_export.gate.comparison_data import ComparisonData
+from mtl_runtime.bundle.manifest import TaskSpec
 from mtl_runtime.core.work import stage_work
 from mtl_runtime.gate.gate_variant import Reference
 from mtl_runtime.inference.decode import check_finite
@@ -23,14 +24,24 @@ def require_same_tasks(student: Checkpoint, teacher: Checkpoint) -> None:
     Raises:
         CheckpointError: a task of the student is missing there, or has other labels or another kind.
     """
-    known = {task.name: (task.kind, task.labels, task.standardization) for task in teacher.record.model.tasks}
+    known = {task.name: task for task in teacher.record.model.tasks}
     for task in student.record.model.tasks:
-        if known.get(task.name) != (task.kind, task.labels, task.standardization):
-            problem = "has other labels there" if task.name in known else "does not exist there"
+        if (problem := _difference(task, known.get(task.name))) is not None:
             raise CheckpointError(
                 f"{student.path} cannot be compared with {teacher.path}: task {task.name} {problem}; "
                 f"name the checkpoint that it was distilled from"
             )
+
+
+def _difference(task: TaskSpec, other: TaskSpec | None) -> str | None:
+    """What makes a task of the teacher another one, as the rest of a sentence; None: nothing."""
+    if other is None:
+        return "does not exist there"
+    if task.kind != other.kind:
+        return f"is {task.kind} here and {other.kind} there"
+    if task.labels != other.labels:
+        return "has other labels there"
+    return "has another mean and scale there" if task.standardization != other.standardization else None
 
 
 def ask_teacher(teacher: Checkpoint, data: ComparisonData) -> Reference:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,10 +11,17 @@ from typing import Self
 from mtl_export.checkpoint import StudentOrigin, TrainingPlan
 from mtl_export.config import Config, SourceConfig
 from mtl_export.errors import CheckpointError
-from mtl_export.folder_marks import RUN_RECORD, check_no_unfinished_run, run_folder_path
+from mtl_export.folder_marks import (
+    RUN_RECORD,
+    check_no_unfinished_run,
+    check_run_folder,
+    remove_run_folder,
+    run_folder_path,
+)
 from mtl_export.training.loop.resume_points import last_resume_point, remove_incomplete_points, step_of
 from mtl_runtime.bundle.manifest import FileSpec
 from mtl_runtime.core import records
+from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.outputs import check_folder, refuse_link
 from mtl_runtime.errors import RecordError
 
@@ -151,11 +157,10 @@ def _start(target: Path, record: RunRecord) -> None:
         check_no_unfinished_run(target)
     folder = run_folder_path(target)
     refuse_link(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    check_run_folder(target)
+    remove_run_folder(folder)
     folder.mkdir(parents=True)
-    temporary = folder / f"{RUN_RECORD}.new"
-    temporary.write_text(records.to_json(record), "utf-8")
-    temporary.replace(folder / RUN_RECORD)
+    replace_text(folder / RUN_RECORD, records.to_json(record))
 
 
 @contextmanager
@@ -167,7 +172,7 @@ def note_how_to_continue(folder: Path) -> Iterator[None]:
         point = last_resume_point(folder)
         if point is None:
             error.add_note("stopped before the first resume point was saved; the same command starts again")
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_run_folder(folder)
         else:
             error.add_note(f"saved up to step {step_of(point)}; the same command with --resume continues from there")
         raise

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
@@ -13,7 +12,7 @@ from rich.console import Console
 from mtl_export.checkpoint import Checkpoint, TrainingPlan, load_checkpoint, save_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError
-from mtl_export.folder_marks import CHECKPOINT_RECORD, run_folder_path
+from mtl_export.folder_marks import CHECKPOINT_RECORD, lock_run, remove_run_folder, run_folder_path
 from mtl_export.model import MultiTaskModel
 from mtl_export.training.checkpoint_record import build_checkpoint_record
 from mtl_export.training.distilled_rows import DistilledRows
@@ -58,20 +57,22 @@ def run_training(
 
     Raises:
         CheckpointError: as :func:`mtl_export.training.run_folder.open_run`, or a resume point cannot be written.
+        MtlError: another process is writing ``target``.
     """
     rows = len(distilled.rows if distilled else data.train.rows)
     make_plan = partial(_plan, inputs, rows, model)
-    run = open_run(target, inputs, make_plan=make_plan, resume=resume, force=force, leader=_is_first())
-    # Whoever compresses has not asked for a student to be resumed: that is how its run always begins.
-    _log_start(run, resume=resume and distilled is None)
-    with note_how_to_continue(run.folder) if _is_first() else nullcontext():
-        result = fit(model, data, run, new_heads=new_heads, console=console, distilled=distilled)
-        record = build_checkpoint_record(target, run, data, model, result, about_data)
-        checkpoint = Checkpoint(target, model, record)
-        warn_of(finding for finding in record.training.findings if finding not in about_data)
-        if _is_first():
-            _save(checkpoint, run)
-    result.wait_for_everyone()
+    with lock_run(target) if _is_first() else nullcontext():
+        run = open_run(target, inputs, make_plan=make_plan, resume=resume, force=force, leader=_is_first())
+        # Whoever compresses has not asked for a student to be resumed: that is how its run always begins.
+        _log_start(run, resume=resume and distilled is None)
+        with note_how_to_continue(run.folder) if _is_first() else nullcontext():
+            result = fit(model, data, run, new_heads=new_heads, console=console, distilled=distilled)
+            record = build_checkpoint_record(target, run, data, model, result, about_data)
+            checkpoint = Checkpoint(target, model, record)
+            warn_of(finding for finding in record.training.findings if finding not in about_data)
+            if _is_first():
+                _save(checkpoint, run)
+        result.wait_for_everyone()
     model.to("cpu").eval()
     return checkpoint
 
@@ -97,8 +98,9 @@ def finished_checkpoint(target: Path, inputs: RunInputs) -> Checkpoint | None:
             f"{target} was trained with another config, other data or another --from; name another output, or replace "
             f"it with --force"
         )
-    if _is_first():  # a process that was killed after the checkpoint was complete leaves its folder
-        shutil.rmtree(run_folder_path(target), ignore_errors=True)
+    # A process that was killed after the checkpoint was complete leaves its folder.
+    if _is_first() and unfinished is not None:
+        remove_run_folder(run_folder_path(target))
     _log.info("%s is finished: nothing is left to resume", target)
     return checkpoint
 
@@ -152,4 +154,4 @@ def _save(checkpoint: Checkpoint, run: Run) -> None:
     target, record = checkpoint.path, checkpoint.record
     page = training_page(record, title=target.name)
     save_checkpoint(target, checkpoint.model, record, page=page, force=run.record.replace)
-    shutil.rmtree(run.folder)
+    remove_run_folder(run.folder)

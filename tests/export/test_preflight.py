@@ -50,6 +50,8 @@ def folder(tmp_path):
         ("checkpoint", "checkpoint.json"),
         ("there", "file"),
         ("again.run", "run.json"),
+        ("made.run", "compression.json"),
+        ("kept.run", "notes.txt"),
         ("empty", ""),
     ):
         (tmp_path / name).mkdir()
@@ -59,6 +61,8 @@ def folder(tmp_path):
     for name, file in (("encoder", "config.json"), ("checkpoint", "checkpoint.json")):
         (tmp_path / "there" / name).mkdir()
         (tmp_path / "there" / name / file).write_text("{}", "utf-8")
+    (tmp_path / "made.run" / "student").mkdir()
+    (tmp_path / "made.run" / "student" / "checkpoint.json").write_text("{}", "utf-8")
     (tmp_path / "bundle").symlink_to(TINY_BUNDLE)
     return tmp_path
 
@@ -98,6 +102,13 @@ def folder(tmp_path):
         ("export checkpoint -o checkpoint --force", "checkpoint is what is read; name another output"),
         ("export checkpoint -o . --force", ". is no name of a folder to write; name another output"),
         ("compress checkpoint -o checkpoint --force", "checkpoint is what is read; name another output"),
+        ("compress made.run/student -o made --force", "student, which is read; name another output"),
+        (
+            "compress checkpoint -o kept --force",
+            "kept.run is where an unfinished run would be, and holds something else",
+        ),
+        ("train config.toml -o kept --force", "kept.run is where an unfinished run would be, and holds something"),
+        ("export checkpoint -o there --reference there/checkpoint --force", "checkpoint, which is read; name another"),
         ("compress checkpoint -o new --column body", "--column is that of --texts; give both or neither"),
         ("export again.run -o new", "again.run is an unfinished run; run `mtl train` with --resume"),
         ("export checkpoint -o there", "there exists already; name another output, or replace it with --force"),

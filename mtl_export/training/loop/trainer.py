@@ -11,6 +11,7 @@ from transformers import EvalPrediction, Trainer, TrainingArguments
 
 from mtl_export.checkpoint import TrainingPlan
 from mtl_export.config import Config
+from mtl_export.errors import ConfigError
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.losses import MultiTaskLoss
 from mtl_export.training.loop.history import LOSS, SCORE, SELECTION
@@ -142,9 +143,19 @@ class MultiTaskTrainer(Trainer):
         return {**values, SELECTION: float(self.state.global_step) if best else -1.0}
 
     def flat_metrics(self, predictions: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, float]:
-        """Scores of an evaluation in the Trainer's form: one for all tasks, and ``task.metric`` for each."""
-        by_task = self.task_metrics(predictions, labels)
+        """Scores of an evaluation in the Trainer's form: one for all tasks, and ``task.metric`` for each.
+
+        Raises:
+            ConfigError: the model does not answer with numbers any more, or its loss is infinite.
+        """
         losses = self.trained.loss.by_task(_to_tensors(predictions), _to_tensors(labels))
+        if not all(bool(np.isfinite(value).all()) for value in (*predictions.values(), *losses.values())):
+            rates = f"encoder_learning_rate is {self.plan.encoder_learning_rate:g}"
+            raise ConfigError(
+                f"training diverged before step {self.state.global_step}: answers or losses are NaN or infinite; lower "
+                f"the learning rates ([training] {rates}, head_learning_rate is {self.plan.head_learning_rate:g})"
+            )
+        by_task = self.task_metrics(predictions, labels)
         kinds = {task.name: task.kind for task in self.tasks}
         return {
             SCORE: score(by_task, kinds),

@@ -59,7 +59,8 @@ def compare_with_teacher(
         targets = encode_targets(after.task, examples)
         answers = measure_agreement(texts, teacher[name], after, targets, tie=tie)
         changes, f1_changes = _changes(after.task, targets, teacher[name].at_thresholds, after.at_thresholds, answers)
-        unlabelled = None if changes else _difference(teacher[name], after, answers)
+        judged = changes.keys() & BUDGETED[answers.kind]
+        unlabelled = None if judged else _difference(teacher[name], after, answers)
         comparisons[name] = _judge(answers, changes, f1_changes, unlabelled, budget=budget[name], tasks=max(1, decided))
     return comparisons
 
@@ -100,9 +101,12 @@ def _changes(
     finite = np.where(np.isfinite(after.logits), after.logits, 0.0).astype(np.float32)
     sides = [(before.task, before.logits[labelled]), (after.task, finite[labelled])]
     old, new = resample_metrics(targets[labelled], sides)
+    # Nothing correlates with labels that are all the same, right or wrong.
+    undefined = {"pearson"} if task.kind == "regression" and np.ptp(targets[labelled]) == 0 else set()
     changes = {
         name: _change(value - answers.reference_metrics[name], new.values[name] - old.values[name])
         for name, value in answers.metrics.items()
+        if name not in undefined
     }
     zero = [np.nan_to_num(side.f1) for side in (old, new)]  # a label that is neither given nor there is not missed
     f1_changes = {
@@ -142,7 +146,8 @@ def _judge(
     decides = answers.kind != "regression"
     bound = share_bound(answers.flips, answers.sentences, error=ERROR / tasks) if decides else 0.0
     # Where so few answers differ, accuracy cannot have lost more, whatever the labels are. It is that of the labelled
-    # sentences, which may be of another kind than the others: at worst all that differ are among them.
+    # sentences, which may be of another kind than the others: at worst all that differ are among them. Of several
+    # labels, accuracy is measured at thresholds that have not seen the sentence, and answers at the final ones.
     counted = answers.labelled or answers.sentences
     proven = decides and share_bound(min(answers.flips, counted), counted, error=ERROR / tasks) <= budget / 100
     least = fewest_sentences(budget, tasks, kind=answers.kind)
@@ -150,7 +155,7 @@ def _judge(
     judged = {name: changes[name] for name in BUDGETED[answers.kind] if name in changes}
     outcomes = {
         name: "certain"
-        if proven and name == "accuracy"
+        if proven and name == "accuracy" and answers.kind == "single_label"
         else _judge_change(change, answers, budget=budget, enough=enough)
         for name, change in judged.items()
     } or {"agreement": _judge_difference(unlabelled or 0.0, answers, budget=budget, proven=proven)}

@@ -134,7 +134,7 @@ def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
     folder = teacher.path.parent
     of_splits = [{row["text"] for row in rows(count, seed=seed, missing=0.1)} for count, seed in SPLITS]
     new = [f"{row['text']} {number}" for number, row in enumerate(rows(50, seed=77))]
-    texts = [*new, *(min(split) for split in of_splits)]
+    texts = [*new, *(min(split) for split in of_splits), *(f" {max(split)}  " for split in of_splits)]
     file = write_csv(folder / "more.csv", [{"text": text} for text in [*texts, texts[0]]])
     transfer_set = prepare_transfer_set(teacher, [file], digest_files(teacher, [file]))
     assert transfer_set.texts == 50

@@ -8,11 +8,14 @@ import sys
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from mtl_export.checkpoint import load_checkpoint, save_checkpoint
 from mtl_export.config import Config
 from mtl_export.errors import CheckpointError, ConfigError
-from mtl_export.training import run_training, train
+from mtl_export.folder_marks import lock_run
+from mtl_export.training import run_folder, run_training, train
 from mtl_runtime.errors import MtlError
 from tests.export.tiny import CONFIG, project, rows, write_csv
 
@@ -167,10 +170,57 @@ def test_a_finished_run_that_is_resumed_returns_its_checkpoint(again, config):
     assert (again / "checkpoint" / "checkpoint.json").read_bytes() == record
 
 
-def test_what_a_kill_after_the_end_left_is_removed(again, config):
-    shutil.copytree(again / "encoder", again / "checkpoint.run")
+def test_what_a_kill_after_the_end_left_is_removed(again, config, monkeypatch):
+    monkeypatch.setattr(run_training, "fit", interrupt)
+    monkeypatch.setattr(run_folder, "last_resume_point", lambda folder: folder / "checkpoint-1")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, again / "other")
+    (again / "other.run").rename(again / "checkpoint.run")
     train(config, again / "checkpoint", resume=True)
-    assert not (again / "checkpoint.run").exists()
+    assert not list(again.glob("*checkpoint.run*"))
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("options", [{"force": True}, {"resume": True}, {}])
+def test_a_folder_where_the_run_would_be_is_left_alone(again, config, options):
+    (again / "new.run").mkdir()
+    (again / "new.run" / "notes.txt").touch()
+    with pytest.raises(
+        CheckpointError, match=r"new\.run is where an unfinished run would be, and holds something else"
+    ):
+        train(config, again / "new", **options)
+    assert (again / "new.run" / "notes.txt").is_file()
+
+
+def test_two_processes_do_not_write_the_same_checkpoint(again, config):
+    with lock_run(again / "new"), pytest.raises(MtlError, match="another process is writing"):
+        train(config, again / "new")
+    assert not list(again.glob("*new*"))
+
+
+def test_a_disk_that_is_full_at_the_end_is_one_line(again, monkeypatch):
+    def fail(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    checkpoint = load_checkpoint(again / "checkpoint")
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(MtlError, match=r"new cannot be written: .*No space left on device"):
+        save_checkpoint(again / "new", checkpoint.model, checkpoint.record, page="")
+    assert not list(again.glob("*new*"))
+
+
+def test_training_that_diverges_names_the_learning_rates(tmp_path):
+    folder = project(tmp_path, train=64)
+    steep = {**SHORT, "training": {**SHORT["training"], "encoder_learning_rate": 1e20}}
+    with pytest.raises(
+        ConfigError, match=r"training diverged before step \d+: .* encoder_learning_rate is 1e\+20"
+    ) as end:
+        train(Config.from_dict(steep, folder=folder), folder / "checkpoint")
+    assert not (folder / "checkpoint").exists()
+    assert "stopped before the first resume point was saved" in end.value.__notes__[0]
 
 
 def test_a_finished_run_of_another_config_or_other_data_is_not_resumed(again, config):

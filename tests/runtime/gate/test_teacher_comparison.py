@@ -10,6 +10,7 @@ from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.metrics import f1_by_label, task_metrics
 from mtl_runtime.dataset.resampling import resample_metrics
 from mtl_runtime.gate.agreement import TaskOutputs
+from mtl_runtime.gate.calibration import RowCalibration
 from mtl_runtime.gate.teacher_comparison import compare_with_teacher, fewest_sentences, worst_outcome
 from mtl_runtime.report.teacher.outcomes import describe_outcome
 
@@ -264,3 +265,33 @@ def test_models_are_compared_on_the_same_resamples():
     targets, logits = random.integers(2, size=50), random.normal(size=(50, 2)).astype(np.float32)
     first, second = resample_metrics(targets, [(SINGLE, logits), (SINGLE, logits)])
     assert np.array_equal(first.values["accuracy"], second.values["accuracy"])
+
+
+def test_a_correlation_with_labels_that_are_all_the_same_says_nothing():
+    rows = 800
+    examples = examples_of([2.0] * rows, "number")
+    logits = np.random.default_rng(0).normal(size=(rows, 1)).astype(np.float32)
+    for factor, outcome, loss in ((1.0, "uncertain", 0.0), (-30.0, "exceeded", 200.0)):
+        sides = [{"number": TaskOutputs(NUMBER, side)} for side in (logits, factor * logits)]
+        (compared,) = compare_with_teacher(examples, *sides, budget={"number": 0.5}, tie=1e-4).values()
+        assert "pearson" not in compared.changes
+        assert compared.changes["mae"].change == pytest.approx(0.0 if factor == 1 else 22.0, abs=5)
+        assert (compared.outcome, compared.sentences_needed) == (outcome, None)
+        assert compared.loss == pytest.approx(loss, abs=1e-3)
+
+
+def test_equal_answers_do_not_prove_the_accuracy_of_several_labels_whose_thresholds_saw_each_answer():
+    rows = 800
+    random = np.random.default_rng(1)
+    logits = random.normal(size=(rows, 3)).astype(np.float32)
+    given = random.random((rows, 3)) < 0.3
+    truth = [tuple(label for label, there in zip("abc", row, strict=True) if there) for row in given]
+    laxer = RowCalibration(np.ones(rows), np.full((rows, 3), 0.1))
+    teacher, student = TaskOutputs(MULTI, logits), TaskOutputs(MULTI, logits, unseen=laxer)
+    (compared,) = compare_with_teacher(
+        examples_of(truth, "multi"), {"multi": teacher}, {"multi": student}, budget={"multi": 0.5}, tie=1e-4
+    ).values()
+    assert compared.answers.flips == 0
+    assert compared.differing_bound < 0.005
+    assert compared.changes["accuracy"].change < -0.05 < compared.changes["macro_f1"].low
+    assert compared.outcome != "certain"
