@@ -32,12 +32,20 @@ class Students:
     bundles: dict[str, Exported] = field(default_factory=dict)  # by name
     work: dict[str, float] = field(default_factory=dict)  # of each, as a share of the teacher's
     trials: tuple[Trial, ...] = ()
-    notes: tuple[str, ...] = ()
+    not_made: tuple[tuple[str, str], ...] = ()  # size or name, and why
 
-    def with_note(self, note: str) -> Self:
+    def without(self, what: str, reason: str) -> Self:
         """The same, and why something is missing, which is logged."""
-        _log.info("%s", note)
-        return dataclasses.replace(self, notes=(*self.notes, note))
+        _log.info("%s: not made, since %s", what, reason)
+        return dataclasses.replace(self, not_made=(*self.not_made, (what, reason)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is missing, as a sentence for each reason."""
+        by_reason: dict[str, list[str]] = {}
+        for what, reason in self.not_made:
+            by_reason.setdefault(reason, []).append(what)
+        return tuple(f"not made, since {reason}: {', '.join(things)}" for reason, things in by_reason.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +66,14 @@ def make_students(compression: Compression, levels: Sequence[Level]) -> Students
     sentences = read_trial_sentences(compression)
     for number, level in enumerate(levels, 1):
         if students.records and (reason := _reason_not_to_try(compression, level, exceeded)):
-            students = students.with_note(f"students of about {_percent(level)} of the work were not made: {reason}")
+            students = students.without(f"a student of about {_percent(level)} of the work", reason)
             continue
         names = ", ".join(one.name for one in level.candidates)
         _log.info("size %d of %d, about %s of the work: %s", number, len(levels), _percent(level), names)
         best, trials = try_candidates(compression, level, sentences)
         students = dataclasses.replace(students, trials=(*students.trials, *trials))
         if students.records and (reason := _reason_not_to_distill(compression, best)):
-            students = students.with_note(f"{best.name} was not distilled: {reason}")
+            students = students.without(best.name, reason)
             continue
         _log.info("%s: distilling%s", best.name, _time_left(compression, best, levels[number:], exceeded))
         record, exported = _make_student(compression, best, rung=sum(one.candidate == best.name for one in trials))

@@ -1,6 +1,8 @@
 """candidates of one size -> the one whose answers are closest to the teacher's, after short distillations."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,8 @@ from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.text.tokenizer import TokenizedText
 
 __all__ = ["TrialSentences", "is_tried", "read_trial_sentences", "try_candidates"]
+
+_log = logging.getLogger(__name__)
 
 _TRIAL_SENTENCES = 512  # of the validation split, that trials are measured on
 
@@ -72,8 +76,21 @@ def _try(
 ) -> TrialOutcome:
     transfer_set = compression.transfer_set.take(rows=rows, validation=_TRIAL_SENTENCES)
     target = compression.work.trial(candidate.name, rung)
-    checkpoint = distill_candidate(compression, candidate, transfer_set, target, epochs=1, rung=rung)
+    _log.info("%s: a trial on %s rows", candidate.name, f"{len(transfer_set.rows.rows):,}")
+    with _warnings_alone(logging.getLogger("mtl_export.training")):
+        checkpoint = distill_candidate(compression, candidate, transfer_set, target, epochs=1, rung=rung)
     return TrialOutcome(
         divergence=sentences.divergence(checkpoint.model),
         seconds_per_row=compression.seconds_per_row.get(candidate, 0.0),
     )
+
+
+@contextmanager
+def _warnings_alone(logger: logging.Logger) -> Iterator[None]:
+    """Hide the plan and the metrics of a trial: there are many, and what decides is the divergence."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
