@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -125,7 +126,11 @@ def compress(
             compression = _prepare(
                 teacher, transfer_set, size, inputs, work, stopwatch, minutes=minutes, console=console
             )
-            record = _compress(compression, inputs)
+            try:
+                record = _compress(compression, inputs)
+            finally:
+                with suppress(OSError):  # the time counts; a full disk is what already ended it
+                    stopwatch.save()
             replace_text(work.path / RECORD_NAME, records.to_json(record))
             replace_text(work.path / "students.html", students_page(record, title=target.absolute().name))
         work.finish()

@@ -72,9 +72,12 @@ def make_students(compression: Compression, levels: Sequence[Level]) -> Students
         _log.info("size %d of %d, about %s of the work: %s", number, len(levels), _percent(level), names)
         best, trials = try_candidates(compression, level, sentences)
         students = dataclasses.replace(students, trials=(*students.trials, *trials))
-        if students.records and (reason := _reason_not_to_distill(compression, best)):
+        reason = _reason_not_to_distill(compression, best)
+        if reason and students.records:
             students = students.without(best.name, reason)
             continue
+        if reason:
+            _log.info("%s; one student is made in any case", reason)
         _log.info("%s: distilling%s", best.name, _time_left(compression, best, levels[number:], exceeded))
         record, exported = _make_student(compression, best, rung=sum(one.candidate == best.name for one in trials))
         students = dataclasses.replace(

@@ -5,6 +5,7 @@ The term is that of G. Hinton, O. Vinyals and J. Dean, "Distilling the Knowledge
 
 import dataclasses
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,17 @@ from mtl_export.training.distilled_rows import DistilledRows
 from mtl_export.training.plan import training_device
 from mtl_export.training.training_data import TrainingData, data_digests
 from mtl_runtime.bundle.manifest import FileSpec
+from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.dataset.examples import Example, find_columns
+from mtl_runtime.report.number_format import plural
 
 __all__ = ["TransferSet", "digest_files", "prepare_transfer_set"]
 
 _log = logging.getLogger(__name__)
+
+_TEXTS_AT_ONCE = 4096
+_SECONDS_WORTH_A_LINE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,7 @@ def prepare_transfer_set(
     data = dataclasses.replace(data, specs=tuple(known[spec.name] for spec in data.specs))
     extra = _read_texts(teacher, texts, column, without=_known_texts(config, data)) if texts else []
     rows = (*data.train.rows, *extra)
-    _log.info("the teacher answers %d texts, which its students learn from", len(rows))
+    _log.info("the teacher answers %s, which its students learn from", plural(len(rows), "text"))
     return TransferSet(
         config=config,
         data=data,
@@ -118,7 +124,9 @@ def _read_texts(teacher: Checkpoint, files: Sequence[Path], column: str | None, 
         found |= {
             row.text: dataclasses.replace(row, source=source) for row in rows if _squeeze(row.text) not in without
         }
-    _log.info("%d distinct texts without labels, besides those of the teacher's data", len(found))
+    if not found:
+        _log.warning("--texts adds nothing: the teacher's own data hold all of its sentences")
+    _log.info("%s of --texts, besides those of the teacher's data", plural(len(found), "distinct sentence"))
     return list(found.values())
 
 
@@ -147,9 +155,18 @@ def _read_unlabelled(config: Config, sources: Sequence[SourceFiles]) -> Sequence
 
 
 def _answer(model: MultiTaskModel, texts: list[str]) -> TeacherAnswers:
-    logits, embeddings = model.to(training_device()).answer_tokens(model.tokenize(texts))
+    """The teacher's answers, with a line now and then of how long the rest takes."""
+    model.to(training_device())
+    start, parts = time.monotonic(), []
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        parts.append(model.answer_tokens(model.tokenize(texts[first : first + _TEXTS_AT_ONCE])))
+        done, seconds = min(first + _TEXTS_AT_ONCE, len(texts)), time.monotonic() - start
+        left = (len(texts) - done) * seconds / done
+        if left >= _SECONDS_WORTH_A_LINE:
+            _log.info("the teacher has answered %s texts, about %s left", f"{done:,}", spoken_duration(left))
     model.to("cpu")
-    lengths = np.linalg.norm(
-        embeddings, axis=1, keepdims=True
-    )  # a cosine does not need them, and fp16 could not hold all
+    logits = {task.name: np.concatenate([answers[task.name] for answers, _ in parts]) for task in model.spec.tasks}
+    embeddings = np.concatenate([vectors for _, vectors in parts])
+    # A cosine does not need lengths, and fp16 could not hold all of them.
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     return TeacherAnswers(logits, (embeddings / np.maximum(lengths, 1e-12)).astype(np.float16))

@@ -42,8 +42,10 @@ def halve(
     for rung, (_, rows) in enumerate(_rungs(len(candidates), all_rows)):
         measured: Mapping[str, float] = {one.name: attempt(one, rung, rows) for one in left}
         trials += [Trial(name, rung, rows, divergence) for name, divergence in measured.items()]
-        left = sorted(left, key=lambda one: (measured[one.name], one.name))[: (len(left) + 1) // 2]
-        _log.info("after %d rows each: %s", rows, ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
+        ranked = sorted(left, key=lambda one: (measured[one.name], one.name))
+        left = ranked[: (len(left) + 1) // 2]
+        closest = ", ".join(f"{one.name} {measured[one.name]:.4f}" for one in ranked)
+        _log.info("round %d, divergence from the teacher's answers, the closest first: %s", rung + 1, closest)
     return left[0], tuple(trials)
 
 

@@ -77,7 +77,7 @@ def _try(
     transfer_set = compression.transfer_set.take(rows=rows, validation=_TRIAL_SENTENCES)
     target = compression.work.trial(candidate.name, rung)
     _log.info("%s: a trial on %s rows", candidate.name, f"{len(transfer_set.rows.rows):,}")
-    with _warnings_alone(logging.getLogger("mtl_export.training")):
+    with _errors_alone(logging.getLogger("mtl_export.training")):
         checkpoint = distill_candidate(compression, candidate, transfer_set, target, epochs=1, rung=rung)
     return TrialOutcome(
         divergence=sentences.divergence(checkpoint.model),
@@ -86,10 +86,10 @@ def _try(
 
 
 @contextmanager
-def _warnings_alone(logger: logging.Logger) -> Iterator[None]:
-    """Hide the plan and the metrics of a trial: there are many, and what decides is the divergence."""
+def _errors_alone(logger: logging.Logger) -> Iterator[None]:
+    """Hide plan, metrics and findings of a trial: there are many of them, and what decides is the divergence."""
     level = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:

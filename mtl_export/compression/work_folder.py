@@ -24,7 +24,7 @@ from mtl_runtime.bundle.manifest import MANIFEST_NAME
 from mtl_runtime.core import records
 from mtl_runtime.core.atomic_file import replace_text
 from mtl_runtime.core.outputs import check_folder, move_folder, refuse_link
-from mtl_runtime.errors import RecordError
+from mtl_runtime.errors import MtlError, RecordError
 
 __all__ = [
     "RECORD_NAME",
@@ -145,7 +145,9 @@ class WorkFolder:
         except BaseException as error:
             if self.read_layers() is None:
                 remove_run_folder(self.path)
-                error.__notes__ = ["nothing was finished yet; the same command starts again"]
+                # Of a mistake in the command the message says what to do: the same command would make it again.
+                stopped = "nothing was finished yet; the same command starts again"
+                error.__notes__ = [] if isinstance(error, MtlError) else [stopped]
             else:
                 error.__notes__ = ["what is finished is kept; the same command with --resume, not --force, continues"]
             raise
@@ -210,7 +212,7 @@ def finished_record(target: Path, inputs: CompressionInputs) -> StudentsRecord |
     record = records.from_json(StudentsRecord, file.read_bytes(), where=str(file))
     if record.inputs != inputs:
         raise CheckpointError(
-            f"{target} has other students: {_describe_change(record.inputs, inputs)} since; name another output, or "
+            f"{target} is finished, and {_describe_change(record.inputs, inputs)} since; name another output, or "
             "replace it with --force"
         )
     _require_complete(record, target)

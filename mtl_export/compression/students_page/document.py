@@ -64,7 +64,8 @@ def _glossary() -> Markup:
         ("front", "No other variant is faster and loses less."),
         (
             "not certain",
-            "The estimate holds the budget, the worse end of its 95 % interval does not: other sentences could tell.",
+            "The estimate holds the budget, and the worse end of its 95 % interval does not; or there are too few "
+            "sentences to be certain of anything, even where no answer differs. More of them could tell.",
         ),
         ("work", "Multiplications by the weights of the encoder's layers, as a share of the teacher's."),
         (

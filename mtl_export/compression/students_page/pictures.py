@@ -36,7 +36,7 @@ def pictures(record: StudentsRecord) -> Markup:
 def _figures(record: StudentsRecord, task: str, axis: _Axis) -> Iterator[Markup]:
     first = record.points[0].tasks[task]
     for metric in _SHOWN:
-        if metric in first.metrics:
+        if metric in first.changes:
             before = first.metrics[metric] - first.changes[metric]  # the teacher's, in PyTorch
             values = [100 * point.tasks[task].metrics[metric] for point in record.points]
             yield _figure(record, task, METRICS[metric][0], axis, values, 100 * before - first.budget)
@@ -117,4 +117,4 @@ def _legend() -> Markup:
         )
         for draw, class_, words in entries
     ]
-    return tag("p", parts, " The line joins the front.", class_="key")
+    return tag("p", parts, " Where texts a second are drawn across, the line joins the front.", class_="key")

@@ -18,7 +18,7 @@ def points_table(record: StudentsRecord) -> Markup:
         (
             point.model,
             point.variant,
-            number_format.percent(point.work),
+            f"{100 * point.work:.0f} %",
             f"{point.texts_per_second.median:,.0f}",
             join(number_format.times(point.speed.median), tag("small", number_format.ratio(point.speed)[1])),
             f"{point.p50_milliseconds:.2f}",
@@ -81,5 +81,8 @@ def trials_table(record: StudentsRecord) -> Markup:
         )
         for trial in record.trials
     ]
-    caption = "Short distillations that chose one candidate of each size: the better half goes on with twice the rows"
+    caption = (
+        "Short distillations that chose one candidate of each size: the better half goes on, with twice the rows if "
+        "there are so many"
+    )
     return table(caption, ("candidate", "round", "rows", "divergence"), rows)

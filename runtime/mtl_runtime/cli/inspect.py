@@ -17,6 +17,8 @@ from mtl_runtime.core import records
 from mtl_runtime.errors import MissingPackageError
 from mtl_runtime.evidence.files import read_evidence
 from mtl_runtime.loading.plan import plan_load
+from mtl_runtime.report import number_format
+from mtl_runtime.report.comparison import METRICS
 from mtl_runtime.wording import shorten
 
 __all__ = ["inspect"]
@@ -63,12 +65,18 @@ def inspect(bundle: Path, as_json: bool) -> None:
 
 def _print_distillation(summary: DistillationSummary) -> None:
     changes = [
-        (f"{task}: {metric}", f"{change:+.4f}")
+        _name_change(task, metric, change)
         for task, by_metric in summary.changes.items()
         for metric, change in by_metric.items()
     ]
     facts = [("teacher (SHA-256 of its weights)", summary.teacher), ("method", summary.method)]
     print_table("Distilled; changes on the validation rows, with PyTorch", ("fact", "value"), [*facts, *changes])
+
+
+def _name_change(task: str, metric: str, change: float) -> tuple[str, str]:
+    """A metric and its change, in points where it is a share; a metric that is not known here keeps its name."""
+    name, is_share = METRICS.get(metric, (metric, False))
+    return f"{task}: {name}", f"{number_format.change(100 * change)} points" if is_share else f"{change:+.4f}"
 
 
 def _to_dict(bundle: Bundle) -> dict[str, Any]:

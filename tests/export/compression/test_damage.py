@@ -118,7 +118,7 @@ def test_a_finished_compression_of_other_budgets_is_another_one(teacher, stopped
     try:
         file.write_text(before.replace('"seed": 0', '"seed": 0 '), "utf-8")
         assert file.read_text("utf-8") != before
-        with pytest.raises(CheckpointError, match=r"has other students: its checkpoint\.json changed since"):
+        with pytest.raises(CheckpointError, match=r"is finished, and its checkpoint\.json changed since"):
             compress(teacher.path, target, resume=True)
     finally:
         file.write_text(before, "utf-8")

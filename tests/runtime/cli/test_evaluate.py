@@ -54,3 +54,17 @@ def test_an_output_is_written_and_not_replaced_unasked(bundle_path, labelled, tm
     assert target.read_text().startswith("task,line,text,truth,answer,probability,error\nsentiment,32,a bad match")
     assert run(bundle_path, labelled, "-o", target).exception is not None
     assert run(bundle_path, labelled, "-o", target, "--force").exit_code == 0
+
+
+def test_another_bundle_is_compared_task_by_task(bundle_path, labelled):
+    output = run(bundle_path, labelled, "--variant", "cpu-fp32", "--against", bundle_path).output
+    table = output.partition("Compared with cpu-fp32 of")[2]
+    assert re.search(r"cpu-fp32 +sentiment +accuracy +0\.909 +0\.909 +±0\.00 +±0\.00 to ±0\.00 +100\.00 %", table)
+    assert "not certain to hold 0.5 points with 33 sentences" in " ".join(table.split())
+
+
+def test_json_holds_the_comparison(bundle_path, labelled):
+    done = run(bundle_path, labelled, "--variant", "cpu-fp32", "--against", bundle_path, "--budget", 3, "--json")
+    against = json.loads(done.stdout)["against"]
+    assert against["tasks"]["sentiment"]["budget"] == 3
+    assert against["against"] == str(bundle_path)

@@ -1,17 +1,18 @@
-"""Evidence of a student -> a printed table: what each variant loses compared with its teacher, task by task."""
+"""A comparison -> a printed table: what a variant loses compared with its teacher, or another bundle, task by task."""
 
 from collections.abc import Iterator
 
+from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.cli.terminal import print_line, print_table
 from mtl_runtime.evidence.schema import Evidence, TeacherComparison
+from mtl_runtime.gate.compare_bundles import BundleComparison
 from mtl_runtime.report.comparison import METRICS
-from mtl_runtime.report.number_format import change
+from mtl_runtime.report.number_format import change, plural
 from mtl_runtime.report.teacher.outcomes import describe_outcome
 
-__all__ = ["print_teacher_comparison"]
+__all__ = ["print_bundle_comparison", "print_teacher_comparison"]
 
-_COLUMNS = ("variant", "task", "metric", "student", "teacher", "change", "95 % interval", "same answer", "budget")
-_OPTIONAL = ("same answer", "teacher")  # the first one is left out first
+_LAST_COLUMNS = ("change", "95 % interval", "same answer", "budget")
 
 
 def print_teacher_comparison(evidence: Evidence) -> None:
@@ -24,11 +25,21 @@ def print_teacher_comparison(evidence: Evidence) -> None:
     ]
     if not rows:
         return
-    print_table("Compared with the teacher", _COLUMNS, rows, optional=_OPTIONAL)
+    columns = ("variant", "task", "metric", "student", "teacher", *_LAST_COLUMNS)
+    print_table("Compared with the teacher", columns, rows, optional=("same answer", "teacher"))
     print_line(
         "change: points of 100; same answer: share of the sentences that get the teacher's answer, right or wrong"
     )
     print_line("")
+
+
+def print_bundle_comparison(comparison: BundleComparison) -> None:
+    """Print the metrics of both bundles, the change with its interval, and whether the budget holds."""
+    rows = [row for task, compared in comparison.tasks.items() for row in _rows(comparison.variant, task, compared)]
+    title = f"Compared with {DEFAULT_VARIANT} of {comparison.against} on {plural(comparison.sentences, 'sentence')}"
+    columns = ("variant", "task", "metric", "bundle", "against", *_LAST_COLUMNS)
+    print_table(title, columns, rows, optional=("same answer", "against"))
+    print_line("change: points of 100; same answer: share of the sentences that get the same one, right or wrong")
 
 
 def _rows(variant: str, task: str, compared: TeacherComparison) -> Iterator[tuple[str, ...]]:
