@@ -211,7 +211,8 @@ def test_a_compression_that_is_killed_gives_the_same_bytes_as_one_that_is_not(te
     assert any(note.startswith("not made, since the 0 minutes were up: ") for note in shorter.notes)
 
 
-def test_without_time_one_student_of_the_wanted_size_is_made(teacher):
+def test_without_time_one_student_of_the_wanted_size_is_made(teacher, caplog):
+    caplog.set_level("INFO", "mtl_export")
     with pytest.MonkeyPatch.context() as patch:
         plan_sizes(patch, 1.0, 2 / 3, 1.5, 2.0)
         record = compress(teacher.path, teacher.path.with_name("no-time"), budget=BUDGET, minutes=0)
@@ -221,6 +222,7 @@ def test_without_time_one_student_of_the_wanted_size_is_made(teacher):
     assert work == pytest.approx(0.5, abs=0.05)  # half of the work is twice the speed, where all of a pass is layers
     sizes = ", ".join(f"a student of about {percent} % of the work" for percent in (75, 33, 25))
     assert f"not made, since the 0 minutes were up: {sizes}" in record.notes
+    assert "the 0 minutes were up; one student is made in any case" in caplog.messages
 
 
 def test_a_finished_compression_is_read_again(teacher, compressed):

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from mtl_export.checkpoint import StudentOrigin, load_checkpoint
+from mtl_export.compression import transfer_set as transfer_sets
 from mtl_export.compression.distill import Distillation, distill, plan_student_epochs, plan_student_learning_rate
 from mtl_export.compression.pruning.make_student import make_student
 from mtl_export.compression.pruning.student_shape import StudentShape
@@ -130,7 +131,8 @@ def test_equal_seeds_give_equal_bytes_and_another_seed_gives_others(teacher, tra
     assert bytes_of(other.path)["model.safetensors"] != bytes_of(student.path)["model.safetensors"]
 
 
-def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
+def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher, monkeypatch):
+    monkeypatch.setattr(transfer_sets, "_TEXTS_AT_ONCE", 100)  # 242 texts are three parts
     folder = teacher.path.parent
     of_splits = [{row["text"] for row in rows(count, seed=seed, missing=0.1)} for count, seed in SPLITS]
     new = [f"{row['text']} {number}" for number, row in enumerate(rows(50, seed=77))]
@@ -141,10 +143,19 @@ def test_texts_without_labels_are_learnt_from_the_teachers_answers(teacher):
     assert len(transfer_set.rows.rows) == len(transfer_set.data.train.rows) + transfer_set.texts
     assert not any(row.labels for row in transfer_set.rows.rows[len(transfer_set.data.train.rows) :])
     expected = teacher.model.logits([row.text for row in transfer_set.rows.rows])
-    assert all(np.allclose(transfer_set.rows.answers.logits[task], expected[task], atol=1e-5) for task in expected)
+    answers = transfer_set.rows.answers
+    assert all(np.allclose(answers.logits[task], expected[task], atol=1e-5) for task in expected)
+    vectors = teacher.model.encode_tokens(teacher.model.tokenize([row.text for row in transfer_set.rows.rows]))
+    assert np.allclose(answers.embeddings, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-3)
     student = make(teacher, transfer_set, folder / "with-texts", texts=transfer_set.texts)
     assert "../more.csv" in student.record.training.files
     assert student.record.training.splits["train"].rows == len(transfer_set.data.train.rows)
+
+
+def test_texts_that_add_nothing_are_warned_of(teacher, caplog):
+    file = write_csv(teacher.path.parent / "same.csv", [{"text": row["text"]} for row in rows(20, seed=1)])
+    assert prepare_transfer_set(teacher, [file], digest_files(teacher, [file])).texts == 0
+    assert "--texts adds nothing: the teacher's own data hold all of its sentences" in caplog.messages
 
 
 def test_part_of_a_lesson_keeps_rows_and_answers_together(transfer_set, teacher):
@@ -255,6 +266,7 @@ def test_a_killed_distillation_continues_and_writes_the_same_bytes(teacher, tran
 import os, signal
 from pathlib import Path
 from mtl_export.checkpoint import load_checkpoint
+from mtl_export.compression import transfer_set as transfer_sets
 from mtl_export.compression.transfer_set import digest_files, prepare_transfer_set
 from mtl_export.training.loop.resume_points import CompletionMark
 from tests.export.compression import test_distill as t
