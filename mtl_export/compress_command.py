@@ -109,6 +109,8 @@ def compress(
 
 
 def _print(record: "StudentsRecord", output: Path) -> None:
+    from mtl_export.compression.points import TEACHER
+
     choice = record.choice
     print_line(f"take {output / choice.model / 'bundle'}, variant {choice.variant}: {choice.reason}")
     print_line("")
@@ -118,6 +120,9 @@ def _print(record: "StudentsRecord", output: Path) -> None:
     for note in record.notes:
         print_line(note)
     print_line(f"students written to {output}; what was measured: {output / 'students.html'}")
+    if choice.model != TEACHER:
+        against = f"mtl evaluate {output / choice.model / 'bundle'} FILE --against {output / TEACHER / 'bundle'}"
+        print_line(f"test it on rows that it has not seen: {against}")
 
 
 def _rows(record: "StudentsRecord") -> Iterator[tuple[str, ...]]:

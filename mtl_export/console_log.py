@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,10 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from mtl_runtime.cli.terminal import printable
+from mtl_runtime.core.work import STEP
 
 __all__ = ["log_to_console", "shows_info"]
 
 _LOGGERS = ("mtl_export", "mtl_runtime")
+_SECONDS_BETWEEN_STEPS = 10.0
 
 
 def shows_info() -> bool:
@@ -50,11 +53,17 @@ def log_to_console(console: Console) -> Iterator[Console | None]:
 
 
 class _ConsoleHandler(logging.Handler):
+    """Prints records; of many like steps one now and then."""
+
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self._console = console
+        self._steps_from = 0.0  # when the next of many like steps is shown
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, STEP, False) and time.monotonic() < self._steps_from:
+            return
+        self._steps_from = time.monotonic() + _SECONDS_BETWEEN_STEPS
         line = self.format(record)
         if record.levelno > logging.INFO:
             line = f"{record.levelname} {record.name}: {line}"

@@ -105,8 +105,9 @@ def check_export(
         MtlError: the output may not be written, or SOURCE_DATE_EPOCH is no number of seconds.
     """
     files, checkpoints = tuple(data), (checkpoint, *([reference] if reference is not None else []))
-    check_folder(output, replace=force)
+    check_folder(output, replace=True)
     check_holds_none_of(output, (*checkpoints, *files))
+    check_folder(output, replace=force)
     check_variant_names(variants)
     for folder in checkpoints:
         check_is_checkpoint(folder)
@@ -145,9 +146,10 @@ def check_compression(
         raise ConfigError("`mtl compress` is one process; start it without torchrun (it uses a GPU if there is one)")
     if column is not None and not texts:
         raise ConfigError("--column is that of --texts; give both or neither")
+    check_folder(output, replace=True)
+    check_holds_none_of(output, (checkpoint, *texts))
     check_folder(output, replace=force or resume)
     check_run_folder(output)
-    check_holds_none_of(output, (checkpoint, *texts))
     check_holds_none_of(run_folder_path(output), (checkpoint, *texts))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)

@@ -13,6 +13,7 @@ from mtl_export.checkpoint import Checkpoint, load_checkpoint, weights_digest
 from mtl_export.compression.candidates import plan_levels
 from mtl_export.compression.measure_points import measure_points
 from mtl_export.compression.notes import (
+    note_few_rows,
     note_few_sentences,
     note_left_out,
     note_no_candidates,
@@ -167,12 +168,13 @@ def _prepare(
 
 def _compress(compression: Compression, inputs: CompressionInputs) -> StudentsRecord:
     compression.stopwatch.save()
-    notes = note_few_sentences(compression.transfer_set, compression.gate)
+    transfer_set = compression.transfer_set
+    notes = (*note_few_sentences(transfer_set, compression.gate), *note_few_rows(transfer_set))
     own = export_model(compression, TEACHER, compression.teacher)
     levels = plan_levels(compression.size, compression.measures.layers, speed=inputs.speed)
     students = make_students(compression, levels)
     bundles = {TEACHER: own, **students.bundles}
-    sentences = [row.text for row in compression.transfer_set.data.validation.rows]
+    sentences = [row.text for row in transfer_set.data.validation.rows]
     points = mark_front(measure_points(bundles, {TEACHER: 1.0, **students.work}, sentences))
     return StudentsRecord(
         inputs=inputs,

@@ -12,9 +12,11 @@ from mtl_runtime.bundle.manifest import DEFAULT_VARIANT
 from mtl_runtime.gate.teacher_comparison import fewest_sentences
 from mtl_runtime.report.number_format import plural
 
-__all__ = ["note_few_sentences", "note_left_out", "note_no_candidates", "note_speed_limit"]
+__all__ = ["note_few_rows", "note_few_sentences", "note_left_out", "note_no_candidates", "note_speed_limit"]
 
 _log = logging.getLogger(__name__)
+
+_FEW_ROWS = 1000  # that a student learns from; docs/compress.md says thousands
 
 
 def note_few_sentences(transfer_set: TransferSet, gate: GateConfig) -> tuple[str, ...]:
@@ -36,6 +38,16 @@ def note_few_sentences(transfer_set: TransferSet, gate: GateConfig) -> tuple[str
     for note in notes:
         _log.warning("%s; students are chosen by estimates alone", note)
     return tuple(notes)
+
+
+def note_few_rows(transfer_set: TransferSet) -> tuple[str, ...]:
+    """That there is too little to learn from."""
+    rows = len(transfer_set.rows.rows)
+    if rows >= _FEW_ROWS:
+        return ()
+    note = f"{plural(rows, 'text')} to learn from are few; add sentences without labels with --texts"
+    _log.warning("%s", note)
+    return (note,)
 
 
 def note_no_candidates(levels: Sequence[Level]) -> tuple[str, ...]:

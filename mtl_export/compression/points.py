@@ -218,9 +218,10 @@ def _reason(best: Point, points: Sequence[Point], *, budget: float, speed: float
         return f"{found}; this is {taken}"
     certainty = "with 95 % confidence" if best.outcome == "certain" else _uncertain(best)
     reached = "" if best.speed.median >= speed else f"; the wanted {speed:g} times was not reached"
+    drop = f"no metric drops by more than {best.loss:.2f} points" if best.loss > 0 else "no metric drops"
     return (
         f"the fastest inside {limit}: {best.speed.median:.2f} times as many texts a second as the teacher's fastest "
-        f"variant, and no metric drops by more than {max(0.0, best.loss):.2f} points, {certainty}{reached}"
+        f"variant, and {drop}, {certainty}{reached}"
     )
 
 

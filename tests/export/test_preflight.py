@@ -100,8 +100,10 @@ def folder(tmp_path):
             "checkpoint, which is read; name another output",
         ),
         ("export checkpoint -o checkpoint --force", "checkpoint is what is read; name another output"),
+        ("export checkpoint -o checkpoint", "checkpoint is what is read; name another output"),
         ("export checkpoint -o . --force", ". is no name of a folder to write; name another output"),
         ("compress checkpoint -o checkpoint --force", "checkpoint is what is read; name another output"),
+        ("compress checkpoint -o checkpoint", "checkpoint is what is read; name another output"),
         ("compress made.run/student -o made --force", "student, which is read; name another output"),
         (
             "compress checkpoint -o kept --force",

@@ -50,7 +50,7 @@ def measure_layers(teacher: MultiTaskModel, texts: Sequence[TokenizedText]) -> t
         tried = [_without(teacher, texts, answers, remaining, layer) for layer in remaining[1:]]
         steps.append(min(tried, key=lambda step: (step.loss, step.layer)))
         remaining = steps[-1].remaining
-        _log.debug("layers %s are left: divergence %.4f", remaining, steps[-1].loss)
+        _log.info("with layers %s alone: divergence %.4f", " ".join(map(str, remaining)), steps[-1].loss)
     return tuple(steps)
 
 

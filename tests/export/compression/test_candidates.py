@@ -161,6 +161,12 @@ def test_the_fastest_inside_the_budget_is_taken_and_what_exceeds_it_never():
     assert "the wanted 2 times was not reached" in choice.reason
 
 
+def test_a_student_that_is_better_than_its_teacher_drops_nothing():
+    points = (point("teacher", "cpu-int8", 1.0, 0.0, "certain"), point("small", "cpu-int8", 2.0, -1.2))
+    reason = choose(points, budget=0.5, speed=2.0).reason
+    assert "and no metric drops, which 100 sentences are too few to be certain of" in reason
+
+
 def test_where_nothing_holds_the_teachers_own_best_variant_is_taken():
     points = (*TEACHER_POINTS, point("3-layers", "cpu-int8", 1.9, 4.0, "exceeded"))
     choice = choose(points, budget=0.5, speed=2.0)

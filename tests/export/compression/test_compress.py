@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import mtl_runtime
 from mtl_export.checkpoint import load_checkpoint
+from mtl_export.compress_command import _print as print_result
 from mtl_export.compress_command import compress as command
 from mtl_export.compression import distill_candidate
 from mtl_export.compression.compress import compress as run
@@ -317,6 +318,21 @@ def test_the_command_prints_what_to_take(teacher, compressed):
         command, [str(teacher.path), "-o", str(output), *options, "--json"], catch_exceptions=False
     )
     assert json.loads(as_json.stdout)["choice"]["model"] == record.choice.model
+
+
+def test_the_command_says_how_to_test_a_student_that_was_taken(compressed, capsys):
+    output, record = compressed
+    student = record.students[0].name
+    print_result(dataclasses.replace(record, choice=dataclasses.replace(record.choice, model=student)), output)
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.endswith(f"mtl evaluate {output / student / 'bundle'} FILE --against {output / 'teacher' / 'bundle'}")
+    print_result(dataclasses.replace(record, choice=dataclasses.replace(record.choice, model="teacher")), output)
+    assert "mtl evaluate" not in capsys.readouterr().out
+
+
+def test_few_texts_to_learn_from_are_noted(compressed):
+    _, record = compressed
+    assert "192 texts to learn from are few; add sentences without labels with --texts" in record.notes
 
 
 def test_mistakes_show_before_torch_is_imported(tmp_path, teacher):

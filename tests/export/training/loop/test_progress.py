@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import logging
 import os
 import pty
@@ -18,6 +19,7 @@ from mtl_export.console_log import log_to_console, shows_info
 from mtl_export.training.loop.progress import TrainingProgress
 from mtl_export.training.loop.selection import EarlyStopping
 from mtl_runtime.cli.app import main
+from mtl_runtime.core.work import step_work
 from tests.export.tiny import project
 
 NUMBER = r"\d\.\d{4}"
@@ -213,6 +215,15 @@ def test_records_are_printed_unchanged_and_the_loggers_are_restored():
     assert console.file.getvalue().splitlines() == lines
     assert [(logging.getLogger(name).level, list(logging.getLogger(name).handlers)) for name in names] == before
     assert all(logging.getLogger(name).propagate for name in names)
+
+
+def test_of_many_like_steps_one_is_shown_now_and_then(monkeypatch):
+    console, seconds = Console(file=io.StringIO()), itertools.count(0, 4)
+    monkeypatch.setattr("mtl_export.console_log.time.monotonic", lambda: next(seconds))
+    with log_to_console(console):
+        for number in range(6):
+            logging.getLogger("mtl_export.graphs").info("trial %d", number, extra=step_work(1))
+    assert console.file.getvalue().split("\n") == ["trial 0", "trial 3", ""]
 
 
 def test_records_that_are_shown_already_are_not_printed_again(caplog):
