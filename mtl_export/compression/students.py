@@ -32,18 +32,27 @@ class Students:
     bundles: dict[str, Exported] = field(default_factory=dict)  # by name
     work: dict[str, float] = field(default_factory=dict)  # of each, as a share of the teacher's
     trials: tuple[Trial, ...] = ()
-    not_made: tuple[tuple[str, str], ...] = ()  # size or name, and why
+    omissions: tuple[tuple[str, str], ...] = ()  # size or name, and why
 
-    def without(self, what: str, reason: str) -> Self:
+    def with_student(self, record: StudentRecord, exported: Exported, *, work: float) -> Self:
+        """The same and one student more."""
+        return dataclasses.replace(
+            self,
+            records=(*self.records, record),
+            bundles={**self.bundles, record.name: exported},
+            work={**self.work, record.name: work},
+        )
+
+    def with_omission(self, what: str, reason: str) -> Self:
         """The same, and why something is missing, which is logged."""
         _log.info("%s: not made, since %s", what, reason)
-        return dataclasses.replace(self, not_made=(*self.not_made, (what, reason)))
+        return dataclasses.replace(self, omissions=(*self.omissions, (what, reason)))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is missing, as a sentence for each reason."""
         by_reason: dict[str, list[str]] = {}
-        for what, reason in self.not_made:
+        for what, reason in self.omissions:
             by_reason.setdefault(reason, []).append(what)
         return tuple(f"not made, since {reason}: {', '.join(things)}" for reason, things in by_reason.items())
 
@@ -66,7 +75,7 @@ def make_students(compression: Compression, levels: Sequence[Level]) -> Students
     sentences = read_trial_sentences(compression)
     for number, level in enumerate(levels, 1):
         if students.records and (reason := _reason_not_to_try(compression, level, exceeded)):
-            students = students.without(f"a student of about {_percent(level)} of the work", reason)
+            students = students.with_omission(f"a student of about {_percent(level)} of the work", reason)
             continue
         names = ", ".join(one.name for one in level.candidates)
         _log.info("size %d of %d, about %s of the work: %s", number, len(levels), _percent(level), names)
@@ -74,18 +83,13 @@ def make_students(compression: Compression, levels: Sequence[Level]) -> Students
         students = dataclasses.replace(students, trials=(*students.trials, *trials))
         reason = _reason_not_to_distill(compression, best)
         if reason and students.records:
-            students = students.without(best.name, reason)
+            students = students.with_omission(best.name, reason)
             continue
         if reason:
             _log.info("%s; one student is made in any case", reason)
         _log.info("%s: distilling%s", best.name, _time_left(compression, best, levels[number:], exceeded))
         record, exported = _make_student(compression, best, rung=sum(one.candidate == best.name for one in trials))
-        students = dataclasses.replace(
-            students,
-            records=(*students.records, record),
-            bundles={**students.bundles, best.name: exported},
-            work={**students.work, best.name: best.work},
-        )
+        students = students.with_student(record, exported, work=best.work)
         if lost := _clear_loss(exported.evidence):
             exceeded = _Exceeded(level, best.name, lost)
     return students
