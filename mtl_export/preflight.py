@@ -77,8 +77,7 @@ def check_training(config: Config, output: Path, *, base: Path | None, resume: b
     sources = config.data.sources
     data = [Path(file) for source in sources for file in (*source.train, *source.validation, *source.test)]
     check_data_files(data)
-    check_holds_none_of(output, (*data, *start))
-    check_holds_none_of(run_folder_path(output), (*data, *start))
+    check_holds_none_of((output, run_folder_path(output)), (*data, *start))
 
 
 def check_export(
@@ -106,7 +105,7 @@ def check_export(
     """
     files, checkpoints = tuple(data), (checkpoint, *([reference] if reference is not None else []))
     check_folder(output, replace=True)
-    check_holds_none_of(output, (*checkpoints, *files))
+    check_holds_none_of((output,), (*checkpoints, *files))
     check_folder(output, replace=force)
     check_variant_names(variants)
     for folder in checkpoints:
@@ -147,27 +146,27 @@ def check_compression(
     if column is not None and not texts:
         raise ConfigError("--column is that of --texts; give both or neither")
     check_folder(output, replace=True)
-    check_holds_none_of(output, (checkpoint, *texts))
+    check_holds_none_of((output, run_folder_path(output)), (checkpoint, *texts))
     check_folder(output, replace=force or resume)
     check_run_folder(output)
-    check_holds_none_of(run_folder_path(output), (checkpoint, *texts))
     check_variant_names(variants)
     check_is_checkpoint(checkpoint)
     check_data_files(texts)
 
 
-def check_holds_none_of(output: Path, inputs: Iterable[Path]) -> None:
-    """Refuse an output folder, or that of an unfinished run, whose replacement would remove what is read.
+def check_holds_none_of(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse output folders, or those of unfinished runs, whose replacement would remove what is read.
 
     Raises:
-        MtlError: one of ``inputs`` is that folder, or is in it.
+        MtlError: one of ``inputs`` is such a folder, or is in it.
     """
-    folder = output.resolve()
-    for path in inputs:
-        if path.resolve().is_relative_to(folder):
-            whole = path.resolve() == folder
-            what = "is what is read" if whole else f"holds {name_path(path)}, which is read"
-            raise MtlError(f"{name_path(output)} {what}; name another output")
+    read = [path.resolve() for path in inputs]
+    for output in outputs:
+        folder = output.resolve()
+        for path in read:
+            if path.is_relative_to(folder):
+                what = "is what is read" if path == folder else f"holds {name_path(path)}, which is read"
+                raise MtlError(f"{name_path(output)} {what}; name another output")
 
 
 def check_data_files(files: Iterable[Path]) -> None:

@@ -120,12 +120,13 @@ def export_bundle(
     asked = frozenset(variants) - {AUTO}
     recipes = resolve_recipes([*(_log_auto(auto_variants(), asked) if AUTO in variants else ()), *sorted(asked)])
     trained = load_checkpoint(checkpoint)
-    check_holds_none_of(target, trained.data_files)
+    check_holds_none_of((target,), trained.data_files)
     check_finite_weights(trained.model)
     budgets = gate or trained.record.training.config.gate
     _require_known_tasks(budgets, trained)
     teacher = load_checkpoint(reference) if reference is not None else None
     if teacher is not None:
+        check_holds_none_of((target,), teacher.data_files)
         require_same_tasks(trained, teacher)
     comparison = load_comparison_data(trained, files, EDGE_TEXTS, column=column)
     with tempfile.TemporaryDirectory() as scratch, atomic_folder(target, replace=force) as staging:

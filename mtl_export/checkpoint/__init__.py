@@ -7,6 +7,7 @@ from mtl_export.checkpoint.folder import (
     load_weights,
     save_checkpoint,
     weights_digest,
+    write_errors_of_libraries,
 )
 from mtl_export.checkpoint.record import (
     FORMAT_VERSION,
@@ -30,4 +31,5 @@ __all__ = [
     "load_weights",
     "save_checkpoint",
     "weights_digest",
+    "write_errors_of_libraries",
 ]

@@ -8,7 +8,8 @@ training.html       the page of the training, for people
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,15 @@ from mtl_runtime.core.outputs import os_errors_as_mtl_errors
 from mtl_runtime.errors import BundleError, RecordError
 from mtl_runtime.text.tokenizer import Tokenizer
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "load_checkpoint", "load_weights", "save_checkpoint", "weights_digest"]
+__all__ = [
+    "WEIGHTS_NAME",
+    "Checkpoint",
+    "load_checkpoint",
+    "load_weights",
+    "save_checkpoint",
+    "weights_digest",
+    "write_errors_of_libraries",
+]
 
 WEIGHTS_NAME = "model.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
@@ -89,16 +98,26 @@ def save_checkpoint(
         MtlError: ``path`` exists and ``force`` is not set, it is a link, or cannot be written.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_folder(path, replace=force) as staging, os_errors_as_mtl_errors(path):
-        try:
-            safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
-        except SafetensorError as error:
-            if not is_failed_write(error):
-                raise
-            raise OSError(str(error)) from error
+    with atomic_folder(path, replace=force) as staging, os_errors_as_mtl_errors(path), write_errors_of_libraries(path):
+        safetensors.torch.save_file(weights, staging / WEIGHTS_NAME)
         (staging / TOKENIZER_NAME).write_bytes(model.tokenizer.to_json())
         (staging / CHECKPOINT_RECORD).write_text(records.to_json(record), "utf-8")
         (staging / PAGE_NAME).write_text(page, "utf-8")
+
+
+@contextmanager
+def write_errors_of_libraries(folder: Path) -> Iterator[None]:
+    """Say that ``folder`` cannot be written where torch or safetensors fail to write, as on a full disk.
+
+    Raises:
+        CheckpointError: such a failure, which these libraries do not raise as an OSError.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        if not is_failed_write(error):
+            raise
+        raise CheckpointError(f"{folder} cannot be written, perhaps because the disk is full: {error}") from error
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

@@ -95,8 +95,7 @@ def compress(
         Path(checkpoint), target, variants=variants, texts=files, column=column, resume=resume, force=force
     )
     teacher = load_checkpoint(checkpoint)
-    for folder in (target, run_folder_path(target)):
-        check_holds_none_of(folder, teacher.data_files)
+    check_holds_none_of((target, run_folder_path(target)), teacher.data_files)
     check_finite_weights(teacher.model)
     training = teacher.record.training.config.training
     digests = digest_files(teacher, files)

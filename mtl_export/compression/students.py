@@ -15,7 +15,7 @@ from mtl_export.compression.distill_candidate import distill_candidate
 from mtl_export.compression.points import StudentRecord
 from mtl_export.compression.stages import Compression, export_model
 from mtl_export.compression.trials import Trial, count_trial_rows
-from mtl_export.compression.try_candidates import is_tried, read_trial_sentences, try_candidates
+from mtl_export.compression.try_candidates import is_tried, prepare_trial_sentences, try_candidates
 from mtl_runtime.core.clock import spoken_duration
 from mtl_runtime.evidence.schema import BUDGETED, Evidence
 
@@ -72,7 +72,7 @@ def make_students(compression: Compression, levels: Sequence[Level]) -> Students
     What is smaller than a student that clearly exceeds the budget is left out. One student is made in any case.
     """
     students, exceeded = Students(), None
-    sentences = read_trial_sentences(compression)
+    sentences = prepare_trial_sentences(compression)
     for number, level in enumerate(levels, 1):
         if students.records and (reason := _reason_not_to_try(compression, level, exceeded)):
             students = students.with_omission(f"a student of about {_percent(level)} of the work", reason)
@@ -115,9 +115,7 @@ def _reason_not_to_try(compression: Compression, level: Level, exceeded: _Exceed
         return f"{exceeded.name} clearly exceeds the budget ({exceeded.loss})"
     if is_tried(compression, level):
         return None
-    rows = len(compression.transfer_set.rows.rows)
-    trials = count_trial_rows(len(level.candidates), rows) * _seconds_per_row(compression, level.work)
-    return _reason_of_time(compression, trials + _seconds_to_distill(compression, level.work))
+    return _reason_of_time(compression, _seconds_of_size(compression, level))
 
 
 def _reason_not_to_distill(compression: Compression, candidate: Candidate) -> str | None:
@@ -137,6 +135,12 @@ def _reason_of_time(compression: Compression, needed: float) -> str | None:
     return None
 
 
+def _seconds_of_size(compression: Compression, level: Level) -> float:
+    """Estimated, for the trials of a size and the distillation of its best candidate."""
+    trial_rows = count_trial_rows(len(level.candidates), len(compression.transfer_set.rows.rows))
+    return trial_rows * _seconds_per_row(compression, level.work) + _seconds_to_distill(compression, level.work)
+
+
 def _seconds_to_distill(compression: Compression, work: float) -> float:
     """Estimated, for a student of that share of the work."""
     rows = len(compression.transfer_set.rows.rows)
@@ -153,13 +157,9 @@ def _seconds_per_row(compression: Compression, work: float) -> float:
 
 def _time_left(compression: Compression, best: Candidate, rest: Sequence[Level], exceeded: _Exceeded | None) -> str:
     """How long the candidate takes, and those sizes that are not left out, without their export; "": not known."""
-    rows = len(compression.transfer_set.rows.rows)
     seconds = 0.0 if compression.work.checkpoint(best.name).exists() else _seconds_to_distill(compression, best.work)
-    later = 0.0
-    for level in rest:
-        if exceeded is None or level.work >= exceeded.level.work:
-            trials = count_trial_rows(len(level.candidates), rows) * _seconds_per_row(compression, level.work)
-            later += trials + _seconds_to_distill(compression, level.work)
+    open_sizes = [level for level in rest if exceeded is None or level.work >= exceeded.level.work]
+    later = sum(_seconds_of_size(compression, level) for level in open_sizes)
     later = min(later, max(0.0, compression.seconds_left - seconds))
     if seconds < 5:
         return ""

@@ -18,7 +18,7 @@ from mtl_export.model.distillation import mean_divergence
 from mtl_runtime.core.sampling import evenly_spaced
 from mtl_runtime.text.tokenizer import TokenizedText
 
-__all__ = ["TrialSentences", "is_tried", "read_trial_sentences", "try_candidates"]
+__all__ = ["TrialSentences", "is_tried", "prepare_trial_sentences", "try_candidates"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class TrialSentences:
         return mean_divergence(student.spec.tasks, student.logits_of_tokens(self.tokenized), self.answers)
 
 
-def read_trial_sentences(compression: Compression) -> TrialSentences:
+def prepare_trial_sentences(compression: Compression) -> TrialSentences:
     """Sentences of the validation split, and the teacher's answers to them."""
     teacher = compression.teacher.model
     sentences = evenly_spaced(compression.transfer_set.data.validation.rows, _TRIAL_SENTENCES)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from mtl_export.checkpoint import Evaluation, TrainingPlan
+from mtl_export.checkpoint import Evaluation, TrainingPlan, write_errors_of_libraries
 from mtl_export.config import Config
 from mtl_export.model import MultiTaskModel
 from mtl_export.model.distillation import DistillationLoss
@@ -22,7 +22,7 @@ from mtl_export.training.loop.evaluation_schedule import EvaluationSchedule
 from mtl_export.training.loop.held_signals import HeldSignals
 from mtl_export.training.loop.history import SCORE, read_history
 from mtl_export.training.loop.progress import TrainingProgress
-from mtl_export.training.loop.resume_points import CompletionMark, write_errors_of_libraries
+from mtl_export.training.loop.resume_points import CompletionMark
 from mtl_export.training.loop.selection import EarlyStopping
 from mtl_export.training.loop.trainer import MultiTaskTrainer, TrainedModule, training_arguments
 from mtl_export.training.plan import training_device

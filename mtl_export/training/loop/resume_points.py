@@ -7,21 +7,17 @@ its mark, which is written after all of its files are on disk.
 
 import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mtl_export.errors import CheckpointError
 from mtl_export.training.loop.held_signals import HeldSignals
-from mtl_export.upstream import RESUME_POINT_PREFIX, is_failed_write
+from mtl_export.upstream import RESUME_POINT_PREFIX
 from mtl_runtime.core.atomic_folder import sync_tree
 
-__all__ = ["CompletionMark", "last_resume_point", "remove_incomplete_points", "step_of", "write_errors_of_libraries"]
+__all__ = ["CompletionMark", "last_resume_point", "remove_incomplete_points", "step_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -92,18 +88,3 @@ def remove_incomplete_points(folder: Path) -> None:
     for point in folder.glob(f"{RESUME_POINT_PREFIX}*"):
         if not (point / _MARK).is_file():
             shutil.rmtree(point)
-
-
-@contextmanager
-def write_errors_of_libraries(folder: Path) -> Iterator[None]:
-    """Say that ``folder`` cannot be written where torch or safetensors fail to write a resume point, as on a full disk.
-
-    Raises:
-        CheckpointError: such a failure, which these libraries do not raise as an OSError.
-    """
-    try:
-        yield
-    except (SafetensorError, RuntimeError) as error:
-        if not is_failed_write(error):
-            raise
-        raise CheckpointError(f"{folder} cannot be written, perhaps because the disk is full: {error}") from error

@@ -11,7 +11,8 @@ from mtl_runtime.cli.stages import stages
 from mtl_runtime.cli.terminal import print_json, print_line
 from mtl_runtime.core import records
 from mtl_runtime.core.outputs import check_file
-from mtl_runtime.evaluation.evaluate import evaluate as evaluate_bundle
+from mtl_runtime.evaluation.answer_file import answer_file
+from mtl_runtime.evaluation.evaluate import evaluate_answers
 from mtl_runtime.evaluation.wrong_answers_file import write_wrong_answers
 from mtl_runtime.gate.compare_bundles import compare_bundles
 from mtl_runtime.report.number_format import plural
@@ -65,12 +66,9 @@ def evaluate(
         check_writable(format_of(output), output)
         check_file(output, replace=force)
     with stages(packages=["mtl_runtime.evaluation", "mtl_runtime.gate"]):  # not how the variant was chosen
-        comparison = (
-            compare_bundles(bundle, against, file, text=column, variant=variant, threads=threads, budget=budget)
-            if against is not None
-            else None
-        )
-        report = evaluate_bundle(bundle, file, text=column, variant=variant, threads=threads)
+        answered = answer_file(bundle, file, text=column, variant=variant, threads=threads)
+        report = evaluate_answers(answered)
+        comparison = compare_bundles(answered, against, threads=threads, budget=budget) if against is not None else None
     if output is not None:
         count = write_wrong_answers(report, output, replace=force)
     if as_json:

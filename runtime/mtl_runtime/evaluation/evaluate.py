@@ -1,23 +1,18 @@
 """bundle + labelled file -> EvaluationReport: the answers of one variant, compared with the labels."""
 
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtl_runtime.bundle.bundle import Bundle
 from mtl_runtime.bundle.manifest import TaskSpec
-from mtl_runtime.core.work import planned_work, stage_work
-from mtl_runtime.dataset.examples import Example, read_labelled_file
+from mtl_runtime.dataset.examples import Example
 from mtl_runtime.dataset.majority import majority_logits
 from mtl_runtime.dataset.metrics import TaskMetrics, task_metrics
 from mtl_runtime.dataset.targets import Targets, encode_labels
-from mtl_runtime.dataset.task_columns import check_task_columns
-from mtl_runtime.errors import TableError
+from mtl_runtime.evaluation.answer_file import AnsweredFile, answer_file
 from mtl_runtime.evaluation.confident_answers import confident_answers
 from mtl_runtime.evaluation.evaluation_report import (
     ConfidentAnswers,
@@ -30,11 +25,8 @@ from mtl_runtime.evaluation.evaluation_report import (
 from mtl_runtime.evaluation.metric_intervals import metric_intervals
 from mtl_runtime.evaluation.wrong_answers import wrong_answers
 from mtl_runtime.inference.decode import compute_probabilities
-from mtl_runtime.loading.load import load
 
-__all__ = ["evaluate"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["evaluate", "evaluate_answers"]
 
 
 def evaluate(
@@ -58,29 +50,21 @@ def evaluate(
         TableError: ``data`` cannot be read, has a bad row, or no row has a label.
         BundleError, IntegrityError, UnknownVariantError, ProviderError: as :func:`mtl_runtime.load`.
     """
-    bundle, file = Bundle.open(path), Path(data)
-    column, columns = check_task_columns(bundle.manifest, file, text)
-    examples = list(read_labelled_file(file, text=column, tasks=columns))
-    if not any(example.labels for example in examples):
-        raise TableError(file, f"no row has a label of {', '.join(columns)}: there is nothing to compare answers with")
-    classifier = load(path, variant=variant, threads=threads)
-    _log.info(
-        "%s: answering %d sentences",
-        classifier.info.variant,
-        len(examples),
-        extra={**planned_work(len(examples)), **stage_work(len(examples))},
-    )
-    logits = classifier.logits([example.text for example in examples])
+    return evaluate_answers(answer_file(path, data, text=text, variant=variant, threads=threads))
+
+
+def evaluate_answers(answered: AnsweredFile) -> EvaluationReport:
+    """Measure answers that are there already."""
     return EvaluationReport(
-        bundle=str(bundle.path),
-        digest=bundle.digest,
-        file=str(file),
-        rows=len(examples),
-        variant=classifier.info.variant,
+        bundle=str(answered.bundle.path),
+        digest=answered.bundle.digest,
+        file=str(answered.file),
+        rows=len(answered.examples),
+        variant=answered.variant,
         tasks={
-            task.name: _evaluate_task(task, examples, logits[task.name])
-            for task in classifier.specs
-            if task.name in columns
+            task.name: _evaluate_task(task, answered.examples, answered.logits[task.name])
+            for task in answered.tasks
+            if task.name in answered.columns
         },
     )
 

@@ -207,7 +207,7 @@ def test_a_disk_that_is_full_at_the_end_is_one_line(again, monkeypatch):
 
     checkpoint = load_checkpoint(again / "checkpoint")
     monkeypatch.setattr("safetensors.torch.save_file", fail)
-    with pytest.raises(MtlError, match=r"new cannot be written: .*No space left on device"):
+    with pytest.raises(MtlError, match=r"new cannot be written, perhaps because the disk is full: .*No space left"):
         save_checkpoint(again / "new", checkpoint.model, checkpoint.record, page="")
     assert not list(again.glob("*new*"))
 

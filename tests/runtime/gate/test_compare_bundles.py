@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from mtl_runtime.bundle.bundle import Bundle, write_manifest
-from mtl_runtime.errors import MtlError, TableError
+from mtl_runtime.errors import MtlError
+from mtl_runtime.evaluation.answer_file import answer_file
 from mtl_runtime.evaluation.evaluate import evaluate
 from mtl_runtime.gate.compare_bundles import compare_bundles
 
@@ -37,7 +38,7 @@ def mirrored(bundle_copy):
 
 
 def test_a_bundle_loses_nothing_against_itself(bundle_path, labelled):
-    comparison = compare_bundles(bundle_path, bundle_path, labelled, variant="cpu-fp32")
+    comparison = compare_bundles(answer_file(bundle_path, labelled, variant="cpu-fp32"), bundle_path)
     assert (comparison.variant, comparison.sentences) == ("cpu-fp32", 44)
     for compared in comparison.tasks.values():
         assert compared.answers.flips == 0
@@ -47,7 +48,7 @@ def test_a_bundle_loses_nothing_against_itself(bundle_path, labelled):
 
 
 def test_the_metrics_are_those_of_an_evaluation(bundle_path, labelled):
-    comparison = compare_bundles(bundle_path, bundle_path, labelled, variant="cpu-int8", budget=2.0)
+    comparison = compare_bundles(answer_file(bundle_path, labelled, variant="cpu-int8"), bundle_path, budget=2.0)
     report = evaluate(bundle_path, labelled, variant="cpu-int8")
     for task, evaluated in report.tasks.items():
         compared = comparison.tasks[task]
@@ -59,11 +60,4 @@ def test_the_metrics_are_those_of_an_evaluation(bundle_path, labelled):
 
 def test_bundles_with_other_labels_cannot_be_compared(bundle_path, mirrored, labelled):
     with pytest.raises(MtlError, match=r"cannot be compared with .*: they differ in sentiment$"):
-        compare_bundles(bundle_path, mirrored, labelled)
-
-
-def test_a_label_that_the_bundles_do_not_know_is_named(bundle_path, tmp_path):
-    file = tmp_path / "other.csv"
-    file.write_text("text,sentiment\ngood,wonderful\n", "utf-8")
-    with pytest.raises(TableError, match="wonderful"):
-        compare_bundles(bundle_path, bundle_path, file)
+        compare_bundles(answer_file(bundle_path, labelled), mirrored)
