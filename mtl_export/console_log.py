@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mtl_runtime.cli.terminal import printable
-from mtl_runtime.core.work import STEP
+from mtl_runtime.core.work import StepThrottle
 
 __all__ = ["log_to_console", "shows_info"]
 
@@ -58,12 +57,11 @@ class _ConsoleHandler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self._console = console
-        self._steps_from = 0.0  # when the next of many like steps is shown
+        self._throttle = StepThrottle(_SECONDS_BETWEEN_STEPS)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, STEP, False) and time.monotonic() < self._steps_from:
+        if not self._throttle.lets_through(record):
             return
-        self._steps_from = time.monotonic() + _SECONDS_BETWEEN_STEPS
         line = self.format(record)
         if record.levelno > logging.INFO:
             line = f"{record.levelname} {record.name}: {line}"

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mtl_runtime.cli.terminal import PACKAGES, print_line, printable, spinner
 from mtl_runtime.core.clock import spoken_duration
-from mtl_runtime.core.work import PLANNED, STAGE, STEP, StageClock
+from mtl_runtime.core.work import PLANNED, STAGE, StageClock, StepThrottle
 
 __all__ = ["ShowLine", "WorkEstimate", "stages"]
 
@@ -147,18 +147,15 @@ class _StageHandler(logging.Handler):
     def __init__(self, annotate: Callable[[ShowLine], ShowLine], display: _Display) -> None:
         super().__init__(logging.INFO)
         self._work = WorkEstimate()
-        self._steps_from = 0.0  # when the next of many like steps is shown
-        self._between = display.seconds_between_steps
+        self._throttle = StepThrottle(display.seconds_between_steps)
         self._show = annotate(lambda line: display.show(line, self._work))
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.INFO:
             try:
                 self._work.note(record)
-                if getattr(record, STEP, False) and time.monotonic() < self._steps_from:
-                    return
-                self._steps_from = time.monotonic() + self._between
-                self._show(printable(record.getMessage()))
+                if self._throttle.lets_through(record):
+                    self._show(printable(record.getMessage()))
             except Exception:  # noqa: BLE001 - as every handler of logging: a broken message must not end the command
                 self.handleError(record)
 

@@ -8,7 +8,7 @@ The unit is one sentence answered once by cpu-fp32; what takes longer is given a
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "PLANNED",
@@ -16,6 +16,7 @@ __all__ = [
     "STEP",
     "StageClock",
     "StageSeconds",
+    "StepThrottle",
     "planned_work",
     "stage_work",
     "step_work",
@@ -37,6 +38,21 @@ def stage_work(units: float, *, unplanned: bool = False) -> Mapping[str, float]:
 def step_work(units: float) -> Mapping[str, float]:
     """The ``extra`` of a record about one of many like steps, ``units`` long; a list of stages shows few of them."""
     return {STAGE: units, STEP: True}
+
+
+@dataclass(slots=True)
+class StepThrottle:
+    """Lets through all log records but those of many like steps that come too soon after the one shown last."""
+
+    seconds: float
+    _steps_from: float = field(default=0.0, init=False)  # when the next step is shown
+
+    def lets_through(self, record: logging.LogRecord) -> bool:
+        """Whether a record that has come now is shown."""
+        if getattr(record, STEP, False) and time.monotonic() < self._steps_from:
+            return False
+        self._steps_from = time.monotonic() + self.seconds
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,7 +219,7 @@ def test_records_are_printed_unchanged_and_the_loggers_are_restored():
 
 def test_of_many_like_steps_one_is_shown_now_and_then(monkeypatch):
     console, seconds = Console(file=io.StringIO()), itertools.count(0, 4)
-    monkeypatch.setattr("mtl_export.console_log.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("mtl_runtime.core.work.time.monotonic", lambda: next(seconds))
     with log_to_console(console):
         for number in range(6):
             logging.getLogger("mtl_export.graphs").info("trial %d", number, extra=step_work(1))
